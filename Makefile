@@ -1,0 +1,76 @@
+# Every target but help and clean runs in .venv, which is made on first use from Python 3.10-3.12.
+
+VENV := .venv
+BIN := $(VENV)/bin
+
+# What the two main targets run.
+DEMO = $(BIN)/drac-bench run --suite demo --workers 2 && $(BIN)/drac-bench tables --suite demo
+# Two processes, one thread each; the tests of one file stay together and share its fixtures.
+TEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations 10 $(ARGS)
+
+# The interpreter to make .venv from; empty: the first suitable one on PATH.
+PYTHON ?=
+
+# Present if .venv was made here, whole, from these two files.
+STAMP := $(VENV)/ready-$(shell { pwd; cat pyproject.toml constraints.txt; } | cksum | cut -d' ' -f1)
+
+# A candidate must run (a pyenv shim may not) and must be able to make an environment.
+SUITABLE := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))
+define FIND_PYTHON
+if [ -n "$(PYTHON)" ]; then \
+	"$(PYTHON)" -c "$(SUITABLE)" 2>/dev/null && echo "$(PYTHON)"; \
+else \
+	for name in python3.11 python3.12 python3.10 python3 python; do (\
+		IFS=:; for dir in $$PATH; do \
+			"$$dir/$$name" -c "$(SUITABLE)" 2>/dev/null && echo "$$dir/$$name" && break; \
+		done) | grep . && break; \
+	done; \
+fi
+endef
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo    train UCB-DrAC on all 16 games for a few steps and print the table"
+	@echo "make test    run the tests; options for pytest: make test ARGS='-k bandit'"
+	@echo "make check   ruff, the formatter and mypy"
+	@echo "make clean   remove .venv, caches and build outputs; results/ stays"
+	@echo
+	@echo "The first call sets up .venv; PYTHON=/path/to/python says from which Python (3.10-3.12)."
+
+demo: $(STAMP)
+	@$(DEMO)
+
+test: $(STAMP)
+	@$(TEST)
+
+check: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+# bin/activate is the last thing venv writes and names its folder: without it, or after the
+# checkout was moved, the environment is made anew; otherwise pip brings it up to date.
+$(STAMP):
+	@python="$$($(FIND_PYTHON))"; \
+	if [ -z "$$python" ]; then \
+		echo "$(if $(PYTHON),$(PYTHON) will not do,No suitable Python found on PATH):" \
+			"procgen-drac needs Python 3.10, 3.11 or 3.12 with its venv module" \
+			"(install one or name it: make PYTHON=/path/to/python ...)." >&2; \
+		exit 1; \
+	fi; \
+	rm -f $(VENV)/ready-*; \
+	if ! grep -qsF "$$PWD/$(VENV)" $(BIN)/activate; then \
+		echo "Creating $(VENV) with $$("$$python" -V) ($$python)."; \
+		"$$python" -m venv --clear $(VENV) || exit 1; \
+	fi; \
+	echo "Installing procgen-drac and what it needs into $(VENV) (a few minutes at most) ..."; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		-c constraints.txt -e '.[dev]' || exit 1; \
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find augmentations benchmark drac ucb tests -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,35 @@
+"""Checks of what users pass in: one clear sentence with what was given and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from numbers import Real
+from typing import Any
+
+
+def unknown(kind: str, given: str, valid: Iterable[str]) -> str:
+    """One sentence for a name that does not exist: what was given, the nearest, the valid ones."""
+    options = list(valid)
+    near = difflib.get_close_matches(given.lower(), options, n=1, cutoff=0.4)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    choices = f"choose from {', '.join(options)}" if options else "there are none to choose from"
+    return f"unknown {kind} {given!r}{hint}; {choices}"
+
+
+def check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    """Raise a ValueError unless `value` is one of the allowed words."""
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {value!r}")
+
+
+def check_integer(name: str, value: Any, low: int) -> None:
+    """Raise a ValueError unless `value` is an integer of at least `low`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise ValueError(f"{name} must be an integer of at least {low}; got {value!r}")
+
+
+def check_number(name: str, value: Any, low: float, high: float) -> None:
+    """Raise a ValueError unless `value` is a real number in [low, high] (NaN is not)."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
+        raise ValueError(f"{name} must be a number in [{low}, {high}]; got {value!r}")

@@ -1,0 +1,1 @@
+"""Where runs are executed. Every engine has the same three verbs: submit, poll, cancel."""

@@ -1,0 +1,154 @@
+"""Sweeps as data: a suite is methods x games x seeds and the options they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from augmentations import PAPER_ARMS
+from drac import config as configs
+from drac.config import ConfigError, TrainConfig
+from drac.games import GAMES
+from augmentations.arguments import unknown
+
+
+@dataclass(frozen=True, order=True)
+class RunSpec:
+    """One run. Its `id` is its folder below results/runs and its key in every table."""
+
+    experiment: str
+    method: str
+    game: str
+    seed: int
+
+    @property
+    def id(self) -> str:
+        """Return e.g. "paper-table1/ucb-drac/bigfish/seed3"."""
+        return f"{self.experiment}/{self.method}/{self.game}/seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A sweep.
+
+    Attributes:
+        name: also the experiment its runs are stored under.
+        summary: one line for `--help`.
+        methods, games, seeds: their product is run.
+        options: fields of `TrainConfig` that differ from the defaults.
+        caveat: said under every table made from these runs.
+    """
+
+    name: str
+    summary: str
+    methods: tuple[str, ...]
+    games: tuple[str, ...] = GAMES
+    seeds: tuple[int, ...] = tuple(range(10))
+    options: Mapping[str, Any] = field(default_factory=dict)
+    caveat: str = ""
+
+
+_DEMO = {"num_envs": 16, "num_steps": 16, "steps": 2048, "eval_episodes": 8, "eval_every": 0}
+_TINY = {"num_envs": 8, "num_steps": 16, "steps": 256, "eval_episodes": 2, "eval_every": 0}
+_TOO_SHORT = (
+    "These runs are thousands of times shorter than the paper's 25M steps. They show that"
+    " everything works and prove nothing about any method or augmentation."
+)
+
+SUITES: dict[str, Suite] = {
+    suite.name: suite
+    for suite in (
+        Suite(
+            name="demo",
+            summary="all 16 games with UCB-DrAC, 2,048 steps each: minutes on a laptop",
+            methods=("ucb-drac",),
+            seeds=(0,),
+            options=_DEMO,
+            caveat=_TOO_SHORT,
+        ),
+        Suite(
+            name="smoke",
+            summary="two methods x two games x 256 steps, for tests",
+            methods=("ppo", "ucb-drac"),
+            games=("coinrun", "starpilot"),
+            seeds=(0,),
+            options=_TINY,
+            caveat=_TOO_SHORT,
+        ),
+        Suite(
+            name="paper-table1",
+            summary="the paper's Table 1: methods x 16 games x 10 seeds x 25M steps, released code",
+            methods=("ppo", "drac-crop", "ucb-drac"),
+            options={"fidelity": "released"},
+        ),
+        Suite(
+            name="augmentation-sweep",
+            summary="DrAC with each of the eight augmentations x 16 games x 10 seeds x 25M steps",
+            methods=tuple(f"drac-{name}" for name in PAPER_ARMS),
+            options={"fidelity": "released"},
+        ),
+    )
+}
+
+
+def get(name: str) -> Suite:
+    """Return a suite.
+
+    Raises:
+        ConfigError: naming the nearest and the valid names.
+    """
+    if name not in SUITES:
+        raise ConfigError(unknown("suite", name, SUITES))
+    return SUITES[name]
+
+
+def parse_seeds(words: Sequence[str]) -> tuple[int, ...]:
+    """Read seeds such as ["0-2", "7"] -> (0, 1, 2, 7).
+
+    Raises:
+        ConfigError: for anything else.
+    """
+    seeds: list[int] = []
+    for word in words:
+        first, dash, last = word.partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise ConfigError(f"seeds {word!r} must be a number or a range A-B, e.g. 0 or 0-9")
+        low, high = int(first), int(last or first)
+        if low > high or high - low >= 10_000:
+            raise ConfigError(f"seeds {word!r} must be a range of 1 to 10,000 seeds")
+        seeds += range(low, high + 1)
+    return tuple(dict.fromkeys(seeds))
+
+
+def parse_games(words: Sequence[str]) -> tuple[str, ...]:
+    """Read games; "all" stands for the 16.
+
+    Raises:
+        ConfigError: for an unknown game.
+    """
+    games = GAMES if list(words) == ["all"] else tuple(dict.fromkeys(words))
+    for game in games:
+        if game not in GAMES:
+            raise ConfigError(unknown("game", game, (*GAMES, "all")))
+    return games
+
+
+def expand(
+    experiment: str,
+    methods: Sequence[str],
+    games: Sequence[str],
+    seeds: Sequence[int],
+    options: Mapping[str, Any],
+) -> Iterator[tuple[RunSpec, TrainConfig]]:
+    """Yield every run of a sweep with its validated config, seed by seed, game by game.
+
+    Raises:
+        ConfigError: if a config is impossible.
+    """
+    if not (methods and games and seeds):
+        raise ConfigError("a sweep needs at least one method, one game and one seed")
+    for seed, game, method in product(seeds, games, methods):
+        config = configs.build({**options, "method": method, "game": game, "seed": seed})
+        yield RunSpec(experiment, config.method, game, seed), config

@@ -1,0 +1,35 @@
+"""The public surface: `from drac.api import TrainConfig, train, evaluate, ...`."""
+
+from drac.config import ConfigError, TrainConfig
+from drac.envs import ProcgenVectorEnv
+from drac.evaluate import evaluate
+from drac.games import GAMES, normalize_score
+from drac.learner import Learner
+from drac.methods import METHODS, Method
+from drac.networks import ActorCritic
+from drac.report import Report, UpdateStats
+from drac.rollout import Minibatch, Rollout
+from drac.train import Training, TrainResult, Watcher, iterate, load_agent, train
+
+__all__ = [
+    "GAMES",
+    "METHODS",
+    "ActorCritic",
+    "ConfigError",
+    "Learner",
+    "Method",
+    "Minibatch",
+    "ProcgenVectorEnv",
+    "Report",
+    "Rollout",
+    "TrainConfig",
+    "TrainResult",
+    "Training",
+    "UpdateStats",
+    "Watcher",
+    "evaluate",
+    "iterate",
+    "load_agent",
+    "normalize_score",
+    "train",
+]

@@ -1,0 +1,61 @@
+"""Checkpoints: one file with a run's whole state, loadable without executing anything."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from drac import files
+from drac.config import ConfigError
+
+FORMAT = 1
+KEPT = 2  # the newest, and the one before it
+
+
+def folder(run_dir: Path) -> Path:
+    """Return the folder of a run's checkpoints."""
+    return run_dir / "checkpoint"
+
+
+def newest(run_dir: Path) -> Path | None:
+    """Return the newest checkpoint of a run, or None."""
+    found = sorted(folder(run_dir).glob("step_*.pt"))
+    return found[-1] if found else None
+
+
+def save(run_dir: Path, step: int, state: dict[str, Any]) -> Path:
+    """Write a checkpoint, then remove all but the newest two.
+
+    Args:
+        run_dir: the run's folder.
+        step: environment steps so far, part of the name.
+        state: tensors, numbers, strings, and lists and dicts of them.
+    """
+    folder(run_dir).mkdir(exist_ok=True)
+    path = folder(run_dir) / f"step_{step:012d}.pt"
+    with files.replacing(path) as file:
+        torch.save({"format": FORMAT, **state}, file)
+    for old in sorted(folder(run_dir).glob("step_*.pt"))[:-KEPT]:
+        old.unlink()
+    return path
+
+
+def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Read a checkpoint.
+
+    Raises:
+        ConfigError: if it is missing, damaged or of a format we do not know.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        version = state.pop("format")
+    except (OSError, RuntimeError, ValueError, EOFError, KeyError, AttributeError) as error:
+        raise ConfigError(f"{path} cannot be read as a checkpoint ({error})") from None
+    except pickle.UnpicklingError:
+        raise ConfigError(f"{path} is no checkpoint of ours: it holds more than data") from None
+    if version != FORMAT:
+        raise ConfigError(f"{path} has format {version!r}; this version reads format {FORMAT}")
+    return state

@@ -1,0 +1,323 @@
+"""One frozen, validated configuration per run. Nothing here imports torch.
+
+`TrainConfig` is flat because its fields are the command line's flags. A field that the paper and
+the released code read differently takes its default from the preset named by `fidelity`
+(docs/fidelity.md has one row for each); giving the field overrides the preset.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field
+
+from augmentations import PAPER_ARMS
+from augmentations import registry as augmentation_registry
+from augmentations.arguments import unknown
+from drac import methods
+from drac.games import GAMES
+
+FORMAT = 1
+"""Version of config.json. Raised when an old file can no longer be read as it is."""
+
+Fidelity = Literal["paper", "released"]
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {
+        "residual": "impala",
+        "policy_target": "exact",
+        "value_consistency_scale": 1.0,
+        "flip_axis": "horizontal",
+        "cutout_color_scale": "unit",
+        "bandit_reward_rows": "rollout",
+    },
+    "released": {
+        "residual": "released",
+        "policy_target": "sampled",
+        "value_consistency_scale": 0.5,
+        "flip_axis": "vertical",
+        "cutout_color_scale": "released",
+        "bandit_reward_rows": "released",
+    },
+}
+"""What `fidelity` sets: the options in which the paper's text and the released code differ."""
+
+CONTINUABLE = frozenset({"steps", "checkpoint_every"})
+"""Fields that may change when a run is continued; any other difference is an error."""
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be run. The message is one sentence, fit for the terminal."""
+
+
+def parse_count(text: str) -> int:
+    """Read a count the way people write it: "25M", "500k", "1e6", "2_048".
+
+    Raises:
+        ValueError: if the text is no positive whole number.
+    """
+    match = re.fullmatch(r"([0-9][0-9_]*\.?[0-9]*(?:[eE]\+?[0-9]{1,3})?)([kKmMbB]?)", text.strip())
+    if match:
+        factor = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}[match.group(2).lower()]
+        number = float(match.group(1)) * factor
+        if math.isfinite(number) and number == int(number) and number < 2**53:
+            return int(number)
+    raise ValueError(f"{text!r} is not a whole number; write 25M, 500k, 1e6 or 2048")
+
+
+def _count(value: Any, info: pydantic.ValidationInfo) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_count(value)
+    except ValueError as error:
+        raise ValueError(f"{info.field_name} {error}") from None
+
+
+Count = Annotated[int, pydantic.BeforeValidator(_count)]
+"""An integer that also accepts "25M"."""
+
+_DIFFERS = " (default: as --fidelity says)"
+
+
+class TrainConfig(BaseModel):
+    """Everything that decides a run's result, and nothing else.
+
+    Raises:
+        pydantic.ValidationError: (a ValueError) for unknown fields and impossible values.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    # What to run
+    game: str = Field("coinrun", description="one of the 16 Procgen games")
+    method: str = Field("ucb-drac", description="ppo, drac-<augmentation> or ucb-drac")
+    seed: int = Field(0, ge=0, lt=2**31, description="root of every random number in the run")
+    steps: Count = Field(25_000_000, gt=0, description="environment steps, e.g. 25M, 500k, 1e6")
+    fidelity: Fidelity = Field("paper", description="the paper's equations, or the released code")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA if there is one")
+    precision: Literal["auto", "float32", "bf16"] = Field(
+        "auto", description="auto: bf16 autocast where the hardware has it, else float32"
+    )
+
+    # Environment
+    mode: Literal["easy", "hard"] = Field("easy", description="Procgen's distribution mode")
+    levels: str = Field("0-199", description="training levels A-B, both included")
+    num_envs: int = Field(64, ge=1, le=4096, description="environments stepped side by side")
+    num_steps: int = Field(256, ge=1, description="steps of each environment in a rollout")
+
+    # PPO
+    learning_rate: float = Field(5e-4, gt=0, description="Adam's step size")
+    adam_eps: float = Field(1e-5, gt=0, description="Adam's epsilon")
+    gamma: float = Field(0.999, ge=0, le=1, description="discount")
+    gae_lambda: float = Field(0.95, ge=0, le=1, description="lambda of GAE")
+    epochs: int = Field(3, ge=1, description="passes over each rollout")
+    minibatches: int = Field(8, ge=1, description="gradient steps per pass")
+    clip: float = Field(0.2, gt=0, description="clip range of the ratio and of the value")
+    entropy_coef: float = Field(0.01, ge=0, description="weight of the entropy bonus")
+    value_coef: float = Field(0.5, ge=0, description="weight of the value loss")
+    max_grad_norm: float = Field(0.5, gt=0, description="gradients are clipped to this norm")
+    reward_gamma: float = Field(0.99, ge=0, le=1, description="discount of reward normalization")
+    reward_clip: float = Field(10.0, gt=0, description="normalized rewards are clipped to +-this")
+    hidden_size: int = Field(256, ge=1, description="width of the layer under the two heads")
+    residual: Literal["impala", "released"] = Field(
+        "impala", description="skip connection of x, or of relu(x)" + _DIFFERS
+    )
+    micro_batch: int = Field(
+        128, ge=1, description="images per forward pass on CPU; the gradient step is the same"
+    )
+
+    # DrAC
+    augmentation: str | None = Field(None, description="for --method drac: crop, flip, ...")
+    aug_coef: float = Field(0.1, ge=0, description="alpha_r, weight of the consistency terms")
+    policy_target: Literal["exact", "sampled"] = Field(
+        "exact", description="exact KL, or cross-entropy of a sampled action" + _DIFFERS
+    )
+    value_consistency_scale: float = Field(
+        1.0, ge=0, description="factor of the squared value difference" + _DIFFERS
+    )
+    flip_axis: Literal["horizontal", "vertical"] = Field(
+        "horizontal", description="which axis the augmentation flip mirrors" + _DIFFERS
+    )
+    cutout_color_scale: Literal["unit", "released"] = Field(
+        "unit", description="colours in [0,1], or the released code's 0..254" + _DIFFERS
+    )
+
+    # Choosing the augmentation
+    arms: tuple[str, ...] = Field(PAPER_ARMS, description="what ucb-drac chooses from, in order")
+    ucb_exploration: float = Field(0.1, ge=0, description="c in Q + c sqrt(ln t / N)")
+    ucb_window: int = Field(10, ge=1, description="rewards of an arm that its mean Q covers")
+    ucb_initial: Literal["prior", "try-each-once"] = Field(
+        "prior", description="Q=0, N=1 for untried arms, or every arm once first"
+    )
+    ucb_reward: Literal["raw", "standardized"] = Field(
+        "raw", description="mean return, or that less a running mean over a running std"
+    )
+    bandit_reward_rows: Literal["rollout", "released"] = Field(
+        "rollout", description="average returns over T rows, or over T+1 with a zero" + _DIFFERS
+    )
+
+    # Evaluation and saving
+    eval_every: Count = Field(500_000, ge=0, description="steps between evaluations; 0: at the end")
+    eval_episodes: int = Field(100, ge=1, description="episodes on each split per evaluation")
+    eval_envs: int = Field(64, ge=1, le=4096, description="environments used by an evaluation")
+    checkpoint_every: float = Field(10.0, ge=0, description="minutes between checkpoints")
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, data: Any) -> Any:
+        """Take what was not given from the fidelity preset, and unite the spellings of a method."""
+        if not isinstance(data, dict):
+            return data
+        data = {**PRESETS.get(str(data.get("fidelity", "paper")), {}), **data}
+        method, spec = data.get("method", cls.model_fields["method"].default), data.get("augmentation")
+        if isinstance(method, str) and (spec is None or isinstance(spec, str)):
+            data["method"], data["augmentation"] = methods.resolve(method, spec)
+        return data
+
+    @pydantic.field_validator("game")
+    @classmethod
+    def _known_game(cls, game: str) -> str:
+        if game not in GAMES:
+            raise ValueError(unknown("game", game, GAMES))
+        return game
+
+    @pydantic.field_validator("levels")
+    @classmethod
+    def _level_range(cls, levels: str) -> str:
+        match = re.fullmatch(r"\s*(\d{1,10})\s*-\s*(\d{1,10})\s*", levels)
+        if not match:
+            raise ValueError(f"levels {levels!r} must be A-B with 0 <= A <= B, e.g. 0-199")
+        first, last = int(match.group(1)), int(match.group(2))
+        if first > last:
+            raise ValueError(f"levels {levels!r} are empty: the first must not exceed the last")
+        if last >= 2**31 - 1:
+            raise ValueError(f"levels {levels!r} must lie below {2**31 - 1}")
+        return f"{first}-{last}"
+
+    @pydantic.field_validator("arms")
+    @classmethod
+    def _known_arms(cls, arms: tuple[str, ...]) -> tuple[str, ...]:
+        specs = tuple(augmentation_registry.check(arm) for arm in arms)
+        if not specs:
+            raise ValueError("arms are empty: name at least one augmentation")
+        twice = sorted({spec for spec in specs if specs.count(spec) > 1})
+        if twice:
+            raise ValueError(f"arms name {', '.join(twice)} more than once")
+        return specs
+
+    @pydantic.model_validator(mode="after")
+    def _possible(self) -> TrainConfig:
+        if self.rollout_size % self.minibatches:
+            raise ValueError(
+                f"num_envs {self.num_envs} x num_steps {self.num_steps} = {self.rollout_size} is"
+                f" not divisible by minibatches {self.minibatches}"
+            )
+        if self.steps < self.rollout_size:
+            raise ValueError(
+                f"steps {self.steps} are fewer than one rollout: num_envs {self.num_envs} x"
+                f" num_steps {self.num_steps} = {self.rollout_size}"
+            )
+        return self
+
+    @property
+    def rollout_size(self) -> int:
+        """Environment steps of one update."""
+        return self.num_envs * self.num_steps
+
+    @property
+    def num_updates(self) -> int:
+        """Whole rollouts that fit into `steps` (1,525 of 16,384 steps in 25M)."""
+        return self.steps // self.rollout_size
+
+    @property
+    def train_levels(self) -> range:
+        """The training levels as a range of Procgen level seeds."""
+        first, last = self.levels.split("-")
+        return range(int(first), int(last) + 1)
+
+    def to_json(self) -> str:
+        """Return the text of config.json."""
+        return json.dumps({"format": FORMAT, **self.model_dump(mode="json")}, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, path: Path) -> TrainConfig:
+        """Read a config.json.
+
+        Raises:
+            ConfigError: if the file is missing, damaged or of a format we do not know.
+        """
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            version = data.pop("format")
+        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+            raise ConfigError(f"{path} cannot be read as a run's configuration ({error})") from None
+        if version != FORMAT:
+            raise ConfigError(f"{path} has format {version!r}; this version reads format {FORMAT}")
+        return build(data, what=str(path))
+
+    def continue_from(self, saved: TrainConfig, where: Path) -> TrainConfig:
+        """Return this config as the continuation of the run that `saved` began.
+
+        What is "auto" here becomes what was resolved there.
+
+        Raises:
+            ConfigError: naming every field that differs but must not.
+        """
+        auto = {name: getattr(saved, name) for name, value in self if value == "auto"}
+        wanted = self.model_copy(update=auto)
+        differing = [
+            f"{name} is {getattr(saved, name)!r} there and {value!r} here"
+            for name, value in wanted
+            if name not in CONTINUABLE and value != getattr(saved, name)
+        ]
+        if differing:
+            raise ConfigError(
+                f"{where} holds a run with another configuration: {'; '.join(differing)};"
+                f" choose another --run-dir or --experiment"
+            )
+        if wanted.steps < saved.steps:
+            raise ConfigError(
+                f"{where} holds a run of {saved.steps} steps, more than the {wanted.steps} asked"
+                f" for; a run can be continued, not shortened"
+            )
+        return wanted
+
+
+def build(values: dict[str, Any], what: str = "") -> TrainConfig:
+    """Build a config from plain values, with errors in one sentence.
+
+    Raises:
+        ConfigError: instead of pydantic's ValidationError.
+    """
+    try:
+        return TrainConfig(**values)
+    except pydantic.ValidationError as error:
+        raise ConfigError((f"{what}: " if what else "") + explain(error)) from None
+
+
+def explain(error: pydantic.ValidationError) -> str:
+    """Turn pydantic's report into one sentence with the names of the flags."""
+    sentences = []
+    for problem in error.errors():
+        name = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "value_error":
+            sentences.append(str(problem["ctx"]["error"]))
+        elif problem["type"] == "extra_forbidden":
+            sentences.append(unknown("option", name, TrainConfig.model_fields))
+        else:
+            message = problem["msg"][0].lower() + problem["msg"][1:]
+            sentences.append(f"{name} {problem['input']!r} is not possible: {message}")
+    return "; ".join(sentences)
+
+
+def preset_defaults(fidelity: str) -> dict[str, Any]:
+    """Defaults of every field under a fidelity preset, for the command line's `--help`."""
+    defaults = {name: field.default for name, field in TrainConfig.model_fields.items()}
+    known = fidelity if fidelity in get_args(Fidelity) else "paper"
+    return {**defaults, **PRESETS[known], "fidelity": known}

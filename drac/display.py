@@ -1,0 +1,111 @@
+"""What one sees of a run: a live bar in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from drac.config import TrainConfig
+from drac.report import Report
+from drac.train import Watcher
+
+PLAIN_INTERVAL_S = 10.0
+"""Seconds between two lines where the output is no terminal."""
+
+
+def returns_text(train: float | None, test: float | None) -> str:
+    """Format the last train and test return, "-" where there is none yet."""
+    shown = ["-" if value is None else f"{value:.2f}" for value in (train, test)]
+    return f"train {shown[0]}  test {shown[1]}"
+
+
+class TerminalWatcher(Watcher):
+    """Prints a run's progress to stdout; use `watching` to make one."""
+
+    def __init__(self, console: Console, bar: Progress | None) -> None:
+        self._console, self._bar = console, bar
+        self._task = TaskID(0)
+        self._total = 0
+        self._sps: float | None = None
+        self._train: float | None = None
+        self._test: float | None = None
+        self._arm = "-"
+        self._printed_at = time.monotonic()
+        self._begun_step, self._begun_at = 0.0, time.monotonic()
+
+    def begun(self, config: TrainConfig, step: int) -> None:
+        """Say what runs."""
+        self._total = config.num_updates * config.rollout_size
+        how = f"continued at step {step:,}" if step else "begun"
+        self.message(
+            f"{config.method} on {config.game}, seed {config.seed}, {self._total:,} steps,"
+            f" fidelity {config.fidelity}, {config.device} {config.precision}: {how}"
+        )
+        self._begun_step, self._begun_at = step, time.monotonic()
+        if self._bar:
+            self._task = self._bar.add_task("", total=self._total, completed=step, **self._fields())
+
+    def _fields(self) -> dict[str, str]:
+        return {
+            "sps": "-" if self._sps is None else f"{self._sps:,.0f}",
+            "returns": returns_text(self._train, self._test),
+            "arm": self._arm,
+        }
+
+    def progress(self, step: float) -> None:
+        """Move the bar, or print a line now and then."""
+        elapsed = time.monotonic() - self._begun_at
+        if elapsed > 2:
+            self._sps = (step - self._begun_step) / elapsed
+        if self._bar:
+            self._bar.update(self._task, completed=step, **self._fields())
+        elif time.monotonic() - self._printed_at >= PLAIN_INTERVAL_S:
+            self._printed_at = time.monotonic()
+            left = (self._total - step) / self._sps if self._sps else float("nan")
+            fields = self._fields()
+            self._console.print(
+                f"step {step:,.0f}/{self._total:,}  {fields['sps']} steps/s  {left:,.0f} s left"
+                f"  {fields['returns']}  arm {self._arm}",
+                markup=False,
+                highlight=False,
+            )
+
+    def updated(self, report: Report, sps: float) -> None:
+        """Remember the latest training return and arm."""
+        self._train, self._arm = report.train_return, report.arm
+        self.progress(report.step)
+
+    def evaluated(self, step: int, split: str, mean_return: float) -> None:
+        """Print an evaluation's mean."""
+        if split == "test":
+            self._test = mean_return
+        self.message(f"step {step:,}: mean return {mean_return:.2f} on the {split} split")
+
+    def message(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._console.print(escape(text), highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def watching() -> Iterator[TerminalWatcher]:
+    """Yield a watcher that draws to stdout, live if that is a terminal."""
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        yield TerminalWatcher(console, None)
+        return
+    columns = (
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+        TextColumn("{task.fields[sps]} steps/s"),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[returns]}"),
+        TextColumn("[cyan]{task.fields[arm]}"),
+    )
+    with Progress(*columns, console=console, refresh_per_second=4) as bar:
+        yield TerminalWatcher(console, bar)

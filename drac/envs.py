@@ -1,0 +1,227 @@
+"""Procgen as a gymnasium vector environment. The only module that imports procgen."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Any, Literal
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from drac.games import GAMES, NUM_ACTIONS
+from augmentations.arguments import unknown
+from drac.seeding import stream_seed
+
+# gym prints a notice about its successor whenever something imports it; procgen does.
+with contextlib.redirect_stderr(io.StringIO()):
+    from procgen import ProcgenGym3Env
+
+Split = Literal["train", "test"] | range
+
+TRAIN_LEVELS = range(200)
+"""The paper's training levels."""
+
+_MAX_STATE_BYTES = 2**20
+_Infos = dict[str, Any]
+_Step = tuple[
+    NDArray[np.uint8], NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], _Infos
+]
+
+
+def procgen_build() -> str:
+    """Name and version of the installed Procgen distribution, e.g. "procgen-mirror 0.10.7"."""
+    for name in ("procgen", "procgen-mirror"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            return f"{name} {metadata.version(name)}"
+    return "unknown"
+
+
+def level_range(split: Split) -> tuple[int, int]:
+    """Return Procgen's (start_level, num_levels) of a split; (0, 0) is the full distribution.
+
+    Raises:
+        ValueError: for another name, or a range that is empty, negative or has gaps.
+    """
+    if split == "train":
+        split = TRAIN_LEVELS
+    if split == "test":
+        return 0, 0
+    if not isinstance(split, range):
+        raise ValueError(f"unknown split {split!r}: choose 'train', 'test' or a range of levels")
+    if len(split) == 0 or split.step != 1 or split[0] < 0 or split[-1] >= 2**31 - 1:
+        raise ValueError(f"levels {split!r} must be a non-empty range of step 1 from 0 upwards")
+    return split.start, len(split)
+
+
+class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], NDArray[Any]]):
+    """`num_envs` copies of one game, stepped by Procgen's own threads.
+
+    Observations are uint8 `(N, 64, 64, 3)`, actions integers in 0..14.
+
+    Procgen starts the next episode inside the step that ends one (`AutoresetMode.SAME_STEP`) and
+    keeps no final observation: the observation after an episode's end is the next episode's first.
+    It does not tell a time limit from an end, so `truncated` is always False.
+
+    `infos["level_seed"]` holds the level each env is now in. Where an episode just ended,
+    `infos["_episode"]` is True and `infos["episode"]` has its raw return `r`, length `l` in steps
+    and `level_seed`, each of shape `(N,)`.
+
+    Args:
+        game: one of `drac.games.GAMES`.
+        num_envs: N.
+        split: "train" (levels 0..199), "test" (the full distribution) or a range of levels.
+        seed: decides the order of levels and everything random inside them.
+        mode: Procgen's distribution mode.
+        num_threads: Procgen's worker threads; the results do not depend on it.
+
+    Raises:
+        ValueError: for an unknown game, split or mode, or a count below 1.
+    """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012 - gymnasium declares it so
+        "autoreset_mode": AutoresetMode.SAME_STEP,
+        "render_modes": [],
+    }
+
+    def __init__(
+        self,
+        game: str,
+        num_envs: int,
+        split: Split = "train",
+        seed: int = 0,
+        mode: Literal["easy", "hard"] = "easy",
+        num_threads: int = 2,
+    ) -> None:
+        if game not in GAMES:
+            raise ValueError(unknown("game", game, GAMES))
+        if num_envs < 1:
+            raise ValueError(f"num_envs must be at least 1, not {num_envs}")
+        if mode not in ("easy", "hard"):
+            raise ValueError(f"unknown mode {mode!r}: choose 'easy' or 'hard'")
+        self.game = game
+        self.num_envs = num_envs
+        self._start_level, self._num_levels = level_range(split)
+        self._mode = mode
+        self._num_threads = num_threads
+        self._seed = seed
+        self._resets = 0
+        self.single_observation_space = gymnasium.spaces.Box(0, 255, (64, 64, 3), np.uint8)
+        self.single_action_space = gymnasium.spaces.Discrete(NUM_ACTIONS)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._returns = np.zeros(num_envs)
+        self._lengths = np.zeros(num_envs, np.int64)
+        self._pristine = True
+        self._env = self._make(seed)
+
+    def _make(self, seed: int) -> ProcgenGym3Env:
+        return ProcgenGym3Env(
+            num=self.num_envs,
+            env_name=self.game,
+            num_levels=self._num_levels,
+            start_level=self._start_level,
+            distribution_mode=self._mode,
+            rand_seed=seed,
+            num_threads=self._num_threads,
+        )
+
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.uint8], _Infos]:
+        """Start every env anew and return `(observations, infos)`.
+
+        The first reset uses the seed given at construction, later ones a seed derived from it;
+        `seed` replaces that seed for this and all later resets.
+
+        Raises:
+            ValueError: for a list of seeds or options, neither of which Procgen has.
+        """
+        if isinstance(seed, list):
+            raise ValueError("Procgen seeds all envs with one number; got a list of seeds")
+        if options:
+            raise ValueError(f"Procgen has no reset options; got {sorted(options)}")
+        if seed is not None:
+            self._seed, self._resets, self._pristine = seed, 0, False
+        if not self._pristine:
+            self._env.close()
+            seed = stream_seed(self._seed, "reset", self._resets) if self._resets else self._seed
+            self._env = self._make(seed)
+        self._pristine = False
+        self._resets += 1
+        self._returns[:] = 0
+        self._lengths[:] = 0
+        _, obs, _ = self._env.observe()
+        return obs["rgb"], {"level_seed": self._level_seeds("level_seed")}
+
+    def step(self, actions: NDArray[np.integer[Any]]) -> _Step:
+        """Step every env; see the class for what `infos` holds.
+
+        Raises:
+            ValueError: if `actions` is not of shape `(N,)`.
+        """
+        actions = np.asarray(actions)
+        if actions.shape != (self.num_envs,):
+            raise ValueError(f"actions must have shape ({self.num_envs},), not {actions.shape}")
+        self._pristine = False
+        self._env.act(actions)
+        rewards, obs, first = self._env.observe()
+        self._returns += rewards
+        self._lengths += 1
+        infos: _Infos = {"level_seed": self._level_seeds("level_seed")}
+        if first.any():
+            infos["episode"] = {
+                "r": np.where(first, self._returns, 0.0),
+                "l": np.where(first, self._lengths, 0),
+                "level_seed": self._level_seeds("prev_level_seed"),
+            }
+            infos["_episode"] = first.copy()
+            self._returns[first] = 0
+            self._lengths[first] = 0
+        return obs["rgb"], rewards, first, np.zeros_like(first), infos
+
+    def _level_seeds(self, key: str) -> NDArray[np.int64]:
+        return np.array([info[key] for info in self._env.get_info()], np.int64)
+
+    def get_state(self) -> list[bytes]:
+        """Return the exact state of every env, about 23 KB each, running returns included."""
+        buffer = self._env._ffi.new(f"char[{_MAX_STATE_BYTES}]")
+        states = []
+        for index in range(self.num_envs):
+            size = self._env.call_c_func("get_state", index, buffer, _MAX_STATE_BYTES)
+            episode = np.array([self._returns[index], self._lengths[index]], "<f8").tobytes()
+            states.append(episode + bytes(self._env._ffi.buffer(buffer, size)))
+        return states
+
+    def set_state(self, states: Sequence[bytes], indices: Sequence[int] | None = None) -> None:
+        """Restore states made by `get_state`, into all envs or into those named by `indices`.
+
+        Raises:
+            ValueError: if the number of states does not fit, or a state is no state.
+        """
+        slots = range(self.num_envs) if indices is None else indices
+        if len(states) != len(slots):
+            raise ValueError(f"{len(states)} states were given for {len(slots)} envs")
+        self._pristine = False
+        for index, state in zip(slots, states, strict=True):
+            if not 0 <= index < self.num_envs:
+                raise ValueError(f"env index {index} is not in 0..{self.num_envs - 1}")
+            if len(state) <= 16:
+                raise ValueError(f"the state of env {index} has {len(state)} bytes: it is no state")
+            self._returns[index], length = np.frombuffer(state[:16], "<f8")
+            self._lengths[index] = int(length)
+            self._env.call_c_func("set_state", index, state[16:], len(state) - 16)
+
+    def observe(self) -> tuple[NDArray[np.uint8], _Infos]:
+        """Return what the envs show now, without stepping: `(observations, infos)`."""
+        _, obs, _ = self._env.observe()
+        return obs["rgb"], {"level_seed": self._level_seeds("level_seed")}
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Free Procgen's memory and threads."""
+        self._env.close()

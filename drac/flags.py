@@ -1,0 +1,133 @@
+"""Command-line flags made from the config's fields. Imports no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import tyro
+
+from augmentations.arguments import unknown
+from drac.config import ConfigError, TrainConfig, parse_count, preset_defaults
+
+Command = Callable[[Sequence[str]], int]
+Field = tuple[str, Any, Any]
+"""(name, type, default), for `dataclasses.make_dataclass`."""
+
+
+def text(help_text: str, metavar: str) -> Any:
+    """Return the type of a flag that is passed on as text, to be checked where it is used."""
+    return Annotated[str, tyro.conf.arg(help=help_text, metavar=metavar)]
+
+
+def config_fields(defaults: Mapping[str, Any], exclude: Iterable[str] = ()) -> list[Field]:
+    """Return a field for every one of the config's.
+
+    Values stay text here: `drac.config.build` reads them, and its errors are one sentence.
+    """
+    fields: list[Field] = []
+    for name, info in TrainConfig.model_fields.items():
+        if name in exclude:
+            continue
+        help_text, default = info.description or "", defaults[name]
+        if name == "arms":
+            annotation: Any = Annotated[tuple[str, ...], tyro.conf.arg(help=help_text)]
+        elif default is None:
+            annotation = Annotated[str | None, tyro.conf.arg(help=help_text, metavar="SPEC")]
+        else:
+            annotation, default = text(help_text, _metavar(name)), str(default)
+        fields.append((name, annotation, default))
+    return fields
+
+
+def _metavar(name: str) -> str:
+    kind = TrainConfig.model_fields[name].annotation
+    if get_origin(kind) is Literal:
+        return "{" + ",".join(get_args(kind)) + "}"
+    return {int: "N", float: "X"}.get(kind, "TEXT") if isinstance(kind, type) else "N"
+
+
+def as_argv(config: TrainConfig) -> list[str]:
+    """Return the flags of `drac train` that give this config: what differs from the defaults."""
+    defaults = preset_defaults(config.fidelity)
+    words = ["--game", config.game, "--method", config.method, "--seed", str(config.seed)]
+    if config.fidelity != "paper":
+        words += ["--fidelity", config.fidelity]
+    for name, value in config:
+        if name in ("game", "method", "seed", "fidelity") or value == defaults[name]:
+            continue
+        if name == "augmentation" and config.method.endswith(f"-{value}"):
+            continue  # the method says it
+        values = value if isinstance(value, tuple) else (value,)
+        words += [f"--{name.replace('_', '-')}", *map(str, values)]
+    return words
+
+
+def peek(argv: Sequence[str], flag: str) -> str | None:
+    """Return the value that a flag has on a command line, before it is parsed."""
+    for index, word in enumerate(argv):
+        if word == flag and index + 1 < len(argv):
+            return argv[index + 1]
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2]
+    return None
+
+
+def parse(flags_type: type, argv: Sequence[str], prog: str, description: str) -> Any:
+    """Parse a command line into a dataclass; tyro prints the help.
+
+    Raises:
+        ConfigError: for a flag that does not exist; the message names the nearest.
+    """
+    known = [f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(flags_type)]
+    for word in argv:
+        flag = word.partition("=")[0].replace("_", "-")
+        if flag.startswith("--") and flag not in (*known, "--help"):
+            nearest, _, _ = unknown("option", flag, known).partition("; choose from")
+            raise ConfigError(f"{nearest}; {prog} --help lists the options")
+    return tyro.cli(flags_type, args=list(argv), prog=prog, description=description)
+
+
+def whole_number(name: str, given: str, at_least: int) -> int:
+    """Read a flag's count, such as "100" or "1k".
+
+    Raises:
+        ConfigError: if it is none, or too small.
+    """
+    try:
+        number = parse_count(given)
+    except ValueError as error:
+        raise ConfigError(f"{name} {error}") from None
+    if number < at_least:
+        raise ConfigError(f"{name} must be at least {at_least}, not {number}")
+    return number
+
+
+def run_command(
+    prog: str, usage: str, commands: Mapping[str, Command], argv: Sequence[str] | None
+) -> int:
+    """Run one of a program's commands and return its exit status.
+
+    A `ConfigError` becomes one line on stderr and status 2; Ctrl-C status 130.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(usage.strip())
+        return 0 if words else 2
+    name, rest = words[0], words[1:]
+    try:
+        if name not in commands:
+            raise ConfigError(unknown("command", name, commands))
+        return commands[name](rest)
+    except ConfigError as error:
+        where = f"{prog} {name}" if name in commands else prog
+        print(f"{where}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\n{prog} {name}: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output, such as `head`, went away
+        sys.stderr.close()
+        return 141

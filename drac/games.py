@@ -1,0 +1,67 @@
+"""The 16 Procgen games and the published score ranges used to normalize their returns."""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from pathlib import Path
+
+GAMES: tuple[str, ...] = (
+    "bigfish",
+    "bossfight",
+    "caveflyer",
+    "chaser",
+    "climber",
+    "coinrun",
+    "dodgeball",
+    "fruitbot",
+    "heist",
+    "jumper",
+    "leaper",
+    "maze",
+    "miner",
+    "ninja",
+    "plunder",
+    "starpilot",
+)
+"""Cobbe et al. 2020, "Leveraging Procedural Generation to Benchmark RL", in alphabetical order."""
+
+NUM_ACTIONS = 15
+"""Every game has the same 15 actions; many do nothing in a given game."""
+
+RANGE_SOURCES = {
+    "default": "impoola normalized_score_lists.py (as Syllabus)",
+    "train-procgen": "openai/train-procgen constants.py",
+}
+"""Names of the two published range sets. They differ on easy Jumper and Leaper only."""
+
+_RANGES_CSV = Path(__file__).resolve().parent.parent / "results" / "published" / "score_ranges.csv"
+
+
+@cache
+def score_range(game: str, mode: str = "easy", ranges: str = "default") -> tuple[float, float]:
+    """Return the published (minimum, maximum) score of a game.
+
+    Args:
+        game: one of `GAMES`.
+        mode: "easy" or "hard", Procgen's distribution mode.
+        ranges: a key of `RANGE_SOURCES`.
+
+    Raises:
+        ValueError: if the table has no such row.
+    """
+    if ranges not in RANGE_SOURCES:
+        raise ValueError(f"unknown score ranges {ranges!r}: choose from {', '.join(RANGE_SOURCES)}")
+    with _RANGES_CSV.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if (row["mode"], row["game"], row["source"]) == (mode, game, RANGE_SOURCES[ranges]):
+                return float(row["r_min"]), float(row["r_max"])
+    raise ValueError(f"no published score range for game {game!r} in mode {mode!r}")
+
+
+def normalize_score(
+    score: float, game: str, mode: str = "easy", ranges: str = "default"
+) -> float:
+    """Min-max normalized score (R - R_min) / (R_max - R_min) of Cobbe et al. 2020, section 2.2."""
+    low, high = score_range(game, mode, ranges)
+    return (score - low) / (high - low)

@@ -1,0 +1,92 @@
+"""What the run runs on: the automatic choices, and the record of it in meta.json."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from drac.config import ConfigError, TrainConfig
+
+
+def cpu_info() -> dict[str, str]:
+    """Return `model name` and `flags` of the first processor, empty where unknown."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
+    except OSError:
+        return {"model name": platform.processor(), "flags": ""}
+    pairs = (line.partition(":") for line in text.splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def has_native_bf16(device: str) -> bool:
+    """Whether the device multiplies bf16 in hardware, by its capability flags."""
+    if device == "cuda":
+        return torch.cuda.get_device_capability() >= (8, 0)
+    flags = cpu_info().get("flags", "").split()
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def resolve(config: TrainConfig) -> TrainConfig:
+    """Replace "auto" in device and precision by what this machine has.
+
+    Raises:
+        ConfigError: if CUDA is asked for and absent.
+    """
+    available = torch.cuda.is_available()
+    if config.device == "cuda" and not available:
+        raise ConfigError(
+            "device 'cuda' was asked for, but torch finds no CUDA device here; use --device cpu"
+        )
+    device = config.device
+    if device == "auto":
+        device = "cuda" if available else "cpu"
+    precision = config.precision
+    if precision == "auto":
+        precision = "bf16" if has_native_bf16(device) else "float32"
+    return config.model_copy(update={"device": device, "precision": precision})
+
+
+def describe(config: TrainConfig, procgen_build: str) -> dict[str, Any]:
+    """Return the facts about software and machine that belong to a run's record."""
+    packages = ("procgen-drac", "torch", "numpy", "kornia", "gymnasium")
+    device = torch.cuda.get_device_name() if config.device == "cuda" else "cpu"
+    return {
+        "versions": {"python": platform.python_version(), **{p: _version(p) for p in packages}},
+        "procgen_build": procgen_build,
+        "platform": platform.platform(),
+        "cpu": cpu_info().get("model name", "") or platform.machine(),
+        "device": device,
+        "precision": config.precision,
+        "threads": torch.get_num_threads(),
+        "commit": _commit(),
+        "command": " ".join(["drac", *sys.argv[1:]]),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _commit() -> str:
+    """Return the checkout's commit, with "+" if it has local changes; "" outside a checkout."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return ""
+    git = ["git", "-C", str(root)]
+    try:
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
+        dirty = subprocess.run(
+            [*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True
+        )
+    except OSError:
+        return ""
+    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")

@@ -1,0 +1,117 @@
+"""The IMPALA actor-critic (Espeholt et al. 2018, figure 3), run in channels_last."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Residual = Literal["impala", "released"]
+
+
+class ResidualBlock(nn.Module):
+    """x + conv2(relu(conv1(relu(x)))).
+
+    With `residual="released"` the skip carries relu(x): the released code's first ReLU works in
+    place and so overwrites what the skip adds (docs/fidelity.md, "residual block").
+    """
+
+    def __init__(self, channels: int, residual: Residual) -> None:
+        super().__init__()
+        self.residual = residual
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, C, H, W)."""
+        activated = F.relu(x)
+        out: Tensor = self.conv2(F.relu(self.conv1(activated)))
+        return out + (activated if self.residual == "released" else x)
+
+
+class ConvStack(nn.Module):
+    """Convolution, 3x3 max-pooling of stride 2, two residual blocks."""
+
+    def __init__(self, in_channels: int, out_channels: int, residual: Residual) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.res0 = ResidualBlock(out_channels, residual)
+        self.res1 = ResidualBlock(out_channels, residual)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, out_channels, ceil(H/2), ceil(W/2))."""
+        x = F.max_pool2d(self.conv(x), kernel_size=3, stride=2, padding=1)
+        out: Tensor = self.res1(self.res0(x))
+        return out
+
+
+class ActorCritic(nn.Module):
+    """Policy logits and a state value from an image.
+
+    Weights: convolutions Xavier-uniform, `fc` orthogonal with gain sqrt(2), `value_head`
+    orthogonal with gain 1, `policy_head` orthogonal with gain 0.01; every bias 0.
+
+    Args:
+        num_actions: A.
+        obs_shape: (channels, height, width).
+        hidden_size: width of `fc`.
+        residual: "impala", or the released code's variant; see `ResidualBlock`.
+        generator: source of the initial weights; None takes torch's global one.
+    """
+
+    CHANNELS = (16, 32, 32)
+
+    def __init__(
+        self,
+        num_actions: int,
+        obs_shape: tuple[int, int, int] = (3, 64, 64),
+        hidden_size: int = 256,
+        residual: Residual = "impala",
+        generator: torch.Generator | None = None,
+    ) -> None:
+        if residual not in ("impala", "released"):
+            raise ValueError(f"unknown residual {residual!r}: choose 'impala' or 'released'")
+        super().__init__()
+        channels, height, width = obs_shape
+        # torch's layers draw weights from the global generator when made; ours replace them.
+        with torch.random.fork_rng(devices=[]):
+            for index, out_channels in enumerate(self.CHANNELS):
+                self.add_module(f"stack{index}", ConvStack(channels, out_channels, residual))
+                channels, height, width = out_channels, (height + 1) // 2, (width + 1) // 2
+            self.fc = nn.Linear(channels * height * width, hidden_size)
+            self.policy_head = nn.Linear(hidden_size, num_actions)
+            self.value_head = nn.Linear(hidden_size, 1)
+        self._initialize(generator)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def _initialize(self, generator: torch.Generator | None) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.xavier_uniform_(module.weight, generator=generator)
+        gains = ((self.fc, math.sqrt(2)), (self.value_head, 1.0), (self.policy_head, 0.01))
+        for layer, gain in gains:
+            nn.init.orthogonal_(layer.weight, gain, generator=generator)
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(parameter)
+
+    def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the policy's logits and the values.
+
+        Shape:
+            obs: (B, 3, H, W), float in [0, 1]; any memory format, channels_last is not copied.
+            logits: (B, A), float32 (also under autocast).
+            value: (B,), float32.
+        """
+        x = obs.contiguous(memory_format=torch.channels_last)
+        for index in range(len(self.CHANNELS)):
+            x = self.get_submodule(f"stack{index}")(x)
+        # Flattened in the order (C, H, W), as the weights of `fc` expect.
+        x = F.relu(self.fc(F.relu(x).flatten(start_dim=1)))
+        logits, value = self.policy_head(x), self.value_head(x).squeeze(1)
+        if logits.dtype in (torch.bfloat16, torch.float16):
+            logits, value = logits.float(), value.float()
+        return logits, value

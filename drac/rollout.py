@@ -1,0 +1,99 @@
+"""What the agent saw and did in one rollout, and the minibatches made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Minibatch:
+    """B samples of a rollout.
+
+    Shape:
+        obs: (B, 3, H, W), uint8, or float in [0, 1].
+        actions: (B,) int64.
+        old_log_probs: (B,), log pi(a|s) when acting.
+        old_values: (B,), V(s) when acting.
+        returns: (B,), targets of the value.
+        advantages: (B,), normalized over the whole rollout.
+    """
+
+    obs: Tensor
+    actions: Tensor
+    old_log_probs: Tensor
+    old_values: Tensor
+    returns: Tensor
+    advantages: Tensor
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+    def __getitem__(self, rows: slice | Tensor) -> Minibatch:
+        """Return the samples of `rows`: a view for a slice, copies for indices."""
+        return Minibatch(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+class Rollout:
+    """T steps of N envs. Observations stay uint8, in the layout the envs give them.
+
+    Shape:
+        obs: (T, N, H, W, 3) uint8.
+        actions: (T, N) int64.
+        log_probs, values, rewards, advantages, returns: (T, N) float32.
+        dones: (T, N) bool; whether the episode ended with step t.
+    """
+
+    def __init__(
+        self,
+        num_steps: int,
+        num_envs: int,
+        obs_shape: tuple[int, ...] = (64, 64, 3),
+        device: torch.device | str = "cpu",
+    ) -> None:
+        shape = (num_steps, num_envs)
+        self.obs = torch.zeros(*shape, *obs_shape, dtype=torch.uint8, device=device)
+        self.actions = torch.zeros(shape, dtype=torch.int64, device=device)
+        self.dones = torch.zeros(shape, dtype=torch.bool, device=device)
+        self.log_probs = torch.zeros(shape, device=device)
+        self.values = torch.zeros(shape, device=device)
+        self.rewards = torch.zeros(shape, device=device)
+        self.advantages = torch.zeros(shape, device=device)
+        self.returns = torch.zeros(shape, device=device)
+
+    def normalized_advantages(self) -> Tensor:
+        """Advantages less their mean over their std + 1e-5, over the whole rollout: (T, N)."""
+        centered = self.advantages - self.advantages.mean()
+        return centered / (self.advantages.std() + 1e-5)
+
+    def samples(self) -> Minibatch:
+        """Return all T*N steps as one minibatch of views; obs is channels_last."""
+        return Minibatch(
+            obs=self.obs.flatten(0, 1).permute(0, 3, 1, 2),
+            actions=self.actions.flatten(),
+            old_log_probs=self.log_probs.flatten(),
+            old_values=self.values.flatten(),
+            returns=self.returns.flatten(),
+            advantages=self.normalized_advantages().flatten(),
+        )
+
+    def minibatches(self, number: int, generator: torch.Generator) -> Iterator[Minibatch]:
+        """Yield `number` minibatches: a random permutation of all steps, cut into equal parts.
+
+        Args:
+            number: must divide T*N.
+            generator: on the CPU; decides the permutation.
+
+        Raises:
+            ValueError: if the parts would not be equal.
+        """
+        size, rest = divmod(self.actions.numel(), number)
+        if rest:
+            raise ValueError(f"{self.actions.numel()} samples do not divide into {number} parts")
+        samples = self.samples()
+        order = torch.randperm(self.actions.numel(), generator=generator).to(self.obs.device)
+        for rows in order.split(size):
+            yield samples[rows]

@@ -1,0 +1,51 @@
+"""Ctrl-C and the scheduler's signals: finish the update, save, stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+EXIT_CODE = 75
+"""Exit status of a run that was stopped after saving: EX_TEMPFAIL, "try again"."""
+
+CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # Slurm's --signal=USR1
+
+
+class Interrupted(Exception):
+    """A signal asked the run to stop, and its state has been saved."""
+
+
+@contextmanager
+def stop_requested(notify: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
+    """Catch the first stop signal; a second Ctrl-C stops at once.
+
+    Args:
+        notify: called once with a sentence for the user.
+
+    Yields:
+        A function that tells whether a signal came.
+    """
+    received: list[int] = []
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        if received and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        if not received:
+            notify(
+                f"{signal.Signals(number).name} received: saving after this update"
+                f" (Ctrl-C again stops at once, without saving)"
+            )
+        received.append(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False  # only the main thread may set handlers
+        return
+    before = {number: signal.signal(number, remember) for number in CAUGHT}
+    try:
+        yield lambda: bool(received)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
