@@ -123,17 +123,18 @@ class CutoutColor(Cutout):
         params = super().sample(shape, generator)
         # Never 255, as the released code's randint(0, 255).
         color = integers(0, 254, (shape[0], 3), generator).to(torch.float32)
-        params["color"] = color / 255
-        if self.color_scale == "released":
-            # docs/fidelity.md, row "cutout-color": 1/255 is applied where the authors' module is
-            # constructed, and forgotten where it draws again. A buffer on CPU is a scalar to
-            # where() on any device; reading it as a number would wait for a GPU.
-            draws = self.draws
-            if draws.device.type != "cpu":
-                draws = draws.to(generator.device)
-            params["color"] = torch.where(draws == 0, params["color"], color)
+        params["color"] = color / self._divisor(generator.device)
         self.draws += 1
         return params
+
+    def _divisor(self, device: torch.device) -> Tensor | float:
+        if self.color_scale == "unit":
+            return 255.0
+        # docs/fidelity.md, row "cutout-color": the authors' module divides by 255 where it is
+        # constructed, and forgets it where it draws again. No branch on the count, which would
+        # wait for a GPU if it is there; on CPU it is a scalar that every device takes.
+        draws = self.draws if self.draws.device.type == "cpu" else self.draws.to(device)
+        return torch.where(draws == 0, 255.0, 1.0)
 
     def _colour(self, obs: Tensor, params: Mapping[str, Tensor]) -> Tensor:
         return per_pixel(parameter(params, "color", obs))

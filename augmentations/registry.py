@@ -176,10 +176,14 @@ def _literals(call: str) -> dict[str, Any]:
     for keyword in tree.keywords:
         if keyword.arg is None:
             raise ValueError("an argument has no name")
+        if keyword.arg in arguments:
+            raise ValueError(f"{keyword.arg} is given twice")
+        # The canonical text must be read as the same value, and be the same in every process.
         value = ast.literal_eval(keyword.value)
-        # Infinity and NaN have no literal: the canonical text could not be read again.
         if ast.literal_eval(repr(value)) != value:
             raise ValueError(f"{keyword.arg} is not finite")
+        if any(isinstance(node, ast.Set) for node in ast.walk(keyword.value)):
+            raise ValueError(f"{keyword.arg} contains a set, which has no order")
         arguments[keyword.arg] = value
     return arguments
 
@@ -209,7 +213,7 @@ def _check_arguments(name: str, cls: type[Augmentation], arguments: dict[str, An
         for key in arguments:
             if key not in signature.parameters:
                 allowed = signature.parameters
-                raise ValueError(unknown(f"argument of the augmentation {name!r}", key, allowed))
+                raise ValueError(unknown(f"argument of {name}", key, allowed))
     try:
         signature.bind(**arguments)
     except TypeError as error:

@@ -64,7 +64,11 @@ _RUN_FLAGS: list[Any] = [
     ("suite", Annotated[str | None, _help("a suite from the list above")], None),
     ("methods", Annotated[_Words, _help("methods to run (default: the suite's)")], ()),
     ("games", Annotated[_Words, _help("games, or all (default: the suite's, else all)")], ()),
-    ("seeds", Annotated[_Words, _help("seeds, e.g. 0-2 or 0 1 (default: the suite's, else 0)")], ()),
+    (
+        "seeds",
+        Annotated[_Words, _help("e.g. 0-2, or 0 1 (default: the suite's, else 0)")],
+        (),
+    ),
     ("experiment", Annotated[str | None, _help("name (default: the suite's, else default)")], None),
     ("results", Annotated[Path, _help("root of all results")], Path("results")),
     ("workers", flags.text("runs side by side; the cores are shared", "N"), "1"),

@@ -41,10 +41,8 @@ def per_game(method: str, split: str, mode: str, source: str) -> dict[str, tuple
         & (rows["mode"] == mode)
         & (rows["source"] == source)
     ]
-    return {
-        row.game: (float(row.mean), float(row.std))
-        for row in chosen[["game", "mean", "std"]].itertuples()
-    }
+    columns = (chosen[name].tolist() for name in ("game", "mean", "std"))
+    return {game: (mean, std) for game, mean, std in zip(*columns, strict=True)}
 
 
 def kind(source: str) -> str:

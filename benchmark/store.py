@@ -60,9 +60,10 @@ def check_name(kind: str, name: str) -> str:
 def read_csv(path: Path) -> pd.DataFrame:
     """Read a run's CSV file; empty if it is absent or has no complete row yet."""
     try:
-        return pd.read_csv(path, on_bad_lines="skip")
+        table: pd.DataFrame = pd.read_csv(path, on_bad_lines="skip")
     except (FileNotFoundError, pd.errors.EmptyDataError):
         return pd.DataFrame()
+    return table
 
 
 def final_evaluation(run_dir: Path) -> pd.DataFrame:
@@ -70,7 +71,8 @@ def final_evaluation(run_dir: Path) -> pd.DataFrame:
     episodes = read_csv(run_dir / "eval.csv")
     if episodes.empty:
         return pd.DataFrame(columns=list(logs.EVAL_COLUMNS))
-    return episodes[episodes["step"] == episodes["step"].max()]
+    last: pd.DataFrame = episodes[episodes["step"] == episodes["step"].max()]
+    return last
 
 
 def read_meta(run_dir: Path) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from itertools import product
 from typing import Any
 
 from augmentations import PAPER_ARMS
+from augmentations.arguments import unknown
 from drac import config as configs
 from drac.config import ConfigError, TrainConfig
 from drac.games import GAMES
-from augmentations.arguments import unknown
 
 
 @dataclass(frozen=True, order=True)

@@ -78,8 +78,8 @@ def missing(runs: pd.DataFrame) -> list[str]:
     notes = []
     if len(lacking):
         shown = [
-            f"{row.method}/{row.game}/seed{row.seed} ({'; '.join(row.problems)})"
-            for row in lacking.head(8).itertuples()
+            f"{row['method']}/{row['game']}/seed{row['seed']} ({'; '.join(row['problems'])})"
+            for row in lacking.head(8).to_dict("records")
         ]
         more = f" and {len(lacking) - 8} more" if len(lacking) > 8 else ""
         notes.append(
@@ -157,6 +157,14 @@ def per_game(runs: pd.DataFrame, caveat: str = "") -> Table:
     return Table("per-game", title, pd.DataFrame(cells), pd.DataFrame(data), _said(notes))
 
 
+_HOW_CHOSEN = (
+    "By the sweep: highest mean test return over seeds among runs of fixed augmentations"
+    " (drac-<augmentation>). By the bandit: the arm selected in most updates, over all seeds."
+    " Arms with equal counts are joined by '='. The two need not agree: with the paper's"
+    " constants the bandit can lock on to one arm (docs/fidelity.md)."
+)
+
+
 def best_augmentations(runs: pd.DataFrame, caveat: str = "") -> Table:
     """The best augmentation per game: by the sweep, by the bandit, by the paper.
 
@@ -191,10 +199,7 @@ def best_augmentations(runs: pd.DataFrame, caveat: str = "") -> Table:
     notes = [
         caveat,
         *missing(runs),
-        "By the sweep: highest mean test return over seeds among runs of fixed augmentations"
-        " (drac-<augmentation>). By the bandit: the arm selected in most updates, over all seeds."
-        " Arms with equal counts are joined by '='. The two need not agree: with the paper's"
-        " constants the bandit can lock on to one arm (docs/fidelity.md).",
+        _HOW_CHOSEN,
         f"By the paper: {source}.",
     ]
     title = "Best augmentation per game"

@@ -96,9 +96,12 @@ class EvaluateFlags:
     """a run's folder"""
     split: str = "test"
     """train (the run's own levels), test (the full distribution) or levels A-B"""
-    episodes: flags.text("how many, shared out over the envs in advance", "N") = "100"
-    num_envs: flags.text("environments played side by side", "N") = "64"
-    seed: flags.text("decides levels and actions", "N") = "0"
+    episodes: Annotated[str, tyro.conf.arg(metavar="N")] = "100"
+    """how many, shared out over the envs in advance"""
+    num_envs: Annotated[str, tyro.conf.arg(metavar="N")] = "64"
+    """environments played side by side"""
+    seed: Annotated[str, tyro.conf.arg(metavar="N")] = "0"
+    """decides levels and actions"""
     out: Path | None = None
     """where the episodes go (default: RUN/evaluations/SPLIT-seedK-STEP.csv)"""
 
@@ -156,11 +159,12 @@ def _evaluate(
     files.write_text(out, played.to_csv(index=False))
     returns, lengths = played["return"], played["length"]
     print(
-        f"{config.method} on {config.game}, seed {config.seed}, step {step:,}, {given.split} split\n"
+        f"{config.method} on {config.game}, seed {config.seed}, step {step:,},"
+        f" {given.split} split\n"
         f"{len(played)} episodes on {played['level_seed'].nunique()} levels\n"
         f"return  mean {returns.mean():.3f} +- {returns.sem():.3f} (standard error)"
-        f"  median {returns.median():.3f}  min {returns.min():g}  max {returns.max():g}\n"
-        f"length  mean {lengths.mean():.1f}  min {lengths.min()}  max {lengths.max()}\n"
+        f"  median {returns.median():.3f}  min {float(returns.min()):g}  max {float(returns.max()):g}\n"
+        f"length  mean {lengths.mean():.1f}  min {int(lengths.min())}  max {int(lengths.max())}\n"
         f"every episode: {out}"
     )
     return 0

@@ -175,7 +175,10 @@ class TrainConfig(BaseModel):
         if not isinstance(data, dict):
             return data
         data = {**PRESETS.get(str(data.get("fidelity", "paper")), {}), **data}
-        method, spec = data.get("method", cls.model_fields["method"].default), data.get("augmentation")
+        method, spec = (
+            data.get("method", cls.model_fields["method"].default),
+            data.get("augmentation"),
+        )
         if isinstance(method, str) and (spec is None or isinstance(spec, str)):
             data["method"], data["augmentation"] = methods.resolve(method, spec)
         return data

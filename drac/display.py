@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -51,7 +52,7 @@ class TerminalWatcher(Watcher):
         if self._bar:
             self._task = self._bar.add_task("", total=self._total, completed=step, **self._fields())
 
-    def _fields(self) -> dict[str, str]:
+    def _fields(self) -> dict[str, Any]:
         return {
             "sps": "-" if self._sps is None else f"{self._sps:,.0f}",
             "returns": returns_text(self._train, self._test),

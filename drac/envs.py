@@ -14,8 +14,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from drac.games import GAMES, NUM_ACTIONS
 from augmentations.arguments import unknown
+from drac.games import GAMES, NUM_ACTIONS
 from drac.seeding import stream_seed
 
 # gym prints a notice about its successor whenever something imports it; procgen does.
@@ -29,9 +29,7 @@ TRAIN_LEVELS = range(200)
 
 _MAX_STATE_BYTES = 2**20
 _Infos = dict[str, Any]
-_Step = tuple[
-    NDArray[np.uint8], NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], _Infos
-]
+_Step = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], _Infos]
 
 
 def procgen_build() -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -50,7 +50,7 @@ def split_name(split: Split) -> str:
 @torch.inference_mode()
 def play(
     agent: Agent,
-    env: VectorEnv,  # type: ignore[type-arg]
+    env: VectorEnv[Any, Any, Any],
     quota: Sequence[int],
     generator: torch.Generator,
     precision: str = "float32",

@@ -59,9 +59,7 @@ def score_range(game: str, mode: str = "easy", ranges: str = "default") -> tuple
     raise ValueError(f"no published score range for game {game!r} in mode {mode!r}")
 
 
-def normalize_score(
-    score: float, game: str, mode: str = "easy", ranges: str = "default"
-) -> float:
+def normalize_score(score: float, game: str, mode: str = "easy", ranges: str = "default") -> float:
     """Min-max normalized score (R - R_min) / (R_max - R_min) of Cobbe et al. 2020, section 2.2."""
     low, high = score_range(game, mode, ranges)
     return (score - low) / (high - low)

@@ -121,11 +121,12 @@ class Learner:
             targets = None if target_actions is None else target_actions[rows]
             loss, stats = self._loss(part, obs, obs_aug, targets)
             weight = len(part) / len(minibatch)
-            (loss * weight).backward()  # type: ignore[no-untyped-call]
+            (loss * weight).backward()
             totals += stats * weight
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.max_grad_norm)
         self.optimizer.step()
-        return UpdateStats(*totals.tolist(), grad_norm=norm.item())
+        figures: list[float] = [*totals.tolist(), norm.item()]
+        return UpdateStats(*figures)
 
     def _micro_batches(self, size: int) -> list[slice]:
         # A GPU has no use for small batches: there the minibatch is one piece.

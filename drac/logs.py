@@ -1,4 +1,4 @@
-"""The files a run writes while it trains: progress.csv, arms.csv, eval.csv, TensorBoard, meta.json."""
+"""What a run writes as it trains: progress.csv, arms.csv, eval.csv, TensorBoard, meta.json."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class RunLog:
         with warnings.catch_warnings():  # tensorboard's own imports warn of their dependencies
             warnings.simplefilter("ignore")
             from torch.utils.tensorboard import SummaryWriter
-        self._events: Any = SummaryWriter(str(run_dir), purge_step=step + 1 if step else None)  # type: ignore[no-untyped-call]
+        self._events: Any = SummaryWriter(str(run_dir), purge_step=step + 1 if step else None)
 
     def update(self, report: Report, wall_s: float, sps: float) -> None:
         """Log an update; `wall_s` is the run's time so far, `sps` steps per second of late."""

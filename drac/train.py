@@ -7,12 +7,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
+from torch import Tensor
 
 import augmentations
 from augmentations import Augmentation, as_float
@@ -27,7 +28,7 @@ from drac.networks import ActorCritic
 from drac.report import ArmStats, Report
 from drac.returns import RewardNormalizer, gae
 from drac.rollout import Rollout
-from drac.seeding import seed_sequence, stream_seed
+from drac.seeding import stream_seed
 from drac.signals import Interrupted, stop_requested
 from ucb import ArmSelector, FixedArm, SlidingWindowUCB
 
@@ -81,16 +82,11 @@ class Training:
     def __init__(self, config: TrainConfig, env: VectorEnv[Any, Any, Any] | None = None) -> None:
         self.config = config
         seed = config.seed
-        self.env: Any = env or ProcgenVectorEnv(
-            config.game,
-            config.num_envs,
-            config.train_levels,
-            seed=stream_seed(seed, "env"),
-            mode=config.mode,
-        )
+        # cast: gymnasium does not know get_state, set_state and observe
+        self.env = cast(Any, _procgen(config) if env is None else env)
         height, width, channels = self.env.single_observation_space.shape
         self.network = ActorCritic(
-            int(self.env.single_action_space.n) if env else NUM_ACTIONS,
+            int(self.env.single_action_space.n),
             (channels, height, width),
             config.hidden_size,
             config.residual,
@@ -111,12 +107,8 @@ class Training:
         )
         self.augmentations = build_augmentations(config)
         self.selector = build_selector(config, tuple(self.augmentations))
-        self.normalizer = RewardNormalizer(
-            config.num_envs, config.reward_gamma, config.reward_clip
-        )
-        self.rollout = Rollout(
-            config.num_steps, config.num_envs, (height, width, channels), device
-        )
+        self.normalizer = RewardNormalizer(config.num_envs, config.reward_gamma, config.reward_clip)
+        self.rollout = Rollout(config.num_steps, config.num_envs, (height, width, channels), device)
         self.obs: NDArray[np.uint8] = self.env.reset()[0]
         self.arm: str | None = None
         self.update = 0
@@ -138,7 +130,9 @@ class Training:
             "selector": self.selector.state_dict(),
             "augmentations": {name: dict(aug.state_dict()) for name, aug in modules.items()},
             "normalizer": self.normalizer.state_dict(),
-            "env": [torch.frombuffer(bytearray(s), dtype=torch.uint8) for s in self.env.get_state()],
+            "env": [
+                torch.frombuffer(bytearray(s), dtype=torch.uint8) for s in self.env.get_state()
+            ],
             "arm": self.arm,
             "update": self.update,
             "episodes": self.episodes,
@@ -163,13 +157,27 @@ class Training:
         self.recent.extend((value, length) for value, length in state["recent"])
 
 
+def _procgen(config: TrainConfig) -> ProcgenVectorEnv:
+    return ProcgenVectorEnv(
+        config.game,
+        config.num_envs,
+        config.train_levels,
+        seed=stream_seed(config.seed, "env"),
+        mode=config.mode,
+    )
+
+
+def _to_tensor(data: bytes) -> Tensor:
+    return torch.frombuffer(bytearray(data), dtype=torch.uint8)
+
+
 def build_augmentations(config: TrainConfig) -> dict[str, Augmentation | None]:
     """Make the augmentations a run selects from, by the name of their arm."""
     method = methods.family(config.method)
     if not method.regularized:
         return {NO_AUGMENTATION: None}
     specs = (config.augmentation,) if config.augmentation else config.arms
-    fidelity = {
+    fidelity: dict[str, dict[str, Any]] = {
         "flip": {"axis": config.flip_axis},
         "cutout-color": {"color_scale": config.cutout_color_scale},
     }
@@ -246,19 +254,16 @@ def iterate(
         on_progress: called with the (fractional) environment step that the work done amounts to.
     """
     config, learner, selector = training.config, training.learner, training.selector
-    gradient_steps = config.epochs * config.minibatches
     while training.update < config.num_updates:
-        ticks = _ticks(training.step, config.rollout_size, config.num_steps, gradient_steps)
-        collect(training, on_step=lambda: on_progress(next(ticks)))
+        tick = _ticker(training.step, config, on_progress)
+        collect(training, tick)
         reward = estimate_returns(training)
         if training.arm is not None:
             selector.update(training.arm, reward)
         scores = selector.scores()
         training.arm = selector.select()
         augmentation = training.augmentations[training.arm]
-        stats = learner.update(
-            training.rollout, augmentation, on_step=lambda: on_progress(next(ticks))
-        )
+        stats = learner.update(training.rollout, augmentation, tick)
         training.update += 1
         counts, means = selector.counts(), selector.means()
         returns, lengths = zip(*training.recent, strict=True) if training.recent else ((), ())
@@ -277,13 +282,24 @@ def iterate(
         )
 
 
-def _ticks(step: int, size: int, collected: int, updates: int) -> Iterator[float]:
-    """Fractional steps after each collected step, then after each gradient step, of an update."""
+def _ticker(
+    step: int, config: TrainConfig, on_progress: Callable[[float], None]
+) -> Callable[[], None]:
+    """Return what to call after each collected step, then after each gradient step, of an update.
+
+    Each call reports the environment steps that the work done so far amounts to.
+    """
     share = 0.1  # of an update's time, collecting takes roughly this
-    for done in range(1, collected + 1):
-        yield step + size * share * done / collected
-    for done in range(1, updates + 1):
-        yield step + size * (share + (1 - share) * done / updates)
+    phases = ((share, config.num_steps), (1 - share, config.epochs * config.minibatches))
+    parts = iter([share / number for share, number in phases for _ in range(number)])
+    done = 0.0
+
+    def tick() -> None:
+        nonlocal done
+        done += next(parts)
+        on_progress(step + config.rollout_size * done)
+
+    return tick
 
 
 def train(config: TrainConfig, run_dir: Path | str, watcher: Watcher | None = None) -> TrainResult:
@@ -343,9 +359,9 @@ def load_agent(run_dir: Path, config: TrainConfig) -> tuple[ActorCritic, int]:
         raise ConfigError(f"{run_dir} has no checkpoint yet")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     state = checkpoint.load(path, device)["training"]
-    network = ActorCritic(
-        NUM_ACTIONS, hidden_size=config.hidden_size, residual=config.residual
-    ).to(device)
+    network = ActorCritic(NUM_ACTIONS, hidden_size=config.hidden_size, residual=config.residual).to(
+        device
+    )
     try:
         network.load_state_dict(state["network"])
     except RuntimeError as error:
