@@ -8,8 +8,8 @@ the released code read differently takes its default from the preset named by `f
 from __future__ import annotations
 
 import json
-import math
 import re
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -59,15 +59,24 @@ def parse_count(text: str) -> int:
     """Read a count the way people write it: "25M", "500k", "1e6", "2_048".
 
     Raises:
-        ValueError: if the text is no positive whole number.
+        ValueError: if the text is no whole number from 0 to 2**53.
     """
-    match = re.fullmatch(r"([0-9][0-9_]*\.?[0-9]*(?:[eE]\+?[0-9]{1,3})?)([kKmMbB]?)", text.strip())
-    if match:
+    match = _COUNT.fullmatch(text.strip())
+    if match and len(text) <= 40:
         factor = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}[match.group(2).lower()]
-        number = float(match.group(1)) * factor
-        if math.isfinite(number) and number == int(number) and number < 2**53:
-            return int(number)
-    raise ValueError(f"{text!r} is not a whole number; write 25M, 500k, 1e6 or 2048")
+        number = Fraction(match.group(1).replace("_", "")) * factor  # exact: 1.001k is 1001
+        if number.denominator == 1 and number <= 2**53:
+            return number.numerator
+    raise ValueError(f"{_shown(text)} is not a whole number; write 25M, 500k, 1e6 or 2048")
+
+
+_COUNT = re.compile(r"([0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?(?:[eE]\+?[0-9]{1,3})?)([kKmMbB]?)")
+
+
+def _shown(value: Any) -> str:
+    """Return a value as it stands in a message, cut where it is very long."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _count(value: Any, info: pydantic.ValidationInfo) -> Any:
@@ -195,7 +204,7 @@ class TrainConfig(BaseModel):
     def _level_range(cls, levels: str) -> str:
         match = re.fullmatch(r"\s*(\d{1,10})\s*-\s*(\d{1,10})\s*", levels)
         if not match:
-            raise ValueError(f"levels {levels!r} must be A-B with 0 <= A <= B, e.g. 0-199")
+            raise ValueError(f"levels {_shown(levels)} must be A-B with 0 <= A <= B, e.g. 0-199")
         first, last = int(match.group(1)), int(match.group(2))
         if first > last:
             raise ValueError(f"levels {levels!r} are empty: the first must not exceed the last")
@@ -258,10 +267,12 @@ class TrainConfig(BaseModel):
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
             version = data.pop("format")
-        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        except KeyError:
+            raise ConfigError(f"{path} is no configuration of a run: it has no format") from None
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
             raise ConfigError(f"{path} cannot be read as a run's configuration ({error})") from None
         if version != FORMAT:
-            raise ConfigError(f"{path} has format {version!r}; this version reads format {FORMAT}")
+            raise ConfigError(f"{path} has format {_shown(version)}; this version reads format {FORMAT}")
         return build(data, what=str(path))
 
     def continue_from(self, saved: TrainConfig, where: Path) -> TrainConfig:
@@ -315,7 +326,7 @@ def explain(error: pydantic.ValidationError) -> str:
             sentences.append(unknown("option", name, TrainConfig.model_fields))
         else:
             message = problem["msg"][0].lower() + problem["msg"][1:]
-            sentences.append(f"{name} {problem['input']!r} is not possible: {message}")
+            sentences.append(f"{name} {_shown(problem['input'])} is not possible: {message}")
     return "; ".join(sentences)
 
 

@@ -43,8 +43,11 @@ def require_writable(folder: Path) -> None:
         ConfigError: naming the folder that is in the way.
     """
     existing = folder
-    while not existing.exists() and existing != existing.parent:
-        existing = existing.parent
+    try:
+        while not existing.exists() and existing != existing.parent:
+            existing = existing.parent
+    except OSError as error:  # a name that is too long, or a parent that may not be entered
+        raise ConfigError(f"{folder} cannot be written: {error.strerror}") from None
     if not existing.is_dir():
         raise ConfigError(f"{folder} cannot be a run folder: {existing} is a file")
     if not os.access(existing, os.W_OK | os.X_OK):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
+import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -66,20 +70,22 @@ def as_argv(config: TrainConfig) -> list[str]:
 
 
 def peek(argv: Sequence[str], flag: str) -> str | None:
-    """Return the value that a flag has on a command line, before it is parsed."""
-    for index, word in enumerate(argv):
-        if word == flag and index + 1 < len(argv):
-            return argv[index + 1]
-        if word.startswith(f"{flag}="):
-            return word.partition("=")[2]
-    return None
+    """Return the value that a flag has on a command line, before it is parsed: the last one."""
+    value = None
+    for word, following in zip(argv, [*argv[1:], None], strict=True):
+        if word == flag:
+            value = following
+        elif word.startswith(f"{flag}="):
+            value = word.partition("=")[2]
+    return value
 
 
 def parse(flags_type: type, argv: Sequence[str], prog: str, description: str) -> Any:
     """Parse a command line into a dataclass; tyro prints the help.
 
     Raises:
-        ConfigError: for a flag that does not exist; the message names the nearest.
+        ConfigError: for a flag that does not exist (the message names the nearest), one without
+            its value, and words that belong to no flag.
     """
     known = [f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(flags_type)]
     for word in argv:
@@ -87,7 +93,21 @@ def parse(flags_type: type, argv: Sequence[str], prog: str, description: str) ->
         if flag.startswith("--") and flag not in (*known, "--help"):
             nearest, _, _ = unknown("option", flag, known).partition("; choose from")
             raise ConfigError(f"{nearest}; {prog} --help lists the options")
-    return tyro.cli(flags_type, args=list(argv), prog=prog, description=description)
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(flags_type, args=list(argv), prog=prog, description=description)
+    except SystemExit as stop:
+        if not stop.code:  # --help
+            raise
+    raise ConfigError(f"{_sentence(said.getvalue())}; {prog} --help lists the options")
+
+
+def _sentence(box: str) -> str:
+    """Return what tyro says between the rules of the box that it draws around an error."""
+    parts = re.split(r"^ *-{3,} *$", box, flags=re.MULTILINE)
+    text = " ".join((parts[1] if len(parts) == 3 else box).split()).rstrip(".")
+    return text[:1].lower() + text[1:]
 
 
 def whole_number(name: str, given: str, at_least: int) -> int:
@@ -113,14 +133,17 @@ def run_command(
     A `ConfigError` becomes one line on stderr and status 2; Ctrl-C status 130.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    if not words or words[0] in ("-h", "--help", "help"):
-        print(usage.strip())
-        return 0 if words else 2
-    name, rest = words[0], words[1:]
+    name, rest = (words[0], words[1:]) if words else ("", [])
     try:
-        if name not in commands:
-            raise ConfigError(unknown("command", name, commands))
-        return commands[name](rest)
+        try:
+            if name in ("", "-h", "--help", "help"):
+                print(usage.strip())
+                return 0 if words else 2
+            if name not in commands:
+                raise ConfigError(unknown("command", name, commands))
+            return commands[name](rest)
+        finally:
+            sys.stdout.flush()
     except ConfigError as error:
         where = f"{prog} {name}" if name in commands else prog
         print(f"{where}: error: {error}", file=sys.stderr)
@@ -129,5 +152,5 @@ def run_command(
         print(f"\n{prog} {name}: stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output, such as `head`, went away
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

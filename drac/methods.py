@@ -88,7 +88,8 @@ def family(method_id: str) -> Method:
     if method_id in METHODS:
         return METHODS[method_id]
     for method in METHODS.values():
-        if method.is_family and method_id.startswith(f"{method.name}-"):
+        prefix = f"{method.name}-"
+        if method.is_family and method_id.startswith(prefix) and method_id != prefix:
             return method
     raise ValueError(unknown("method", method_id, method_ids()))
 

@@ -1,0 +1,192 @@
+"""Probe environments: tiny images, known answers (after Andy Jones, "Debugging RL", 2021).
+
+Each isolates one part of the agent: a constant reward the value, a delayed one the discount,
+a choice the policy, and a distractor the regularization. The whole trainer runs, unchanged.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+from augmentations import as_float
+from drac.config import TrainConfig
+from drac.train import Training, iterate
+
+SIZE = 16
+
+
+class Probe(VectorEnv):
+    """Episodes of `length` steps; subclasses say what is seen and what is paid."""
+
+    metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
+    length = 1
+
+    def __init__(self, num_envs: int = 8, seed: int = 0) -> None:
+        self.num_envs = num_envs
+        self.single_observation_space = gymnasium.spaces.Box(0, 255, (SIZE, SIZE, 3), np.uint8)
+        self.single_action_space = gymnasium.spaces.Discrete(2)
+        self.rng = np.random.default_rng(seed)
+        self.time = np.zeros(num_envs, int)
+
+    def see(self) -> np.ndarray:
+        raise NotImplementedError
+
+    def pay(self, actions: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    def begin(self, which: np.ndarray) -> None:
+        """Choose what the new episodes of the envs in the mask are about."""
+
+    def reset(self, **kwargs: Any) -> tuple[np.ndarray, dict[str, Any]]:
+        self.begin(np.ones(self.num_envs, bool))
+        return self.see(), {}
+
+    def step(self, actions: np.ndarray) -> Any:
+        rewards = self.pay(actions)
+        self.time += 1
+        done = self.time == self.length
+        infos: dict[str, Any] = {}
+        if done.any():
+            infos["episode"] = {"r": np.where(done, rewards, 0.0), "l": np.where(done, self.time, 0)}
+            infos["_episode"] = done
+        self.time[done] = 0
+        self.begin(done)
+        return self.see(), rewards, done, np.zeros_like(done), infos
+
+
+class Constant(Probe):
+    """One picture, one step, reward 1: V = 1."""
+
+    def see(self) -> np.ndarray:
+        return np.full((self.num_envs, SIZE, SIZE, 3), 100, np.uint8)
+
+    def pay(self, actions: np.ndarray) -> np.ndarray:
+        return np.ones(self.num_envs)
+
+
+class Delayed(Probe):
+    """A dark picture, then a bright one, then reward 1: V(dark) = gamma, V(bright) = 1."""
+
+    length = 2
+
+    def see(self) -> np.ndarray:
+        shade = np.where(self.time == 0, 30, 220).astype(np.uint8)
+        return np.broadcast_to(
+            shade[:, None, None, None], (self.num_envs, SIZE, SIZE, 3)
+        ).copy()
+
+    def pay(self, actions: np.ndarray) -> np.ndarray:
+        return (self.time == 1).astype(float)
+
+
+class Choice(Probe):
+    """The upper or the lower half is bright; the action must say which."""
+
+    answer: np.ndarray
+
+    def __init__(self, num_envs: int = 8, seed: int = 0) -> None:
+        super().__init__(num_envs, seed)
+        self.answer = np.zeros(num_envs, int)
+
+    def begin(self, which: np.ndarray) -> None:
+        self.answer = np.where(which, self.rng.integers(0, 2, self.num_envs), self.answer)
+
+    def see(self) -> np.ndarray:
+        obs = np.full((self.num_envs, SIZE, SIZE, 3), 60, np.uint8)
+        obs[self.answer == 0, : SIZE // 2] = 90
+        obs[self.answer == 1, SIZE // 2 :] = 90
+        return obs
+
+    def pay(self, actions: np.ndarray) -> np.ndarray:
+        return (actions == self.answer).astype(float)
+
+
+class Distracted(Choice):
+    """As `Choice`, with a white bar at the side that also gives the answer away in training.
+
+    In the unseen variant it stands on the wrong side. Mirroring an image left to right moves the
+    bar and keeps the answer: it is the augmentation under which only the answer is invariant.
+    """
+
+    def __init__(self, num_envs: int = 8, seed: int = 0, unseen: bool = False) -> None:
+        super().__init__(num_envs, seed)
+        self.unseen = unseen
+
+    def see(self) -> np.ndarray:
+        obs = super().see()
+        side = 1 - self.answer if self.unseen else self.answer
+        obs[side == 0, :, :4] = 255
+        obs[side == 1, :, -4:] = 255
+        return obs
+
+
+def trained(env: Probe, updates: int, method: str = "ppo", **options: Any) -> Training:
+    """Train a small agent on a probe, with rewards left as they are."""
+    options = {"learning_rate": 2e-3, "hidden_size": 32, "num_steps": 32, **options}
+    config = TrainConfig(
+        method=method,
+        num_envs=env.num_envs,
+        steps=env.num_envs * options["num_steps"] * updates,
+        device="cpu",
+        precision="float32",
+        **options,
+    )
+    training = Training(config, env)
+    training.normalizer = lambda rewards, dones: rewards.astype(np.float32)  # type: ignore[assignment]
+    for _ in iterate(training):
+        pass
+    return training
+
+
+@torch.inference_mode()
+def outputs(training: Training, obs: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    return training.network(as_float(torch.from_numpy(obs).permute(0, 3, 1, 2)))
+
+
+def accuracy(training: Training, env: Choice) -> float:
+    """Probability of the right action, averaged over fresh episodes."""
+    obs, _ = env.reset()
+    logits, _ = outputs(training, obs)
+    return float(logits.softmax(1)[torch.arange(env.num_envs), torch.from_numpy(env.answer)].mean())
+
+
+def test_a_constant_reward_has_the_value_one() -> None:
+    env = Constant()
+    _, value = outputs(trained(env, updates=20), env.see())
+    assert value.numpy() == pytest.approx(1.0, abs=0.03)
+
+
+@pytest.mark.parametrize("gamma", [0.5, 0.9])
+def test_a_delayed_reward_is_discounted_once(gamma: float) -> None:
+    env = Delayed()
+    training = trained(env, updates=30, gamma=gamma)
+    env.time[:] = 0
+    _, dark = outputs(training, env.see())
+    env.time[:] = 1
+    _, bright = outputs(training, env.see())
+    assert bright.numpy() == pytest.approx(1.0, abs=0.05)
+    assert dark.numpy() == pytest.approx(gamma, abs=0.05)
+
+
+def test_the_better_action_is_learned() -> None:
+    training = trained(Choice(), updates=15)
+    assert accuracy(training, Choice(64, seed=1)) > 0.95
+
+
+def test_only_the_right_augmentation_removes_a_distractor() -> None:
+    """DrAC with the flip beats PPO, and DrAC with another augmentation, on the unseen variant."""
+    seen, unseen = Distracted(64, seed=1), Distracted(64, seed=1, unseen=True)
+    scores = {}
+    for method in ("ppo", "drac-flip", "drac-grayscale"):
+        training = trained(Distracted(), updates=25, method=method, aug_coef=1.0)
+        assert accuracy(training, seen) > 0.9, f"{method} did not learn the task"
+        scores[method] = accuracy(training, unseen)
+    assert scores["drac-flip"] > 0.8, scores
+    assert scores["ppo"] < 0.4, scores
+    assert scores["drac-grayscale"] < 0.4, scores
