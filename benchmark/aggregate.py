@@ -16,22 +16,28 @@ class Summary:
     std: float
     n: int
 
-    def text(self) -> str:
-        """Format as "1.23 +- 0.45 (n=3)"; one seed has no spread to show."""
+    def text(self, show_n: bool = False) -> str:
+        """Format as "1.23 ± 0.45", or "1.23" for one seed, which has no spread; "" for none.
+
+        Args:
+            show_n: append "(n=3)".
+        """
         if self.n == 0:
             return ""
-        return f"{self.mean:.2f}" if self.n == 1 else f"{self.mean:.2f} ± {self.std:.2f}"
+        mean = f"{self.mean:.2f}" if self.n == 1 else f"{self.mean:.2f} ± {self.std:.2f}"
+        return f"{mean} (n={self.n})" if show_n else mean
 
 
 def summarize(scores: ArrayLike) -> Summary:
     """Summarize the scores (num_seeds,) of one method on one game.
 
     Raises:
-        ValueError: if a score is NaN: missing runs must be left out knowingly.
+        ValueError: if a score is NaN or infinite: missing runs must be left out knowingly.
     """
     values = np.asarray(scores, float)
-    if np.isnan(values).any():
-        raise ValueError(f"{int(np.isnan(values).sum())} of {len(values)} scores are missing (NaN)")
+    if not np.isfinite(values).all():
+        bad = int((~np.isfinite(values)).sum())
+        raise ValueError(f"{bad} of {len(values)} scores are missing (NaN) or infinite")
     if len(values) == 0:
         return Summary(float("nan"), float("nan"), 0)
     std = float(values.std(ddof=1)) if len(values) > 1 else float("nan")

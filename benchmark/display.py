@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -12,9 +13,14 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from benchmark.engines.local import Job
-from benchmark.store import Progress, progress_of
+from benchmark.progress import Progress, progress_of
+from benchmark.run_files import in_use
+from benchmark.store import Store
+from benchmark.suites import RunSpec
+from drac.config import ConfigError, TrainConfig
 
 PLAIN_INTERVAL_S = 15.0
+LIVE_INTERVAL_S = 2.0  # looking means reading files, on the cores that train
 
 
 def _number(value: float | None, digits: int = 2) -> str:
@@ -22,10 +28,42 @@ def _number(value: float | None, digits: int = 2) -> str:
 
 
 def _time_left(progress: Progress) -> str:
-    if not progress.sps:
+    if progress.seconds_left is None:
         return "-"
-    seconds = int((progress.total - progress.step) / progress.sps)
+    seconds = int(progress.seconds_left)
     return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+def progress_line(now: Progress) -> str:
+    """Format how far a run is as one plain line."""
+    return (
+        f"step {now.step:,}/{now.total:,}  {_number(now.sps, 0)} steps/s  {_time_left(now)} left"
+        f"  train {_number(now.train_return)}  test {_number(now.test_return)}  arm {now.arm}"
+    )
+
+
+def status_lines(store: Store, spec: RunSpec, problems: list[str]) -> list[str]:
+    """Return what `drac-bench status` says of one run: how it stands, how far it is, what lacks."""
+    run_dir = store.run_dir(spec)
+    state = "complete" if not problems else "running" if in_use(run_dir) else "incomplete"
+    name = f"{spec.method}/{spec.game}/seed{spec.seed}"
+    try:
+        now = progress_of(run_dir, TrainConfig.from_json(run_dir / "config.json"))
+    except ConfigError:
+        return [f"  {name}: {'; '.join(problems)}"]
+    lines = [f"  {name}: {state}  {progress_line(now)}"]
+    return lines + ([f"    lacks: {'; '.join(problems)}"] if state == "incomplete" else [])
+
+
+def last_line(path: Path) -> str:
+    """Return the last line of a log that says something; "" if there is none."""
+    try:
+        with path.open("rb") as log:
+            log.seek(max(0, path.stat().st_size - 4096))
+            text = log.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
 class SweepDisplay:
@@ -39,7 +77,7 @@ class SweepDisplay:
         self._total, self._done = total, 0
         self._console = Console(file=sys.stdout)
         self._live = None
-        self._printed_at = 0.0
+        self._shown_at = float("-inf")
         if self._console.is_terminal:
             self._live = Live(console=self._console, refresh_per_second=4)
             self._live.start()
@@ -51,21 +89,20 @@ class SweepDisplay:
     def ended(self, run: str, outcome: str) -> None:
         """Count a run as done and say how it ended."""
         self._done += 1
+        self._shown_at = float("-inf")
         self.message(f"[{self._done}/{self._total}] {run}: {outcome}")
 
     def update(self, jobs: Sequence[Job]) -> None:
-        """Show where the running jobs are, from their files."""
+        """Show where the running jobs are, from their files, if it is time to look again."""
+        interval = LIVE_INTERVAL_S if self._live else PLAIN_INTERVAL_S
+        if time.monotonic() - self._shown_at < interval:
+            return
+        self._shown_at = time.monotonic()
         if self._live:
             self._live.update(self._table(jobs))
-        elif time.monotonic() - self._printed_at >= PLAIN_INTERVAL_S:
-            self._printed_at = time.monotonic()
-            for job in jobs:
-                now = progress_of(job.run_dir, job.config)
-                self.message(
-                    f"  {job.id}: step {now.step:,}/{now.total:,}  {_number(now.sps, 0)} steps/s"
-                    f"  {_time_left(now)} left  train {_number(now.train_return)}"
-                    f"  test {_number(now.test_return)}  arm {now.arm}"
-                )
+            return
+        for job in jobs:
+            self.message(f"  {job.id}: {progress_line(progress_of(job.run_dir, job.config))}")
 
     def _table(self, jobs: Sequence[Job]) -> Group:
         table = Table(box=None, pad_edge=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -15,9 +17,37 @@ NAMES = {"ppo": "PPO", "ucb-drac": "UCB-DrAC", "rl2-drac": "RL2-DrAC", "meta-dra
 PER_GAME_SOURCES = (
     "Jiang et al., Prioritized Level Replay, ICML 2021, Table 2",
     "github.com/rraileanu/auto-drac README figures, 2020",
+    "Jiang et al., Prioritized Level Replay, ICML 2021, Table 4",
 )
-"""The sources shown in per-game tables: a printed table with 100 test episodes a run, and the
-authors' own curves. Other sources, which disagree with these, are in per_game.csv."""
+"""The sources shown in per-game tables: printed tables with 100 test episodes a run (easy mode,
+and hard mode), and the authors' own curves. Others, which disagree, are in per_game.csv."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where per-game numbers come from.
+
+    Attributes:
+        name: as in the file, e.g. one of `PER_GAME_SOURCES`.
+        kind: how they were had: "printed", "computed" or "digitised".
+        mode: "easy" or "hard".
+        steps: environment steps of each run.
+        seeds: runs per game; None where nobody says.
+        notes: remarks of the file.
+    """
+
+    name: str
+    kind: str
+    mode: str
+    steps: int
+    seeds: int | None
+    notes: tuple[str, ...]
+
+    def text(self) -> str:
+        """Describe the source in one line."""
+        seeds = "seeds not stated" if self.seeds is None else f"{self.seeds} seeds"
+        facts = (self.kind, f"{self.mode} mode", f"{self.steps / 1e6:g}M steps", seeds, *self.notes)
+        return f"{self.name} ({'; '.join(facts)})"
 
 
 @cache
@@ -27,6 +57,8 @@ def _read(name: str) -> pd.DataFrame:
 
 def per_game(method: str, split: str, mode: str, source: str) -> dict[str, tuple[float, float]]:
     """Return game -> (mean, std) as published for one of our methods; empty if it was not.
+
+    `std` is NaN where the source has none.
 
     Args:
         method: our name, e.g. "ucb-drac".
@@ -45,10 +77,26 @@ def per_game(method: str, split: str, mode: str, source: str) -> dict[str, tuple
     return {game: (mean, std) for game, mean, std in zip(*columns, strict=True)}
 
 
-def kind(source: str) -> str:
-    """Return how a source's per-game numbers were had: "printed", "computed" or "digitised"."""
+def source(name: str) -> Source:
+    """Return what per_game.csv says of a source.
+
+    Raises:
+        ValueError: if it has none of that name, or rows of several kinds, modes or lengths.
+    """
     rows = _read("per_game.csv")
-    return str(rows.loc[rows["source"] == source, "kind"].iloc[0])
+    rows = rows[rows["source"] == name]
+    facts = rows[["kind", "mode", "steps", "n_runs"]].drop_duplicates()
+    if len(facts) != 1:
+        raise ValueError(f"per_game.csv describes {name!r} in {len(facts)} ways, not in one")
+    kind, mode, steps, seeds = facts.iloc[0]
+    notes = tuple(rows["note"].dropna().unique())
+    return Source(name, kind, mode, int(steps), None if pd.isna(seeds) else int(seeds), notes)
+
+
+def per_game_sources(modes: Collection[str]) -> dict[str, Source]:
+    """Return the sources with numbers of these modes, by the letter that tables call them."""
+    found = {chr(97 + i): source(name) for i, name in enumerate(PER_GAME_SOURCES)}
+    return {letter: described for letter, described in found.items() if described.mode in modes}
 
 
 def best_augmentation() -> tuple[dict[str, str], str]:

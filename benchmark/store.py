@@ -1,46 +1,35 @@
-"""The store of runs: where their files lie, what is in them, and whether they are complete."""
+"""The store of runs: where their files lie, and whether they are complete."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from benchmark.run_files import (
+    ARM_COLUMNS,
+    PROGRESS_COLUMNS,
+    DamagedError,
+    final_evaluation,
+    read_csv,
+    read_meta,
+)
 from benchmark.suites import RunSpec
-from drac import files, logs
+from drac import files, logs, methods
 from drac.config import ConfigError, TrainConfig
 
 SPLITS = ("train", "test")
 LOG = "train.log"
 PLAN = "plan.json"
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is.
-
-    Attributes:
-        step: environment steps done.
-        total: environment steps to do.
-        sps: steps per second of the last update; None before the first.
-        train_return: mean over the last 100 training episodes; None before the first.
-        test_return: mean of the last test evaluation; None before the first.
-        arm: current augmentation, "-" before the first update.
-    """
-
-    step: int
-    total: int
-    sps: float | None = None
-    train_return: float | None = None
-    test_return: float | None = None
-    arm: str = "-"
+_Check = Callable[[Path, TrainConfig], Iterable[str]]
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 
 
 def check_name(kind: str, name: str) -> str:
@@ -57,33 +46,6 @@ def check_name(kind: str, name: str) -> str:
     return name
 
 
-def read_csv(path: Path) -> pd.DataFrame:
-    """Read a run's CSV file; empty if it is absent or has no complete row yet."""
-    try:
-        table: pd.DataFrame = pd.read_csv(path, on_bad_lines="skip")
-    except (FileNotFoundError, pd.errors.EmptyDataError):
-        return pd.DataFrame()
-    return table
-
-
-def final_evaluation(run_dir: Path) -> pd.DataFrame:
-    """Return the episodes of a run's last evaluation: step, split, level_seed, return, length."""
-    episodes = read_csv(run_dir / "eval.csv")
-    if episodes.empty:
-        return pd.DataFrame(columns=list(logs.EVAL_COLUMNS))
-    last: pd.DataFrame = episodes[episodes["step"] == episodes["step"].max()]
-    return last
-
-
-def read_meta(run_dir: Path) -> dict[str, Any]:
-    """Return a run's meta.json, empty if absent or damaged."""
-    try:
-        meta = json.loads((run_dir / logs.META).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return meta if isinstance(meta, dict) else {}
-
-
 def validate(run_dir: Path) -> list[str]:
     """Return what keeps a run from being complete; an empty list means that it is."""
     if not (run_dir / "config.json").exists():
@@ -92,39 +54,47 @@ def validate(run_dir: Path) -> list[str]:
         config = TrainConfig.from_json(run_dir / "config.json")
     except ConfigError as error:
         return [str(error)]
-    problems = []
-    total = config.num_updates * config.rollout_size
-    progress = read_csv(run_dir / "progress.csv")
-    done = 0 if progress.empty else int(progress["step"].iloc[-1])
-    if done < total:
-        problems.append(f"trained {done:,} of {total:,} steps")
+    checks = (_lacking_updates, _lacking_arms, _lacking_episodes, _lacking_meta)
+    return [problem for check in checks for problem in _found(check, run_dir, config)]
+
+
+def total_steps(config: TrainConfig) -> int:
+    """Return the environment steps of a whole run: `config.steps` in whole rollouts."""
+    return config.num_updates * config.rollout_size
+
+
+def _found(check: _Check, run_dir: Path, config: TrainConfig) -> list[str]:
+    try:
+        return list(check(run_dir, config))
+    except DamagedError as error:
+        return [str(error)]
+
+
+def _lacking_updates(run_dir: Path, config: TrainConfig) -> Iterator[str]:
+    steps = read_csv(run_dir / "progress.csv", PROGRESS_COLUMNS)["step"]
+    done, total = (int(steps.iloc[-1]) if len(steps) else 0), total_steps(config)
+    if done != total:
+        yield f"trained {done:,} of {total:,} steps"
+
+
+def _lacking_arms(run_dir: Path, config: TrainConfig) -> Iterator[str]:
+    updates = read_csv(run_dir / "arms.csv", ARM_COLUMNS)["update"]
+    done = int(updates.iloc[-1]) if len(updates) else 0
+    if done != config.num_updates:
+        yield f"arms.csv ends at update {done:,} of {config.num_updates:,}"
+
+
+def _lacking_episodes(run_dir: Path, config: TrainConfig) -> Iterator[str]:
     episodes = final_evaluation(run_dir)
     for split in SPLITS:
-        played = int(((episodes["split"] == split) & (episodes["step"] == total)).sum())
-        if played < config.eval_episodes:
-            problems.append(f"{played} of {config.eval_episodes} final {split} episodes")
+        final = (episodes["split"] == split) & (episodes["step"] == total_steps(config))
+        if final.sum() != config.eval_episodes:
+            yield f"{final.sum()} of {config.eval_episodes} final {split} episodes"
+
+
+def _lacking_meta(run_dir: Path, config: TrainConfig) -> Iterator[str]:
     if not read_meta(run_dir):
-        problems.append(f"no readable {logs.META}")
-    return problems
-
-
-def progress_of(run_dir: Path, config: TrainConfig) -> Progress:
-    """Return how far a run is, from its files."""
-    total = config.num_updates * config.rollout_size
-    rows = read_csv(run_dir / "progress.csv")
-    if rows.empty:
-        return Progress(0, total)
-    last = rows.iloc[-1]
-    episodes = final_evaluation(run_dir)
-    tested = episodes.loc[episodes["split"] == "test", "return"]
-    return Progress(
-        step=int(last["step"]),
-        total=total,
-        sps=float(last["charts/SPS"]),
-        train_return=None if pd.isna(last["train_return"]) else float(last["train_return"]),
-        test_return=float(tested.mean()) if len(tested) else None,
-        arm=str(last["arm"]),
-    )
+        yield f"no readable {logs.META}"
 
 
 class Store:
@@ -143,80 +113,111 @@ class Store:
         """Return the folder of a run."""
         return self.runs / spec.id
 
+    def problems(self, spec: RunSpec) -> list[str]:
+        """Return what keeps a run from being complete, as `validate`, or from being itself."""
+        problems = validate(self.run_dir(spec))
+        if not problems:
+            found = TrainConfig.from_json(self.run_dir(spec) / "config.json")
+            named = RunSpec(spec.experiment, found.method, found.game, found.seed)
+            if named != spec:  # a copied or renamed folder would count as one more seed
+                problems.append(f"its config.json is that of {named.id}")
+        return problems
+
     def experiments(self) -> list[str]:
         """Return the names of the experiments that have a plan or runs."""
         if not self.runs.is_dir():
             return []
-        return sorted(path.name for path in self.runs.iterdir() if path.is_dir())
+        names = sorted(path.name for path in self.runs.iterdir() if path.is_dir())
+        return [name for name in names if _NAME.fullmatch(name) and self.specs(name)]
 
     def specs(self, experiment: str) -> list[RunSpec]:
         """Return the runs of an experiment that are planned or have a folder."""
         found = set(self.plan(experiment))
         for path in (self.runs / experiment).glob("*/*/seed*/config.json"):
-            seed = path.parent.name.removeprefix("seed")
-            if seed.isdecimal():
-                method, game = path.parts[-4:-2]
-                found.add(RunSpec(experiment, method, game, int(seed)))
+            method, game, folder = path.parts[-4:-1]
+            if re.fullmatch("seed(0|[1-9][0-9]{0,9})", folder):
+                found.add(RunSpec(experiment, method, game, int(folder[4:])))
         return sorted(found)
 
     def plan(self, experiment: str) -> list[RunSpec]:
-        """Return the runs that were asked for, also those that have not begun."""
+        """Return the runs that were asked for, also those that have not begun.
+
+        Raises:
+            ConfigError: if the plan cannot be read: nobody could say which runs are missing.
+        """
+        path = self.runs / experiment / PLAN
         try:
-            ids = json.loads((self.runs / experiment / PLAN).read_text(encoding="utf-8"))["runs"]
+            ids = json.loads(path.read_text(encoding="utf-8"))["runs"]
             parts = [run.split("/") for run in ids]
             return [RunSpec(experiment, m, g, int(s.removeprefix("seed"))) for m, g, s in parts]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except FileNotFoundError:
             return []
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ConfigError(
+                f"{path} cannot be read as a plan of runs ({error}); delete it and ask for the"
+                f" runs again"
+            ) from None
 
     def add_to_plan(self, experiment: str, specs: Iterable[RunSpec]) -> None:
         """Record that runs were asked for, so that tables can say which are missing."""
-        wanted = sorted({*self.plan(experiment), *specs})
-        (self.runs / experiment).mkdir(parents=True, exist_ok=True)
-        ids = [spec.id.partition("/")[2] for spec in wanted]
-        text = json.dumps({"format": 1, "runs": ids}, indent=1) + "\n"
-        files.write_text(self.runs / experiment / PLAN, text)
+        folder = self.runs / experiment
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder / f".{PLAN}.lock"):
+            wanted = sorted({*self.plan(experiment), *specs})
+            ids = [spec.id.partition("/")[2] for spec in wanted]
+            text = json.dumps({"format": 1, "runs": ids}, indent=1) + "\n"
+            files.write_text(folder / PLAN, text)
 
     def load(self, specs: Iterable[RunSpec]) -> pd.DataFrame:
         """Return one row per run: its result, its settings, and what it lacks.
 
         Columns: `experiment, method, game, seed, problems` (list of str), `train, test` (mean of
         the final episodes; NaN where incomplete), `settings` (dict of what must agree between
-        runs that are averaged), `arms` (dict arm -> count of the last update).
+        runs that are averaged; empty where unknown), `arms` (dict arm -> count of the last
+        update; empty where incomplete).
         """
-        return pd.DataFrame(
-            [self._row(spec) for spec in specs],
-            columns=[
-                *("experiment", "method", "game", "seed", "problems"),
-                *("train", "test", "settings", "arms"),
-            ],
-        )
+        columns = ["experiment", "method", "game", "seed", "problems", *SPLITS, "settings", "arms"]
+        return pd.DataFrame([self._row(spec) for spec in specs], columns=columns)
 
     def _row(self, spec: RunSpec) -> dict[str, Any]:
-        run_dir = self.run_dir(spec)
-        row: dict[str, Any] = {
-            "experiment": spec.experiment,
-            "method": spec.method,
-            "game": spec.game,
-            "seed": spec.seed,
-            "problems": validate(run_dir),
-            "settings": {},
-            "arms": {},
-        }
-        if row["problems"]:
-            return row
-        means = final_evaluation(run_dir).groupby("split")["return"].mean()
-        row.update({split: float(means[split]) for split in SPLITS})
-        row["settings"] = settings(
-            TrainConfig.from_json(run_dir / "config.json"), read_meta(run_dir)
-        )
-        arms = read_csv(run_dir / "arms.csv")
-        last = arms[arms["update"] == arms["update"].max()]
-        row["arms"] = dict(zip(last["arm"], last["count"].astype(int), strict=True))
+        run_dir, row = self.run_dir(spec), dict(vars(spec))
+        row.update(problems=self.problems(spec), settings={}, arms={})
+        with contextlib.suppress(ConfigError):
+            config = TrainConfig.from_json(run_dir / "config.json")
+            row["settings"] = settings(config, read_meta(run_dir))
+        if not row["problems"]:
+            means = final_evaluation(run_dir).groupby("split")["return"].mean()
+            row.update({split: float(means[split]) for split in SPLITS})
+            arms = read_csv(run_dir / "arms.csv", ARM_COLUMNS)
+            last = arms[arms["update"] == arms["update"].max()]
+            row["arms"] = dict(zip(last["arm"], last["count"].astype(int), strict=True))
         return row
 
 
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Let one process at a time in, while others wait: two sweeps may extend one plan."""
+    with path.open("a") as file:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield  # closing the file gives it free
+
+
+_NO_MATTER = {"game", "method", "seed", "augmentation"} | {
+    *("checkpoint_every", "eval_every", "eval_envs", "micro_batch")
+}
+"""Fields that say which run it is, or do not change what its final scores measure."""
+
+_BANDIT_ONLY = {"arms", "bandit_reward_rows"}  # and ucb_...
+
+
 def settings(config: TrainConfig, meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what two runs must share before their scores may be averaged or compared."""
-    own = {"game", "method", "seed", "augmentation", "checkpoint_every", "eval_every", "eval_envs"}
-    values = {name: value for name, value in config if name not in own}
+    """Return what two runs must share before their scores may be averaged or compared.
+
+    Options of the bandit are no settings of a method without one.
+    """
+    without = set(_NO_MATTER)
+    if methods.family(config.method).selector in ("none", "fixed"):
+        without |= {name for name, _ in config if name.startswith("ucb_")} | _BANDIT_ONLY
+    values = {name: value for name, value in config if name not in without}
     return {**values, "procgen_build": meta.get("procgen_build", "unknown")}

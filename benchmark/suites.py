@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -38,7 +39,6 @@ class Suite:
         summary: one line for `--help`.
         methods, games, seeds: their product is run.
         options: fields of `TrainConfig` that differ from the defaults.
-        caveat: said under every table made from these runs.
     """
 
     name: str
@@ -47,15 +47,10 @@ class Suite:
     games: tuple[str, ...] = GAMES
     seeds: tuple[int, ...] = tuple(range(10))
     options: Mapping[str, Any] = field(default_factory=dict)
-    caveat: str = ""
 
 
 _DEMO = {"num_envs": 16, "num_steps": 16, "steps": 2048, "eval_episodes": 8, "eval_every": 0}
 _TINY = {"num_envs": 8, "num_steps": 16, "steps": 256, "eval_episodes": 2, "eval_every": 0}
-_TOO_SHORT = (
-    "These runs are thousands of times shorter than the paper's 25M steps. They show that"
-    " everything works and prove nothing about any method or augmentation."
-)
 
 SUITES: dict[str, Suite] = {
     suite.name: suite
@@ -66,7 +61,6 @@ SUITES: dict[str, Suite] = {
             methods=("ucb-drac",),
             seeds=(0,),
             options=_DEMO,
-            caveat=_TOO_SHORT,
         ),
         Suite(
             name="smoke",
@@ -75,7 +69,6 @@ SUITES: dict[str, Suite] = {
             games=("coinrun", "starpilot"),
             seeds=(0,),
             options=_TINY,
-            caveat=_TOO_SHORT,
         ),
         Suite(
             name="paper-table1",
@@ -112,10 +105,10 @@ def parse_seeds(words: Sequence[str]) -> tuple[int, ...]:
     """
     seeds: list[int] = []
     for word in words:
-        first, dash, last = word.partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
+        match = re.fullmatch(r"([0-9]{1,10})(?:-([0-9]{1,10}))?", word)
+        if not match:
             raise ConfigError(f"seeds {word!r} must be a number or a range A-B, e.g. 0 or 0-9")
-        low, high = int(first), int(last or first)
+        low, high = int(match[1]), int(match[2] or match[1])
         if low > high or high - low >= 10_000:
             raise ConfigError(f"seeds {word!r} must be a range of 1 to 10,000 seeds")
         seeds += range(low, high + 1)
@@ -128,11 +121,10 @@ def parse_games(words: Sequence[str]) -> tuple[str, ...]:
     Raises:
         ConfigError: for an unknown game.
     """
-    games = GAMES if list(words) == ["all"] else tuple(dict.fromkeys(words))
-    for game in games:
-        if game not in GAMES:
-            raise ConfigError(unknown("game", game, (*GAMES, "all")))
-    return games
+    for word in words:
+        if word not in (*GAMES, "all"):
+            raise ConfigError(unknown("game", word, (*GAMES, "all")))
+    return GAMES if "all" in words else tuple(dict.fromkeys(words))
 
 
 def expand(
@@ -144,11 +136,17 @@ def expand(
 ) -> Iterator[tuple[RunSpec, TrainConfig]]:
     """Yield every run of a sweep with its validated config, seed by seed, game by game.
 
+    Two spellings of a method are one run, and it is yielded once.
+
     Raises:
-        ConfigError: if a config is impossible.
+        ConfigError: if a config is impossible, or there is nothing to run.
     """
     if not (methods and games and seeds):
         raise ConfigError("a sweep needs at least one method, one game and one seed")
+    seen: set[RunSpec] = set()
     for seed, game, method in product(seeds, games, methods):
         config = configs.build({**options, "method": method, "game": game, "seed": seed})
-        yield RunSpec(experiment, config.method, game, seed), config
+        spec = RunSpec(experiment, config.method, game, seed)
+        if spec not in seen:
+            seen.add(spec)
+            yield spec, config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def newest(run_dir: Path) -> Path | None:
 
 
 def save(run_dir: Path, step: int, state: dict[str, Any]) -> Path:
-    """Write a checkpoint, then remove all but the newest two.
+    """Write a checkpoint and, once it has been read back, remove all but the newest two.
 
     Args:
         run_dir: the run's folder.
@@ -38,6 +39,11 @@ def save(run_dir: Path, step: int, state: dict[str, Any]) -> Path:
     path = folder(run_dir) / f"step_{step:012d}.pt"
     with files.replacing(path) as file:
         torch.save({"format": FORMAT, **state}, file)
+    try:
+        load(path)
+    except ConfigError:
+        path.unlink()
+        raise
     for old in sorted(folder(run_dir).glob("step_*.pt"))[:-KEPT]:
         old.unlink()
     return path
@@ -50,12 +56,15 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
         ConfigError: if it is missing, damaged or of a format we do not know.
     """
     try:
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-        version = state.pop("format")
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError, AttributeError) as error:
-        raise ConfigError(f"{path} cannot be read as a checkpoint ({error})") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's, on what a damaged file looks like
+            state: Any = torch.load(path, map_location=device, weights_only=True)
     except pickle.UnpicklingError:
         raise ConfigError(f"{path} is no checkpoint of ours: it holds more than data") from None
+    except Exception as error:  # a damaged pickle may raise anything
+        what = str(error).partition("\n")[0].partition(". ")[0]
+        raise ConfigError(f"{path} cannot be read as a checkpoint ({what})") from None
+    version = state.pop("format", None) if isinstance(state, dict) else None
     if version != FORMAT:
         raise ConfigError(f"{path} has format {version!r}; this version reads format {FORMAT}")
-    return state
+    return dict(state)

@@ -72,9 +72,13 @@ _RESULTS_HELP = "root of all results"
 def _train(config: TrainConfig, run_dir: Path) -> int:
     from drac.display import watching  # torch is imported from here on
     from drac.signals import EXIT_CODE, Interrupted
-    from drac.train import prepare, train
+    from drac.train import build_augmentations, prepare, train
 
     prepare(config, run_dir)
+    try:  # before anything is written: only their classes know the arguments of augmentations
+        build_augmentations(config)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
     with watching() as watcher:
         try:
             result = train(config, run_dir, watcher)
@@ -121,7 +125,10 @@ def evaluate_command(argv: Sequence[str]) -> int:
     elif given.split == "test":
         split = "test"
     else:
-        split = build({**config.model_dump(), "levels": given.split}).train_levels
+        try:
+            split = build({**config.model_dump(), "levels": given.split}).train_levels
+        except ConfigError as error:
+            raise ConfigError(f"split must be train, test or levels A-B: {error}") from None
     return _evaluate(given, config, split, **counts)
 
 
@@ -157,14 +164,15 @@ def _evaluate(
     played.insert(0, "step", step)
     out.parent.mkdir(parents=True, exist_ok=True)
     files.write_text(out, played.to_csv(index=False))
-    returns, lengths = played["return"], played["length"]
+    returns, lengths = played["return"].astype(float), played["length"].astype(int)
+    error = returns.std() / len(returns) ** 0.5
     print(
         f"{config.method} on {config.game}, seed {config.seed}, step {step:,},"
         f" {given.split} split\n"
         f"{len(played)} episodes on {played['level_seed'].nunique()} levels\n"
-        f"return  mean {returns.mean():.3f} +- {returns.sem():.3f} (standard error)"
-        f"  median {returns.median():.3f}  min {float(returns.min()):g}  max {float(returns.max()):g}\n"
-        f"length  mean {lengths.mean():.1f}  min {int(lengths.min())}  max {int(lengths.max())}\n"
+        f"return  mean {returns.mean():.3f} +- {error:.3f} (standard error)"
+        f"  median {returns.median():.3f}  min {returns.min():g}  max {returns.max():g}\n"
+        f"length  mean {lengths.mean():.1f}  min {lengths.min()}  max {lengths.max()}\n"
         f"every episode: {out}"
     )
     return 0

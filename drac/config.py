@@ -272,7 +272,8 @@ class TrainConfig(BaseModel):
         except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
             raise ConfigError(f"{path} cannot be read as a run's configuration ({error})") from None
         if version != FORMAT:
-            raise ConfigError(f"{path} has format {_shown(version)}; this version reads format {FORMAT}")
+            known = f"this version reads format {FORMAT}"
+            raise ConfigError(f"{path} has format {_shown(version)}; {known}")
         return build(data, what=str(path))
 
     def continue_from(self, saved: TrainConfig, where: Path) -> TrainConfig:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from drac.config import TrainConfig
@@ -68,13 +67,11 @@ class TerminalWatcher(Watcher):
             self._bar.update(self._task, completed=step, **self._fields())
         elif time.monotonic() - self._printed_at >= PLAIN_INTERVAL_S:
             self._printed_at = time.monotonic()
-            left = (self._total - step) / self._sps if self._sps else float("nan")
+            left = f"{(self._total - step) / self._sps:,.0f}" if self._sps else "-"
             fields = self._fields()
-            self._console.print(
-                f"step {step:,.0f}/{self._total:,}  {fields['sps']} steps/s  {left:,.0f} s left"
-                f"  {fields['returns']}  arm {self._arm}",
-                markup=False,
-                highlight=False,
+            self.message(
+                f"step {step:,.0f}/{self._total:,}  {fields['sps']} steps/s  {left} s left"
+                f"  {fields['returns']}  arm {self._arm}"
             )
 
     def updated(self, report: Report, sps: float) -> None:
@@ -89,8 +86,8 @@ class TerminalWatcher(Watcher):
         self.message(f"step {step:,}: mean return {mean_return:.2f} on the {split} split")
 
     def message(self, text: str) -> None:
-        """Print a line above the bar."""
-        self._console.print(escape(text), highlight=False, soft_wrap=True)
+        """Print a line above the bar, as it is: a specification may look like rich's markup."""
+        self._console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -106,7 +103,7 @@ def watching() -> Iterator[TerminalWatcher]:
         TextColumn("{task.fields[sps]} steps/s"),
         TimeRemainingColumn(compact=True),
         TextColumn("{task.fields[returns]}"),
-        TextColumn("[cyan]{task.fields[arm]}"),
+        TextColumn("{task.fields[arm]}", style="cyan", markup=False),
     )
     with Progress(*columns, console=console, refresh_per_second=4) as bar:
         yield TerminalWatcher(console, bar)

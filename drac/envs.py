@@ -52,9 +52,15 @@ def level_range(split: Split) -> tuple[int, int]:
         return 0, 0
     if not isinstance(split, range):
         raise ValueError(f"unknown split {split!r}: choose 'train', 'test' or a range of levels")
-    if len(split) == 0 or split.step != 1 or split[0] < 0 or split[-1] >= 2**31 - 1:
+    if not split or split.step != 1 or split[0] < 0 or split[-1] >= 2**31 - 1:
         raise ValueError(f"levels {split!r} must be a non-empty range of step 1 from 0 upwards")
     return split.start, len(split)
+
+
+def _checked(seed: int) -> int:
+    if not 0 <= seed < 2**31:
+        raise ValueError(f"seed must be in 0..{2**31 - 1}, not {seed}")
+    return seed
 
 
 class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], NDArray[Any]]):
@@ -74,12 +80,12 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
         game: one of `drac.games.GAMES`.
         num_envs: N.
         split: "train" (levels 0..199), "test" (the full distribution) or a range of levels.
-        seed: decides the order of levels and everything random inside them.
+        seed: decides the order of levels and everything random inside them; 0..2**31-1.
         mode: Procgen's distribution mode.
         num_threads: Procgen's worker threads; the results do not depend on it.
 
     Raises:
-        ValueError: for an unknown game, split or mode, or a count below 1.
+        ValueError: for an unknown game, split or mode, a seed out of range, or too few envs.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 - gymnasium declares it so
@@ -102,12 +108,14 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
             raise ValueError(f"num_envs must be at least 1, not {num_envs}")
         if mode not in ("easy", "hard"):
             raise ValueError(f"unknown mode {mode!r}: choose 'easy' or 'hard'")
+        if num_threads < 0:
+            raise ValueError(f"num_threads must be at least 0, not {num_threads}")
         self.game = game
         self.num_envs = num_envs
         self._start_level, self._num_levels = level_range(split)
         self._mode = mode
         self._num_threads = num_threads
-        self._seed = seed
+        self._seed = _checked(seed)
         self._resets = 0
         self.single_observation_space = gymnasium.spaces.Box(0, 255, (64, 64, 3), np.uint8)
         self.single_action_space = gymnasium.spaces.Discrete(NUM_ACTIONS)
@@ -140,12 +148,13 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
         Raises:
             ValueError: for a list of seeds or options, neither of which Procgen has.
         """
+        self._require_open()
         if isinstance(seed, list):
             raise ValueError("Procgen seeds all envs with one number; got a list of seeds")
         if options:
             raise ValueError(f"Procgen has no reset options; got {sorted(options)}")
         if seed is not None:
-            self._seed, self._resets, self._pristine = seed, 0, False
+            self._seed, self._resets, self._pristine = _checked(seed), 0, False
         if not self._pristine:
             self._env.close()
             seed = stream_seed(self._seed, "reset", self._resets) if self._resets else self._seed
@@ -161,11 +170,16 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
         """Step every env; see the class for what `infos` holds.
 
         Raises:
-            ValueError: if `actions` is not of shape `(N,)`.
+            ValueError: if `actions` are not N integers in 0..14.
         """
+        self._require_open()
         actions = np.asarray(actions)
-        if actions.shape != (self.num_envs,):
-            raise ValueError(f"actions must have shape ({self.num_envs},), not {actions.shape}")
+        if actions.shape != (self.num_envs,) or actions.dtype.kind not in "iu":
+            raise ValueError(
+                f"actions must be {self.num_envs} integers, not {actions.dtype} {actions.shape}"
+            )
+        if actions.min() < 0 or actions.max() >= NUM_ACTIONS:
+            raise ValueError(f"actions must be in 0..{NUM_ACTIONS - 1}; got {actions.tolist()}")
         self._pristine = False
         self._env.act(actions)
         rewards, obs, first = self._env.observe()
@@ -188,6 +202,7 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
 
     def get_state(self) -> list[bytes]:
         """Return the exact state of every env, about 23 KB each, running returns included."""
+        self._require_open()
         buffer = self._env._ffi.new(f"char[{_MAX_STATE_BYTES}]")
         states = []
         for index in range(self.num_envs):
@@ -200,25 +215,35 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
         """Restore states made by `get_state`, into all envs or into those named by `indices`.
 
         Raises:
-            ValueError: if the number of states does not fit, or a state is no state.
+            ValueError: if the number of states does not fit, or a state is none of this game.
         """
+        self._require_open()
         slots = range(self.num_envs) if indices is None else indices
         if len(states) != len(slots):
             raise ValueError(f"{len(states)} states were given for {len(slots)} envs")
-        self._pristine = False
+        # Procgen's version and the game; with others it would abort the process.
+        name = self.game.encode()
+        head = b"\0\0\0\0" + len(name).to_bytes(4, "little") + name
         for index, state in zip(slots, states, strict=True):
             if not 0 <= index < self.num_envs:
                 raise ValueError(f"env index {index} is not in 0..{self.num_envs - 1}")
-            if len(state) <= 16:
-                raise ValueError(f"the state of env {index} has {len(state)} bytes: it is no state")
+            if not state.startswith(head, 16):
+                raise ValueError(f"what was given for env {index} is no state of {self.game}")
+        self._pristine = False
+        for index, state in zip(slots, states, strict=True):
             self._returns[index], length = np.frombuffer(state[:16], "<f8")
             self._lengths[index] = int(length)
             self._env.call_c_func("set_state", index, state[16:], len(state) - 16)
 
     def observe(self) -> tuple[NDArray[np.uint8], _Infos]:
         """Return what the envs show now, without stepping: `(observations, infos)`."""
+        self._require_open()
         _, obs, _ = self._env.observe()
         return obs["rgb"], {"level_seed": self._level_seeds("level_seed")}
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise gymnasium.error.ClosedEnvironmentError(f"this {self.game} env is closed")
 
     def close_extras(self, **kwargs: Any) -> None:
         """Free Procgen's memory and threads."""

@@ -72,7 +72,7 @@ def as_argv(config: TrainConfig) -> list[str]:
 def peek(argv: Sequence[str], flag: str) -> str | None:
     """Return the value that a flag has on a command line, before it is parsed: the last one."""
     value = None
-    for word, following in zip(argv, [*argv[1:], None], strict=True):
+    for word, following in zip(argv, [*argv, None][1:], strict=True):
         if word == flag:
             value = following
         elif word.startswith(f"{flag}="):
@@ -130,13 +130,13 @@ def run_command(
 ) -> int:
     """Run one of a program's commands and return its exit status.
 
-    A `ConfigError` becomes one line on stderr and status 2; Ctrl-C status 130.
+    A `ConfigError` becomes one line on stderr and status 2, a failing disk status 1; Ctrl-C 130.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    name, rest = (words[0], words[1:]) if words else ("", [])
+    name, rest = (words[0], words[1:]) if words else ("help", [])
     try:
         try:
-            if name in ("", "-h", "--help", "help"):
+            if name in ("-h", "--help", "help"):
                 print(usage.strip())
                 return 0 if words else 2
             if name not in commands:
@@ -146,7 +146,8 @@ def run_command(
             sys.stdout.flush()
     except ConfigError as error:
         where = f"{prog} {name}" if name in commands else prog
-        print(f"{where}: error: {error}", file=sys.stderr)
+        sentence = str(error).replace("\n", " ")  # a path, or torch, may contain line breaks
+        print(f"{where}: error: {sentence}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"\n{prog} {name}: stopped", file=sys.stderr)
@@ -154,3 +155,6 @@ def run_command(
     except BrokenPipeError:  # the reader of our output, such as `head`, went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:  # such as a full disk; a path that the checks could not foresee
+        print(f"{prog} {name}: error: {error}", file=sys.stderr)
+        return 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import subprocess
 import sys
 from importlib import metadata
@@ -65,7 +66,7 @@ def describe(config: TrainConfig, procgen_build: str) -> dict[str, Any]:
         "precision": config.precision,
         "threads": torch.get_num_threads(),
         "commit": _commit(),
-        "command": " ".join(["drac", *sys.argv[1:]]),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
 
 

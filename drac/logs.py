@@ -34,8 +34,6 @@ class _Table:
     """A CSV file that grows by rows and can be cut back to an earlier length."""
 
     def __init__(self, path: Path, columns: Iterable[str], position: int) -> None:
-        if position and (not path.exists() or path.stat().st_size < position):
-            raise ConfigError(f"{path} lacks rows that the checkpoint says it had; cannot continue")
         with path.open("ab") as file:
             file.truncate(position)
         self._file = path.open("a", newline="", encoding="utf-8")
@@ -73,6 +71,12 @@ class RunLog:
     ) -> None:
         positions = positions or {}
         columns = {"progress": PROGRESS_COLUMNS, "arms": ARM_COLUMNS, "eval": EVAL_COLUMNS}
+        for name in columns:
+            path, position = run_dir / f"{name}.csv", positions.get(name, 0)
+            if position and (not path.exists() or path.stat().st_size < position):
+                raise ConfigError(
+                    f"{path} lacks rows that the checkpoint says it had; cannot continue"
+                )
         self._tables = {
             name: _Table(run_dir / f"{name}.csv", header, positions.get(name, 0))
             for name, header in columns.items()

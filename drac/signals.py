@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from types import FrameType
 
 EXIT_CODE = 75
@@ -18,7 +18,7 @@ class Interrupted(Exception):
     """A signal asked the run to stop, and its state has been saved."""
 
 
-@contextmanager
+@contextlib.contextmanager
 def stop_requested(notify: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
     """Catch the first stop signal; a second Ctrl-C stops at once.
 
@@ -33,12 +33,14 @@ def stop_requested(notify: Callable[[str], None]) -> Iterator[Callable[[], bool]
     def remember(number: int, frame: FrameType | None) -> None:
         if received and number == signal.SIGINT:
             raise KeyboardInterrupt
-        if not received:
-            notify(
-                f"{signal.Signals(number).name} received: saving after this update"
-                f" (Ctrl-C again stops at once, without saving)"
-            )
+        first = not received
         received.append(number)
+        if first:
+            with contextlib.suppress(RuntimeError, OSError):  # we may have interrupted a print
+                notify(
+                    f"{signal.Signals(number).name} received: saving after this update"
+                    f" (Ctrl-C again stops at once, without saving)"
+                )
 
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False  # only the main thread may set handlers

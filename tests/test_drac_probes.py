@@ -6,6 +6,7 @@ a choice the policy, and a distractor the regularization. The whole trainer runs
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import gymnasium
@@ -27,7 +28,7 @@ class Probe(VectorEnv):
     metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
     length = 1
 
-    def __init__(self, num_envs: int = 8, seed: int = 0) -> None:
+    def __init__(self, num_envs: int = 16, seed: int = 0) -> None:
         self.num_envs = num_envs
         self.single_observation_space = gymnasium.spaces.Box(0, 255, (SIZE, SIZE, 3), np.uint8)
         self.single_action_space = gymnasium.spaces.Discrete(2)
@@ -53,7 +54,10 @@ class Probe(VectorEnv):
         done = self.time == self.length
         infos: dict[str, Any] = {}
         if done.any():
-            infos["episode"] = {"r": np.where(done, rewards, 0.0), "l": np.where(done, self.time, 0)}
+            infos["episode"] = {
+                "r": np.where(done, rewards, 0.0),
+                "l": np.where(done, self.time, 0),
+            }
             infos["_episode"] = done
         self.time[done] = 0
         self.begin(done)
@@ -77,20 +81,22 @@ class Delayed(Probe):
 
     def see(self) -> np.ndarray:
         shade = np.where(self.time == 0, 30, 220).astype(np.uint8)
-        return np.broadcast_to(
-            shade[:, None, None, None], (self.num_envs, SIZE, SIZE, 3)
-        ).copy()
+        return np.broadcast_to(shade[:, None, None, None], (self.num_envs, SIZE, SIZE, 3)).copy()
 
     def pay(self, actions: np.ndarray) -> np.ndarray:
         return (self.time == 1).astype(float)
 
 
 class Choice(Probe):
-    """The upper or the lower half is bright; the action must say which."""
+    """The upper or the lower half is bright; the action must say which.
+
+    The pay is noisy. Otherwise, once the task is solved, the normalized advantages would be the
+    value's tiny errors blown up to unit variance, and unlearn it.
+    """
 
     answer: np.ndarray
 
-    def __init__(self, num_envs: int = 8, seed: int = 0) -> None:
+    def __init__(self, num_envs: int = 16, seed: int = 0) -> None:
         super().__init__(num_envs, seed)
         self.answer = np.zeros(num_envs, int)
 
@@ -104,7 +110,7 @@ class Choice(Probe):
         return obs
 
     def pay(self, actions: np.ndarray) -> np.ndarray:
-        return (actions == self.answer).astype(float)
+        return (actions == self.answer) + self.rng.normal(0, 0.3, self.num_envs)
 
 
 class Distracted(Choice):
@@ -114,7 +120,7 @@ class Distracted(Choice):
     bar and keeps the answer: it is the augmentation under which only the answer is invariant.
     """
 
-    def __init__(self, num_envs: int = 8, seed: int = 0, unseen: bool = False) -> None:
+    def __init__(self, num_envs: int = 16, seed: int = 0, unseen: bool = False) -> None:
         super().__init__(num_envs, seed)
         self.unseen = unseen
 
@@ -126,19 +132,26 @@ class Distracted(Choice):
         return obs
 
 
-def trained(env: Probe, updates: int, method: str = "ppo", **options: Any) -> Training:
-    """Train a small agent on a probe, with rewards left as they are."""
-    options = {"learning_rate": 2e-3, "hidden_size": 32, "num_steps": 32, **options}
+def training_on(env: Probe, updates: int, method: str = "ppo", **options: Any) -> Training:
+    """Make a small agent for a probe, with rewards left as they are."""
     config = TrainConfig(
         method=method,
         num_envs=env.num_envs,
-        steps=env.num_envs * options["num_steps"] * updates,
+        num_steps=32,
+        minibatches=4,
+        steps=env.num_envs * 32 * updates,
+        hidden_size=32,
         device="cpu",
         precision="float32",
         **options,
     )
     training = Training(config, env)
     training.normalizer = lambda rewards, dones: rewards.astype(np.float32)  # type: ignore[assignment]
+    return training
+
+
+def trained(env: Probe, updates: int, **options: Any) -> Training:
+    training = training_on(env, updates, learning_rate=1e-3, **options)
     for _ in iterate(training):
         pass
     return training
@@ -180,13 +193,29 @@ def test_the_better_action_is_learned() -> None:
 
 
 def test_only_the_right_augmentation_removes_a_distractor() -> None:
-    """DrAC with the flip beats PPO, and DrAC with another augmentation, on the unseen variant."""
+    """DrAC with the flip beats PPO, and DrAC with another augmentation, on the unseen variant.
+
+    Averaged over the second half of training, since PPO forgets and relearns so small a task.
+    """
     seen, unseen = Distracted(64, seed=1), Distracted(64, seed=1, unseen=True)
-    scores = {}
+    scores: dict[str, float] = {}
     for method in ("ppo", "drac-flip", "drac-grayscale"):
-        training = trained(Distracted(), updates=25, method=method, aug_coef=1.0)
-        assert accuracy(training, seen) > 0.9, f"{method} did not learn the task"
-        scores[method] = accuracy(training, unseen)
-    assert scores["drac-flip"] > 0.8, scores
-    assert scores["ppo"] < 0.4, scores
-    assert scores["drac-grayscale"] < 0.4, scores
+        training = training_on(Distracted(), updates=30, method=method)
+        late = [
+            (accuracy(training, seen), accuracy(training, unseen))
+            for report in iterate(training)
+            if report.update > 15
+        ]
+        learned, scores[method] = np.mean(late, axis=0)
+        assert learned > 0.75, f"{method} did not learn the task"
+    assert scores["drac-flip"] > scores["ppo"] + 0.3, scores
+    assert scores["drac-flip"] > scores["drac-grayscale"] + 0.3, scores
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Bits depend on the number of threads; so small a network is faster with one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

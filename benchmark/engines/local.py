@@ -24,6 +24,12 @@ class Job:
     run_dir: Path
 
 
+def train_command(job: Job) -> list[str]:
+    """Return the command that executes a job: `drac train` with its flags."""
+    words = [sys.executable, "-m", "drac.cli", "train", *flags.as_argv(job.config)]
+    return [*words, "--run-dir", str(job.run_dir)]
+
+
 @dataclass
 class LocalEngine:
     """Executes jobs with `workers` processes side by side, which share the cores.
@@ -56,12 +62,22 @@ class LocalEngine:
         return ended
 
     def cancel(self) -> None:
-        """Drop what waits; let what runs save its state and end; wait for it."""
+        """Drop what waits; let what runs save its state and end; wait for it.
+
+        If the waiting is interrupted, for instance by Ctrl-C, what still runs is killed.
+        """
         self._waiting.clear()
-        for _, process in self._running.values():
-            process.send_signal(signal.SIGTERM)
-        for _, process in self._running.values():
-            process.wait()
+        processes = [process for _, process in self._running.values()]
+        try:
+            for process in processes:
+                process.send_signal(signal.SIGTERM)
+            for process in processes:
+                process.wait()
+        finally:
+            for process in processes:
+                process.kill()  # does nothing to one that has ended
+                process.wait()
+            self._running.clear()
 
     @property
     def running(self) -> list[Job]:
@@ -76,11 +92,10 @@ class LocalEngine:
     def _begin(self, job: Job) -> subprocess.Popen[bytes]:
         job.run_dir.mkdir(parents=True, exist_ok=True)
         threads = max(1, len(os.sched_getaffinity(0)) // self.workers)
-        command = [sys.executable, "-m", "drac.cli", "train", *flags.as_argv(job.config)]
         # A session of its own, so that the terminal's Ctrl-C reaches it through `cancel` alone.
         with (job.run_dir / LOG).open("ab") as log:
             return subprocess.Popen(
-                [*command, "--run-dir", str(job.run_dir)],
+                train_command(job),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

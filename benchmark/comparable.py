@@ -1,0 +1,139 @@
+"""Which runs may be averaged: complete, alike in every setting, each seed once. And what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from drac.config import PRESETS
+
+SHOWN = 8
+"""How many runs or cells a note lists before it says "and 12 more"."""
+
+PUBLISHED_LEVELS = {"easy": "0-199", "hard": "0-499"}
+
+
+def variants(runs: pd.DataFrame) -> pd.Series[str]:
+    """Name each run's method, with whatever setting not all runs share.
+
+    Runs of one method whose settings differ stand in separate columns, e.g. "ppo [steps=2048]"
+    and "ppo [steps=4096]": they are never averaged together. What `fidelity` sets is named only
+    where a run departs from its preset.
+    """
+    settings = list(runs["settings"])
+    names = list(dict.fromkeys(name for values in settings for name in values))
+    differing = [name for name in names if len({repr(v[name]) for v in settings if name in v}) > 1]
+    return pd.Series(
+        [_label(*run, differing) for run in zip(runs["method"], settings, strict=True)],
+        index=runs.index,
+        dtype="object",
+    )
+
+
+def _label(method: str, settings: Mapping[str, Any], differing: Iterable[str]) -> str:
+    preset = PRESETS.get(settings.get("fidelity", ""), {})
+    said = [name for name in differing if name in settings]
+    said = [name for name in said if name not in preset or preset[name] != settings[name]]
+    texts = [f"{name}={_text(settings[name])}" for name in said]
+    return f"{method} [{', '.join(texts)}]" if texts else method
+
+
+def _text(value: Any) -> str:
+    return " ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def counted(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the complete runs, each (variant, game, seed) once, with their `label`."""
+    complete = runs[runs["problems"].map(len) == 0].copy()
+    complete["label"] = variants(complete)
+    return complete.drop_duplicates(["label", "game", "seed"])
+
+
+def shortened(items: Iterable[str]) -> str:
+    """Join the first few items, and say how many more there are."""
+    words = list(items)
+    more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
+    return ", ".join(words[:SHOWN]) + more
+
+
+def missing(runs: pd.DataFrame) -> list[str]:
+    """Say what is not in the table: incomplete runs, doubles, and unequal numbers of seeds."""
+    if runs.empty:
+        return ["No runs were found."]
+    lacking = runs[runs["problems"].map(len) > 0]
+    note = f"All {len(runs)} planned runs are complete."
+    if len(lacking):
+        said = (
+            f"{row['method']}/{row['game']}/seed{row['seed']} ({'; '.join(row['problems'])})"
+            for row in lacking.to_dict("records")
+        )
+        note = (
+            f"Missing: {len(lacking)} of {len(runs)} planned runs are not complete and not"
+            f" counted: {shortened(said)}."
+        )
+    notes = [note]
+    complete = counted(runs)
+    if doubles := len(runs) - len(lacking) - len(complete):
+        notes.append(f"{doubles} runs are in several experiments and are counted once.")
+    return notes + _seeds(complete)
+
+
+def _seeds(complete: pd.DataFrame) -> list[str]:
+    """Say how many seeds a cell has."""
+    cells = complete.groupby(["label", "game"]).size().reset_index(name="seeds")
+    if cells.empty:
+        return []
+    most = cells["seeds"].max()
+    if unequal_seeds(complete):
+        fewer = cells[cells["seeds"] < most].to_dict("records")
+        said = shortened(f"{cell['label']}/{cell['game']} has {cell['seeds']}" for cell in fewer)
+        return [f"Seeds per cell differ, {cells['seeds'].min()} to {most}: {said}."]
+    if most == 1:
+        return ["One seed per cell: no spread can be shown."]
+    return [f"{most} seeds per cell; ± is the sample standard deviation over seeds."]
+
+
+def unequal_seeds(complete: pd.DataFrame) -> bool:
+    """Whether the cells of `counted` runs have different numbers of seeds."""
+    return bool(complete.groupby(["label", "game"]).size().nunique() > 1)
+
+
+def _values(complete: pd.DataFrame, name: str) -> list[Any]:
+    return list(dict.fromkeys(values[name] for values in complete["settings"]))
+
+
+def common_settings(complete: pd.DataFrame) -> str:
+    """Describe the settings of the runs in one sentence; several values are listed."""
+    names = ("fidelity", "mode", "levels", "precision", "device", "procgen_build", "eval_episodes")
+    steps = " / ".join(f"{value:,}" for value in _values(complete, "steps"))
+    rest = (f"{name} {' / '.join(map(str, _values(complete, name)))}" for name in names)
+    return f"Settings: steps {steps}, {', '.join(rest)}."
+
+
+def apart_from_published(complete: pd.DataFrame) -> list[str]:
+    """Say in what the runs are not comparable with the published ones."""
+    notes = []
+    steps = max(_values(complete, "steps"))
+    full = 200_000_000 if _values(complete, "mode") == ["hard"] else 25_000_000
+    if steps * 100 <= full:
+        notes.append(
+            f"These runs are {full // steps:,} times shorter than the published ones. They show"
+            f" that everything works and prove nothing about any method or augmentation."
+        )
+    elif min(_values(complete, "steps")) < full:
+        notes.append(f"Some runs are shorter than the published ones of {full / 1e6:g}M steps.")
+    other = sorted(
+        {
+            f"{values['levels']} ({values['mode']})"
+            for values in complete["settings"]
+            if values["levels"] != PUBLISHED_LEVELS[values["mode"]]
+        }
+    )
+    if other:
+        notes.append(
+            f"Trained on levels {', '.join(other)}; the published runs on"
+            f" {' and '.join(f'{levels} ({mode})' for mode, levels in PUBLISHED_LEVELS.items())}."
+        )
+    return notes

@@ -1,0 +1,466 @@
+"""The command drac-bench: bad input writes nothing, and one whole sweep on real Procgen."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from synthetic_runs import ARMS, TOTAL, tree, write_run
+
+from benchmark import cli, run_cli
+from benchmark.engines import local
+from benchmark.store import Store, validate
+from benchmark.suites import RunSpec
+from drac import files
+from drac.config import TrainConfig
+
+DRAC_BENCH = str(Path(sys.executable).with_name("drac-bench"))
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # others test on these cores too
+SMALL = [
+    *("--num-envs", "8", "--num-steps", "16", "--steps", "300", "--eval-episodes", "3"),
+    *("--eval-every", "0", "--device", "cpu", "--precision", "float32"),
+]
+ONE = ["--methods", "ppo", "--games", "coinrun"]
+
+
+def bench(*words: str, cwd: Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [DRAC_BENCH, *words],
+        cwd=cwd,
+        env=ONE_THREAD,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+# --- bad input ----------------------------------------------------------------------------------
+
+BAD = {
+    "no command": ("unknown command '--suite'", ["--suite", "demo"]),
+    "unknown command": ("unknown command 'rnu'", ["rnu"]),
+    "nothing to run": ("say what to run", ["run"]),
+    "unknown suite": ("did you mean 'demo'", ["run", "--suite", "demoo"]),
+    "unknown method": ("unknown method 'pppo'", ["run", "--methods", "pppo"]),
+    "unknown augmentation": ("unknown method 'drac-cropp'", ["run", "--methods", "drac-cropp"]),
+    "method in the wrong case": ("unknown method 'PPO'", ["run", "--methods", "PPO"]),
+    "unknown game": ("did you mean 'coinrun'", ["run", "--methods", "ppo", "--games", "conrun"]),
+    "game in the wrong case": (
+        "unknown game 'Maze'",
+        ["run", "--suite", "demo", "--games", "Maze"],
+    ),
+    "bad seeds": ("seeds '3-1'", ["run", "--suite", "demo", "--seeds", "3-1"]),
+    "bad word for seeds": ("seeds 'x'", ["run", "--suite", "demo", "--seeds", "x"]),
+    "seed too large": ("seed 2147483648", ["run", "--suite", "demo", "--seeds", "2147483648"]),
+    "no workers": ("workers must be at least 1", ["run", "--suite", "demo", "--workers", "0"]),
+    "bad workers": ("workers 'two'", ["run", "--suite", "demo", "--workers", "two"]),
+    "unknown option": ("'--step'", ["run", "--suite", "demo", "--step", "1"]),
+    "bad value": ("steps 'many'", ["run", "--suite", "demo", "--steps", "many"]),
+    "too few steps": ("fewer than one rollout", ["run", "--suite", "demo", "--steps", "1"]),
+    "bad levels": ("levels '9-1'", ["run", "--suite", "demo", "--levels", "9-1"]),
+    "bad fidelity": ("fidelity", ["run", "--suite", "demo", "--fidelity", "mine"]),
+    "outside the store": ("experiment '../x'", ["run", "--suite", "demo", "--experiment", "../x"]),
+    "experiment without name": ("experiment ''", ["run", "--suite", "demo", "--experiment", ""]),
+    "methods of nothing": ("--methods names nothing", ["run", "--suite", "demo", "--methods"]),
+    "games of nothing": ("--games names nothing", ["run", "--suite", "demo", "--games"]),
+    "seeds of nothing": ("--seeds names nothing", ["run", "--suite", "demo", "--seeds"]),
+    "results is a file": ("is a file", ["run", "--suite", "demo", "--results", "file"]),
+    "tables of nothing": ("there are no runs", ["tables"]),
+    "tables of the unknown": ("unknown experiment 'x'", ["tables", "--experiment", "x"]),
+    "tables outside": ("unknown experiment '..'", ["tables", "--experiment", ".."]),
+    "tables of an unknown suite": ("unknown suite", ["tables", "--suite", "x"]),
+    "status of the unknown": ("unknown experiment 'x'", ["status", "--experiment", "x"]),
+    "status with a wrong option": ("--experimnt", ["status", "--experimnt", "x"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_line_and_writes_nothing(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message, words = BAD[name]
+    (tmp_path / "file").write_text("")
+    before = tree(tmp_path)
+    assert cli.main(words) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert printed.err.count("\n") == 1
+    assert printed.out == ""
+    assert tree(tmp_path) == before
+
+
+def test_a_folder_with_another_config_names_the_fields(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "results", experiment="default")
+    before = tree(tmp_path)
+    words = ["run", *ONE, *SMALL, "--gamma", "0.5", "--levels", "0-9"]
+    assert cli.main(words) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "gamma is 0.999 there and 0.5 here" in error
+    assert "levels is '0-199' there and '0-9' here" in error
+    assert tree(tmp_path) == before
+
+
+def test_runs_cannot_be_shortened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_run(tmp_path / "results", experiment="default", steps=512)
+    before = tree(tmp_path)
+    assert cli.main(["run", *ONE, *SMALL]) == 2
+    assert "not shortened" in capsys.readouterr().err
+    assert tree(tmp_path) == before
+
+
+def test_the_last_impossible_run_of_a_sweep_stops_the_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_the_way = tmp_path / "results/runs/default/ppo/maze"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.write_text("")
+    before = tree(tmp_path)
+    assert cli.main(["run", "--methods", "ppo", "--games", "coinrun", "maze", *SMALL]) == 2
+    assert str(Path("results/runs/default/ppo/maze")) in capsys.readouterr().err
+    assert tree(tmp_path) == before
+
+
+def test_cuda_that_is_absent_is_noticed_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert cli.main(["run", *ONE, "--device", "cuda"]) == 2
+    assert "no CUDA device" in capsys.readouterr().err
+    assert tree(tmp_path) == {}
+
+
+def test_tables_that_cannot_be_written_are_noticed_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "results")
+    (tmp_path / "results/tables").write_text("")
+    assert cli.main(["tables"]) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+
+
+# --- options ------------------------------------------------------------------------------------
+
+OTHER: dict[str, Any] = {
+    "steps": 2_000_000, "fidelity": "released", "device": "cpu", "precision": "bf16",
+    "mode": "hard", "levels": "5-9", "num_envs": 8, "num_steps": 32, "learning_rate": 1e-3,
+    "adam_eps": 1e-4, "gamma": 0.9, "gae_lambda": 0.5, "epochs": 2, "minibatches": 4, "clip": 0.3,
+    "entropy_coef": 0.02, "value_coef": 0.4, "max_grad_norm": 1.5, "reward_gamma": 0.8,
+    "reward_clip": 5.0, "hidden_size": 64, "residual": "impala", "micro_batch": 16,
+    "aug_coef": 0.2, "policy_target": "exact", "value_consistency_scale": 0.25,
+    "flip_axis": "horizontal", "cutout_color_scale": "unit", "arms": ("flip", "crop"),
+    "ucb_exploration": 0.7, "ucb_window": 3, "ucb_initial": "try-each-once",
+    "ucb_reward": "standardized", "bandit_reward_rows": "rollout", "eval_every": 1000,
+    "eval_episodes": 7, "eval_envs": 3, "checkpoint_every": 2.5, "augmentation": "rotate",
+}  # fmt: skip
+"""A value that is no default, for every option."""
+
+
+@pytest.fixture
+def swept(monkeypatch: pytest.MonkeyPatch) -> list[tuple[RunSpec, TrainConfig]]:
+    """What `drac-bench run` would run, instead of running it."""
+    caught: list[tuple[RunSpec, TrainConfig]] = []
+    monkeypatch.setattr(run_cli, "_run", lambda store, name, runs, workers: caught.extend(runs))
+    return caught
+
+
+def test_every_option_is_known_here() -> None:
+    assert set(OTHER) == set(TrainConfig.model_fields) - {"game", "method", "seed"}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_every_option_of_the_config_reaches_its_runs(
+    name: str, swept: list[tuple[RunSpec, TrainConfig]]
+) -> None:
+    value = OTHER[name]
+    words = value if isinstance(value, tuple) else (str(value),)
+    method = "drac" if name == "augmentation" else "ucb-drac"
+    fidelity = [] if name == "fidelity" else ["--fidelity", "released"]
+    cli.main(
+        [
+            *("run", "--methods", method, "--games", "maze", "--seeds", "1-2", *fidelity),
+            *(f"--{name.replace('_', '-')}", *words),
+        ]
+    )
+    assert [spec.seed for spec, _ in swept] == [1, 2]
+    for _, config in swept:
+        assert getattr(config, name) == value
+        assert config.fidelity == "released"
+
+
+def test_flags_overrule_the_suite(swept: list[tuple[RunSpec, TrainConfig]]) -> None:
+    cli.main(["run", "--suite", "paper-table1", "--fidelity", "paper", "--seeds", "4", "5"])
+    assert {config.residual for _, config in swept} == {"impala"}
+    assert {spec.seed for spec, _ in swept} == {4, 5}
+    assert {spec.experiment for spec, _ in swept} == {"paper-table1"}
+    assert len({spec.game for spec, _ in swept}) == 16
+
+
+def test_a_suite_keeps_its_preset(swept: list[tuple[RunSpec, TrainConfig]]) -> None:
+    cli.main(["run", "--suite", "paper-table1", "--steps", "1M", "--experiment", "mine"])
+    assert {(c.fidelity, c.residual, c.steps) for _, c in swept} == {
+        ("released", "released", 1_000_000)
+    }
+    assert {spec.experiment for spec, _ in swept} == {"mine"}
+
+
+@pytest.mark.parametrize("command", ["run", "status", "tables"])
+def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main([command, "--help"])
+    text = capsys.readouterr().out
+    assert stop.value.code == 0
+    assert "example" in text
+    if command == "run":
+        for name in (*OTHER, "workers", "suite"):
+            assert f"--{name.replace('_', '-')}" in text
+
+
+def test_torch_is_not_imported(tmp_path: Path) -> None:
+    write_run(tmp_path / "results", "ucb-drac", arms=ARMS)
+    code = """
+import sys
+from benchmark.cli import main
+for words in (["--help"], ["tables"], ["status"], ["status", "--experiment", "exp"],
+              ["run", "--help"], ["tables", "--help"]):
+    try:
+        assert main(words) == 0, words
+    except SystemExit as stop:
+        assert not stop.code, words
+    assert "torch" not in sys.modules, words
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+# --- status and tables on synthetic stores ------------------------------------------------------
+
+
+def test_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["status"]) == 0
+    assert capsys.readouterr().out == "no runs below results/runs\n"
+    results = tmp_path / "results"
+    write_run(results)
+    half = write_run(results, "ucb-drac", arms=ARMS)
+    for name in ("progress.csv", "arms.csv", "eval.csv"):
+        lines = (half / name).read_text().splitlines(keepends=True)
+        (half / name).write_text("".join(lines[: 1 + len(lines) // 2]))
+    Store(results).add_to_plan("exp", [RunSpec("exp", "ppo", "maze", k) for k in range(9)])
+    with files.owned(half):
+        assert cli.main(["status"]) == 0
+        overview = capsys.readouterr().out
+        assert cli.main(["status", "--experiment", "exp"]) == 0
+        each = capsys.readouterr().out
+    assert "exp: 1 of 11 runs complete, 1 running\n" in overview
+    assert "and 5 more: drac-bench status --experiment exp" in overview
+    assert f"ppo/coinrun/seed0: complete  step {TOTAL}/{TOTAL}  1,234 steps/s" in each
+    assert f"ucb-drac/coinrun/seed0: running  step 128/{TOTAL}  1,234 steps/s  0:00:00 left" in each
+    assert "arm crop" in each
+    assert each.count("not started") == 9
+    assert cli.main(["status", "--experiment", "exp"]) == 0
+    each = capsys.readouterr().out
+    assert "ucb-drac/coinrun/seed0: incomplete" in each
+    assert f"lacks: trained 128 of {TOTAL} steps; " in each
+
+
+def test_tables_are_written_as_they_are_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "results", experiment="a")
+    write_run(tmp_path / "results", "ucb-drac", experiment="b", arms=ARMS)
+    assert cli.main(["tables"]) == 0
+    out = capsys.readouterr().out
+    for name in ("a", "b"):
+        for table in ("per-game", "best-augmentation"):
+            assert (tmp_path / f"results/tables/{name}/{table}.md").read_text() in out
+            assert len(pd.read_csv(tmp_path / f"results/tables/{name}/{table}.csv")) == 1
+    assert cli.main(["tables", "--experiment", "a", "b", "--results", "results"]) == 0
+    together = pd.read_csv(tmp_path / "results/tables/a+b/per-game.csv")
+    assert sorted(together["method"]) == ["ppo", "ucb-drac"]
+    assert len(pd.read_csv(tmp_path / "results/tables/a+b/runs.csv")) == 2
+
+
+def test_an_experiment_named_twice_is_counted_once(tmp_path: Path) -> None:
+    write_run(tmp_path / "results", experiment="smoke")
+    words = ["tables", "--experiment", "smoke", "smoke"]
+    assert cli.main(words) == 0
+    assert cli.main(["tables", "--experiment", "smoke", "--suite", "smoke"]) == 0
+    assert pd.read_csv("results/tables/smoke/per-game.csv")["seeds"].tolist() == [1]
+
+
+# --- running, with fake training ----------------------------------------------------------------
+
+
+def fake_training(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Execute this Python code in place of `drac train`; argv[1] is the run's folder."""
+    monkeypatch.setattr(
+        local, "train_command", lambda job: [sys.executable, "-c", code, str(job.run_dir)]
+    )
+
+
+def test_what_is_complete_is_not_run_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_training(monkeypatch, "raise SystemExit(1)")
+    write_run(tmp_path / "results", experiment="default")
+    assert cli.main(["run", *ONE, *SMALL]) == 0
+    out = capsys.readouterr().out
+    assert "default: 1 runs, 1 complete, 1 at a time" in out
+    assert "0 runs finished" in out
+    assert cli.main(["run", *ONE, *SMALL, "--steps", "512"]) == 1  # longer: to be continued
+
+
+def test_a_dying_run_is_named_with_its_reason_and_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_training(
+        monkeypatch,
+        "import os, sys\nif 'maze' in sys.argv[1]: os.kill(os.getpid(), 9)\n"
+        "if 'heist' in sys.argv[1]: sys.exit('out of luck')",
+    )
+    words = ["run", "--methods", "ppo", "--games", "maze", "heist", "coinrun", *SMALL]
+    assert cli.main(words) == 1
+    printed = capsys.readouterr()
+    log = "its log is results/runs/default/ppo/{}/seed0/train.log"
+    assert f"maze/seed0: FAILED (killed by SIGKILL); {log.format('maze')}" in printed.out
+    assert f"FAILED (exit status 1, out of luck); {log.format('heist')}" in printed.out
+    assert f"coinrun/seed0: FAILED (not started); {log.format('coinrun')}" in printed.out
+    assert printed.err.count("\n") == 1
+    assert "3 of 3 runs failed: default/ppo/" in printed.err
+
+
+def test_what_another_process_has_begun_is_left_to_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_training(monkeypatch, "raise SystemExit(1)")
+    run_dir = tmp_path / "results/runs/default/ppo/coinrun/seed0"
+    with files.owned(run_dir):
+        assert cli.main(["run", *ONE, *SMALL]) == 0
+    assert "0 complete, 1 in the hands of another process" in capsys.readouterr().out
+
+
+def test_a_run_that_another_process_took_meanwhile_is_no_failure(tmp_path: Path) -> None:
+    store, spec = Store(tmp_path), RunSpec("e", "ppo", "maze", 0)
+    with files.owned(store.run_dir(spec)):
+        assert run_cli._outcome(store, spec, 2).startswith("left to another process")
+    assert run_cli._outcome(store, spec, 2).startswith("FAILED (exit status 2")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_schedulers_signal_stops_children_too(
+    tmp_path: Path,
+    number: signal.Signals,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake_training(
+        monkeypatch,
+        f"import os, sys, time\nopen(sys.argv[1] + '/pid', 'w').write(str(os.getpid()))\n"
+        f"os.kill(os.getppid(), {int(number)})\ntime.sleep(120)",
+    )
+    assert cli.main(["run", "--methods", "ppo", "--games", "all", *SMALL]) == 75
+    out = capsys.readouterr().out
+    assert "stopping: " in out
+    assert out.endswith("stopped; the same command continues\n")
+    (begun,) = Path("results/runs/default/ppo").glob("*/seed0/pid")  # of 16, one at a time
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(begun.read_text()), 0)
+    assert len(Store(Path("results")).plan("default")) == 16
+
+
+# --- running, with real training ----------------------------------------------------------------
+
+CUT = ["--steps", "128", "--epochs", "1", "--hidden-size", "8", "--eval-episodes", "1"]
+SMOKE = ["run", "--suite", "smoke", "--games", "starpilot", "--device", "cpu", *CUT]
+
+
+def test_a_sweep_from_run_to_tables_and_again(tmp_path: Path) -> None:
+    first = bench(*SMOKE, "--workers", "2", cwd=tmp_path)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "[2/2] smoke/" in first.stdout
+    assert first.stdout.count(": complete\n") == 2
+    store = Store(tmp_path / "results")
+    assert [spec.id for spec in store.specs("smoke")] == [
+        "smoke/ppo/starpilot/seed0",
+        "smoke/ucb-drac/starpilot/seed0",
+    ]
+    for spec in store.specs("smoke"):
+        assert validate(store.run_dir(spec)) == []
+    status = bench("status", cwd=tmp_path)
+    assert status.stdout == "smoke: 2 of 2 runs complete, 0 running\n"
+    tables = bench("tables", "--suite", "smoke", cwd=tmp_path)
+    assert tables.returncode == 0, tables.stderr
+    assert "All 2 planned runs are complete." in tables.stdout
+    assert "prove nothing" in tables.stdout
+    scores = pd.read_csv(tmp_path / "results/tables/smoke/per-game.csv")
+    for row in scores.to_dict("records"):
+        episodes = pd.read_csv(
+            tmp_path / f"results/runs/smoke/{row['method']}/starpilot/seed0/eval.csv"
+        )
+        for split in ("train", "test"):
+            mean = episodes.loc[episodes["split"] == split, "return"].mean()
+            assert row[f"{split}_mean"] == pytest.approx(mean)
+    before = tree(tmp_path / "results/runs")
+    again = bench(*SMOKE, "--workers", "2", cwd=tmp_path)
+    assert again.returncode == 0
+    assert "smoke: 2 runs, 2 complete, 2 at a time\n0 runs finished" in again.stdout
+    assert tree(tmp_path / "results/runs") == before
+
+
+def test_a_real_failing_run_names_its_log(tmp_path: Path) -> None:
+    run_dir = tmp_path / "results/runs/smoke/ppo/starpilot/seed0"
+    (run_dir / "meta.json").mkdir(parents=True)  # the run cannot write its record
+    failed = bench(*SMOKE, "--methods", "ppo", cwd=tmp_path)
+    assert failed.returncode == 1
+    assert "smoke/ppo/starpilot/seed0: FAILED (exit status 1" in failed.stdout
+    assert "its log is results/runs/smoke/ppo/starpilot/seed0/train.log" in failed.stdout
+    assert failed.stderr == "1 of 1 runs failed: smoke/ppo/starpilot/seed0\n"
+    assert (run_dir / "train.log").stat().st_size > 0
+
+
+def test_ctrl_c_stops_a_sweep_that_has_saved_its_runs_and_leaves_nobody(tmp_path: Path) -> None:
+    words = [*SMOKE, "--methods", "ppo", "--steps", "10M"]
+    run_dir = tmp_path / "results/runs/smoke/ppo/starpilot/seed0"
+    with subprocess.Popen(
+        [DRAC_BENCH, *words],
+        cwd=tmp_path,
+        env=ONE_THREAD,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as sweep:
+        try:
+            deadline = time.monotonic() + 240
+            progress = run_dir / "progress.csv"
+            while not progress.exists() or progress.read_text().count("\n") < 2:
+                assert sweep.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            sweep.send_signal(signal.SIGINT)
+            out, _ = sweep.communicate(timeout=240)
+        finally:
+            sweep.kill()
+    assert sweep.returncode == 75, out
+    assert "stopping: what runs saves its state first" in out
+    assert out.endswith("stopped; the same command continues\n")
+    assert list((run_dir / "checkpoint").iterdir())
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((run_dir / ".lock").read_text()), 0)  # the child's process id

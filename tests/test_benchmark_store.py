@@ -1,0 +1,315 @@
+"""The store: what a folder of runs holds, and what keeps a run from being complete."""
+
+from __future__ import annotations
+
+import math
+import threading
+from pathlib import Path
+
+import pytest
+from synthetic_runs import ARMS, TOTAL, tree, write_run
+
+from benchmark.progress import Progress, progress_of
+from benchmark.run_files import DamagedError, final_evaluation, in_use, read_csv
+from benchmark.store import Store, check_name, settings, validate
+from benchmark.suites import RunSpec
+from drac import files
+from drac.config import ConfigError, TrainConfig
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    return write_run(tmp_path)
+
+
+def replace_in(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def drop_lines(path: Path, count: int) -> None:
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-count]))
+
+
+def test_a_whole_run_has_no_problems(run_dir: Path) -> None:
+    assert validate(run_dir) == []
+
+
+def test_a_folder_without_config_is_not_started(tmp_path: Path) -> None:
+    assert validate(tmp_path / "nowhere") == ["not started"]
+    assert validate(tmp_path) == ["not started"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": 1, "game": "chess"}', "\x00"])
+def test_a_damaged_config(run_dir: Path, text: str) -> None:
+    (run_dir / "config.json").write_text(text)
+    (problem,) = validate(run_dir)
+    assert str(run_dir / "config.json") in problem
+
+
+def test_a_config_of_another_version(run_dir: Path) -> None:
+    replace_in(run_dir / "config.json", '"format": 1', '"format": 2')
+    assert "format 2" in validate(run_dir)[0]
+
+
+def test_steps_short(run_dir: Path) -> None:
+    drop_lines(run_dir / "progress.csv", 1)
+    assert validate(run_dir) == [f"trained 128 of {TOTAL} steps"]
+    (run_dir / "progress.csv").unlink()
+    assert validate(run_dir) == [f"trained 0 of {TOTAL} steps"]
+
+
+def test_a_longer_config_makes_a_run_incomplete_again(run_dir: Path) -> None:
+    replace_in(run_dir / "config.json", '"steps": 300', '"steps": 512')
+    assert validate(run_dir) == [
+        "trained 256 of 512 steps",
+        "arms.csv ends at update 2 of 4",
+        "0 of 3 final train episodes",
+        "0 of 3 final test episodes",
+    ]
+
+
+def test_the_evaluation_of_one_split_short(run_dir: Path) -> None:
+    drop_lines(run_dir / "eval.csv", 1)
+    assert validate(run_dir) == ["2 of 3 final test episodes"]
+    drop_lines(run_dir / "eval.csv", 2)
+    assert validate(run_dir) == ["0 of 3 final test episodes"]
+
+
+def test_more_episodes_than_asked_for_are_no_evaluation_of_ours(run_dir: Path) -> None:
+    with (run_dir / "eval.csv").open("a") as file:
+        file.write(f"{TOTAL},test,5,1.0,9\n")
+    assert validate(run_dir) == ["4 of 3 final test episodes"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "3"])
+def test_a_damaged_meta(run_dir: Path, text: str) -> None:
+    (run_dir / "meta.json").write_text(text)
+    assert validate(run_dir) == ["no readable meta.json"]
+
+
+def test_an_absent_meta(run_dir: Path) -> None:
+    (run_dir / "meta.json").unlink()
+    assert validate(run_dir) == ["no readable meta.json"]
+
+
+@pytest.mark.parametrize("name", ["progress.csv", "arms.csv", "eval.csv"])
+def test_a_file_that_is_no_csv(run_dir: Path, name: str) -> None:
+    for content in (b"a,b\n1,2\n", b"\xff\xfe\x00\n\x00\n", b'"\n', b"\n"):
+        (run_dir / name).write_bytes(content)
+        (problem,) = validate(run_dir)
+        assert name in problem
+        assert "\n" not in problem
+
+
+@pytest.mark.parametrize("name", ["progress.csv", "arms.csv", "eval.csv"])
+def test_an_empty_file(run_dir: Path, name: str) -> None:
+    (run_dir / name).write_text("")
+    assert validate(run_dir)
+
+
+@pytest.mark.parametrize("name", ["progress.csv", "arms.csv", "eval.csv"])
+def test_a_line_with_too_many_fields(run_dir: Path, name: str) -> None:
+    whole = (run_dir / name).read_text()
+    for line in (1, 2):  # the first data line, which pandas treats in its own way, and another
+        lines = whole.splitlines()
+        lines[line] += ",7,7"
+        (run_dir / name).write_text("\n".join(lines) + "\n")
+        (problem,) = validate(run_dir)
+        assert name in problem
+
+
+def test_a_line_cut_in_the_middle_of_the_file(run_dir: Path) -> None:
+    replace_in(run_dir / "eval.csv", f"{TOTAL},test,1,2.0,9\n", f"{TOTAL},test,1\n")
+    (problem,) = validate(run_dir)
+    assert problem == "eval.csv is damaged: line 12 has no return"
+
+
+@pytest.mark.parametrize("value", ["nan", "", "inf", "-inf", "many"])
+def test_a_return_that_is_no_number(run_dir: Path, value: str) -> None:
+    replace_in(run_dir / "eval.csv", f"{TOTAL},test,1,2.0,9", f"{TOTAL},test,1,{value},9")
+    (problem,) = validate(run_dir)
+    assert problem == "eval.csv is damaged: line 12 has no return"
+
+
+def test_a_last_line_without_its_end_is_left_out(run_dir: Path) -> None:
+    for name in ("progress.csv", "arms.csv", "eval.csv"):
+        with (run_dir / name).open("a") as file:
+            file.write("99")  # a process is writing just now
+    assert validate(run_dir) == []
+    path = run_dir / "eval.csv"
+    path.write_text(path.read_text().removesuffix("\n99")[:-3])  # the last episode, cut
+    assert validate(run_dir) == ["2 of 3 final test episodes"]
+
+
+def test_further_columns_do_no_harm(run_dir: Path) -> None:
+    lines = (run_dir / "progress.csv").read_text().splitlines()
+    text = "\n".join([lines[0] + ",later", *(line + ",1" for line in lines[1:])])
+    (run_dir / "progress.csv").write_text(text + "\n")
+    assert validate(run_dir) == []
+
+
+def test_specifications_with_commas_are_read(tmp_path: Path) -> None:
+    spec = "kornia:RandomGaussianBlur(kernel_size=(3, 3))"
+    write_run(tmp_path, "ucb-drac", arms={spec: 2})
+    row = Store(tmp_path).load([RunSpec("exp", "ucb-drac", "coinrun", 0)]).iloc[0]
+    assert row["arms"] == {spec: 2}
+
+
+def test_reading_an_absent_file_gives_no_rows(tmp_path: Path) -> None:
+    assert read_csv(tmp_path / "x.csv", ("step", "arm")).empty
+    (tmp_path / "x.csv").mkdir()
+    with pytest.raises(DamagedError, match=r"x\.csv"):
+        read_csv(tmp_path / "x.csv", ("step", "arm"))
+
+
+def test_the_final_evaluation_is_the_last_one(run_dir: Path) -> None:
+    episodes = final_evaluation(run_dir)
+    assert episodes["return"].tolist() == [3.0, 4.0, 5.0, 1.0, 2.0, 3.0]
+    assert set(episodes["step"]) == {TOTAL}
+
+
+@pytest.mark.parametrize("name", ["a", "paper-table1", "2026.07_x+y", "A" * 200])
+def test_names_of_experiments(name: str) -> None:
+    assert check_name("experiment", name) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../x", "a/b", "/", "a b", "-a", ".a", "a\n", "ä", "a\\b", "A" * 201]
+)
+def test_names_that_would_leave_the_store_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="experiment .* must be letters"):
+        check_name("experiment", name)
+
+
+def spec(method: str, game: str, seed: int = 0) -> RunSpec:
+    return RunSpec("exp", method, game, seed)
+
+
+def test_plans_are_united(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert store.plan("exp") == []
+    store.add_to_plan("exp", [spec("ppo", "maze"), spec("ppo", "coinrun")])
+    store.add_to_plan("exp", [spec("ppo", "maze"), spec("ppo", "maze", 11)])
+    wanted = [spec("ppo", "coinrun"), spec("ppo", "maze"), spec("ppo", "maze", 11)]
+    assert store.plan("exp") == wanted
+    assert store.specs("exp") == wanted
+
+
+def test_sweeps_that_start_at_once_lose_nothing_of_the_plan(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    threads = [
+        threading.Thread(target=store.add_to_plan, args=("exp", [spec("ppo", "maze", seed)]))
+        for seed in range(12)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.plan("exp") == [spec("ppo", "maze", seed) for seed in range(12)]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"runs": ["a/b"]}', '{"runs": ["a/b/seedx"]}'])
+def test_a_damaged_plan_is_an_error_and_not_overwritten(tmp_path: Path, text: str) -> None:
+    store = Store(tmp_path)
+    store.add_to_plan("exp", [spec("ppo", "maze")])
+    (tmp_path / "runs/exp/plan.json").write_text(text)
+    before = tree(tmp_path)
+    with pytest.raises(ConfigError, match=r"plan\.json cannot be read"):
+        store.specs("exp")
+    with pytest.raises(ConfigError, match=r"plan\.json cannot be read"):
+        store.add_to_plan("exp", [spec("ppo", "coinrun")])
+    assert tree(tmp_path) == before
+
+
+def test_runs_without_a_plan_are_found(tmp_path: Path) -> None:
+    write_run(tmp_path, "ppo", "maze", 2)
+    write_run(tmp_path, "drac-crop", "coinrun", 10)
+    for name in ("seedx", "seed01", "seed", "notes"):
+        (tmp_path / "runs/exp/ppo/maze" / name).mkdir()
+        (tmp_path / "runs/exp/ppo/maze" / name / "config.json").write_text("{}")
+    assert Store(tmp_path).specs("exp") == [
+        spec("drac-crop", "coinrun", 10),
+        spec("ppo", "maze", 2),
+    ]
+
+
+def test_experiments_are_the_folders_that_hold_runs(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert store.experiments() == []
+    write_run(tmp_path, experiment="b")
+    store.add_to_plan("a", [RunSpec("a", "ppo", "maze", 0)])
+    (tmp_path / "runs/empty").mkdir()
+    (tmp_path / "runs/.hidden").mkdir()
+    (tmp_path / "runs/note.txt").write_text("")
+    assert store.experiments() == ["a", "b"]
+
+
+def test_load(tmp_path: Path) -> None:
+    write_run(tmp_path, "ucb-drac", "maze", train=(1, 2, 6), test=(0, 0, 1), arms={"crop": 2})
+    store = Store(tmp_path)
+    store.add_to_plan("exp", [spec("ucb-drac", "maze"), spec("ucb-drac", "maze", 1)])
+    done, planned = store.load(store.specs("exp")).to_dict("records")
+    assert (done["train"], done["test"]) == (3.0, pytest.approx(1 / 3))
+    assert (done["problems"], done["arms"]) == ([], {"crop": 2})
+    assert done["settings"]["procgen_build"] == "procgen 0.10.7"
+    assert (planned["problems"], planned["settings"], planned["arms"]) == (["not started"], {}, {})
+    assert math.isnan(planned["train"])
+    assert math.isnan(planned["test"])
+
+
+def test_load_of_nothing_has_the_columns(tmp_path: Path) -> None:
+    runs = Store(tmp_path).load([])
+    assert list(runs.columns)[:5] == ["experiment", "method", "game", "seed", "problems"]
+    assert runs.empty
+
+
+def test_a_copied_folder_is_no_further_seed(tmp_path: Path) -> None:
+    run_dir = write_run(tmp_path)
+    run_dir.rename(run_dir.with_name("seed1"))
+    (row,) = Store(tmp_path).load(Store(tmp_path).specs("exp")).to_dict("records")
+    assert row["problems"] == ["its config.json is that of exp/ppo/coinrun/seed0"]
+
+
+def test_settings_are_what_scores_depend_on() -> None:
+    meta = {"procgen_build": "x"}
+    base = settings(TrainConfig(method="ppo"), meta)
+    same = TrainConfig(method="ppo", seed=3, game="maze", eval_every=0, checkpoint_every=1)
+    assert settings(same, meta) == base
+    assert settings(TrainConfig(method="ppo", arms=("crop",)), meta) == base  # it has no bandit
+    for other in (
+        {"steps": 50_000},
+        {"fidelity": "released"},
+        {"precision": "bf16"},
+        {"mode": "hard"},
+        {"levels": "0-499"},
+        {"eval_episodes": 7},
+        {"learning_rate": 1e-3},
+    ):
+        assert settings(TrainConfig(method="ppo", **other), meta) != base
+    assert settings(TrainConfig(method="ppo"), {"procgen_build": "y"}) != base
+    bandit = settings(TrainConfig(method="ucb-drac"), meta)
+    assert settings(TrainConfig(method="ucb-drac", arms=("crop",)), meta) != bandit
+    assert settings(TrainConfig(method="ucb-drac", ucb_window=3), meta) != bandit
+
+
+def test_progress_of_a_run(run_dir: Path, tmp_path: Path) -> None:
+    config = TrainConfig.from_json(run_dir / "config.json")
+    assert progress_of(run_dir, config) == Progress(TOTAL, TOTAL, 1234.5, 2.5, 2.0, "none")
+    drop_lines(run_dir / "progress.csv", 1)
+    now = progress_of(run_dir, config)
+    assert (now.step, now.train_return) == (128, None)  # no training episode had ended yet
+    assert now.seconds_left == pytest.approx(128 / 1234.5)
+    assert progress_of(tmp_path, config) == Progress(0, TOTAL)
+    assert progress_of(tmp_path, config).seconds_left is None
+    (run_dir / "progress.csv").write_bytes(b"\xff\xfe\n")
+    assert progress_of(run_dir, config) == Progress(0, TOTAL)  # a display must not fall over it
+
+
+def test_a_folder_is_in_use_while_somebody_owns_it(tmp_path: Path) -> None:
+    run_dir = write_run(tmp_path, "ucb-drac", arms=ARMS)
+    assert not in_use(run_dir)
+    with files.owned(run_dir):
+        assert in_use(run_dir)
+    assert not in_use(run_dir)

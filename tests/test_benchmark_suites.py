@@ -1,0 +1,139 @@
+"""Suites are data: what they contain, and how words of the command line become runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from augmentations import PAPER_ARMS
+from benchmark import suites
+from benchmark.suites import SUITES, RunSpec, expand, parse_games, parse_seeds
+from drac.config import ConfigError, TrainConfig
+from drac.games import GAMES
+
+
+def runs_of(name: str) -> list[tuple[RunSpec, TrainConfig]]:
+    suite = suites.get(name)
+    return list(expand(name, suite.methods, suite.games, suite.seeds, suite.options))
+
+
+def test_an_id_is_experiment_method_game_and_seed() -> None:
+    spec = RunSpec("paper-table1", "ucb-drac", "bigfish", 3)
+    assert spec.id == "paper-table1/ucb-drac/bigfish/seed3"
+    assert replace(spec, seed=4) != spec
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_every_suite_is_possible_and_has_each_run_once(name: str) -> None:
+    suite, runs = SUITES[name], runs_of(name)
+    assert len(runs) == len(suite.methods) * len(suite.games) * len(suite.seeds)
+    assert len({spec.id for spec, _ in runs}) == len(runs)
+    for spec, config in runs:
+        assert (spec.method, spec.game, spec.seed) == (config.method, config.game, config.seed)
+
+
+def test_demo_covers_the_16_games_with_ucb_drac() -> None:
+    runs = runs_of("demo")
+    assert [spec.game for spec, _ in runs] == list(GAMES)
+    assert {spec.method for spec, _ in runs} == {"ucb-drac"}
+    config = runs[0][1]
+    assert (config.num_updates, config.eval_episodes) == (8, 8)
+
+
+def test_smoke_is_tiny() -> None:
+    assert sum(config.steps for _, config in runs_of("smoke")) <= 2000
+
+
+def test_paper_table1_is_the_papers_experiment() -> None:
+    runs = runs_of("paper-table1")
+    assert {config.fidelity for _, config in runs} == {"released"}
+    assert {config.steps for _, config in runs} == {25_000_000}
+    assert {config.num_updates for _, config in runs} == {1525}
+    assert {config.residual for _, config in runs} == {"released"}  # the preset came with it
+    assert {spec.method for spec, _ in runs} >= {"ppo", "ucb-drac"}
+    for method in {spec.method for spec, _ in runs}:
+        for game in GAMES:
+            seeds = [s.seed for s, _ in runs if (s.method, s.game) == (method, game)]
+            assert seeds == list(range(10))
+
+
+def test_the_sweep_has_each_of_the_eight_augmentations() -> None:
+    runs = runs_of("augmentation-sweep")
+    assert {config.augmentation for _, config in runs} == set(PAPER_ARMS)
+    assert len(runs) == 8 * 16 * 10
+    assert {(config.fidelity, config.num_updates) for _, config in runs} == {("released", 1525)}
+
+
+def test_an_unknown_suite_is_named_with_its_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"unknown suite 'dmo' \(did you mean 'demo'\?\)"):
+        suites.get("dmo")
+
+
+@pytest.mark.parametrize(
+    ("words", "seeds"),
+    [
+        (["0"], (0,)),
+        (["0-2", "7"], (0, 1, 2, 7)),
+        (["3-3"], (3,)),
+        (["1", "0-2", "1"], (1, 0, 2)),
+        ([], ()),
+    ],
+)
+def test_seeds(words: list[str], seeds: tuple[int, ...]) -> None:
+    assert parse_seeds(words) == seeds
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["", "a", "-1", "1-", "2-1", "1-2-3", "0x1", "1.5", "٣", "0-99999", "9" * 5000, "all", " 1"],
+)
+def test_bad_seeds(word: str) -> None:
+    with pytest.raises(ConfigError, match="^seeds "):
+        parse_seeds([word])
+
+
+@given(st.integers(0, 500), st.integers(0, 500))
+def test_a_range_of_seeds_includes_both_ends(low: int, length: int) -> None:
+    assert parse_seeds([f"{low}-{low + length}"]) == tuple(range(low, low + length + 1))
+
+
+def test_games() -> None:
+    assert parse_games(["all"]) == GAMES
+    assert parse_games(["coinrun", "all"]) == GAMES
+    assert parse_games(["maze", "coinrun", "maze"]) == ("maze", "coinrun")
+
+
+@pytest.mark.parametrize("word", ["Coinrun", "coinrunn", "", "ALL", "coinrun,maze"])
+def test_unknown_games(word: str) -> None:
+    with pytest.raises(ConfigError, match=f"unknown game '{word}'.*coinrun, "):
+        parse_games(["maze", word])
+
+
+def test_two_spellings_of_a_method_are_one_run() -> None:
+    options = {"augmentation": "crop"}
+    (one,) = expand("e", ["drac"], ["maze"], [0], options)
+    (other,) = expand("e", ["drac-crop"], ["maze"], [0], {})
+    assert one == other
+    assert one[0].id == "e/drac-crop/maze/seed0"
+    assert len(list(expand("e", ["drac", "drac-crop"], ["maze"], [0], options))) == 1
+
+
+def test_what_is_named_twice_runs_once() -> None:
+    assert len(list(expand("e", ["ppo", "ppo"], ["maze", "maze"], [0, 0], {}))) == 1
+
+
+@pytest.mark.parametrize(
+    ("methods", "games", "seeds"),
+    [([], ["maze"], [0]), (["ppo"], [], [0]), (["ppo"], ["maze"], [])],
+)
+def test_an_empty_sweep_is_an_error(methods: list[str], games: list[str], seeds: list[int]) -> None:
+    with pytest.raises(ConfigError, match="at least one"):
+        list(expand("e", methods, games, seeds, {}))
+
+
+def test_an_impossible_option_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="not divisible"):
+        list(expand("e", ["ppo"], ["maze"], [0], {"num_envs": 3, "num_steps": 3}))

@@ -1,0 +1,166 @@
+"""Checkpoints: whole or absent, data only."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import random
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from drac import checkpoint
+from drac.config import ConfigError
+
+STATE: dict[str, Any] = {
+    "weights": {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([1, 2], dtype=torch.uint8)},
+    "bf16": torch.ones(3, dtype=torch.bfloat16),
+    "generator": torch.Generator().manual_seed(3).get_state(),
+    "list": [1, 2.5, "text", None, True, [1], {"x": (1, 2)}],
+}
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Whether two states are the same, bit for bit."""
+    if isinstance(a, torch.Tensor):
+        return a.dtype == b.dtype and torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(equal(a[k], b[k]) for k in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(equal, a, b))
+    return bool(a == b) and type(a) is type(b)
+
+
+class Evil:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.path),)
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    path = checkpoint.save(tmp_path, 16384, STATE)
+    assert path == tmp_path / "checkpoint" / "step_000000016384.pt"
+    assert equal(checkpoint.load(path), STATE)
+    assert checkpoint.newest(tmp_path) == path
+
+
+def test_the_newest_two_are_kept(tmp_path: Path) -> None:
+    assert checkpoint.newest(tmp_path) is None
+    steps = (5, 40, 300, 10**9, 25 * 10**9)
+    for step in steps:
+        path = checkpoint.save(tmp_path, step, {"step": step})
+        assert checkpoint.newest(tmp_path) == path
+    kept = sorted(checkpoint.folder(tmp_path).iterdir())
+    assert [checkpoint.load(path)["step"] for path in kept] == [10**9, 25 * 10**9]
+
+
+def test_a_checkpoint_may_be_written_again(tmp_path: Path) -> None:
+    for value in (1, 2):
+        path = checkpoint.save(tmp_path, 7, {"value": value})
+    assert checkpoint.load(path) == {"value": 2}
+    assert len(list(checkpoint.folder(tmp_path).iterdir())) == 1
+
+
+def test_a_failed_save_leaves_the_old_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for step in (1, 2):
+        checkpoint.save(tmp_path, step, {"step": step})
+
+    def fail(state: object, file: io.BufferedWriter) -> None:
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(OSError, match="No space"):
+        checkpoint.save(tmp_path, 3, {"step": 3})
+    names = sorted(path.name for path in checkpoint.folder(tmp_path).iterdir())
+    assert names == ["step_000000000001.pt", "step_000000000002.pt"]
+
+
+def test_one_that_cannot_be_read_back_does_not_replace_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in (1, 2):
+        checkpoint.save(tmp_path, step, {"step": step})
+    with pytest.raises(ConfigError, match="more than data"):
+        checkpoint.save(tmp_path, 4, {"object": Evil(tmp_path / "evil")})
+    monkeypatch.setattr(torch, "save", lambda state, file: file.write(b"PK\3\4 torn"))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        checkpoint.save(tmp_path, 3, {"step": 3})
+    newest = checkpoint.newest(tmp_path)
+    assert newest is not None
+    assert checkpoint.load(newest) == {"step": 2}
+    assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_no_code_of_a_file_is_executed(tmp_path: Path, legacy: bool) -> None:
+    path, evil = tmp_path / "a.pt", tmp_path / "evil"
+    content = {"format": checkpoint.FORMAT, "training": Evil(evil)}
+    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(ConfigError, match="holds more than data"):
+        checkpoint.load(path)
+    path.write_bytes(pickle.dumps(content))
+    with pytest.raises(ConfigError, match=r"a\.pt"):
+        checkpoint.load(path)
+    assert not evil.exists()
+
+
+@pytest.mark.parametrize(
+    "content", [{"format": 2}, {"a": 1}, [1], 5, None, "format", torch.zeros(2)], ids=repr
+)
+def test_another_format_is_refused(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "a.pt")
+    with pytest.raises(ConfigError, match=r"a\.pt has format .*; this version reads format 1"):
+        checkpoint.load(tmp_path / "a.pt")
+
+
+def test_missing_empty_and_foreign_files_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "zip", "w") as archive:
+        archive.writestr("hello", "world")
+    (tmp_path / "empty").touch()
+    (tmp_path / "text").write_text("step,update\n1,2\n")
+    (tmp_path / "folder").mkdir()
+    for name in ("zip", "empty", "text", "folder", "missing"):
+        with pytest.raises(ConfigError, match=f"{name} ") as caught:
+            checkpoint.load(tmp_path / name)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path: Path) -> None:
+    path = checkpoint.save(tmp_path, 1, STATE)
+    whole = path.read_bytes()
+    for size in range(0, len(whole), 97):
+        path.write_bytes(whole[:size])
+        with pytest.raises(ConfigError, match=r"step_.*cannot be read") as caught:
+            checkpoint.load(path)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_file_is_refused_or_read(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    path = tmp_path / "a.pt"
+    contents = []
+    for legacy in (False, True):
+        buffer = io.BytesIO()
+        state = {"format": checkpoint.FORMAT, **STATE}
+        torch.save(state, buffer, _use_new_zipfile_serialization=not legacy)
+        contents.append(buffer.getvalue())
+    contents.append(pickle.dumps({"format": 1, "a": [1, {"x": 2.0}]}, 2))
+    for content in contents:
+        for _ in range(60):
+            damaged = bytearray(content)
+            for _ in range(3):
+                damaged[rng.randrange(min(1000, len(damaged)))] = rng.randrange(256)
+            path.write_bytes(damaged)
+            try:
+                checkpoint.load(path)
+            except ConfigError:
+                continue

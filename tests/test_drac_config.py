@@ -1,0 +1,460 @@
+"""Configurations: what they accept, what the presets set, and how runs are continued."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from augmentations import PAPER_ARMS
+from drac.config import (
+    CONTINUABLE,
+    PRESETS,
+    ConfigError,
+    TrainConfig,
+    build,
+    parse_count,
+    preset_defaults,
+)
+from drac.games import GAMES
+
+SPECS = (*PAPER_ARMS, "identity", "flip(axis='vertical')", "flip(axis='horizontal')", "crop(pad=4)")
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> TrainConfig:
+    """Any valid config: every field may differ from its default."""
+    positive = st.floats(1e-12, 1e12)
+    minibatches, envs, factor = (draw(st.integers(1, n)) for n in (16, 64, 16))
+    values: dict[str, Any] = {
+        "game": st.sampled_from(GAMES),
+        "seed": st.integers(0, 2**31 - 1),
+        "fidelity": st.sampled_from(("paper", "released")),
+        "device": st.sampled_from(("auto", "cpu", "cuda")),
+        "precision": st.sampled_from(("auto", "float32", "bf16")),
+        "mode": st.sampled_from(("easy", "hard")),
+        "steps": st.integers(envs * minibatches * factor, 2**53),
+        "aug_coef": st.floats(0, 1e3),
+        "learning_rate": positive,
+        "adam_eps": positive,
+        "gamma": st.floats(0, 1),
+        "gae_lambda": st.floats(0, 1),
+        "epochs": st.integers(1, 100),
+        "clip": positive,
+        "entropy_coef": st.floats(0, 10),
+        "value_coef": st.floats(0, 10),
+        "max_grad_norm": positive,
+        "reward_gamma": st.floats(0, 1),
+        "reward_clip": positive,
+        "hidden_size": st.integers(1, 4096),
+        "residual": st.sampled_from(("impala", "released")),
+        "micro_batch": st.integers(1, 10**6),
+        "policy_target": st.sampled_from(("exact", "sampled")),
+        "value_consistency_scale": st.floats(0, 10),
+        "flip_axis": st.sampled_from(("horizontal", "vertical")),
+        "cutout_color_scale": st.sampled_from(("unit", "released")),
+        "arms": st.lists(st.sampled_from(SPECS), min_size=1, max_size=6, unique=True),
+        "ucb_exploration": st.floats(0, 10),
+        "ucb_window": st.integers(1, 1000),
+        "ucb_initial": st.sampled_from(("prior", "try-each-once")),
+        "ucb_reward": st.sampled_from(("raw", "standardized")),
+        "bandit_reward_rows": st.sampled_from(("rollout", "released")),
+        "eval_every": st.integers(0, 2**53),
+        "eval_episodes": st.integers(1, 10**6),
+        "eval_envs": st.integers(1, 4096),
+        "checkpoint_every": st.floats(0, 1e6),
+    }
+    given_ = draw(st.fixed_dictionaries({}, optional=values))
+    first, size = draw(st.integers(0, 10**9)), draw(st.integers(0, 10**9))
+    given_ |= {"levels": f"{first}-{first + size}"} if draw(st.booleans()) else {}
+    given_["method"] = draw(st.sampled_from(("ppo", "ucb-drac", "drac", "drac-rotate")))
+    if given_["method"] == "drac":
+        given_["augmentation"] = draw(st.sampled_from(SPECS))
+    shape = {"num_envs": envs, "num_steps": minibatches * factor, "minibatches": minibatches}
+    given_.setdefault("steps", 25_000_000)
+    return TrainConfig(**given_, **shape)
+
+
+# Counts
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("25M", 25_000_000),
+        ("500k", 500_000),
+        ("1e6", 1_000_000),
+        ("2_048", 2048),
+        ("1.5M", 1_500_000),
+        ("1.001k", 1001),  # in floating point this is 1000.9999999999999
+        ("2.5e6", 2_500_000),
+        ("1B", 10**9),
+        ("3K", 3000),
+        ("1E+3", 1000),
+        (" 7 ", 7),
+        ("0", 0),
+        ("16384", 16384),
+    ],
+)
+def test_counts_are_read_as_people_write_them(text: str, number: int) -> None:
+    assert parse_count(text) == number
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "-1",
+            "0.3",
+            "",
+            " ",
+            "M",
+            "1e400",
+            "1e999",
+            "nan",
+            "inf",
+            "1e-3",
+            "1.5",
+            "0x10",
+            "1 000",
+        ),
+        *(
+            "1,000",
+            "1__0",
+            "1_",
+            "_1",
+            "25MM",
+            "25m!",
+            "one",
+            "1e",
+            "1.0001k",
+            "+5",
+            "١",
+            "9" * 9999,
+        ),
+        *("9" * 30, "1e6\n1", "2" + "0" * 16),
+    ],
+)
+def test_what_is_no_count_is_refused_in_one_short_sentence(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a whole number; write 25M") as caught:
+        parse_count(text)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 200
+
+
+@given(st.integers(0, 2**53))
+def test_every_integer_is_a_count(number: int) -> None:
+    assert parse_count(str(number)) == parse_count(f"{number:_}") == number
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_a_count_or_a_value_error(text: str) -> None:
+    try:
+        number = parse_count(text)
+    except ValueError:
+        return
+    assert 0 <= number <= 2**53
+
+
+# Presets
+
+
+def test_a_preset_sets_existing_fields_only_and_both_set_the_same() -> None:
+    assert PRESETS["paper"].keys() == PRESETS["released"].keys() <= TrainConfig.model_fields.keys()
+    for name, value in PRESETS["paper"].items():
+        assert TrainConfig.model_fields[name].default == value
+        assert PRESETS["released"][name] != value, f"{name} need not be in a preset"
+
+
+def test_the_presets_are_the_columns_of_the_fidelity_page() -> None:
+    paper, released = TrainConfig(), TrainConfig(fidelity="released")
+    rows = {
+        "residual": ("impala", "released"),
+        "policy_target": ("exact", "sampled"),
+        "value_consistency_scale": (1.0, 0.5),
+        "flip_axis": ("horizontal", "vertical"),
+        "cutout_color_scale": ("unit", "released"),
+        "bandit_reward_rows": ("rollout", "released"),
+    }
+    assert {k: (getattr(paper, k), getattr(released, k)) for k in rows} == rows
+    differing = {name for name, value in paper if value != getattr(released, name)}
+    assert differing == {"fidelity", *rows}
+
+
+def test_the_rows_in_which_both_agree() -> None:
+    config = TrainConfig()
+    assert (config.gamma, config.gae_lambda) == (0.999, 0.95)
+    assert (config.num_steps, config.num_envs, config.epochs, config.minibatches) == (256, 64, 3, 8)
+    assert (config.clip, config.learning_rate, config.adam_eps) == (0.2, 5e-4, 1e-5)
+    assert (config.entropy_coef, config.value_coef, config.max_grad_norm) == (0.01, 0.5, 0.5)
+    assert (config.reward_gamma, config.reward_clip, config.aug_coef) == (0.99, 10, 0.1)
+    assert (config.ucb_exploration, config.ucb_window) == (0.1, 10)
+    assert (config.ucb_initial, config.ucb_reward) == ("prior", "raw")
+    assert config.arms == PAPER_ARMS
+    assert config.train_levels == range(200)
+
+
+def test_25m_steps_are_1525_updates() -> None:
+    config = TrainConfig(steps="25M")
+    assert config.num_updates == 1525
+    assert config.num_updates * config.rollout_size == 24_985_600
+
+
+@pytest.mark.parametrize("name", PRESETS["released"])
+def test_a_given_value_beats_the_preset(name: str) -> None:
+    config = TrainConfig(fidelity="released", **{name: PRESETS["paper"][name]})
+    assert getattr(config, name) == PRESETS["paper"][name]
+    others = PRESETS["released"].keys() - {name}
+    assert all(getattr(config, other) == PRESETS["released"][other] for other in others)
+
+
+def test_the_command_line_s_defaults_are_the_preset_s() -> None:
+    for fidelity in ("paper", "released"):
+        defaults = preset_defaults(fidelity)
+        assert TrainConfig(**defaults) == TrainConfig(fidelity=fidelity)
+    assert preset_defaults("nonsense")["fidelity"] == "paper"
+
+
+# What is refused
+
+
+def test_a_config_is_frozen() -> None:
+    with pytest.raises(pydantic.ValidationError, match="frozen"):
+        TrainConfig().seed = 1
+
+
+def test_an_unknown_field_is_named_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="unknown option 'num_env' .did you mean 'num_envs'"):
+        build({"num_env": 3})
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf"), "nan", "inf"])
+@pytest.mark.parametrize(
+    "name",
+    [name for name, field in TrainConfig.model_fields.items() if field.annotation is float],
+)
+def test_no_number_is_infinite_or_none_at_all(name: str, number: Any) -> None:
+    with pytest.raises(ConfigError, match=rf"^{name} .*is not possible"):
+        build({name: number})
+
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"game": "coinrum"}, "unknown game 'coinrum' .did you mean 'coinrun'.*starpilot"),
+    ({"game": "CoinRun"}, "unknown game 'CoinRun' .did you mean 'coinrun'"),
+    ({"game": 3}, "game 3"),
+    ({"method": 3}, "method 3"),
+    ({"method": "drac", "augmentation": 3}, "augmentation 3"),
+    ({"method": "drac"}, "needs an augmentation"),
+    ({"augmentation": "crop"}, "takes no --augmentation"),
+    ({"seed": -1}, "seed -1"),
+    ({"seed": 2**31}, f"seed {2**31}"),
+    ({"seed": 1.5}, "seed 1.5"),
+    ({"steps": 0}, "steps 0"),
+    ({"steps": -5}, "steps -5"),
+    ({"steps": "many"}, "steps 'many' is not a whole number"),
+    ({"steps": "1" * 9999}, "steps '111.*not a whole number"),
+    ({"steps": None}, "steps None"),
+    ({"steps": 16_383}, "16383 are fewer than one rollout: num_envs 64 x num_steps 256 = 16384"),
+    ({"num_envs": 3, "num_steps": 5}, "3 x num_steps 5 = 15 is not divisible by minibatches 8"),
+    ({"num_envs": 0}, "num_envs 0"),
+    ({"num_envs": 5000, "steps": "1B"}, "num_envs 5000"),
+    ({"num_steps": 0}, "num_steps 0"),
+    ({"minibatches": 0}, "minibatches 0"),
+    ({"epochs": 0}, "epochs 0"),
+    ({"micro_batch": 0}, "micro_batch 0"),
+    ({"gamma": 1.01}, "gamma 1.01"),
+    ({"gae_lambda": -0.1}, "gae_lambda -0.1"),
+    ({"learning_rate": 0}, "learning_rate 0"),
+    ({"clip": 0}, "clip 0"),
+    ({"aug_coef": -1}, "aug_coef -1"),
+    ({"ucb_window": 0}, "ucb_window 0"),
+    ({"eval_episodes": 0}, "eval_episodes 0"),
+    ({"eval_every": -1}, "eval_every -1"),
+    ({"checkpoint_every": -1}, "checkpoint_every -1"),
+    ({"fidelity": "Paper"}, "fidelity 'Paper' is not possible.*'paper' or 'released'"),
+    ({"fidelity": None}, "fidelity None"),
+    ({"device": "cuda:1"}, "device 'cuda:1'"),
+    ({"mode": "Easy"}, "mode 'Easy'.*'easy' or 'hard'"),
+    ({"arms": ()}, "arms are empty"),
+    ({"arms": ("crop", "flip", "crop()")}, "arms name crop more than once"),
+    ({"arms": ("crop", "flop")}, "unknown augmentation 'flop' .did you mean"),
+    ({"arms": ("crop", "")}, "augmentation ''"),
+    ({"arms": 3}, "arms 3"),
+    ({"levels": "5-4"}, "levels '5-4' are empty"),
+    ({"levels": "-5-10"}, "levels '-5-10' must be A-B"),
+    ({"levels": "200"}, "levels '200' must be A-B"),
+    ({"levels": ""}, "levels '' must be A-B"),
+    ({"levels": "a-b"}, "levels 'a-b' must be A-B"),
+    ({"levels": "0-2147483647"}, "levels '0-2147483647' must lie below"),
+    ({"levels": 5}, "levels 5"),
+]
+
+
+@pytest.mark.parametrize(("values", "message"), BAD, ids=[str(v)[:40] for v, _ in BAD])
+def test_what_cannot_be_run_is_refused_in_one_sentence(
+    values: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        build(values)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+    with pytest.raises(ValueError, match=r"."):  # pydantic's own error is a ValueError too
+        TrainConfig(**values)
+
+
+def test_several_mistakes_are_told_together() -> None:
+    with pytest.raises(ConfigError, match=r"seed -1 .*; mode 'Easy'"):
+        build({"seed": -1, "mode": "Easy"})
+
+
+def test_levels_and_augmentations_are_kept_in_one_spelling() -> None:
+    config = TrainConfig(levels=" 007 - 09 ", method="drac", augmentation="flip( axis='vertical')")
+    assert config.levels == "7-9"
+    assert config.train_levels == range(7, 10)
+    assert config.augmentation == "flip(axis='vertical')"
+    assert config.method == "drac-flip-axis-vertical"
+    assert TrainConfig(levels="3-3").train_levels == range(3, 4)
+
+
+# config.json
+
+
+@given(config=configs())
+def test_a_config_survives_its_file(
+    config: TrainConfig, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "round-trip.json"
+    path.write_text(config.to_json(), encoding="utf-8")
+    assert TrainConfig.from_json(path) == config
+    assert set(json.loads(config.to_json())) == {"format", *TrainConfig.model_fields}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        TrainConfig().to_json().encode()[:-40],
+        b"[1, 2]",
+        b'"format"',
+        b"null",
+        b"3",
+        b"{}",
+        b'{"name": "other", "version": 3}',
+        b'{"format": 2}',
+        b'{"format": null}',
+        b'{"format": [1]}',
+        b'{"format": 1, "learning_rate": NaN}',
+        b'{"format": 1, "learning_rate": Infinity}',
+        b'{"format": 1, "colour": "red"}',
+        b'{"format": 1, "game": {"a": [1]}}',
+        b'{"format": 1, "arms": [["crop"]]}',
+        b'{"format": 1, "steps": 1' + b"0" * 5000 + b"}",
+        b'{"format": 1, "self": 1}',
+        b"\xff\xfe\x00\x01",
+        b"\x80\x02}q\x00.",
+        b"[" * 200_000,
+        b'{"format": 1, "game": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+        b'{"format": ' + b'{"a":' * 900 + b"1" + b"}" * 901,
+    ],
+    ids=lambda content: repr(content)[:30],
+)
+def test_a_file_that_is_no_config_is_refused_in_one_sentence(
+    content: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "config.json"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=re.escape(str(path))) as caught:
+        TrainConfig.from_json(path)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    for path in (tmp_path / "nowhere.json", tmp_path):
+        with pytest.raises(ConfigError, match="cannot be read"):
+            TrainConfig.from_json(path)
+
+
+# Continuing a run
+
+RUN = Path("results/runs/x")
+
+
+def test_the_same_config_continues() -> None:
+    saved = TrainConfig(device="cpu", precision="float32")
+    assert saved.continue_from(saved, RUN) == saved
+
+
+def test_more_steps_and_other_saving_intervals_continue() -> None:
+    assert {"steps", "checkpoint_every"} == CONTINUABLE
+    saved = TrainConfig(steps="1M")
+    wanted = TrainConfig(steps="2M", checkpoint_every=3)
+    assert wanted.continue_from(saved, RUN) == wanted
+
+
+def test_fewer_steps_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"results/runs/x .*2000000 steps.*1000000.*shortened"):
+        TrainConfig(steps="1M").continue_from(TrainConfig(steps="2M"), RUN)
+
+
+def test_auto_becomes_what_was_resolved() -> None:
+    saved = TrainConfig(device="cpu", precision="bf16")
+    assert TrainConfig().continue_from(saved, RUN) == saved
+    with pytest.raises(ConfigError, match="precision is 'bf16' there and 'float32' here"):
+        TrainConfig(precision="float32").continue_from(saved, RUN)
+
+
+OTHER: dict[str, Any] = {
+    "game": "maze",
+    "seed": 3,
+    "mode": "hard",
+    "levels": "0-99",
+    "num_envs": 32,
+    "num_steps": 128,
+    "learning_rate": 1e-3,
+    "adam_eps": 1e-8,
+    "gamma": 0.9,
+    "gae_lambda": 0.9,
+    "epochs": 2,
+    "minibatches": 4,
+    "clip": 0.1,
+    "entropy_coef": 0.0,
+    "value_coef": 1.0,
+    "max_grad_norm": 1.0,
+    "reward_gamma": 0.9,
+    "reward_clip": 5.0,
+    "hidden_size": 64,
+    "micro_batch": 64,
+    "aug_coef": 0.2,
+    "arms": ("crop",),
+    "ucb_exploration": 0.2,
+    "ucb_window": 5,
+    "ucb_initial": "try-each-once",
+    "ucb_reward": "standardized",
+    "eval_every": 0,
+    "eval_episodes": 5,
+    "eval_envs": 5,
+    **PRESETS["released"],
+}
+
+
+def test_every_differing_field_is_named() -> None:
+    saved = TrainConfig(device="cpu", precision="float32")
+    wanted = TrainConfig(method="drac-crop", fidelity="released", **OTHER)
+    names = {*OTHER, "method", "fidelity", "augmentation"}
+    assert names == TrainConfig.model_fields.keys() - CONTINUABLE - {"device", "precision"}
+    with pytest.raises(ConfigError, match="another configuration") as caught:
+        wanted.continue_from(saved, RUN)
+    assert set(re.findall(r"(\w+) is .*? there and", str(caught.value))) == names
+
+
+def test_only_the_differing_field_is_named() -> None:
+    with pytest.raises(ConfigError, match="configuration: seed is 0 there and 3 here; choose"):
+        TrainConfig(seed=3).continue_from(TrainConfig(), RUN)

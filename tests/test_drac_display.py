@@ -1,0 +1,100 @@
+"""What a run shows: plain lines, or a live bar."""
+
+from __future__ import annotations
+
+import functools
+import io
+import re
+import sys
+
+import pytest
+from rich.console import Console
+
+from drac import display
+from drac.config import TrainConfig
+from drac.display import returns_text, watching
+from drac.report import Report, UpdateStats
+
+STATS = UpdateStats(*[0.0] * len(UpdateStats.__dataclass_fields__))
+NAMES = ("crop", "flip(axis='vertical')", "[x]", "[/]", "[bold]x[/bold]", ":smile:", "a[", "\\")
+
+
+def report(step: int, arm: str, train: float | None = None) -> Report:
+    return Report(step, 1, arm, (), 0.0, train, train, 0, STATS)
+
+
+def play(arm: str) -> None:
+    """Show a short run."""
+    with watching() as watcher:
+        watcher.begun(TrainConfig(device="cpu", precision="float32"), 16384)
+        watcher.progress(20_000.5)
+        watcher.updated(report(32768, arm), 100.0)
+        watcher.evaluated(32768, "train", 2.5)
+        watcher.evaluated(32768, "test", 1.25)
+        watcher.updated(report(49152, arm, 3.0), 100.0)
+        watcher.message(f"message {arm} ends")
+
+
+@pytest.mark.parametrize("arm", NAMES)
+def test_without_a_terminal_there_are_plain_lines(
+    arm: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(display, "PLAIN_INTERVAL_S", 0.0)
+    play(arm)
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert not re.search(r"[^\n\x20-\x7e]", out)
+    begun, first, second, train, test, last, message = out.splitlines()
+    assert begun == (
+        "ucb-drac on coinrun, seed 0, 24,985,600 steps, fidelity paper, cpu float32:"
+        " continued at step 16,384"
+    )
+    assert first.startswith("step 20,000/24,985,600  - steps/s  - s left  train -  test -  arm -")
+    assert second.endswith(f"train -  test -  arm {arm}")
+    assert train == "step 32,768: mean return 2.50 on the train split"
+    assert test == "step 32,768: mean return 1.25 on the test split"
+    assert last.endswith(f"train 3.00  test 1.25  arm {arm}")
+    assert message == f"message {arm} ends"
+
+
+def test_plain_lines_come_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    with watching() as watcher:
+        watcher.begun(TrainConfig(), 0)
+        for step in range(1000):
+            watcher.progress(step)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.endswith(": begun")
+
+
+def test_speed_and_time_left_are_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(display.time, "monotonic", lambda: now[0])
+    with watching() as watcher:
+        watcher.begun(TrainConfig(steps="1M"), 0)
+        now[0] += 20
+        watcher.progress(40_000)
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.startswith("step 40,000/999,424  2,000 steps/s  480 s left")
+
+
+@pytest.mark.parametrize("arm", NAMES)
+def test_in_a_terminal_there_is_a_bar_and_names_are_literal(
+    arm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    terminal = functools.partial(Console, force_terminal=True, width=200)
+    monkeypatch.setattr(display, "Console", terminal)
+    play(arm)
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", out.getvalue())
+    assert "49,152/24,985,600" in shown
+    assert f"train 3.00  test 1.25 {arm}" in shown
+    assert f"message {arm} ends" in shown
+    assert "\x1b[" in out.getvalue()
+
+
+def test_returns_that_do_not_exist_yet() -> None:
+    assert returns_text(None, None) == "train -  test -"
+    assert returns_text(0.0, -1.234) == "train 0.00  test -1.23"

@@ -1,0 +1,152 @@
+"""Evaluation: a fixed quota per env, so that no episode counts more for being short."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium.vector import VectorEnv
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from torch import Tensor
+
+from drac.evaluate import Episode, evaluate, play, quotas
+from drac.games import NUM_ACTIONS
+from drac.networks import ActorCritic
+
+
+def uniform_agent(obs: Tensor) -> tuple[Tensor, Tensor]:
+    """Random play."""
+    return torch.zeros(len(obs), NUM_ACTIONS), torch.zeros(len(obs))
+
+
+class KnownLengths(VectorEnv):
+    """Half of the episodes last 2 steps, half 40; the return is 1 for a short one, else 0."""
+
+    LENGTHS = (2, 40)
+
+    def __init__(self, num_envs: int, seed: int) -> None:
+        self.num_envs = num_envs
+        self.single_observation_space = gymnasium.spaces.Box(0, 255, (2, 2, 3), np.uint8)
+        self.rng = np.random.default_rng(seed)
+        self.lengths = self.draw(num_envs)
+        self.time = np.zeros(num_envs, int)
+        self.obs = np.zeros((num_envs, 2, 2, 3), np.uint8)
+
+    def draw(self, number: int) -> np.ndarray:
+        return self.rng.choice(self.LENGTHS, number)
+
+    def reset(self, **kwargs: Any) -> tuple[np.ndarray, dict[str, Any]]:
+        return self.obs, {}
+
+    def step(self, actions: np.ndarray) -> Any:
+        self.time += 1
+        done = self.time == self.lengths
+        infos: dict[str, Any] = {}
+        if done.any():
+            ended = {"r": (self.lengths == 2) * 1.0, "l": self.lengths.copy()}
+            infos = {"episode": {**ended, "level_seed": self.lengths.copy()}, "_episode": done}
+        self.lengths = np.where(done, self.draw(self.num_envs), self.lengths)
+        self.time[done] = 0
+        return self.obs, np.zeros(self.num_envs), done, np.zeros_like(done), infos
+
+
+def play_known(episodes: int, num_envs: int, seed: int) -> list[int]:
+    env = KnownLengths(num_envs, seed)
+    generator = torch.Generator().manual_seed(seed)
+    played = play(uniform_agent, env, quotas(episodes, num_envs), generator)
+    return [episode.length for episode in played]
+
+
+@pytest.mark.parametrize("num_envs", [1, 64])
+def test_short_episodes_do_not_win(num_envs: int) -> None:
+    """The same quota on 1 env and on 64 draws from the same distribution of lengths."""
+    lengths = [n for seed in range(10) for n in play_known(64, num_envs, seed)]
+    short = lengths.count(2)
+    assert len(lengths) == 640
+    assert stats.binomtest(short, len(lengths), 0.5).pvalue > 0.01, short
+
+
+def test_taking_the_first_episodes_to_finish_would_be_biased() -> None:
+    """The same env, counted the other way: the test above can fail."""
+    lengths: list[int] = []
+    for seed in range(10):
+        env, finished = KnownLengths(64, seed), 0
+        while finished < 64:
+            _, _, _, _, infos = env.step(np.zeros(64, int))
+            if infos:
+                lengths += infos["episode"]["l"][infos["_episode"]].tolist()
+                finished += int(infos["_episode"].sum())
+    assert stats.binomtest(lengths.count(2), len(lengths), 0.5).pvalue < 1e-20
+
+
+@given(st.integers(0, 300), st.integers(1, 70))
+def test_quotas_are_even_and_add_up(episodes: int, num_envs: int) -> None:
+    shares = quotas(episodes, num_envs)
+    assert sum(shares) == episodes
+    assert len(shares) == num_envs
+    assert max(shares) - min(shares) <= 1
+
+
+def test_every_env_plays_its_quota_in_order() -> None:
+    env = KnownLengths(3, seed=0)
+    calls: list[int] = []
+    played = play(
+        uniform_agent, env, [2, 0, 3], torch.Generator(), on_episode=lambda: calls.append(1)
+    )
+    assert len(played) == len(calls) == 5
+    assert all(episode.episode_return == (episode.length == 2) for episode in played)
+
+
+def test_a_table_of_real_episodes() -> None:
+    table = evaluate(uniform_agent, "coinrun", "train", episodes=5, num_envs=4, seed=3)
+    assert list(table.columns) == ["split", "level_seed", "return", "length"]
+    assert len(table) == 5
+    assert set(table["split"]) == {"train"}
+    assert table["level_seed"].between(0, 199).all()
+    assert table["return"].isin([0.0, 10.0]).all()
+    assert table["length"].between(1, 1000).all()
+    again = evaluate(uniform_agent, "coinrun", "train", episodes=5, num_envs=4, seed=3)
+    assert table.equals(again)
+    other = evaluate(uniform_agent, "coinrun", "train", episodes=5, num_envs=4, seed=4)
+    assert not table.equals(other)
+
+
+def test_the_test_split_is_the_full_distribution_and_a_range_is_named() -> None:
+    test = evaluate(uniform_agent, "starpilot", "test", episodes=6, num_envs=6)
+    assert (test["level_seed"] > 199).any()
+    levels = evaluate(uniform_agent, "starpilot", range(7, 9), episodes=4, num_envs=4)
+    assert set(levels["split"]) == {"levels 7-8"}
+    assert set(levels["level_seed"]) <= {7, 8}
+
+
+def test_an_actor_critic_is_an_agent_and_is_left_as_it_was() -> None:
+    network = ActorCritic(NUM_ACTIONS, hidden_size=8)
+    before = {name: weight.clone() for name, weight in network.state_dict().items()}
+    state = torch.get_rng_state()
+    assert len(evaluate(network, "starpilot", "test", episodes=2, num_envs=64)) == 2
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(before[name], w) for name, w in network.state_dict().items())
+
+
+@pytest.mark.parametrize(("episodes", "num_envs"), [(0, 1), (1, 0), (-1, 4)])
+def test_impossible_counts(episodes: int, num_envs: int) -> None:
+    with pytest.raises(ValueError, match="must be at least 1"):
+        evaluate(uniform_agent, "coinrun", "test", episodes, num_envs)
+
+
+def test_unknown_names() -> None:
+    with pytest.raises(ValueError, match="unknown game 'coin'"):
+        evaluate(uniform_agent, "coin", "test", 1)
+    with pytest.raises(ValueError, match="unknown split 'tset'"):
+        evaluate(uniform_agent, "coinrun", "tset", 1)  # type: ignore[arg-type]
+
+
+def test_an_episode_is_plain_numbers() -> None:
+    episode = play(uniform_agent, KnownLengths(1, 0), [1], torch.Generator())[0]
+    assert isinstance(episode, Episode)
+    assert (type(episode.level_seed), type(episode.episode_return)) == (int, float)

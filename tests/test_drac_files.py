@@ -1,0 +1,135 @@
+"""Files that are whole or absent, and folders with one owner."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from drac import files
+from drac.config import ConfigError
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from drac.files import owned
+with owned(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_file_takes_its_name_when_it_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "füße.csv"
+    path.write_text("old")
+    with files.replacing(path) as file:
+        file.write(b"new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), OSError(28, "full")])
+def test_a_failure_leaves_the_old_file_and_nothing_else(
+    error: BaseException, tmp_path: Path
+) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+    with pytest.raises(type(error)), files.replacing(path) as file:  # noqa: PT012
+        file.write(b"half of the n")
+        file.flush()
+        raise error
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failed_renaming_leaves_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "taken"
+    (folder / "full").mkdir(parents=True)
+    with pytest.raises(OSError, match="taken"):
+        files.write_text(folder, "text")
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_text_is_written_as_utf_8_with_its_line_ends(tmp_path: Path) -> None:
+    files.write_text(tmp_path / "a.json", "ü\r\nx\n")
+    assert (tmp_path / "a.json").read_bytes() == "ü\r\nx\n".encode()
+
+
+def test_checking_a_folder_makes_nothing(tmp_path: Path) -> None:
+    files.require_writable(tmp_path)
+    files.require_writable(tmp_path / "a" / "b")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "a" / "b"):
+        with pytest.raises(ConfigError, match=r"cannot be a run folder: .*/file is a file"):
+            files.require_writable(folder)
+
+
+def test_a_folder_without_permission_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *args: False)  # root may write anywhere
+    with pytest.raises(ConfigError, match=r"/a/b cannot be written: no permission in"):
+        files.require_writable(tmp_path / "a" / "b")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.parametrize("mode", [0o555, 0o444, 0o000])
+def test_permission_bits_count(tmp_path: Path, mode: int) -> None:
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    folder.chmod(mode)
+    try:
+        for below in (folder, folder / "a", folder / "a" / "b"):
+            with pytest.raises(ConfigError, match="cannot be written"):
+                files.require_writable(below)
+    finally:
+        folder.chmod(0o755)
+
+
+def test_a_folder_that_the_system_cannot_make(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="too long"):
+        files.require_writable(tmp_path / ("x" * 300))
+    with (
+        pytest.raises(ConfigError, match="cannot be written"),
+        files.owned(Path("/proc/self/new/run")),
+    ):
+        pass
+
+
+def test_an_owned_folder_is_made_and_may_be_owned_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        with files.owned(tmp_path / "a" / "b"):
+            assert (tmp_path / "a" / "b" / ".lock").read_text() == str(os.getpid())
+
+
+def test_a_second_owner_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with (
+            pytest.raises(ConfigError, match=f"in use by process {holder.pid}$"),
+            files.owned(tmp_path),
+        ):
+            pass
+        holder.kill()  # SIGKILL: it cannot clean up
+        holder.wait()
+    with files.owned(tmp_path):
+        assert (tmp_path / ".lock").read_text() == str(os.getpid())
+
+
+def test_an_error_frees_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), files.owned(tmp_path):
+        raise ZeroDivisionError
+    with files.owned(tmp_path):
+        pass

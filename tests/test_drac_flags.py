@@ -1,0 +1,141 @@
+"""The command line's flags are the config's fields."""
+
+from __future__ import annotations
+
+from dataclasses import make_dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from test_drac_config import configs
+
+from drac import flags
+from drac.config import ConfigError, TrainConfig, build, preset_defaults
+
+VERTICAL = "flip(axis='vertical')"
+
+
+def parse(argv: list[str]) -> TrainConfig:
+    """Read flags as `drac train` does."""
+    defaults = preset_defaults(flags.peek(argv, "--fidelity") or "paper")
+    flags_type = make_dataclass("Flags", flags.config_fields(defaults))
+    return build(vars(flags.parse(flags_type, argv, "drac train", "")))
+
+
+@given(config=configs())
+def test_the_flags_of_a_config_give_that_config(config: TrainConfig) -> None:
+    assert parse(flags.as_argv(config)) == config
+
+
+def test_flags_name_what_differs_only() -> None:
+    always = ["--game", "coinrun", "--method", "ucb-drac", "--seed", "0"]
+    assert flags.as_argv(TrainConfig()) == always
+    config = TrainConfig(method="drac", augmentation="flip(axis='vertical')", fidelity="released")
+    argv = flags.as_argv(config)
+    assert argv[4:] == [
+        *("--seed", "0", "--fidelity", "released"),
+        *("--augmentation", "flip(axis='vertical')"),
+    ]
+    assert parse(argv) == config
+
+
+def test_specifications_with_spaces_quotes_and_brackets_are_arms() -> None:
+    arms = ("flip(axis='vertical')", "crop(pad=4)", "random-conv")
+    config = parse(["--arms", "flip( axis = 'vertical' )", "crop(pad=4)", "random-conv"])
+    assert config.arms == arms
+    assert parse(flags.as_argv(config)) == config
+
+
+def test_every_field_is_a_flag_with_a_help_text() -> None:
+    fields = flags.config_fields(preset_defaults("paper"))
+    assert [name for name, _, _ in fields] == list(TrainConfig.model_fields)
+    assert all(field.description for field in TrainConfig.model_fields.values())
+    without = flags.config_fields(preset_defaults("paper"), exclude=("game", "seed"))
+    assert not {"game", "seed"} & {name for name, _, _ in without}
+
+
+def test_the_help_lists_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        parse(["--help"])
+    assert not stop.value.code
+    out = capsys.readouterr().out
+    for name, field in TrainConfig.model_fields.items():
+        assert f"--{name.replace('_', '-')} " in out
+        assert (field.description or "").split(" (")[0].split()[0] in out
+
+
+def test_the_help_shows_the_defaults_of_the_chosen_fidelity(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--fidelity", "released", "--help"])
+    assert "(default: sampled)" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("argv", "name", "value"),
+    [
+        (["--game=maze"], "game", "maze"),
+        (["--steps=25M"], "steps", 25_000_000),
+        (["--num-envs=32"], "num_envs", 32),
+        (["--num_envs", "32"], "num_envs", 32),
+        (["--eval-every", "0"], "eval_every", 0),
+        (["--learning-rate=1e-3"], "learning_rate", 1e-3),
+        (["--game", "maze", "--game", "miner"], "game", "miner"),
+        (["--augmentation=flip(axis='vertical')", "--method=drac"], "augmentation", VERTICAL),
+    ],
+)
+def test_flags_may_be_written_in_both_ways(argv: list[str], name: str, value: Any) -> None:
+    assert getattr(parse(argv), name) == value
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        ([], None),
+        (["--fidelity"], None),
+        (["--fidelity", "a"], "a"),
+        (["--fidelity=a"], "a"),
+        (["--fidelity", "a", "--fidelity=b"], "b"),
+        (["--fidelity=b", "--fidelity", "a", "--seed", "1"], "a"),
+        (["--fidelity-x", "a"], None),
+    ],
+)
+def test_peek_sees_the_value_that_counts(argv: list[str], expected: str | None) -> None:
+    assert flags.peek(argv, "--fidelity") == expected
+
+
+def test_the_last_of_two_fidelities_sets_the_presets() -> None:
+    argv = ["--fidelity", "paper", "--fidelity", "released"]
+    assert parse(argv) == TrainConfig(fidelity="released")
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--gme", "maze"], "unknown option '--gme' .did you mean '--game'.*--help lists"),
+        (["--gme=maze"], "unknown option '--gme'"),
+        (["--game"], "--game"),
+        (["--game", "--seed", "3"], "--game"),
+        (["--seed", "3", "--run"], "unknown option '--run'"),
+        (["maze"], "maze"),
+        (["--game", "maze", "extra"], "extra"),
+        (["-g", "maze"], "-g"),
+        (["--"], "unknown option '--'"),
+    ],
+)
+def test_a_line_that_is_not_understood_is_one_sentence(
+    argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        parse(argv)
+    assert "\n" not in str(caught.value)
+    assert "drac train --help" in str(caught.value)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("given_", "at_least"), [("0", 1), ("-1", 0), ("x", 0), ("", 0)])
+def test_a_count_that_is_none_is_named(given_: str, at_least: int) -> None:
+    with pytest.raises(ConfigError, match=r"^episodes "):
+        flags.whole_number("episodes", given_, at_least)
+    assert flags.whole_number("episodes", "1k", 1) == 1000

@@ -1,0 +1,77 @@
+"""The names of methods, in both spellings."""
+
+from __future__ import annotations
+
+import pytest
+
+import augmentations
+from drac.methods import METHODS, family, method_ids, resolve
+
+FAMILIES = [name for name, method in METHODS.items() if method.is_family]
+
+
+def test_every_identifier_resolves_to_itself() -> None:
+    for method_id in method_ids():
+        resolved, spec = resolve(method_id, None)
+        assert resolved == method_id
+        assert (spec is not None) == family(method_id).is_family
+
+
+def test_the_identifiers_are_the_families_times_the_augmentations_and_the_rest() -> None:
+    assert {"ppo", "ucb-drac", "drac-crop", "drac-color-jitter", "drac-identity"} <= {*method_ids()}
+    rest = len(METHODS) - len(FAMILIES)
+    assert len(method_ids()) == len(FAMILIES) * len(augmentations.names()) + rest
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_says_what_it_is_and_where_it_comes_from(name: str) -> None:
+    method = METHODS[name]
+    assert method.name == name
+    assert method.summary
+    assert method.source
+    assert method.regularized == (method.selector != "none")
+
+
+@pytest.mark.parametrize("augmentation", augmentations.names())
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_two_spellings_are_one_method(name: str, augmentation: str) -> None:
+    expected = (f"{name}-{augmentation}", augmentation)
+    assert resolve(f"{name}-{augmentation}", None) == expected
+    assert resolve(name, augmentation) == expected
+    assert resolve(f"{name}-{augmentation}", augmentation) == expected
+    assert resolve(name, f" {augmentation} ( ) ") == expected
+
+
+def test_a_specification_becomes_a_slug() -> None:
+    expected = ("drac-flip-axis-vertical", "flip(axis='vertical')")
+    assert resolve("drac", 'flip( axis = "vertical" )') == expected
+    assert resolve(*expected) == expected  # as config.json has it
+    assert family("drac-flip-axis-vertical") is METHODS["drac"]
+
+
+@pytest.mark.parametrize(
+    ("method_id", "augmentation", "message"),
+    [
+        ("pppo", None, "unknown method 'pppo' .did you mean 'ppo'.*ucb-drac"),
+        ("PPO", None, "did you mean 'ppo'"),
+        ("drac-crp", None, "did you mean 'drac-crop'"),
+        ("drac-Crop", None, "did you mean 'drac-crop'"),
+        ("drac-", None, "unknown method 'drac-'"),
+        ("drac-", "crop", "unknown method 'drac-'"),
+        ("", None, "unknown method ''"),
+        ("drac", None, "'drac' needs an augmentation.*--method drac-crop.*color-jitter"),
+        ("drac", "crp", "unknown augmentation 'crp' .did you mean 'crop'"),
+        ("drac", "flip(", "flip"),
+        ("drac-crop", "flip", "'drac-crop' and augmentation 'flip' contradict"),
+        ("drac-flip", "flip(axis='vertical')", "contradict"),
+        ("drac-nonsense", "crop", "contradict"),
+        ("ppo", "crop", "'ppo' takes no --augmentation .given: 'crop'"),
+        ("ucb-drac", "crop", "takes no --augmentation.*--arms"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    method_id: str, augmentation: str | None, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        resolve(method_id, augmentation)
+    assert "\n" not in str(caught.value)
