@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from drac.config import PRESETS
+from drac.fidelity import PRESETS
 
 SHOWN = 8
 """How many runs or cells a note lists before it says "and 12 more"."""

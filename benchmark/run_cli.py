@@ -47,7 +47,7 @@ _RUN_FLAGS: list[Any] = [
 
 def run_command(argv: Sequence[str]) -> int:
     """`drac-bench run`."""
-    from benchmark.store import Store, check_name
+    from benchmark.store import Store
 
     suite = suites.get(name) if (name := flags.peek(argv, "--suite")) else None
     options = suite.options if suite else {}
@@ -66,7 +66,7 @@ def run_command(argv: Sequence[str]) -> int:
     experiment = own["experiment"]
     if experiment is None:
         experiment = suite.name if suite else "default"
-    check_name("experiment", experiment)
+    files.check_name("experiment", experiment)
     runs = list(
         suites.expand(
             experiment,

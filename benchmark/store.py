@@ -29,21 +29,6 @@ LOG = "train.log"
 PLAN = "plan.json"
 
 _Check = Callable[[Path, TrainConfig], Iterable[str]]
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
-
-
-def check_name(kind: str, name: str) -> str:
-    """Check that an experiment's name is a plain folder name.
-
-    Raises:
-        ConfigError: otherwise; "..", "/" and the like would leave the store.
-    """
-    if not _NAME.fullmatch(name):
-        raise ConfigError(
-            f"{kind} {name!r} must be letters, digits, '.', '_', '+' or '-', starting with a"
-            f" letter or digit"
-        )
-    return name
 
 
 def validate(run_dir: Path) -> list[str]:
@@ -128,7 +113,7 @@ class Store:
         if not self.runs.is_dir():
             return []
         names = sorted(path.name for path in self.runs.iterdir() if path.is_dir())
-        return [name for name in names if _NAME.fullmatch(name) and self.specs(name)]
+        return [name for name in names if files.NAME.fullmatch(name) and self.specs(name)]
 
     def specs(self, experiment: str) -> list[RunSpec]:
         """Return the runs of an experiment that are planned or have a folder."""

@@ -9,7 +9,9 @@ from drac.methods import METHODS, Method
 from drac.networks import ActorCritic
 from drac.report import Report, UpdateStats
 from drac.rollout import Minibatch, Rollout
-from drac.train import Training, TrainResult, Watcher, iterate, load_agent, train
+from drac.session import TrainResult, Watcher, load_agent
+from drac.train import iterate, train
+from drac.training import Training
 
 __all__ = [
     "GAMES",

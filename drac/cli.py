@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from drac import flags
+from drac import files, flags
 from drac.config import ConfigError, TrainConfig, build, preset_defaults
 
 USAGE = """
@@ -60,6 +60,7 @@ def train_command(argv: Sequence[str]) -> int:
     run_dir, experiment, results = (values.pop(k) for k in ("run_dir", "experiment", "results"))
     config = build(values)
     if run_dir is None:
+        files.check_name("experiment", experiment)
         run_dir = results / "runs" / run_id(config, experiment)
     return _train(config, run_dir)
 
@@ -72,13 +73,9 @@ _RESULTS_HELP = "root of all results"
 def _train(config: TrainConfig, run_dir: Path) -> int:
     from drac.display import watching  # torch is imported from here on
     from drac.signals import EXIT_CODE, Interrupted
-    from drac.train import build_augmentations, prepare, train
+    from drac.train import prepare, train
 
     prepare(config, run_dir)
-    try:  # before anything is written: only their classes know the arguments of augmentations
-        build_augmentations(config)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
     with watching() as watcher:
         try:
             result = train(config, run_dir, watcher)
@@ -138,9 +135,8 @@ def _evaluate(
     from rich.console import Console
     from rich.progress import Progress
 
-    from drac import files
     from drac.evaluate import evaluate
-    from drac.train import load_agent
+    from drac.session import load_agent
 
     agent, step = load_agent(given.run, config)
     name = f"{given.split}-seed{seed}-step{step}.csv"

@@ -20,32 +20,11 @@ from augmentations import PAPER_ARMS
 from augmentations import registry as augmentation_registry
 from augmentations.arguments import unknown
 from drac import methods
+from drac.fidelity import PRESETS, Fidelity
 from drac.games import GAMES
 
 FORMAT = 1
 """Version of config.json. Raised when an old file can no longer be read as it is."""
-
-Fidelity = Literal["paper", "released"]
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "paper": {
-        "residual": "impala",
-        "policy_target": "exact",
-        "value_consistency_scale": 1.0,
-        "flip_axis": "horizontal",
-        "cutout_color_scale": "unit",
-        "bandit_reward_rows": "rollout",
-    },
-    "released": {
-        "residual": "released",
-        "policy_target": "sampled",
-        "value_consistency_scale": 0.5,
-        "flip_axis": "vertical",
-        "cutout_color_scale": "released",
-        "bandit_reward_rows": "released",
-    },
-}
-"""What `fidelity` sets: the options in which the paper's text and the released code differ."""
 
 CONTINUABLE = frozenset({"steps", "checkpoint_every"})
 """Fields that may change when a run is continued; any other difference is an error."""

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from drac.config import TrainConfig
 from drac.report import Report
-from drac.train import Watcher
+from drac.session import Watcher
 
 PLAIN_INTERVAL_S = 10.0
 """Seconds between two lines where the output is no terminal."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from drac.config import ConfigError
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 
 
 @contextlib.contextmanager
@@ -34,6 +37,20 @@ def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text, atomically."""
     with replacing(path) as file:
         file.write(text.encode("utf-8"))
+
+
+def check_name(kind: str, name: str) -> str:
+    """Check that an experiment's name is a plain folder name.
+
+    Raises:
+        ConfigError: otherwise; "..", "/" and the like would leave the store.
+    """
+    if not NAME.fullmatch(name):
+        raise ConfigError(
+            f"{kind} {name!r} must be letters, digits, '.', '_', '+' or '-', starting with a"
+            f" letter or digit"
+        )
+    return name
 
 
 def require_writable(folder: Path) -> None:

@@ -11,10 +11,11 @@ from synthetic_runs import ARMS, TOTAL, tree, write_run
 
 from benchmark.progress import Progress, progress_of
 from benchmark.run_files import DamagedError, final_evaluation, in_use, read_csv
-from benchmark.store import Store, check_name, settings, validate
+from benchmark.store import Store, settings, validate
 from benchmark.suites import RunSpec
 from drac import files
 from drac.config import ConfigError, TrainConfig
+from drac.files import check_name
 
 
 @pytest.fixture

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from augmentations import PAPER_ARMS
 from drac.config import (
     CONTINUABLE,
-    PRESETS,
     ConfigError,
     TrainConfig,
     build,
     parse_count,
     preset_defaults,
 )
+from drac.fidelity import PRESETS
 from drac.games import GAMES
 
 SPECS = (*PAPER_ARMS, "identity", "flip(axis='vertical')", "flip(axis='horizontal')", "crop(pad=4)")

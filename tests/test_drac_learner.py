@@ -66,7 +66,7 @@ def test_one_step_is_that_of_the_released_code(golden: dict[str, Tensor], micro_
 
 
 def test_the_loss_of_the_paper_preset_is_the_equation(golden: dict[str, Tensor]) -> None:
-    """An oracle that writes equation 5 out with torch's own distributions, without micro-batches."""
+    """An oracle that writes equation 5 out with torch's own distributions, in one batch."""
     config = make_config(method="drac-flip")
     network = ActorCritic(15, hidden_size=32, generator=torch.Generator().manual_seed(0)).double()
     minibatch = golden_minibatch(golden)

@@ -17,7 +17,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 
 from augmentations import as_float
 from drac.config import TrainConfig
-from drac.train import Training, iterate
+from drac.train import iterate
+from drac.training import Training
 
 SIZE = 16
 
@@ -169,22 +170,30 @@ def accuracy(training: Training, env: Choice) -> float:
     return float(logits.softmax(1)[torch.arange(env.num_envs), torch.from_numpy(env.answer)].mean())
 
 
+def late_values(env: Probe, time: int, **options: Any) -> float:
+    """Mean value of the picture at a time of the episode, over the last third of training."""
+    obs_env = type(env)()
+    obs_env.time[:] = time
+    training = training_on(env, updates=30, **options)
+    values = [
+        outputs(training, obs_env.see())[1].mean().item()
+        for report in iterate(training)
+        if report.update > 20
+    ]
+    return float(np.mean(values))
+
+
 def test_a_constant_reward_has_the_value_one() -> None:
-    env = Constant()
-    _, value = outputs(trained(env, updates=20), env.see())
-    assert value.numpy() == pytest.approx(1.0, abs=0.03)
+    assert late_values(Constant(), time=0) == pytest.approx(1.0, abs=0.03)
 
 
 @pytest.mark.parametrize("gamma", [0.5, 0.9])
 def test_a_delayed_reward_is_discounted_once(gamma: float) -> None:
-    env = Delayed()
-    training = trained(env, updates=30, gamma=gamma)
-    env.time[:] = 0
-    _, dark = outputs(training, env.see())
-    env.time[:] = 1
-    _, bright = outputs(training, env.see())
-    assert bright.numpy() == pytest.approx(1.0, abs=0.05)
-    assert dark.numpy() == pytest.approx(gamma, abs=0.05)
+    assert late_values(Delayed(), time=0, gamma=gamma) == pytest.approx(gamma, abs=0.04)
+
+
+def test_a_reward_that_comes_at_once_is_not_discounted() -> None:
+    assert late_values(Delayed(), time=1, gamma=0.5) == pytest.approx(1.0, abs=0.06)
 
 
 def test_the_better_action_is_learned() -> None:

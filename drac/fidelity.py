@@ -1,0 +1,30 @@
+"""The two readings of the method: the paper's text, and the code that made its numbers.
+
+docs/fidelity.md has one row for each option named here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+Fidelity = Literal["paper", "released"]
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {
+        "residual": "impala",
+        "policy_target": "exact",
+        "value_consistency_scale": 1.0,
+        "flip_axis": "horizontal",
+        "cutout_color_scale": "unit",
+        "bandit_reward_rows": "rollout",
+    },
+    "released": {
+        "residual": "released",
+        "policy_target": "sampled",
+        "value_consistency_scale": 0.5,
+        "flip_axis": "vertical",
+        "cutout_color_scale": "released",
+        "bandit_reward_rows": "released",
+    },
+}
+"""What `fidelity` sets: the options in which the paper's text and the released code differ."""

@@ -1,0 +1,173 @@
+"""One process's work on a run: continuing it, its logs, evaluations and checkpoints."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from drac import checkpoint, hardware, logs
+from drac.config import ConfigError, TrainConfig
+from drac.envs import procgen_build
+from drac.evaluate import evaluate
+from drac.games import NUM_ACTIONS
+from drac.logs import RunLog
+from drac.networks import ActorCritic
+from drac.report import Report
+from drac.seeding import stream_seed
+from drac.training import Training
+
+
+class Watcher:
+    """Follows a training run; every method may be overridden, none has to be."""
+
+    def begun(self, config: TrainConfig, step: int) -> None:
+        """The run starts, or continues from `step`."""
+
+    def progress(self, step: float) -> None:
+        """`step` environment steps' worth of work is done; called several times a second."""
+
+    def updated(self, report: Report, sps: float) -> None:
+        """An update has been logged."""
+
+    def evaluated(self, step: int, split: str, mean_return: float) -> None:
+        """A split has been evaluated."""
+
+    def message(self, text: str) -> None:
+        """Something the user should read."""
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Where a run stands when `train` returns.
+
+    `train_return` and `test_return` are the means of the last evaluation's episodes.
+    """
+
+    run_dir: Path
+    steps: int
+    train_return: float
+    test_return: float
+
+
+class Session:
+    """One process's work on a run: its logs, evaluations and checkpoints."""
+
+    def __init__(self, training: Training, run_dir: Path, watcher: Watcher) -> None:
+        self.training, self.run_dir, self.watcher = training, run_dir, watcher
+        self.config = training.config
+        state: dict[str, Any] = {}
+        saved = checkpoint.newest(run_dir)
+        if saved:
+            state = checkpoint.load(saved)
+            training.load_state_dict(state["training"])
+        self.evaluations: dict[str, float] = state.get("evaluations", {})
+        self.evaluated_step: int = state.get("evaluated_step", 0)
+        self._wall_before: float = state.get("wall_s", 0.0)
+        self._begun = self._saved_at = self._updated_at = time.monotonic()
+        self._log = RunLog(run_dir, state.get("positions"), training.step)
+        facts = hardware.describe(self.config, procgen_build())
+        logs.write_meta(run_dir, **facts, wall_s=self.wall_s, steps=training.step)
+        watcher.begun(self.config, training.step)
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds this run has taken so far, over all its sessions."""
+        return self._wall_before + time.monotonic() - self._begun
+
+    def finished(self) -> bool:
+        """Whether all steps are trained and evaluated."""
+        done = self.training.update >= self.config.num_updates
+        return done and self.evaluated_step == self.training.step
+
+    def log(self, report: Report) -> None:
+        """Write an update to the logs and tell the watcher."""
+        now = time.monotonic()
+        sps = self.config.rollout_size / max(now - self._updated_at, 1e-9)
+        self._updated_at = now
+        self._log.update(report, self.wall_s, sps)
+        self.watcher.updated(report, sps)
+
+    def evaluate_and_save_when_due(self) -> None:
+        """Evaluate every `eval_every` steps, save every `checkpoint_every` minutes."""
+        every, step = self.config.eval_every, self.training.step
+        last = self.training.update == self.config.num_updates
+        if every and not last and step // every > (step - self.config.rollout_size) // every:
+            self.evaluate()
+        if time.monotonic() - self._saved_at >= 60 * self.config.checkpoint_every:
+            self.save()
+
+    def evaluate(self) -> None:
+        """Play `eval_episodes` on both splits and log every episode."""
+        config, step = self.config, self.training.step
+        for split in ("train", "test"):
+            episodes = evaluate(
+                self.training.network,
+                config.game,
+                config.train_levels if split == "train" else "test",
+                config.eval_episodes,
+                config.eval_envs,
+                stream_seed(config.seed, "evaluate", split, step),
+                mode=config.mode,
+                precision=config.precision,
+            ).assign(split=split)
+            self._log.evaluation(step, episodes)
+            self.evaluations[split] = float(episodes["return"].mean())
+            self.watcher.evaluated(step, split, self.evaluations[split])
+        self.evaluated_step = step
+        self._updated_at = time.monotonic()
+
+    def save(self) -> None:
+        """Write a checkpoint from which the run continues exactly."""
+        state = {
+            "training": self.training.state_dict(),
+            "evaluations": self.evaluations,
+            "evaluated_step": self.evaluated_step,
+            "wall_s": self.wall_s,
+            "positions": self._log.positions(),
+        }
+        checkpoint.save(self.run_dir, self.training.step, state)
+        logs.write_meta(self.run_dir, wall_s=round(self.wall_s, 3), steps=self.training.step)
+        self._saved_at = time.monotonic()
+
+    def finish(self) -> TrainResult:
+        """Evaluate the final policy unless that is done, and save."""
+        if not self.finished():
+            self.save()
+            self.evaluate()
+            self.save()
+        return TrainResult(
+            run_dir=self.run_dir,
+            steps=self.training.step,
+            train_return=self.evaluations["train"],
+            test_return=self.evaluations["test"],
+        )
+
+    def close(self) -> None:
+        """Close logs and envs."""
+        self._log.close()
+        self.training.env.close()
+
+
+def load_agent(run_dir: Path, config: TrainConfig) -> tuple[ActorCritic, int]:
+    """Return the network of a run's newest checkpoint, and the step it was saved at.
+
+    Raises:
+        ConfigError: if there is no checkpoint, or it does not fit the config.
+    """
+    path = checkpoint.newest(run_dir)
+    if path is None:
+        raise ConfigError(f"{run_dir} has no checkpoint yet")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    state = checkpoint.load(path, device)["training"]
+    network = ActorCritic(NUM_ACTIONS, hidden_size=config.hidden_size, residual=config.residual).to(
+        device
+    )
+    try:
+        network.load_state_dict(state["network"])
+    except RuntimeError as error:
+        raise ConfigError(f"{path} does not fit {run_dir}/config.json: {error}") from None
+    return network, int(state["update"]) * config.rollout_size

@@ -1,0 +1,159 @@
+"""The state of a run between two updates, and the objects it is wired from."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, cast
+
+import numpy as np
+import torch
+from gymnasium.vector import VectorEnv
+from numpy.typing import NDArray
+
+import augmentations
+from augmentations import Augmentation
+from drac import methods
+from drac.config import ConfigError, TrainConfig
+from drac.envs import ProcgenVectorEnv
+from drac.learner import Learner
+from drac.networks import ActorCritic
+from drac.returns import RewardNormalizer
+from drac.rollout import Rollout
+from drac.seeding import stream_seed
+from ucb import ArmSelector, FixedArm, SlidingWindowUCB
+
+NO_AUGMENTATION = "none"
+"""PPO's only arm."""
+
+EPISODE_WINDOW = 100  # episodes in the running mean of the training return
+
+
+class Training:
+    """All the state of a run between two updates: what a checkpoint holds.
+
+    Args:
+        config: with device and precision resolved.
+        env: None makes the Procgen env that `config` asks for; tests pass their own, which must
+            have `get_state`, `set_state` and `observe` to be checkpointed.
+    """
+
+    def __init__(self, config: TrainConfig, env: VectorEnv[Any, Any, Any] | None = None) -> None:
+        self.config = config
+        seed = config.seed
+        # cast: gymnasium does not know get_state, set_state and observe
+        self.env = cast(Any, _procgen(config) if env is None else env)
+        height, width, channels = self.env.single_observation_space.shape
+        self.network = ActorCritic(
+            int(self.env.single_action_space.n),
+            (channels, height, width),
+            config.hidden_size,
+            config.residual,
+            torch.Generator().manual_seed(stream_seed(seed, "network")),
+        ).to(config.device)
+        device = torch.device(config.device)
+
+        def generator(name: str, device: torch.device | str = device) -> torch.Generator:
+            return torch.Generator(device).manual_seed(stream_seed(seed, name))
+
+        self.policy_generator = generator("policy")
+        self.learner = Learner(
+            self.network,
+            config,
+            generator("minibatches", "cpu"),
+            generator("augmentation"),
+            generator("targets"),
+        )
+        self.augmentations = build_augmentations(config)
+        self.selector = build_selector(config, tuple(self.augmentations))
+        self.normalizer = RewardNormalizer(config.num_envs, config.reward_gamma, config.reward_clip)
+        self.rollout = Rollout(config.num_steps, config.num_envs, (height, width, channels), device)
+        self.obs: NDArray[np.uint8] = self.env.reset()[0]
+        self.arm: str | None = None
+        self.update = 0
+        self.episodes = 0
+        self.recent: deque[tuple[float, int]] = deque(maxlen=EPISODE_WINDOW)
+
+    @property
+    def step(self) -> int:
+        """Environment steps so far."""
+        return self.update * self.config.rollout_size
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state as tensors, numbers, strings, lists and dicts."""
+        modules = {name: aug for name, aug in self.augmentations.items() if aug is not None}
+        return {
+            "network": self.network.state_dict(),
+            "learner": self.learner.state_dict(),
+            "policy_generator": self.policy_generator.get_state(),
+            "selector": self.selector.state_dict(),
+            "augmentations": {name: dict(aug.state_dict()) for name, aug in modules.items()},
+            "normalizer": self.normalizer.state_dict(),
+            "env": [
+                torch.frombuffer(bytearray(s), dtype=torch.uint8) for s in self.env.get_state()
+            ],
+            "arm": self.arm,
+            "update": self.update,
+            "episodes": self.episodes,
+            "recent": [list(episode) for episode in self.recent],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned; the run goes on as if it had never stopped."""
+        self.network.load_state_dict(state["network"])
+        self.learner.load_state_dict(state["learner"])
+        self.policy_generator.set_state(state["policy_generator"])
+        self.selector.load_state_dict(state["selector"])
+        for name, module_state in state["augmentations"].items():
+            module = self.augmentations[name]
+            if module is not None:
+                module.load_state_dict(module_state)
+        self.normalizer.load_state_dict(state["normalizer"])
+        self.env.set_state([tensor.numpy().tobytes() for tensor in state["env"]])
+        self.obs = self.env.observe()[0]
+        self.arm, self.update, self.episodes = state["arm"], state["update"], state["episodes"]
+        self.recent.clear()
+        self.recent.extend((value, length) for value, length in state["recent"])
+
+
+def _procgen(config: TrainConfig) -> ProcgenVectorEnv:
+    return ProcgenVectorEnv(
+        config.game,
+        config.num_envs,
+        config.train_levels,
+        seed=stream_seed(config.seed, "env"),
+        mode=config.mode,
+    )
+
+
+def build_augmentations(config: TrainConfig) -> dict[str, Augmentation | None]:
+    """Make the augmentations a run selects from, by the name of their arm.
+
+    Raises:
+        ConfigError: for arguments that an augmentation does not have, or impossible ones.
+    """
+    method = methods.family(config.method)
+    if not method.regularized:
+        return {NO_AUGMENTATION: None}
+    specs = (config.augmentation,) if config.augmentation else config.arms
+    preset: dict[str, dict[str, Any]] = {
+        "flip": {"axis": config.flip_axis},
+        "cutout-color": {"color_scale": config.cutout_color_scale},
+    }
+    made: dict[str, Augmentation | None] = {}
+    for spec in specs:
+        name, given = augmentations.registry.parse(spec)
+        missing = {key: v for key, v in preset.get(name, {}).items() if key not in given}
+        try:
+            made[spec] = augmentations.make(spec, **missing)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+    return made
+
+
+def build_selector(config: TrainConfig, arms: tuple[str, ...]) -> ArmSelector:
+    """Make the object that chooses the augmentation of each update."""
+    if methods.family(config.method).selector == "sliding-window-ucb":
+        return SlidingWindowUCB(
+            arms, config.ucb_exploration, config.ucb_window, config.ucb_initial, config.ucb_reward
+        )
+    return FixedArm(arms[0])
