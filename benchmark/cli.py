@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import tyro
+
 from benchmark import suites
 from benchmark.run_cli import run_command
 from drac import files, flags
@@ -25,12 +27,14 @@ commands:
   run      run a suite, or methods x games x seeds; what is complete is not run again
   status   show how far the runs of each experiment are
   tables   tabulate finished runs beside the published numbers
+  plot     draw the learning curves of runs
 
 examples:
   drac-bench run --suite demo
   drac-bench run --methods ppo ucb-drac --games all --seeds 0-2 --steps 1M --workers 2
   drac-bench status
   drac-bench tables
+  drac-bench plot results/runs/default/ppo/starpilot/seed0 --out curve.png
 
 `drac-bench COMMAND --help` lists the options. One run: `drac --help`.
 """
@@ -45,6 +49,12 @@ tables and write them as Markdown and CSV below RESULTS/tables.
 
 example: drac-bench tables --experiment demo"""
 
+PLOT_HELP = """Draw the training return of runs over their steps, with every evaluation on the
+training levels and on the full distribution.
+
+example: drac-bench plot results/runs/default/ppo/starpilot/seed0 --out curve.png"""
+
+PICTURES = (".png", ".pdf", ".svg")
 SHOWN = 5  # incomplete runs of an experiment in the overview
 
 
@@ -134,6 +144,38 @@ def _tabulate(store: Store, experiments: tuple[str, ...]) -> None:
     print(f"written to {folder}")
 
 
+@dataclass
+class PlotFlags:
+    """Flags of `drac-bench plot`."""
+
+    run: tyro.conf.Positional[tuple[Path, ...]]
+    """folders of runs"""
+    out: Path = Path("curves.png")
+    """the picture: .png, .pdf or .svg"""
+
+
+def plot_command(argv: Sequence[str]) -> int:
+    """`drac-bench plot`."""
+    given: PlotFlags = flags.parse(PlotFlags, argv, "drac-bench plot", PLOT_HELP)
+    if not given.run:
+        raise ConfigError("say which runs to draw: drac-bench plot RUN [RUN ...]")
+    if given.out.suffix not in PICTURES:
+        raise ConfigError(f"{given.out} must end in {', '.join(PICTURES)}")
+    for run_dir in given.run:
+        if not (run_dir / "config.json").is_file():
+            raise ConfigError(f"{run_dir} is no run: it holds no config.json")
+    files.require_writable(given.out.parent)
+    from benchmark.plots import learning_curves
+    from benchmark.run_files import DamagedError
+
+    try:
+        learning_curves(given.run, given.out)
+    except DamagedError as error:
+        raise ConfigError(str(error)) from None
+    print(f"written to {given.out}")
+    return 0
+
+
 def _experiments(store: Store, wanted: str | None) -> list[str]:
     """Return the experiments to show; an unknown name is an error."""
     names: list[str] = store.experiments()
@@ -150,7 +192,12 @@ def _experiments(store: Store, wanted: str | None) -> list[str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `drac-bench`; returns the exit status."""
-    commands = {"run": run_command, "status": status_command, "tables": tables_command}
+    commands = {
+        "run": run_command,
+        "status": status_command,
+        "tables": tables_command,
+        "plot": plot_command,
+    }
     return flags.run_command("drac-bench", USAGE, commands, argv)
 
 

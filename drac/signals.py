@@ -11,7 +11,8 @@ from types import FrameType
 EXIT_CODE = 75
 """Exit status of a run that was stopped after saving: EX_TEMPFAIL, "try again"."""
 
-CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # Slurm's --signal=USR1
+CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+"""Ctrl-C, `kill`, a closed terminal, Slurm's --signal=USR1."""
 
 
 class Interrupted(Exception):
@@ -45,7 +46,9 @@ def stop_requested(notify: Callable[[str], None]) -> Iterator[Callable[[], bool]
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False  # only the main thread may set handlers
         return
-    before = {number: signal.signal(number, remember) for number in CAUGHT}
+    # What is ignored stays ignored: nohup does that with SIGHUP.
+    wanted = [number for number in CAUGHT if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, remember) for number in wanted}
     try:
         yield lambda: bool(received)
     finally:
