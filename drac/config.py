@@ -209,6 +209,8 @@ class TrainConfig(BaseModel):
                 f"num_envs {self.num_envs} x num_steps {self.num_steps} = {self.rollout_size} is"
                 f" not divisible by minibatches {self.minibatches}"
             )
+        if self.rollout_size < 2:
+            raise ValueError("one step of one env is no rollout: it needs at least 2 samples")
         if self.steps < self.rollout_size:
             raise ValueError(
                 f"steps {self.steps} are fewer than one rollout: num_envs {self.num_envs} x"

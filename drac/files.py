@@ -7,12 +7,14 @@ import errno
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from drac.config import ConfigError
 
+_LOCK_ATTEMPTS = 5
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 
 
@@ -87,15 +89,18 @@ def owned(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written: {error.strerror}") from None
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
-            lock.seek(0)
-            raise ConfigError(
-                f"{folder} is in use by process {lock.read().strip() or '(unknown)'}"
-            ) from None
+        for attempt in range(1, _LOCK_ATTEMPTS + 1):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if error.errno not in (errno.EAGAIN, errno.EACCES):
+                    raise
+                if attempt == _LOCK_ATTEMPTS:
+                    lock.seek(0)
+                    holder = lock.read().strip() or "(unknown)"
+                    raise ConfigError(f"{folder} is in use by process {holder}") from None
+            time.sleep(0.05)  # whoever asks whether a run is in use holds the lock for a moment
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()

@@ -55,10 +55,14 @@ def resolve(config: TrainConfig) -> TrainConfig:
 
 def describe(config: TrainConfig, procgen_build: str) -> dict[str, Any]:
     """Return the facts about software and machine that belong to a run's record."""
-    packages = ("procgen-drac", "torch", "numpy", "kornia", "gymnasium")
+    packages = ("procgen-drac", "numpy", "kornia", "gymnasium")
     device = torch.cuda.get_device_name() if config.device == "cuda" else "cpu"
     return {
-        "versions": {"python": platform.python_version(), **{p: _version(p) for p in packages}},
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,  # with the build, e.g. "+cpu", which its metadata may lack
+            **{package: _version(package) for package in packages},
+        },
         "procgen_build": procgen_build,
         "platform": platform.platform(),
         "cpu": cpu_info().get("model name", "") or platform.machine(),

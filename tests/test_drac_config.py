@@ -32,6 +32,7 @@ def configs(draw: st.DrawFn) -> TrainConfig:
     """Any valid config: every field may differ from its default."""
     positive = st.floats(1e-12, 1e12)
     minibatches, envs, factor = (draw(st.integers(1, n)) for n in (16, 64, 16))
+    envs = max(envs, 2)  # one sample is no rollout
     values: dict[str, Any] = {
         "game": st.sampled_from(GAMES),
         "seed": st.integers(0, 2**31 - 1),
@@ -260,6 +261,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"steps": "many"}, "steps 'many' is not a whole number"),
     ({"steps": "1" * 9999}, "steps '111.*not a whole number"),
     ({"steps": None}, "steps None"),
+    ({"num_envs": 1, "num_steps": 1, "minibatches": 1}, "needs at least 2 samples"),
     ({"steps": 16_383}, "16383 are fewer than one rollout: num_envs 64 x num_steps 256 = 16384"),
     ({"num_envs": 3, "num_steps": 5}, "3 x num_steps 5 = 15 is not divisible by minibatches 8"),
     ({"num_envs": 0}, "num_envs 0"),
