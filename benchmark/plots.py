@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from benchmark.run_files import PROGRESS_COLUMNS, read_csv
-from benchmark.store import SPLITS
 from drac import files, logs
 from drac.config import TrainConfig
+from drac.logs import SPLITS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

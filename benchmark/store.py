@@ -23,8 +23,8 @@ from benchmark.run_files import (
 from benchmark.suites import RunSpec
 from drac import files, logs, methods
 from drac.config import ConfigError, TrainConfig
+from drac.logs import SPLITS
 
-SPLITS = ("train", "test")
 LOG = "train.log"
 PLAN = "plan.json"
 

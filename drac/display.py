@@ -65,8 +65,7 @@ class TerminalWatcher(Watcher):
             self._sps = (step - self._begun_step) / elapsed
         if self._bar:
             self._bar.update(self._task, completed=step, **self._fields())
-        elif time.monotonic() - self._printed_at >= PLAIN_INTERVAL_S:
-            self._printed_at = time.monotonic()
+        elif self._line_due():
             left = f"{(self._total - step) / self._sps:,.0f}" if self._sps else "-"
             fields = self._fields()
             self.message(
@@ -74,10 +73,25 @@ class TerminalWatcher(Watcher):
                 f"  {fields['returns']}  arm {self._arm}"
             )
 
+    def _line_due(self) -> bool:
+        """Whether the last plain line is long enough ago; if so, the next one is now."""
+        due = time.monotonic() - self._printed_at >= PLAIN_INTERVAL_S
+        if due:
+            self._printed_at = time.monotonic()
+        return due
+
     def updated(self, report: Report, sps: float) -> None:
         """Remember the latest training return and arm."""
         self._train, self._arm = report.train_return, report.arm
         self.progress(report.step)
+
+    def evaluating(self, split: str, played: int, episodes: int) -> None:
+        """Show how many episodes have been played in place of the augmentation."""
+        text = f"evaluating {split}: {played}/{episodes}"
+        if self._bar:
+            self._bar.update(self._task, **{**self._fields(), "arm": text})
+        elif self._line_due():
+            self.message(f"{text} episodes")
 
     def evaluated(self, step: int, split: str, mean_return: float) -> None:
         """Print an evaluation's mean."""

@@ -27,6 +27,9 @@ TIMING_COLUMNS = ("wall_s", "charts/SPS")
 
 ARM_COLUMNS = ("update", "arm", "count", "mean", "score", "selected")
 EVAL_COLUMNS = ("step", "split", "level_seed", "return", "length")
+SPLITS = ("train", "test")
+"""What every evaluation plays: the run's training levels, and the full distribution."""
+
 META = "meta.json"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from drac.config import ConfigError, TrainConfig
 from drac.envs import procgen_build
 from drac.evaluate import evaluate
 from drac.games import NUM_ACTIONS
-from drac.logs import RunLog
+from drac.logs import SPLITS, RunLog
 from drac.networks import ActorCritic
 from drac.report import Report
 from drac.seeding import stream_seed
@@ -32,6 +33,9 @@ class Watcher:
 
     def updated(self, report: Report, sps: float) -> None:
         """An update has been logged."""
+
+    def evaluating(self, split: str, played: int, episodes: int) -> None:
+        """`played` of an evaluation's `episodes` are over."""
 
     def evaluated(self, step: int, split: str, mean_return: float) -> None:
         """A split has been evaluated."""
@@ -102,23 +106,28 @@ class Session:
 
     def evaluate(self) -> None:
         """Play `eval_episodes` on both splits and log every episode."""
-        config, step = self.config, self.training.step
-        for split in ("train", "test"):
-            episodes = evaluate(
-                self.training.network,
-                config.game,
-                config.train_levels if split == "train" else "test",
-                config.eval_episodes,
-                config.eval_envs,
-                stream_seed(config.seed, "evaluate", split, step),
-                mode=config.mode,
-                precision=config.precision,
-            ).assign(split=split)
-            self._log.evaluation(step, episodes)
-            self.evaluations[split] = float(episodes["return"].mean())
-            self.watcher.evaluated(step, split, self.evaluations[split])
-        self.evaluated_step = step
+        for split in SPLITS:
+            self._evaluate(split)
+        self.evaluated_step = self.training.step
         self._updated_at = time.monotonic()
+
+    def _evaluate(self, split: str) -> None:
+        config, step = self.config, self.training.step
+        played = itertools.count(1)
+        episodes = evaluate(
+            self.training.network,
+            config.game,
+            config.train_levels if split == "train" else "test",
+            config.eval_episodes,
+            config.eval_envs,
+            stream_seed(config.seed, "evaluate", split, step),
+            mode=config.mode,
+            precision=config.precision,
+            on_episode=lambda: self.watcher.evaluating(split, next(played), config.eval_episodes),
+        ).assign(split=split)
+        self._log.evaluation(step, episodes)
+        self.evaluations[split] = float(episodes["return"].mean())
+        self.watcher.evaluated(step, split, self.evaluations[split])
 
     def save(self) -> None:
         """Write a checkpoint from which the run continues exactly."""
