@@ -69,3 +69,14 @@ def test_other_threads_are_never_stopped() -> None:
     thread.start()
     thread.join()
     assert answers == [False, True]
+
+
+def test_what_is_ignored_stays_ignored() -> None:
+    """As nohup and a script's background jobs want it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_requested(lambda text: None) as stopping:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not stopping()
+    finally:
+        signal.signal(signal.SIGHUP, before)
