@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import warnings
 from pathlib import Path
@@ -37,8 +38,11 @@ def save(run_dir: Path, step: int, state: dict[str, Any]) -> Path:
     """
     folder(run_dir).mkdir(exist_ok=True)
     path = folder(run_dir) / f"step_{step:012d}.pt"
+    # Through memory: torch turns a full disk into an error that hides it.
+    content = io.BytesIO()
+    torch.save({"format": FORMAT, **state}, content)
     with files.replacing(path) as file:
-        torch.save({"format": FORMAT, **state}, file)
+        file.write(content.getbuffer())
     try:
         load(path)
     except ConfigError:

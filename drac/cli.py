@@ -59,13 +59,15 @@ def train_command(argv: Sequence[str]) -> int:
     values = vars(flags.parse(flags_type, argv, "drac train", TRAIN_HELP))
     run_dir, experiment, results = (values.pop(k) for k in ("run_dir", "experiment", "results"))
     config = build(values)
+    if flags.peek(argv, "--run-dir") == "":  # an unset variable of a script: not this folder
+        raise ConfigError("run_dir is empty; give a folder, or leave --run-dir out")
     if run_dir is None:
         files.check_name("experiment", experiment)
         run_dir = results / "runs" / run_id(config, experiment)
     return _train(config, run_dir)
 
 
-_RUN_DIR_HELP = "the run's folder (default: RESULTS/runs/EXPERIMENT/METHOD/GAME/seedK)"
+_RUN_DIR_HELP = "the run's folder, else RESULTS/runs/EXPERIMENT/METHOD/GAME/seedK"
 _EXPERIMENT_HELP = "groups runs that belong together"
 _RESULTS_HELP = "root of all results"
 

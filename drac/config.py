@@ -70,7 +70,7 @@ def _count(value: Any, info: pydantic.ValidationInfo) -> Any:
 Count = Annotated[int, pydantic.BeforeValidator(_count)]
 """An integer that also accepts "25M"."""
 
-_DIFFERS = " (default: as --fidelity says)"
+_DIFFERS = "; --fidelity sets it"
 
 
 class TrainConfig(BaseModel):
@@ -83,7 +83,7 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     # What to run
-    game: str = Field("coinrun", description="one of the 16 Procgen games")
+    game: str = Field("coinrun", description=", ".join(GAMES))
     method: str = Field("ucb-drac", description="ppo, drac-<augmentation> or ucb-drac")
     seed: int = Field(0, ge=0, lt=2**31, description="root of every random number in the run")
     steps: Count = Field(25_000_000, gt=0, description="environment steps, e.g. 25M, 500k, 1e6")
@@ -137,7 +137,9 @@ class TrainConfig(BaseModel):
     )
 
     # Choosing the augmentation
-    arms: tuple[str, ...] = Field(PAPER_ARMS, description="what ucb-drac chooses from, in order")
+    arms: tuple[str, ...] = Field(
+        PAPER_ARMS, description="what ucb-drac chooses from, in order: any augmentations"
+    )
     ucb_exploration: float = Field(0.1, ge=0, description="c in Q + c sqrt(ln t / N)")
     ucb_window: int = Field(10, ge=1, description="rewards of an arm that its mean Q covers")
     ucb_initial: Literal["prior", "try-each-once"] = Field(

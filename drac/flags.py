@@ -104,10 +104,18 @@ def parse(flags_type: type, argv: Sequence[str], prog: str, description: str) ->
 
 
 def _sentence(box: str) -> str:
-    """Return what tyro says between the rules of the box that it draws around an error."""
-    parts = re.split(r"^ *-{3,} *$", box, flags=re.MULTILINE)
-    text = " ".join((parts[1] if len(parts) == 3 else box).split()).rstrip(".")
-    return text[:1].lower() + text[1:]
+    """Return what tyro says in the box that it draws around an error: the text above the rule."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", box)  # a terminal's colours
+    lines = [line.strip(" │|") for line in plain.splitlines()]
+    is_frame = [not line or set(line) <= set("─-╰╯") or line[0] in "╭╰" for line in lines]
+    text: list[str] = []
+    for line, frame in zip(lines, is_frame, strict=True):
+        if frame and text:
+            break
+        if not frame:
+            text.append(line)
+    joined = " ".join(" ".join(text).split()).rstrip(".")
+    return joined[:1].lower() + joined[1:]
 
 
 def whole_number(name: str, given: str, at_least: int) -> int:

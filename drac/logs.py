@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -49,7 +50,9 @@ class _Table:
         self._file.flush()
 
     def position(self) -> int:
-        """Bytes written so far."""
+        """Bytes written so far, all of them on disk: a checkpoint is about to rely on it."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
         return self._file.tell()
 
     def close(self) -> None:

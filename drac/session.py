@@ -96,10 +96,15 @@ class Session:
         self.watcher.updated(report, sps)
 
     def evaluate_and_save_when_due(self) -> None:
-        """Evaluate every `eval_every` steps, save every `checkpoint_every` minutes."""
+        """Evaluate every `eval_every` steps, save every `checkpoint_every` minutes.
+
+        Called after every update, and before the first of a session: a signal may have come
+        between an update and its evaluation.
+        """
         every, step = self.config.eval_every, self.training.step
         last = self.training.update == self.config.num_updates
-        if every and not last and step // every > (step - self.config.rollout_size) // every:
+        due = every and step and step // every > (step - self.config.rollout_size) // every
+        if due and not last and self.evaluated_step != step:
             self.evaluate()
         if time.monotonic() - self._saved_at >= 60 * self.config.checkpoint_every:
             self.save()

@@ -42,6 +42,7 @@ def train(config: TrainConfig, run_dir: Path | str, watcher: Watcher | None = No
         try:
             if session.finished():
                 watcher.message(f"{run_dir} is complete: {config.steps} steps and both evaluations")
+            session.evaluate_and_save_when_due()
             for report in iterate(session.training, watcher.progress):
                 session.log(report)
                 if stopping():

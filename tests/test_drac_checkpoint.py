@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import pickle
@@ -164,3 +165,19 @@ def test_a_damaged_file_is_refused_or_read(tmp_path: Path) -> None:
                 checkpoint.load(path)
             except ConfigError:
                 continue
+
+
+def test_a_full_disk_is_an_os_error_and_leaves_the_old_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch would report it as a RuntimeError about its own file format."""
+    state = {"weights": torch.zeros(1000)}
+    checkpoint.save(tmp_path, 1, state)
+
+    def full(file: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        checkpoint.save(tmp_path, 2, state)
+    assert [path.name for path in (tmp_path / "checkpoint").iterdir()] == ["step_000000000001.pt"]

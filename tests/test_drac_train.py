@@ -262,6 +262,15 @@ def test_a_signal_saves_and_the_same_call_continues(tmp_path: Path) -> None:
     assert same_bits(tmp_path / "stopped", tmp_path / "straight")
 
 
+def test_an_evaluation_that_a_signal_came_before_is_made_up_for(tmp_path: Path) -> None:
+    config = small(method="ppo", eval_every=64)
+    with pytest.raises(Interrupted):
+        train(config, tmp_path / "stopped", Recorder(signal_at=1))
+    train(config, tmp_path / "stopped")
+    train(config, tmp_path / "straight")
+    assert same_bits(tmp_path / "stopped", tmp_path / "straight")
+
+
 def test_a_run_killed_between_checkpoints_loses_only_the_steps_since(tmp_path: Path) -> None:
     """Logs that are ahead of the checkpoint are cut back to it."""
 

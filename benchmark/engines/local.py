@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -13,6 +14,14 @@ from pathlib import Path
 from benchmark.store import LOG
 from drac import flags
 from drac.config import TrainConfig
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def _end_with_parent() -> None:
+    """Have Linux send this process SIGTERM when its parent ends, even by kill -9: it saves."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -101,4 +110,5 @@ class LocalEngine:
                 stderr=subprocess.STDOUT,
                 env={"OMP_NUM_THREADS": str(threads), **os.environ},
                 start_new_session=True,
+                preexec_fn=_end_with_parent,
             )
