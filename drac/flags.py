@@ -104,17 +104,15 @@ def parse(flags_type: type, argv: Sequence[str], prog: str, description: str) ->
 
 
 def _sentence(box: str) -> str:
-    """Return what tyro says in the box that it draws around an error: the text above the rule."""
+    """Return what tyro says in the box that it draws around an error: the first text in it.
+
+    Where it may not draw lines, a title stands above the first rule instead of in the frame.
+    """
     plain = re.sub(r"\x1b\[[0-9;]*m", "", box)  # a terminal's colours
-    lines = [line.strip(" │|") for line in plain.splitlines()]
-    is_frame = [not line or set(line) <= set("─-╰╯") or line[0] in "╭╰" for line in lines]
-    text: list[str] = []
-    for line, frame in zip(lines, is_frame, strict=True):
-        if frame and text:
-            break
-        if not frame:
-            text.append(line)
-    joined = " ".join(" ".join(text).split()).rstrip(".")
+    lines = [line.strip(" │") for line in plain.splitlines() if not line.startswith(("╭", "╰"))]
+    groups = re.split(r"^[─-]{3,}$", "\n".join(lines), flags=re.MULTILINE)
+    text = groups[0 if "╭" in plain or len(groups) == 1 else 1]
+    joined = " ".join(text.split()).rstrip(".")
     return joined[:1].lower() + joined[1:]
 
 
