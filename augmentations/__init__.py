@@ -18,26 +18,42 @@ from augmentations.registry import PAPER_ARMS, canonical, check, make, names, re
 
 if TYPE_CHECKING:
     from augmentations.base import Augmentation, as_float
+    from augmentations.blur import RandomBlur
     from augmentations.color import ColorJitter, Grayscale
+    from augmentations.compose import Compose, RandomChoice
     from augmentations.crop import RandomCrop
     from augmentations.cutout import Cutout, CutoutColor
     from augmentations.flip import RandomFlip
     from augmentations.identity import Identity
+    from augmentations.noise import RandomNoise
+    from augmentations.overlay import RandomOverlay
+    from augmentations.patch import PatchShuffle
     from augmentations.random_conv import RandomConv
     from augmentations.rotate import RandomRotate
+    from augmentations.tone import RandomPosterize, RandomSolarize
+    from augmentations.translate import RandomTranslate
 
 __all__ = [
     "PAPER_ARMS",
     "Augmentation",
     "ColorJitter",
+    "Compose",
     "Cutout",
     "CutoutColor",
     "Grayscale",
     "Identity",
+    "PatchShuffle",
+    "RandomBlur",
+    "RandomChoice",
     "RandomConv",
     "RandomCrop",
     "RandomFlip",
+    "RandomNoise",
+    "RandomOverlay",
+    "RandomPosterize",
     "RandomRotate",
+    "RandomSolarize",
+    "RandomTranslate",
     "as_float",
     "canonical",
     "check",
@@ -50,14 +66,23 @@ __all__ = [
 _LAZY = {
     "Augmentation": "augmentations.base",
     "ColorJitter": "augmentations.color",
+    "Compose": "augmentations.compose",
     "Cutout": "augmentations.cutout",
     "CutoutColor": "augmentations.cutout",
     "Grayscale": "augmentations.color",
     "Identity": "augmentations.identity",
+    "PatchShuffle": "augmentations.patch",
+    "RandomBlur": "augmentations.blur",
+    "RandomChoice": "augmentations.compose",
     "RandomConv": "augmentations.random_conv",
     "RandomCrop": "augmentations.crop",
     "RandomFlip": "augmentations.flip",
+    "RandomNoise": "augmentations.noise",
+    "RandomOverlay": "augmentations.overlay",
+    "RandomPosterize": "augmentations.tone",
     "RandomRotate": "augmentations.rotate",
+    "RandomSolarize": "augmentations.tone",
+    "RandomTranslate": "augmentations.translate",
     "as_float": "augmentations.base",
 }
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -28,9 +28,15 @@ class Augmentation(_Module, abc.ABC):  # type: ignore[misc]
 
     Attributes:
         name: what the augmentation is called in tables and specifications, e.g. "crop".
+        output_range: the lowest and the highest value that `apply` returns for images in [0, 1];
+            None if there is no such bound. `augmentations.testing` checks it.
+        batch_wide: the parameters that are drawn once a batch and repeated; all others are drawn
+            independently for each image.
     """
 
-    name: ClassVar[str] = ""
+    name: str = ""
+    output_range: tuple[float, float] | None = (0.0, 1.0)
+    batch_wide: tuple[str, ...] = ()
 
     if TYPE_CHECKING:
 

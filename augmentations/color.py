@@ -63,9 +63,11 @@ class ColorJitter(Augmentation):
         contrast: the same for contrast.
         saturation: the same for saturation.
         hue: the draw is uniform in [-hue, hue] and turns the hue by 255/360 of it.
+        strength: in [0, 1], multiplies the four above; 0 leaves the images as they are.
     """
 
     name = "color-jitter"
+    batch_wide = ("contrast_first",)
 
     def __init__(
         self,
@@ -73,14 +75,18 @@ class ColorJitter(Augmentation):
         contrast: float = 0.4,
         saturation: float = 0.4,
         hue: float = 0.5,
+        strength: float = 1.0,
     ) -> None:
         super().__init__()
         factors = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
         for key, spread in factors.items():
             check_number(key, spread, 0.0, 1.0)
         check_number("hue", hue, 0.0, 0.5)
-        self.ranges = {key: (1 - spread, 1 + spread) for key, spread in factors.items()}
-        self.ranges["hue"] = (-hue, hue)
+        check_number("strength", strength, 0.0, 1.0)
+        self.ranges = {
+            key: (1 - strength * spread, 1 + strength * spread) for key, spread in factors.items()
+        }
+        self.ranges["hue"] = (-strength * hue, strength * hue)
 
     def sample(self, shape: Sequence[int], generator: torch.Generator) -> dict[str, Tensor]:
         """Draw `brightness`, `contrast`, `saturation`, `hue` (float32) and `contrast_first`.

@@ -116,6 +116,8 @@ class CutoutColor(Cutout):
         super().__init__(min_size, max_size, placement)
         check_choice("color_scale", color_scale, ("unit", "released"))
         self.color_scale = color_scale
+        if color_scale == "released":
+            self.output_range = None
         self.register_buffer("draws", torch.zeros((), dtype=torch.int64))
 
     def sample(self, shape: Sequence[int], generator: torch.Generator) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from augmentations.arguments import check_number
 from augmentations.base import (
     CHANNELS,
     Augmentation,
@@ -30,22 +31,42 @@ class RandomConv(Augmentation):
 
     Source: Lee et al. 2020 (network randomization); Raileanu et al. 2021, appendix;
     docs/fidelity.md, row "random-conv".
+
+    Args:
+        strength: in [0, 1]; the result is strength * convolved + (1 - strength) * image, so that
+            0 leaves the images as they are.
     """
 
     name = "random-conv"
+    output_range = None
+
+    def __init__(self, strength: float = 1.0) -> None:
+        super().__init__()
+        check_number("strength", strength, 0.0, 1.0)
+        self.strength = strength
 
     def sample(self, shape: Sequence[int], generator: torch.Generator) -> dict[str, Tensor]:
-        """Draw `weight`, float32 (B, 3, 3, 3, 3): image, output channel, input channel, y, x."""
+        """Draw `weight`, float32 (B, 3, 3, 3, 3): image, output channel, input channel, y, x.
+
+        The share of the image itself, 1 - strength, is in the weights of the middle.
+        """
         batch, _, _ = check_shape(shape)
         size = (batch, CHANNELS, CHANNELS, KERNEL, KERNEL)
         fan = CHANNELS * KERNEL * KERNEL
         normal = torch.randn(size, generator=generator, device=generator.device)
-        return {"weight": normal * math.sqrt(2 / (fan + fan))}
+        weight = normal * (math.sqrt(2 / (fan + fan)) * self.strength)
+        middle = weight[..., KERNEL // 2, KERNEL // 2].diagonal(dim1=1, dim2=2)
+        middle += 1 - self.strength
+        return {"weight": weight}
 
     def apply(self, obs: Tensor, params: Mapping[str, Tensor]) -> Tensor:
         """Convolve. Shape: (B, 3, H, W) -> (B, 3, H, W)."""
         obs = as_float(obs)
         return in_pieces(_convolve, obs, parameter(params, "weight", obs))
+
+    def extra_repr(self) -> str:
+        """Return the constructor's arguments."""
+        return f"strength={self.strength}"
 
 
 def _convolve(obs: Tensor, weight: Tensor) -> Tensor:

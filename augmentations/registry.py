@@ -1,22 +1,35 @@
-"""Names and specifications of augmentations; nothing here imports torch before `make` is called.
+"""Which augmentations there are, and making them; torch is not imported before `make` is called.
 
-A specification is a name, or a name with literal arguments: "crop", "flip(axis='vertical')". It
-is parsed, never evaluated.
+A specification begins with a name of this registry ("crop": built in, registered, or a plug-in's),
+with "kornia:Class", or with "package.module:Class"; literal arguments may follow (`specs`).
 """
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import importlib
 import inspect
 import re
+import warnings
 from typing import TYPE_CHECKING, Any
 
+from augmentations import plugins
 from augmentations.arguments import unknown
+from augmentations.specs import canonical, parse, slug
 
 if TYPE_CHECKING:
     from augmentations.base import Augmentation
+
+__all__ = [
+    "PAPER_ARMS",
+    "canonical",
+    "check",
+    "load",
+    "make",
+    "names",
+    "parse",
+    "problem",
+    "register",
+    "slug",
+]
 
 # The paper's eight, in the order of its bandit: with equal scores, the first arm is selected.
 PAPER_ARMS = (
@@ -40,23 +53,33 @@ _TABLE: dict[str, type[Augmentation] | str] = {
     "cutout-color": "augmentations.cutout:CutoutColor",
     "color-jitter": "augmentations.color:ColorJitter",
     "identity": "augmentations.identity:Identity",
+    "translate": "augmentations.translate:RandomTranslate",
+    "blur": "augmentations.blur:RandomBlur",
+    "noise": "augmentations.noise:RandomNoise",
+    "posterize": "augmentations.tone:RandomPosterize",
+    "solarize": "augmentations.tone:RandomSolarize",
+    "patch-shuffle": "augmentations.patch:PatchShuffle",
+    "overlay": "augmentations.overlay:RandomOverlay",
+    "compose": "augmentations.compose:Compose",
+    "random-choice": "augmentations.compose:RandomChoice",
 }
 
-# A name as it may be given ("kornia:Class" comes to mind), one that may be registered, and where
-# its class is.
-_NAME = re.compile(r"[A-Za-z_][\w.:-]*", re.ASCII)
-_OWN_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_IMPORT = re.compile(r"[\w.]+:\w+", re.ASCII)
-# Specifications that their slug tells apart from all others without a hash.
-_ARGUMENT = r"[a-z][a-z_]*=('[a-z]+'|\d+|\d+\.\d+)"
-_PLAIN = re.compile(rf"[a-z0-9-]+(\({_ARGUMENT}(, {_ARGUMENT})*\))?")
-_SLUG_LENGTH = 60
-_SPEC_LENGTH = 1000
+KORNIA = "kornia:"
+_PLACE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
+_told: set[str] = set()
+"""Problems with plug-ins that the user has been warned of."""
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of all augmentations: the paper's eight first, in its order."""
-    return tuple(_TABLE)
+    """Return the names of all augmentations: the paper's eight first, in its order, plug-ins last.
+
+    A plug-in that cannot have its name is left out with a UserWarning, once a process. The
+    classes of kornia are not listed: see `kornia.augmentation`.
+    """
+    usable = [name for name in plugins.offered() if name not in _TABLE and not problem(name)]
+    for name in plugins.offered():
+        _warn(problem(name))
+    return (*_TABLE, *usable)
 
 
 def register(name: str, target: type[Augmentation] | str) -> None:
@@ -70,14 +93,18 @@ def register(name: str, target: type[Augmentation] | str) -> None:
         ValueError: if the name is malformed or stands for another class already, or the target
             is text of another form than "package.module:Class".
     """
-    if not _OWN_NAME.fullmatch(name):
+    if not plugins.OWN_NAME.fullmatch(name):
         raise ValueError(
             f"the name of an augmentation is lower-case words joined by '-'; got {name!r}"
         )
     if _TABLE.get(name, target) != target:
         raise ValueError(f"the augmentation {name!r} exists already: {_TABLE[name]}")
-    if isinstance(target, str) and not _IMPORT.fullmatch(target):
+    if isinstance(target, str) and not _PLACE.fullmatch(target):
         raise ValueError(f"{name!r} needs a class or 'package.module:Class'; got {target!r}")
+    for point in plugins.offered().get(name, ()):
+        if point.value != _place(target):
+            other = plugins.distribution(point)
+            raise ValueError(f"the augmentation {name!r} exists already: the plug-in {other}")
     _TABLE[name] = target
 
 
@@ -85,12 +112,15 @@ def make(spec: str, **kwargs: Any) -> Augmentation:
     """Make an augmentation from its specification.
 
     Args:
-        spec: "crop", or with arguments "flip(axis='vertical')".
+        spec: "crop", or with arguments "flip(axis='vertical')"; "kornia:Class" wraps a class of
+            `kornia.augmentation`; "package.module:Class" is imported, from the working
+            directory too.
         kwargs: further constructor arguments.
 
     Raises:
         ValueError: for a malformed specification, an unknown name (the nearest one and all valid
-            ones are named), unknown, missing or twice given arguments, or impossible values.
+            ones are named), a class that cannot be imported, unknown, missing or twice given
+            arguments, or impossible values.
     """
     name, arguments = parse(spec)
     _check_name(name)
@@ -98,7 +128,11 @@ def make(spec: str, **kwargs: Any) -> Augmentation:
     if twice:
         raise ValueError(f"{', '.join(twice)}: given in {spec!r} and as a keyword; give it once")
     arguments |= kwargs
-    cls = _load(name)
+    if name.startswith(KORNIA):
+        from augmentations.kornia_adapter import KorniaAugmentation  # here: it imports torch
+
+        return KorniaAugmentation(name.removeprefix(KORNIA), **arguments)
+    cls = load(name)
     _check_arguments(name, cls, arguments)
     return cls(**arguments)
 
@@ -106,7 +140,8 @@ def make(spec: str, **kwargs: Any) -> Augmentation:
 def check(spec: str) -> str:
     """Return the canonical specification, having made sure that its name exists.
 
-    Arguments are checked by `make`, which knows the class: this function does without torch.
+    What needs torch or an import is left to `make`: the arguments, and the class behind
+    "kornia:Class" and "package.module:Class".
 
     Raises:
         ValueError: if it is malformed or the name is unknown.
@@ -116,94 +151,56 @@ def check(spec: str) -> str:
     return canonical(spec)
 
 
-def canonical(spec: str) -> str:
-    """Return the one spelling of a specification: "flip( axis = 'vertical' )" without the spaces.
-
-    Arguments are sorted by name and "crop()" is "crop". The name need not exist.
+def load(name: str) -> type[Augmentation]:
+    """Return the class behind a name, or behind "package.module:Class".
 
     Raises:
-        ValueError: if it is malformed.
+        ValueError: if there is none, or it cannot be imported; it names the plug-in.
     """
-    name, arguments = parse(spec)
-    if not arguments:
-        return name
-    return f"{name}({', '.join(f'{key}={arguments[key]!r}' for key in sorted(arguments))})"
-
-
-def slug(spec: str) -> str:
-    """Return a specification as a part of a path: "flip(axis='vertical')" -> "flip-axis-vertical".
-
-    It consists of a-z, 0-9, "." and "-", at most 60 of them. Where characters that tell two
-    specifications apart would be lost, eight digits of a hash are appended.
-
-    Raises:
-        ValueError: if it is malformed.
-    """
-    spec = canonical(spec)
-    words = re.sub(r"[^a-z0-9.]+", "-", spec.lower()).strip("-.")
-    if _PLAIN.fullmatch(spec) and len(words) <= _SLUG_LENGTH:
-        return words
-    digest = hashlib.sha256(spec.encode()).hexdigest()[:8]
-    return f"{words[: _SLUG_LENGTH - len(digest) - 1].rstrip('-.')}-{digest}"
-
-
-def parse(spec: str) -> tuple[str, dict[str, Any]]:
-    """Split a specification into its name and its arguments, which are literals.
-
-    Raises:
-        ValueError: if it is not of the form name or name(key=value, ...).
-    """
-    form = "a name or name(key=value, ...) with literal values, e.g. flip(axis='vertical')"
-    problem = f"the augmentation {_shorten(spec)} is not {form}"
-    name, bracket, rest = (part.strip() for part in spec.partition("("))
-    if not _NAME.fullmatch(name) or len(spec) > _SPEC_LENGTH:
-        raise ValueError(problem)
-    try:
-        arguments = _literals(f"_({rest}") if bracket else {}
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
-        raise ValueError(f"{problem} ({error})") from None
-    return name, arguments
-
-
-def _literals(call: str) -> dict[str, Any]:
-    """Return the keyword arguments of the source text of one call."""
-    tree = ast.parse(call, mode="eval").body
-    if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
-        raise ValueError("one pair of brackets must end it")
-    if tree.args:
-        raise ValueError("an argument has no name")
-    arguments: dict[str, Any] = {}
-    for keyword in tree.keywords:
-        if keyword.arg is None:
-            raise ValueError("an argument has no name")
-        if keyword.arg in arguments:
-            raise ValueError(f"{keyword.arg} is given twice")
-        # The canonical text must be read as the same value, and be the same in every process.
-        value = ast.literal_eval(keyword.value)
-        if ast.literal_eval(repr(value)) != value:
-            raise ValueError(f"{keyword.arg} is not finite")
-        if any(isinstance(node, ast.Set) for node in ast.walk(keyword.value)):
-            raise ValueError(f"{keyword.arg} contains a set, which has no order")
-        arguments[keyword.arg] = value
-    return arguments
-
-
-def _check_name(name: str) -> None:
-    if name not in _TABLE:
-        raise ValueError(unknown("augmentation", name, names()))
-
-
-def _load(name: str) -> type[Augmentation]:
-    """Return the class behind a registered name."""
-    target = _TABLE[name]
-    if isinstance(target, str):
-        module, _, attribute = target.partition(":")
-        target = getattr(importlib.import_module(module), attribute)
+    _check_name(name)
+    target: Any = _TABLE.get(name)
+    if target is None:
+        target = plugins.load_place(name) if ":" in name else plugins.load(name)
+    elif isinstance(target, str):
+        target = plugins.load_place(target, local=False)
     from augmentations.base import Augmentation  # here, because it imports torch
 
     if not (inspect.isclass(target) and issubclass(target, Augmentation)):
         raise ValueError(f"the augmentation {name!r} must be a subclass of Augmentation: {target}")
     return target
+
+
+def problem(name: str) -> str | None:
+    """Return why no plug-in of this name is used, in one sentence; None if there is no reason."""
+    if name not in plugins.offered():
+        return None
+    target = _TABLE.get(name)
+    own = {point.value for point in plugins.offered()[name]} == {_place(target)}
+    return plugins.problem(name, taken=target is not None and not own)
+
+
+def _check_name(name: str) -> None:
+    ignored = problem(name)
+    if ignored and name not in _TABLE:
+        raise ValueError(ignored)
+    _warn(ignored)
+    if ":" in name:
+        if not _PLACE.fullmatch(name):
+            forms = "kornia:Class or package.module:Class"
+            raise ValueError(f"the augmentation {name!r} is not of the form {forms}")
+    elif name not in _TABLE and name not in plugins.offered():
+        raise ValueError(unknown("augmentation", name, names()))
+
+
+def _place(target: object) -> object:
+    """Return a class as "package.module:Class", anything else as it is."""
+    return f"{target.__module__}:{target.__qualname__}" if isinstance(target, type) else target
+
+
+def _warn(sentence: str | None) -> None:
+    if sentence and sentence not in _told:
+        _told.add(sentence)
+        warnings.warn(sentence, stacklevel=3)
 
 
 def _check_arguments(name: str, cls: type[Augmentation], arguments: dict[str, Any]) -> None:
@@ -218,8 +215,3 @@ def _check_arguments(name: str, cls: type[Augmentation], arguments: dict[str, An
         signature.bind(**arguments)
     except TypeError as error:
         raise ValueError(f"the augmentation {name!r}: {error}") from None
-
-
-def _shorten(spec: object) -> str:
-    text = repr(spec)
-    return text if len(text) <= 80 else f"{text[:77]}..."

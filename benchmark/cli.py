@@ -12,6 +12,7 @@ import tyro
 
 from benchmark import suites
 from benchmark.run_cli import run_command
+from benchmark.speed_cli import speed_command
 from drac import files, flags
 from drac.config import ConfigError
 
@@ -28,6 +29,7 @@ commands:
   status   show how far the runs of each experiment are
   tables   tabulate finished runs beside the published numbers
   plot     draw the learning curves of runs
+  speed    measure how fast this machine is
 
 examples:
   drac-bench run --suite demo
@@ -35,6 +37,7 @@ examples:
   drac-bench status
   drac-bench tables
   drac-bench plot results/runs/default/ppo/starpilot/seed0 --out curve.png
+  drac-bench speed augmentations
 
 `drac-bench COMMAND --help` lists the options. One run: `drac --help`.
 """
@@ -197,6 +200,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "status": status_command,
         "tables": tables_command,
         "plot": plot_command,
+        "speed": speed_command,
     }
     return flags.run_command("drac-bench", USAGE, commands, argv)
 

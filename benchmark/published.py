@@ -103,3 +103,10 @@ def best_augmentation() -> tuple[dict[str, str], str]:
     """Return the paper's best augmentation per game, and the source."""
     rows = _read("best_augmentation.csv")
     return dict(zip(rows["game"], rows["augmentation"], strict=True)), str(rows["source"].iloc[0])
+
+
+def released_augmentation_speed() -> tuple[dict[str, float], str]:
+    """Return images per second of the released code by augmentation, and how they were had."""
+    rows = _read("released_augmentation_speed.csv")
+    speeds = dict(zip(rows["augmentation"], rows["images_per_s"].astype(float), strict=True))
+    return speeds, str(rows["source"].iloc[0])

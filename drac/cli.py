@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import tyro
 
 from drac import files, flags
+from drac.augmentations_cli import augmentations_command
 from drac.config import ConfigError, TrainConfig, build, preset_defaults
 
 USAGE = """
@@ -19,12 +20,14 @@ usage: drac COMMAND [OPTIONS]
 Train and evaluate agents on Procgen games.
 
 commands:
-  train      train one agent, or continue where it stopped
-  evaluate   play episodes with a trained agent
+  train           train one agent, or continue where it stopped
+  evaluate        play episodes with a trained agent
+  augmentations   list the augmentations, or draw them on frames of a game
 
 examples:
   drac train --game bigfish --method ucb-drac --seed 0 --steps 25M
   drac evaluate results/runs/default/ucb-drac/bigfish/seed0 --split test --episodes 100
+  drac augmentations show --game coinrun --out gallery.png
 
 `drac COMMAND --help` lists the options. Many runs at once: `drac-bench --help`.
 """
@@ -178,7 +181,11 @@ def _evaluate(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `drac`; returns the exit status."""
-    commands = {"train": train_command, "evaluate": evaluate_command}
+    commands = {
+        "train": train_command,
+        "evaluate": evaluate_command,
+        "augmentations": augmentations_command,
+    }
     return flags.run_command("drac", USAGE, commands, argv)
 
 

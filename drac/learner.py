@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from augmentations import Augmentation, as_float
+from augmentations import Augmentation, as_float, guards
 from drac import losses
-from drac.config import TrainConfig
+from drac.config import ConfigError, TrainConfig
 from drac.networks import ActorCritic
 from drac.report import UpdateStats
 from drac.rollout import Minibatch, Rollout
@@ -56,6 +56,7 @@ class Learner:
         self.minibatch_generator = minibatch_generator or torch.Generator().manual_seed(0)
         self.augmentation_generator = augmentation_generator or self._new_generator()
         self.target_generator = target_generator or self._new_generator()
+        self._guarded: list[Augmentation] = []
 
     def _new_generator(self) -> torch.Generator:
         return torch.Generator(self.device).manual_seed(0)
@@ -89,7 +90,14 @@ class Learner:
     def _sampled(self, augmentation: Augmentation, minibatch: Minibatch) -> Augment:
         """Draw parameters once for the minibatch; apply them to any rows of it."""
         params = augmentation.sample(minibatch.obs.shape, self.augmentation_generator)
-        return lambda obs, rows: augmentation.apply(obs, {k: v[rows] for k, v in params.items()})
+
+        def augment(obs: Tensor, rows: slice) -> Tensor:
+            return augmentation.apply(obs, {key: value[rows] for key, value in params.items()})
+
+        if any(augmentation is known for known in self._guarded):
+            return augment
+        self._guarded.append(augmentation)
+        return _guarded(augment, guards.title(augmentation), params, len(minibatch))
 
     def step(
         self,
@@ -184,6 +192,26 @@ class Learner:
         self.minibatch_generator.set_state(state["minibatches"])
         self.augmentation_generator.set_state(state["augmentation"])
         self.target_generator.set_state(state["targets"])
+
+
+def _guarded(augment: Augment, name: str, params: Mapping[str, Tensor], size: int) -> Augment:
+    """Return `augment` with its contract checked: for the first minibatch of each augmentation.
+
+    Later ones are not checked, as that would wait for the device. The function returned raises
+    a ConfigError that names the augmentation.
+    """
+
+    def checked(obs: Tensor, rows: slice) -> Tensor:
+        try:
+            guards.check_params(params, size, name)
+            guards.check_input(obs, name)
+            output = augment(obs, rows)
+            guards.check_output(obs, output, name)
+        except guards.Broken as error:
+            raise ConfigError(str(error)) from None
+        return output
+
+    return checked
 
 
 def sample_actions(logits: Tensor, generator: torch.Generator) -> Tensor:

@@ -126,7 +126,8 @@ def resolve(method_id: str, augmentation: str | None) -> tuple[str, str | None]:
                 f" {', '.join(augmentation_registry.names())}"
             )
         if suffix not in augmentation_registry.names():
-            raise ValueError(unknown("method", method_id, method_ids()))
+            ignored = augmentation_registry.problem(suffix)
+            raise ValueError(ignored or unknown("method", method_id, method_ids()))
         augmentation = suffix
     spec = augmentation_registry.check(augmentation)
     slug = augmentation_registry.slug(spec)

@@ -16,7 +16,7 @@ from drac.report import ArmStats, Report
 from drac.returns import gae
 from drac.session import Session, TrainResult, Watcher
 from drac.signals import Interrupted, stop_requested
-from drac.training import Training, build_augmentations
+from drac.training import Training, build_augmentations, try_augmentations
 
 
 def train(config: TrainConfig, run_dir: Path | str, watcher: Watcher | None = None) -> TrainResult:
@@ -63,8 +63,10 @@ def prepare(config: TrainConfig, run_dir: Path) -> TrainConfig:
     files.require_writable(run_dir)
     if (run_dir / "config.json").exists():
         config = config.continue_from(TrainConfig.from_json(run_dir / "config.json"), run_dir)
-    build_augmentations(config)  # only their classes know which arguments they take
-    return hardware.resolve(config)
+    made = build_augmentations(config)  # only their classes know which arguments they take
+    config = hardware.resolve(config)
+    try_augmentations(made, config.device)
+    return config
 
 
 @torch.inference_mode()

@@ -73,7 +73,9 @@ def test_help_has_an_example_and_needs_no_torch() -> None:
     code = """
 import sys
 from drac.cli import main
-for argv in ([], ["--help"], ["train", "--help"], ["evaluate", "--help"]):
+commands = (["train"], ["evaluate"], ["augmentations"])
+commands += (["augmentations", "list"], ["augmentations", "show"])
+for argv in ([], ["--help"], *([*command, "--help"] for command in commands)):
     try:
         print("status", main(argv))
     except SystemExit as stop:
@@ -85,11 +87,12 @@ assert not {"torch", "procgen", "pandas", "kornia", "matplotlib"} & sys.modules.
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
-    helps = done.stdout.split("=====\n")[:4]
-    assert [text.splitlines()[-1] for text in helps] == [f"status {n}" for n in (2, 0, 0, 0)]
+    helps = done.stdout.split("=====\n")[:7]
+    assert [text.splitlines()[-1] for text in helps] == [f"status {n}" for n in (2, *[0] * 6)]
     for text in helps:
         assert "usage: drac" in text
-    for text, command in zip(helps, ("train", "train", "train", "evaluate"), strict=True):
+    commands = ("train", "train", "train", "evaluate", *["augmentations"] * 3)
+    for text, command in zip(helps, commands, strict=True):
         assert f"drac {command} " in text.replace("example", "").replace("usage:", "", 1)
         assert "example" in text
     assert "drac evaluate results/runs/" in helps[0]

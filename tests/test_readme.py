@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import shlex
 import statistics
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,9 @@ def test_the_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPat
     reached: list[Any] = []
     for place in (
         "drac.cli._train",
+        "drac.augmentations_cli.listing",
+        "drac.augmentations_cli._show",
+        "benchmark.speed_cli._report",
         "benchmark.run_cli._run",
         "benchmark.cli._tabulate",
         "benchmark.plots.learning_curves",
@@ -65,7 +69,7 @@ def test_the_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("benchmark.cli._experiments", lambda store, wanted: [wanted])
     monkeypatch.setattr("drac.files.require_writable", lambda folder: None)
     monkeypatch.chdir(ROOT)
-    program, *words = command.split()
+    program, *words = shlex.split(command)
     if words[0] in ("evaluate", "status"):  # they need a run that is there
         pytest.skip("covered by the tests of the commands")
     assert (cli.main if program == "drac" else bench.main)(words) == 0

@@ -1,0 +1,137 @@
+"""Augmentations from outside: other packages' entry points, and modules named by the user.
+
+A package offers an augmentation with an entry point, whose object is an `Augmentation` class:
+
+    [project.entry-points."procgen_drac.augmentations"]
+    my-blur = "my_package.blur:MyBlur"
+
+Their names are read from the installed packages' metadata; a plug-in is imported when it is made.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import re
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from augmentations.arguments import unknown
+
+GROUP = "procgen_drac.augmentations"
+OWN_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+"""A name under which an augmentation may be registered."""
+
+
+@functools.cache
+def offered() -> dict[str, tuple[metadata.EntryPoint, ...]]:
+    """Return the plug-ins by name, in the order of the alphabet; several may want the same name.
+
+    The metadata are read once a process. Nothing is imported.
+    """
+    found: dict[str, dict[tuple[str, str], metadata.EntryPoint]] = {}
+    for point in metadata.entry_points(group=GROUP):
+        # A package may be found twice, such as installed and in the working directory.
+        found.setdefault(point.name, {}).setdefault((distribution(point), point.value), point)
+    return {name: tuple(found[name].values()) for name in sorted(found)}
+
+
+def distribution(point: metadata.EntryPoint) -> str:
+    """Return the name and the version of the package that offers a plug-in."""
+    return f"{point.dist.name} {point.dist.version}" if point.dist else f"of {point.value}"
+
+
+def problem(name: str, taken: bool = False) -> str | None:
+    """Return why no plug-in can be used under this name, in one sentence; None if one can.
+
+    Args:
+        name: one that `offered` lists.
+        taken: whether another augmentation has the name already, which keeps it.
+    """
+    points = offered()[name]
+    packages = " and ".join(distribution(point) for point in points)
+    if not OWN_NAME.fullmatch(name):
+        return (
+            f"the plug-in {packages} names an augmentation {name!r}; a name is lower-case words"
+            f" joined by '-', so it is ignored"
+        )
+    if taken:
+        return (
+            f"the plug-in {packages} names an augmentation {name!r}, but that name is taken:"
+            f" {name!r} stays what it was and the plug-in's is ignored"
+        )
+    if len(points) > 1:
+        return (
+            f"the augmentation {name!r} is offered by several plug-ins, {packages}: none is used;"
+            f" uninstall all but one"
+        )
+    return None
+
+
+def load(name: str) -> Any:
+    """Import what the plug-in of this name offers.
+
+    Raises:
+        ValueError: if that fails; it names the plug-in and its error.
+    """
+    (point,) = offered()[name]
+    try:
+        return point.load()
+    except (Exception, SystemExit) as error:  # a plug-in's module may raise anything; others work
+        raise ValueError(
+            f"the augmentation {name!r} cannot be used, as the plug-in {distribution(point)} could"
+            f" not be imported: {type(error).__name__}: {one_line(error)}"
+        ) from error
+
+
+def load_place(place: str, local: bool = True) -> Any:
+    """Import "package.module:Class".
+
+    Args:
+        place: where the class is.
+        local: look in the working directory too. As with `python -m` it comes first while the
+            module is imported; afterwards it stays on the path, but last. Only for a place that
+            the user wrote.
+
+    Raises:
+        ValueError: if there is no such module or class, or the import fails.
+    """
+    name, _, attribute = place.partition(":")
+    here = str(Path.cwd())
+    added = local and not {"", here} & set(sys.path)
+    if added:
+        sys.path.insert(0, here)
+    try:
+        module = importlib.import_module(name)
+    except (Exception, SystemExit) as error:  # the user's module may raise anything
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and f"{name}.".startswith(f"{missing}."):
+            where = f", neither installed nor in {here}" if local else ""
+            raise ValueError(
+                f"the augmentation {place!r}: there is no module {name!r}{where}"
+            ) from None
+        raise ValueError(
+            f"the augmentation {place!r}: the module {name!r} could not be imported:"
+            f" {type(error).__name__}: {one_line(error)}"
+        ) from error
+    finally:
+        if added:
+            sys.path.remove(here)
+            sys.path.append(here)
+    if not hasattr(module, attribute):
+        classes = [key for key, value in vars(module).items() if _defined_in(name, value)]
+        where = getattr(module, "__file__", None) or name
+        raise ValueError(unknown(f"class of {where}", attribute, classes))
+    return getattr(module, attribute)
+
+
+def _defined_in(module: str, value: object) -> bool:
+    return isinstance(value, type) and value.__module__ == module
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's message without line breaks, cut where it is very long."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 300 else f"{text[:297]}..."

@@ -1,0 +1,141 @@
+"""`drac augmentations`: what there is, and what it looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from augmentations.arguments import unknown
+from drac import files, flags
+from drac.config import ConfigError
+from drac.games import GAMES
+
+if TYPE_CHECKING:
+    from drac.catalogue import Entry
+
+USAGE = """
+usage: drac augmentations COMMAND [OPTIONS]
+
+The augmentations that can be trained with, yours included.
+
+commands:
+  list    name, summary and options of every augmentation, and where it comes from
+  show    draw them on frames of a game
+
+examples:
+  drac augmentations list
+  drac augmentations show --game coinrun --out gallery.png
+
+`drac augmentations COMMAND --help` lists the options.
+"""
+
+LIST_HELP = """List every augmentation: its name and options with their defaults, where it comes
+from, and what it does.
+
+example: drac augmentations list"""
+
+SHOW_HELP = """Draw augmentations on frames of a game: frames in rows, augmentations in columns,
+several draws of each.
+
+example: drac augmentations show --game maze --out maze.png --augmentations crop rotate"""
+
+PICTURES = (".png", ".pdf", ".svg")
+MOST_TILES = 100  # in a row, or in a column; pictures have an end, and so has patience
+
+
+@dataclass
+class ListFlags:
+    """Flags of `drac augmentations list`."""
+
+
+def list_command(argv: Sequence[str]) -> int:
+    """`drac augmentations list`."""
+    flags.parse(ListFlags, argv, "drac augmentations list", LIST_HELP)
+    from drac.catalogue import entries  # torch is imported from here on
+
+    print(listing(entries()))
+    return 0
+
+
+def listing(entries: Sequence[Entry]) -> str:
+    """Lay out a list of augmentations: a line for each, and one for its options."""
+    head = ("name", "source", "what it does")
+    width, source_width = (
+        max(len(text) for text in (column, *(getattr(entry, column) for entry in entries)))
+        for column in head[:2]
+    )
+    indent = " " * (width + source_width + 4)
+    lines = [f"{head[0]:{width}}  {head[1]:{source_width}}  {head[2]}"]
+    for entry in entries:
+        what = f"not available: {entry.error}" if entry.error else entry.summary or "-"
+        lines.append(f"{entry.name:{width}}  {entry.source:{source_width}}  {what}")
+        if entry.options:
+            lines.append(f"{indent}{entry.spec}")
+    return "\n".join([*lines, "", _ALSO])
+
+
+_ALSO = """\
+Options are written as above: --augmentation "crop(padding=4)". There is more:
+  any class of kornia.augmentation   kornia:RandomGaussianBlur(kernel_size=(3, 3), sigma=(0.1, 2.0))
+  a class of yours                   my_package.my_module:MyAugmentation
+docs/add-an-augmentation.md tells how to write one."""
+
+
+@dataclass
+class ShowFlags:
+    """Flags of `drac augmentations show`."""
+
+    game: str = "coinrun"
+    """one of the 16 Procgen games"""
+    out: Path = Path("gallery.png")
+    """the picture: .png, .pdf or .svg"""
+    augmentations: tuple[str, ...] = ()
+    """what to show, e.g. crop "flip(axis='vertical')" (default: all that need no options)"""
+    frames: Annotated[str, tyro.conf.arg(metavar="N")] = "4"
+    """how many frames, from different levels"""
+    draws: Annotated[str, tyro.conf.arg(metavar="N")] = "3"
+    """how often each augmentation is applied to each frame"""
+    seed: Annotated[str, tyro.conf.arg(metavar="N")] = "0"
+    """decides frames and draws"""
+
+
+def show_command(argv: Sequence[str]) -> int:
+    """`drac augmentations show`."""
+    given: ShowFlags = flags.parse(ShowFlags, argv, "drac augmentations show", SHOW_HELP)
+    if given.game not in GAMES:
+        raise ConfigError(unknown("game", given.game, GAMES))
+    if given.out.suffix not in PICTURES:
+        raise ConfigError(f"{given.out} must end in {', '.join(PICTURES)}")
+    if given.out.is_dir():
+        raise ConfigError(f"{given.out} is a folder")
+    frames, draws, seed = (
+        flags.whole_number(name, getattr(given, name), at_least)
+        for name, at_least in (("frames", 1), ("draws", 1), ("seed", 0))
+    )
+    if seed >= 2**31:
+        raise ConfigError(f"seed must be below {2**31}, not {seed}")
+    if frames * draws > MOST_TILES or len(given.augmentations) > MOST_TILES:
+        raise ConfigError(
+            f"a picture has room for {MOST_TILES} rows and columns; frames {frames} x draws"
+            f" {draws} x {len(given.augmentations)} augmentations are more"
+        )
+    files.require_writable(given.out.parent)
+    _show(given.game, given.augmentations, given.out, frames, draws, seed)
+    print(f"written to {given.out}")
+    return 0
+
+
+def _show(game: str, specs: Sequence[str], out: Path, frames: int, draws: int, seed: int) -> None:
+    from drac import catalogue, gallery
+
+    gallery.draw(game, catalogue.make(specs), out, frames, draws, seed)
+
+
+def augmentations_command(argv: Sequence[str]) -> int:
+    """`drac augmentations`."""
+    commands = {"list": list_command, "show": show_command}
+    return flags.run_command("drac augmentations", USAGE, commands, argv)

@@ -1,0 +1,130 @@
+"""An augmentation's contract is checked before a run, and once at its first minibatch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+import torch
+from torch import Tensor
+
+from augmentations import Augmentation, as_float, make
+from drac.config import ConfigError, TrainConfig
+from drac.learner import Learner
+from drac.networks import ActorCritic
+from drac.rollout import Rollout
+from drac.train import prepare
+from drac.training import try_augmentations
+
+
+class Spoils(Augmentation):
+    """Spoil one thing in its n-th call of apply."""
+
+    name = "spoils"
+
+    def __init__(self, how: str, call: int = 1) -> None:
+        super().__init__()
+        self.how, self.call, self.calls = how, call, 0
+
+    def sample(self, shape: Sequence[int], generator: torch.Generator) -> dict[str, Tensor]:
+        rows = shape[0] - 1 if self.how == "rows" else shape[0]
+        return {"by": torch.rand(rows, generator=generator)}
+
+    def apply(self, obs: Tensor, params: Mapping[str, Tensor]) -> Tensor:
+        self.calls += 1
+        obs = as_float(obs)
+        if self.calls != self.call:
+            return obs
+        spoiled = {
+            "shape": lambda: obs[:, :2],
+            "nan": lambda: obs * torch.nan,
+            "inf": lambda: obs + torch.inf,
+            "bytes": lambda: (obs * 255).to(torch.uint8),
+            "double": lambda: obs.double(),
+            "bright": lambda: obs * 100 - 50,
+            "rows": lambda: obs,
+            "nothing": lambda: None,
+        }
+        return spoiled[self.how]()  # type: ignore[no-untyped-call]
+
+
+MESSAGES = [
+    ("shape", "'spoils' changes the shape of images from"),
+    ("nan", "'spoils' returns values that are NaN or infinite"),
+    ("inf", "'spoils' returns values that are NaN or infinite"),
+    ("bytes", "'spoils' returns torch.uint8 for images of torch.float32; it must be torch.float32"),
+    ("double", "'spoils' returns torch.float64 for images of torch.float32"),
+    ("rows", "'spoils': the parameter 'by' must have one row for each of the"),
+    ("nothing", "'spoils': apply must return a tensor, not a NoneType"),
+]
+
+
+def config() -> TrainConfig:
+    sizes = {"num_envs": 4, "num_steps": 8, "minibatches": 2, "epochs": 1, "micro_batch": 6}
+    return TrainConfig(method="drac-crop", precision="float32", device="cpu", steps=32, **sizes)
+
+
+def update(augmentation: Augmentation, times: int = 1, obs: Tensor | None = None) -> None:
+    learner = Learner(ActorCritic(5, (3, 16, 16), 16), config())
+    rollout = Rollout(8, 4, (16, 16, 3))
+    rollout.obs = rollout.obs.random_(0, 256) if obs is None else obs
+    for _ in range(times):
+        learner.update(rollout, augmentation)
+
+
+@pytest.mark.parametrize(("how", "message"), MESSAGES)
+def test_the_first_minibatch_is_checked(how: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        update(Spoils(how))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("call", [2, 3])
+def test_in_all_its_micro_batches(call: int) -> None:
+    with pytest.raises(ConfigError, match="'spoils' returns values that are NaN"):
+        update(Spoils("nan", call))
+
+
+def test_later_ones_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    for call in (4, 7):  # three micro-batches make a minibatch
+        aug = Spoils("nan", call)
+        update(aug, times=2)
+        assert aug.calls == 12
+
+
+def test_each_arm_has_a_first_minibatch() -> None:
+    learner = Learner(ActorCritic(5, (3, 16, 16), 16), config())
+    rollout = Rollout(8, 4, (16, 16, 3))
+    learner.update(rollout, Spoils("bright"))
+    with pytest.raises(ConfigError, match="NaN"):
+        learner.update(rollout, Spoils("nan"))
+
+
+def test_an_output_may_leave_the_unit_interval() -> None:
+    update(Spoils("bright"))
+    update(make("random-conv"))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(0, 255, r"\[\d\.?\d*, 2\d\d\.?\d*\]"), (-1, 1, r"\[-"), (0, torch.nan, "nan")],
+)
+def test_the_first_input_must_lie_in_the_unit_interval(low: float, high: float, said: str) -> None:
+    obs = low + (high - low) * torch.rand(8, 4, 16, 16, 3)
+    message = f"'spoils' was given images with values in .*{said}.*; they must lie in .0, 1."
+    with pytest.raises(ConfigError, match=message):
+        update(Spoils("bright"), obs=obs)
+
+
+@pytest.mark.parametrize(("how", "message"), MESSAGES)
+def test_a_trial_before_the_run_says_the_same(how: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message.replace("spoils", "my-arm")):
+        try_augmentations({"none": None, "my-arm": Spoils(how)}, "cpu")
+
+
+def test_the_trial_touches_no_state_of_a_run(tmp_path) -> None:
+    before = torch.get_rng_state()
+    arms = ("crop", "random-conv", "kornia:RandomInvert(p=0.5)")
+    prepare(TrainConfig(method="ucb-drac", arms=arms, device="cpu"), tmp_path / "run")
+    assert torch.equal(before, torch.get_rng_state())
+    assert not (tmp_path / "run").exists()
