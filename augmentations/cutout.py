@@ -16,7 +16,6 @@ from augmentations.base import (
     integers,
     match_format,
     parameter,
-    per_pixel,
 )
 
 # Tied placement, in pixels of a 64 x 64 image: the box starts at PIVOT + its own size.
@@ -75,13 +74,18 @@ class Cutout(Augmentation):
             top, left = PIVOT_ROW + h, PIVOT_COLUMN + w
         else:
             top, left = parameter(params, "top", obs), parameter(params, "left", obs)
-        rows = _interval(top, h, obs.shape[2])
-        columns = _interval(left, w, obs.shape[3])
-        box = rows[:, None, :, None] & columns[:, None, None, :]
-        return match_format(torch.where(box, self._colour(obs, params), obs), obs)
+        batch, channels, height, width = obs.shape
+        # Rows of interleaved channels, as channels_last stores them: where() runs over long ones.
+        lines = obs.permute(0, 2, 3, 1).reshape(batch, height, width * channels)
+        rows = _interval(top, h, height)
+        columns = _interval(left, w, width).repeat_interleave(channels, dim=1)
+        colour = self._colour(obs, params).repeat(1, width)[:, None, :]
+        painted = torch.where(rows[:, :, None] & columns[:, None, :], colour, lines)
+        return match_format(painted.view(batch, height, width, channels).permute(0, 3, 1, 2), obs)
 
     def _colour(self, obs: Tensor, params: Mapping[str, Tensor]) -> Tensor:
-        return obs.new_zeros(())
+        """Return the colour of each image's box, (B, 3) or (1, 3)."""
+        return obs.new_zeros(1, obs.shape[1])
 
     def extra_repr(self) -> str:
         """Return the constructor's arguments."""
@@ -139,7 +143,7 @@ class CutoutColor(Cutout):
         return torch.where(draws == 0, 255.0, 1.0)
 
     def _colour(self, obs: Tensor, params: Mapping[str, Tensor]) -> Tensor:
-        return per_pixel(parameter(params, "color", obs))
+        return parameter(params, "color", obs)
 
     def extra_repr(self) -> str:
         """Return the constructor's arguments."""

@@ -85,7 +85,8 @@ def _add_noise(obs: Tensor, std: Tensor, seed: Tensor) -> Tensor:
 def standard_normal(seed: Tensor, count: int) -> Tensor:
     """Return `count` standard normal float32 numbers for each seed.
 
-    They are the same on every device but for rounding. Box and Muller's transform of pairs of 16-bit numbers: |x| is at most 4.86.
+    They are the same on every device but for rounding. Box and Muller's transform of pairs of
+    16-bit numbers: |x| is at most 4.86.
 
     Shape:
         - seed: (B,), int64 below 2^62
