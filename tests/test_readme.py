@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import shlex
 import statistics
@@ -96,6 +97,15 @@ def test_ppo_learns_starpilot_and_the_readme_says_so() -> None:
     numbers = (float(last["train_return"]), means["train"], means["test"])
     assert [float(text) for text in said.groups()] == [round(number, 2) for number in numbers]
     assert f"{int(last['step']):,} steps" in README
+
+
+def test_the_speeds_are_those_of_the_file() -> None:
+    text = (ROOT / "results" / "evidence" / "augmentation-speed.json").read_text(encoding="utf-8")
+    measured = {row["spec"]: row for row in json.loads(text)["rows"]}
+    for name in registry.PAPER_ARMS:
+        row = measured[name]
+        numbers = f"{row['images_per_s']:,.0f} | {row['update_share']:.1%}"
+        assert f"| {name} | {numbers} | {row['released_images_per_s']:,.0f} |" in README
 
 
 def test_the_links_lead_somewhere() -> None:
