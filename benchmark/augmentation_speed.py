@@ -269,6 +269,10 @@ def _theirs(
     name, options = kornia_class
     module = getattr(kornia.augmentation, name)(**options)
     pieces = _pieces(obs, config)
+    try:
+        module(obs[pieces[0]])
+    except RuntimeError:  # filters of kornia 0.8 cannot view channels_last images
+        obs = obs.contiguous()
 
     def run() -> None:
         for rows in pieces:
