@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,33 @@ def newest(run_dir: Path) -> Path | None:
     """Return the newest checkpoint of a run, or None."""
     found = sorted(folder(run_dir).glob("step_*.pt"))
     return found[-1] if found else None
+
+
+def load_newest(run_dir: Path, notify: Callable[[str], None]) -> dict[str, Any]:
+    """Read a run's newest checkpoint; empty if it has none.
+
+    A damaged one is set aside as `*.damaged`, and the one before it read instead.
+
+    Args:
+        run_dir: the run's folder.
+        notify: told in one sentence of what was set aside.
+
+    Raises:
+        ConfigError: if there are checkpoints and none can be read; they stay as they are.
+    """
+    found = sorted(folder(run_dir).glob("step_*.pt"), reverse=True)
+    for number, path in enumerate(found):
+        try:
+            state = load(path)
+        except ConfigError:
+            if number + 1 == len(found):
+                raise
+            continue
+        for damaged in found[:number]:
+            damaged.rename(damaged.with_suffix(".damaged"))
+            notify(f"{damaged} is damaged and was set aside; continuing from {path.name}")
+        return state
+    return {}
 
 
 def save(run_dir: Path, step: int, state: dict[str, Any]) -> Path:

@@ -6,7 +6,6 @@ import itertools
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -63,10 +62,8 @@ class Session:
     def __init__(self, training: Training, run_dir: Path, watcher: Watcher) -> None:
         self.training, self.run_dir, self.watcher = training, run_dir, watcher
         self.config = training.config
-        state: dict[str, Any] = {}
-        saved = checkpoint.newest(run_dir)
-        if saved:
-            state = checkpoint.load(saved)
+        state = checkpoint.load_newest(run_dir, watcher.message)
+        if state:
             training.load_state_dict(state["training"])
         self.evaluations: dict[str, float] = state.get("evaluations", {})
         self.evaluated_step: int = state.get("evaluated_step", 0)

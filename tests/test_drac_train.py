@@ -288,6 +288,34 @@ def test_a_run_killed_between_checkpoints_loses_only_the_steps_since(tmp_path: P
     assert same_bits(tmp_path / "killed", tmp_path / "straight")
 
 
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_used(tmp_path: Path) -> None:
+    config = small(method="ppo", checkpoint_every=0)
+    with pytest.raises(Interrupted):
+        train(config, tmp_path / "damaged", Recorder(signal_at=2))
+    path = checkpoint.newest(tmp_path / "damaged")
+    assert path
+    path.write_bytes(path.read_bytes()[:1000])
+    recorder = Recorder()
+    train(config, tmp_path / "damaged", recorder)
+    assert "is damaged and was set aside; continuing from step_000000000064.pt" in "".join(
+        recorder.messages
+    )
+    assert path.with_suffix(".damaged").stat().st_size == 1000
+    train(config, tmp_path / "straight")
+    assert same_bits(tmp_path / "damaged", tmp_path / "straight")
+
+
+def test_without_any_good_checkpoint_nothing_is_begun_anew(tmp_path: Path) -> None:
+    train(small(method="ppo", steps=64), tmp_path)
+    path = checkpoint.newest(tmp_path)
+    assert path
+    path.write_bytes(b"")
+    with pytest.raises(ConfigError, match="cannot be read as a checkpoint"):
+        train(small(method="ppo"), tmp_path)
+    assert path.exists()
+    assert len(rows(tmp_path / "progress.csv")) == 1
+
+
 def test_a_complete_run_is_left_as_it_is(tmp_path: Path) -> None:
     config = small(method="ppo", steps=64)
     first = train(config, tmp_path)
