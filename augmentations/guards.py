@@ -14,6 +14,10 @@ from torch import Tensor
 
 from augmentations.base import Augmentation, as_float
 
+# By how much a pixel may differ between two ways to the same image, a 400th of a level of 8 bits:
+# in another order, sums of float32 are rounded differently (kornia's elastic transform: 3e-6).
+ATOL = 1e-5
+
 
 class Broken(ValueError):
     """An augmentation that breaks its contract; the message is a sentence that names it."""

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from augmentations.arguments import check_number
 from augmentations.base import Augmentation, as_float, check_shape, match_format, parameter
+from augmentations.guards import ATOL
 from augmentations.kornia_classes import Refused, construct, find
 from augmentations.plugins import one_line
 
@@ -161,7 +162,7 @@ class KorniaAugmentation(Augmentation):
                     f" its draws cannot be replayed"
                 )
             part = self._transform(images[2:5], {key: value[2:5] for key, value in rows.items()})
-        if not torch.allclose(part, whole[2:5], rtol=0, atol=1e-5):
+        if not torch.allclose(part, whole[2:5], rtol=0, atol=ATOL):
             raise Refused(
                 f"{self.name} of {version} treats an image differently in another batch, so that"
                 f" its draws cannot be replayed in slices"

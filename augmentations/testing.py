@@ -18,7 +18,7 @@ from augmentations import global_state
 from augmentations.base import Augmentation
 from augmentations.cases import Case
 from augmentations.clauses import CLAUSES
-from augmentations.guards import Broken
+from augmentations.guards import ATOL, Broken
 
 __all__ = ["CLAUSES", "AugmentationError", "check_augmentation"]
 
@@ -36,7 +36,7 @@ class AugmentationError(AssertionError):
 
 
 def check_augmentation(
-    aug: Augmentation, sizes: Sequence[int] = (16, 64), atol: float = 1e-6
+    aug: Augmentation, sizes: Sequence[int] = (16, 64), atol: float = ATOL
 ) -> list[str]:
     """Check an augmentation against every clause of the contract, in the order of `CLAUSES`.
 
