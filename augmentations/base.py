@@ -59,6 +59,7 @@ class Augmentation(_Module, abc.ABC):  # type: ignore[misc]
         Returns:
             Tensors whose first dimension is B, so that the parameters can be sliced like the
             images; what is drawn once a batch is repeated B times. Empty if nothing is random.
+            Every draw has the same keys.
 
         Raises:
             ValueError: if the shape is not (B, 3, H, W).
@@ -74,7 +75,8 @@ class Augmentation(_Module, abc.ABC):  # type: ignore[misc]
 
         Returns:
             Images of the dtype of `as_float(obs)`, channels_last if `obs` is. Where nothing is to
-            be done this may be `obs` itself: do not write into it.
+            be done this may be `obs` itself: do not write into it. They require no gradient,
+            unless a parameter of the module or `obs` does.
 
         Raises:
             ValueError: for images of another shape or dtype, or parameters that do not fit them.

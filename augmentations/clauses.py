@@ -1,43 +1,20 @@
 """The clauses of an augmentation's contract, one function each; `testing` runs them.
 
-Each takes a `Case` and raises `guards.Broken` if the augmentation breaks the clause.
+Each takes a `Case` and raises `guards.Broken` if the augmentation breaks the clause. Those about
+drawing are in `draw_clauses`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
-import numpy as np
 import torch
 
-from augmentations import guards
-from augmentations.cases import BATCH, Case, generator
+from augmentations import draw_clauses, global_state, guards
+from augmentations.cases import BATCH, Case, generator, same
 
-DTYPES = (torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float64)
-_DRAWS = 8  # of as many images: one coin an image is the same all over with chance 2**-56
-
-
-def parameters(case: Case) -> None:
-    """`sample` returns a dict of tensors with one row for each image; `batch_wide` are among them.
-
-    This is what lets a minibatch's parameters be cut into micro-batches.
-    """
-    params = case.sample()
-    guards.check_params(params, BATCH, case.name)
-    unknown = sorted({*case.aug.batch_wide} - {*params})
-    case.require(not unknown, f"declares batch_wide parameters that it does not draw: {unknown}")
-
-
-def determinism(case: Case) -> None:
-    """The generator decides every draw: the same seed, the same parameters."""
-    for seed in range(2):
-        one, other = case.sample(seed), case.sample(seed)
-        case.require(one.keys() == other.keys(), "draws other parameters with the same seed")
-        for key, value in one.items():
-            same = torch.equal(value, other[key])
-            case.require(same, f"draws {key!r} differently with the same seed of the generator")
+DTYPES = (torch.float32, torch.uint8, torch.float64, torch.float16, torch.bfloat16)
+_DRAWS = 8  # of as many images, one of each kind
 
 
 def shape(case: Case) -> None:
@@ -53,32 +30,63 @@ def dtype(case: Case) -> None:
         guards.check_dtype(obs, case.aug.apply(obs, case.sample()), case.name)
 
 
+def finite(case: Case) -> None:
+    """No value of the output is NaN or infinite, for images of any dtype, nor for plain ones."""
+    for seed in range(len(DTYPES) * _DRAWS):
+        given = DTYPES[seed % len(DTYPES)]
+        images = case.gallery(given, seed)
+        output = case.aug.apply(torch.stack([*images.values()]), case.sample(seed))
+        for kind, image in zip(images, output, strict=True):
+            finite = bool(image.isfinite().all())
+            case.require(finite, f"returns NaN or infinite values for images {kind} ({given})")
+
+
 def mutation(case: Case) -> None:
-    """`apply` changes neither the images nor the parameters it is given."""
-    params = case.sample()
-    given = {key: value.clone() for key, value in params.items()}
-    for kind in (torch.float32, torch.uint8):
+    """`apply` changes neither the images, whatever their dtype, nor the parameters it is given."""
+    for seed, kind in enumerate(DTYPES):
         for layout in (torch.contiguous_format, torch.channels_last):
-            obs = case.images(kind).contiguous(memory_format=layout)
+            obs, params = case.images(kind).contiguous(memory_format=layout), case.sample(seed)
+            given = {key: value.clone() for key, value in params.items()}
             case.aug.apply(obs, params)
             case.require(torch.equal(obs, case.images(kind)), f"changes its input ({kind})")
-    for key, value in given.items():
-        case.require(torch.equal(params[key], value), f"changes the parameter {key!r} in apply")
-
-
-def global_state(case: Case) -> None:
-    """The global generators of torch, numpy and Python are not used."""
-    with _unused(case):
-        case.aug.apply(case.images(), case.sample())
+            case.require(params.keys() == given.keys(), "adds or removes parameters in apply")
+            for key, value in given.items():
+                alike = same(params[key], value)
+                case.require(alike, f"changes the parameter {key!r} in apply")
 
 
 def state(case: Case) -> None:
-    """`apply` depends on its arguments alone: called again, it returns the same."""
-    params, obs = case.sample(), case.images()
+    """`apply` depends on the values of its arguments alone: called again, it returns the same.
+
+    What came before does not matter, nor do the tensors in which the values are: a trainer writes
+    new images into the old ones' memory.
+    """
+    params, obs = dict(case.sample()), case.images()
     first = case.aug.apply(obs, params).clone()
     for _ in range(2):
         case.require_equal(case.aug.apply(obs, params), first, "applies the same draw differently")
         case.aug.apply(case.images(seed=1), case.sample(1))
+    expected = case.aug.apply(case.images(seed=1), case.sample(1)).clone()
+    case.aug.apply(obs, params)
+    obs.copy_(case.images(seed=1))
+    params.update(case.sample(1))
+    message = "remembers images or parameters that were replaced"
+    case.require_equal(case.aug.apply(obs, params), expected, message)
+
+
+def gradient(case: Case) -> None:
+    """No gradient leads into it: neither parameters nor output require one.
+
+    They may where the module has parameters that do, as one that is trained.
+    """
+    if any(weight.requires_grad for weight in case.aug.parameters()):
+        return
+    with torch.inference_mode(False), torch.enable_grad():
+        params, obs = case.sample(), case.images()
+        for key, value in params.items():
+            case.require(not value.requires_grad, f"draws {key!r} so that it requires a gradient")
+        output = case.aug.apply(obs, params)
+        case.require(not output.requires_grad, "returns images that require a gradient")
 
 
 def scale(case: Case) -> None:
@@ -101,41 +109,21 @@ def layout(case: Case) -> None:
     case.require_equal(output, case.aug.apply(planar, params), message, case.atol)
 
 
-def finite(case: Case) -> None:
-    """No value of the output is NaN or infinite, nor for black or white images."""
-    for obs in (case.images(), torch.zeros_like(case.images()), torch.ones_like(case.images())):
-        for seed in range(_DRAWS):
-            guards.check_finite(case.aug.apply(obs, case.sample(seed)), case.name)
-
-
 def values(case: Case) -> None:
-    """The output lies in `output_range`, where the class declares one."""
+    """The output lies in `output_range`, where the class declares one, for pale images too."""
     if case.aug.output_range is None:
         return
     low, high = case.aug.output_range
-    for seed in range(_DRAWS):
-        output = case.aug.apply(case.images(), case.sample(seed))
-        least, most = output.min().item(), output.max().item()
-        case.require(
-            low - case.atol <= least and most <= high + case.atol,
-            f"returns values in [{least:.4g}, {most:.4g}], but declares output_range"
-            f" [{low:g}, {high:g}]; None declares no range",
-        )
-
-
-def independence(case: Case) -> None:
-    """Each image has a draw of its own, but for `batch_wide`, and knows of no other image."""
-    draws = [case.sample(seed) for seed in range(_DRAWS)]
-    for key in sorted({*draws[0]} - {*case.aug.batch_wide}):
-        rows = [draw[key] for draw in draws]
-        within = any(not torch.equal(row, row[:1].expand_as(row)) for row in rows)
-        if not within and any(not torch.equal(row, rows[0]) for row in rows):
-            hint = f"if that is meant, declare batch_wide = ({key!r},)"
-            case.require(False, f"draws {key!r} once for the whole batch; {hint}")
-    obs, others = case.images(), case.images(seed=1)
-    others[::2] = obs[::2]
-    one, other = (case.aug.apply(images, draws[0])[::2] for images in (obs, others))
-    case.require_equal(one, other, "lets an image depend on the others of its batch", case.atol)
+    for seed in range(4 * _DRAWS):
+        images = case.gallery(seed=seed)
+        output = case.aug.apply(torch.stack([*images.values()]), case.sample(seed))
+        for kind, image in zip(images, output, strict=True):
+            least, most = image.min().item(), image.max().item()
+            case.require(
+                low - case.atol <= least and most <= high + case.atol,
+                f"returns values in [{least:.4g}, {most:.4g}] for images {kind}, but declares"
+                f" output_range [{low:g}, {high:g}]; None declares no range",
+            )
 
 
 def slices(case: Case) -> None:
@@ -166,53 +154,46 @@ def call(case: Case) -> None:
 
 
 def device(case: Case) -> None:
-    """On CUDA, parameters are drawn there, the output stays there and agrees with the CPU's."""
+    """On CUDA, parameters are drawn there, the output stays there and agrees with the CPU's.
+
+    There too the generator alone decides.
+    """
     obs, params = case.images(), case.sample()
     moved = case.aug.apply(obs.cuda(), params)
     case.require(moved.is_cuda, "returns images on another device than its input's")
     message = "gives other images on CUDA than on the CPU"
     case.require_equal(moved.cpu(), case.aug.apply(obs, params), message, max(case.atol, 1e-4))
-    drawn = case.aug.sample(obs.shape, generator(0, "cuda"))
+    before = global_state.capture()
+    drawn, again = (case.aug.sample(obs.shape, generator(0, "cuda")) for _ in range(2))
     guards.check_params(drawn, BATCH, case.name)
     for key, value in drawn.items():
         case.require(value.is_cuda, f"draws {key!r} on another device than the generator's")
+        alike = key in again and same(value, again[key])
+        case.require(alike, f"draws {key!r} differently with the same seed on CUDA")
     guards.check_output(obs.cuda(), case.aug.apply(obs.cuda(), drawn), case.name)
+    used = global_state.difference(before, global_state.capture())
+    case.require(used is None, f"uses {used} on CUDA")
 
 
 Clause = Callable[[Case], None]
 CLAUSES: Mapping[str, Clause] = {
-    "parameters": parameters,
-    "determinism": determinism,
+    "parameters": draw_clauses.parameters,
     "shape": shape,
     "dtype": dtype,
+    "finite": finite,
+    "global state": draw_clauses.global_state,
+    "determinism": draw_clauses.determinism,
+    "generator": draw_clauses.progress,
     "mutation": mutation,
-    "global state": global_state,
     "state": state,
+    "gradient": gradient,
     "scale": scale,
     "layout": layout,
-    "finite": finite,
     "range": values,
-    "independence": independence,
+    "independence": draw_clauses.independence,
     "slices": slices,
     "empty": empty,
     "call": call,
     "device": device,
 }
 """The clauses by name, in the order they are checked."""
-
-
-@contextlib.contextmanager
-def _unused(case: Case) -> Iterator[None]:
-    """Require that the global generators are left as they are, and put them back."""
-    before = torch.get_rng_state(), random.getstate(), np.random.get_state()  # noqa: NPY002
-    try:
-        yield
-        after = torch.get_rng_state(), random.getstate(), np.random.get_state()  # noqa: NPY002
-        case.require(torch.equal(before[0], after[0]), "uses torch's global generator")
-        case.require(before[1] == after[1], "uses the global generator of Python's random")
-        kept = all(map(np.array_equal, before[2], after[2]))
-        case.require(kept, "uses numpy's global generator")
-    finally:
-        torch.set_rng_state(before[0])
-        random.setstate(before[1])
-        np.random.set_state(before[2])  # noqa: NPY002
