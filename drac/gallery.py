@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from augmentations import Augmentation, guards
+from augmentations import Augmentation, as_float, guards
 from drac import files
 from drac.config import ConfigError
-from drac.envs import TRAIN_LEVELS, ProcgenVectorEnv
-from drac.games import NUM_ACTIONS
+from drac.envs import TRAIN_LEVELS
+from drac.frames import random_play
 from drac.seeding import seed_sequence, stream_seed
 
 if TYPE_CHECKING:
@@ -88,17 +88,16 @@ def game_frames(game: str, number: int, seed: int) -> Frames:
     Raises:
         ValueError: for an unknown game.
     """
-    num_envs = _CANDIDATES * number
-    env = ProcgenVectorEnv(game, num_envs, TRAIN_LEVELS, stream_seed(seed, "gallery", "env"))
-    random = np.random.default_rng(seed_sequence(seed, "gallery", "actions"))
-    try:
-        obs, infos = env.reset()
-        for _ in range(_RANDOM_STEPS):
-            obs, _, _, _, infos = env.step(random.integers(NUM_ACTIONS, size=num_envs))
-    finally:
-        env.close()
-    levels: NDArray[np.int64] = infos["level_seed"]
-    images = torch.from_numpy(obs).permute(0, 3, 1, 2).to(torch.float32).div(255)
+    played = random_play(
+        game,
+        _CANDIDATES * number,
+        TRAIN_LEVELS,
+        _RANDOM_STEPS,
+        env_seed=stream_seed(seed, "gallery", "env"),
+        random=np.random.default_rng(seed_sequence(seed, "gallery", "actions")),
+    )
+    *_, (obs, levels) = played
+    images = as_float(torch.from_numpy(obs).permute(0, 3, 1, 2))
     chosen = _telling(images, levels, number)
     return Frames(images[chosen], tuple(int(levels[index]) for index in chosen))
 

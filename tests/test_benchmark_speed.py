@@ -13,9 +13,10 @@ import pytest
 import torch
 
 from augmentations import PAPER_ARMS
-from benchmark import augmentation_speed, speed_table
-from benchmark.augmentation_speed import KORNIA, Machine, Report, Row, measure, num_parts
+from benchmark import augmentation_speed, speed_table, speed_work
+from benchmark.augmentation_speed import Machine, Report, Row, measure, num_parts
 from benchmark.cli import main
+from benchmark.speed_work import KORNIA
 from drac import catalogue
 from drac.config import build
 
@@ -54,7 +55,7 @@ def test_what_is_measured() -> None:
 
 def test_images_are_handed_over_as_the_trainer_does(monkeypatch: pytest.MonkeyPatch) -> None:
     config = build({"micro_batch": 3, "device": "cpu"})
-    obs = augmentation_speed._real_frames(config, 8)
+    obs = speed_work.real_frames(config, 8)
     assert (obs.shape, obs.dtype) == ((8, 3, 64, 64), torch.float32)
     assert obs.is_contiguous(memory_format=torch.channels_last)
     assert 0 <= obs.min() < obs.max() <= 1
@@ -65,7 +66,7 @@ def test_images_are_handed_over_as_the_trainer_does(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(
         crop, "apply", lambda *a: calls.append((len(a[0]), len(a[1]["top"]))) or apply(*a)
     )
-    run = augmentation_speed._ours("crop", crop, obs, config)
+    run = speed_work.ours("crop", crop, obs, config)
     calls.clear()
     run()
     assert calls == [(8, 3, 64, 64), (3, 3), (3, 3), (2, 2)]
@@ -81,7 +82,7 @@ def test_kornias_classes_can_be_made_and_keep_the_shape(name: str) -> None:
 
 
 def test_a_class_of_kornia_is_beside_itself() -> None:
-    assert augmentation_speed._kornia("kornia:RandomInvert(p=1.0)") == ("RandomInvert", {"p": 1.0})
+    assert speed_work.kornia_beside("kornia:RandomInvert(p=1.0)") == ("RandomInvert", {"p": 1.0})
 
 
 def test_the_table_says_where_its_numbers_come_from() -> None:
@@ -166,6 +167,7 @@ def test_the_group_has_its_own_help_and_needs_no_torch() -> None:
     code = """
 import sys
 from benchmark.cli import main
+from benchmark.speed_work import KORNIA
 for words in ([], ["--help"], ["nothing"], ["augmentations", "--help"]):
     try:
         print("status", main(["speed", *words]))
