@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +19,7 @@ from augmentations import PAPER_ARMS
 from augmentations import registry as augmentation_registry
 from augmentations.arguments import unknown
 from drac import methods
+from drac.counts import Count, shown
 from drac.fidelity import PRESETS, Fidelity
 from drac.games import GAMES
 
@@ -33,42 +33,6 @@ CONTINUABLE = frozenset({"steps", "checkpoint_every"})
 class ConfigError(ValueError):
     """A configuration that cannot be run. The message is one sentence, fit for the terminal."""
 
-
-def parse_count(text: str) -> int:
-    """Read a count the way people write it: "25M", "500k", "1e6", "2_048".
-
-    Raises:
-        ValueError: if the text is no whole number from 0 to 2**53.
-    """
-    match = _COUNT.fullmatch(text.strip())
-    if match and len(text) <= 40:
-        factor = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}[match.group(2).lower()]
-        number = Fraction(match.group(1).replace("_", "")) * factor  # exact: 1.001k is 1001
-        if number.denominator == 1 and number <= 2**53:
-            return number.numerator
-    raise ValueError(f"{_shown(text)} is not a whole number; write 25M, 500k, 1e6 or 2048")
-
-
-_COUNT = re.compile(r"([0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?(?:[eE]\+?[0-9]{1,3})?)([kKmMbB]?)")
-
-
-def _shown(value: Any) -> str:
-    """Return a value as it stands in a message, cut where it is very long."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _count(value: Any, info: pydantic.ValidationInfo) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return parse_count(value)
-    except ValueError as error:
-        raise ValueError(f"{info.field_name} {error}") from None
-
-
-Count = Annotated[int, pydantic.BeforeValidator(_count)]
-"""An integer that also accepts "25M"."""
 
 _DIFFERS = "; --fidelity sets it"
 
@@ -185,7 +149,7 @@ class TrainConfig(BaseModel):
     def _level_range(cls, levels: str) -> str:
         match = re.fullmatch(r"\s*(\d{1,10})\s*-\s*(\d{1,10})\s*", levels)
         if not match:
-            raise ValueError(f"levels {_shown(levels)} must be A-B with 0 <= A <= B, e.g. 0-199")
+            raise ValueError(f"levels {shown(levels)} must be A-B with 0 <= A <= B, e.g. 0-199")
         first, last = int(match.group(1)), int(match.group(2))
         if first > last:
             raise ValueError(f"levels {levels!r} are empty: the first must not exceed the last")
@@ -236,6 +200,13 @@ class TrainConfig(BaseModel):
         first, last = self.levels.split("-")
         return range(int(first), int(last) + 1)
 
+    @property
+    def augmentation_specs(self) -> tuple[str, ...]:
+        """What the run augments with: nothing for PPO, one specification, or a bandit's arms."""
+        if not methods.family(self.method).regularized:
+            return ()
+        return (self.augmentation,) if self.augmentation else self.arms
+
     def to_json(self) -> str:
         """Return the text of config.json."""
         return json.dumps({"format": FORMAT, **self.model_dump(mode="json")}, indent=2) + "\n"
@@ -256,7 +227,7 @@ class TrainConfig(BaseModel):
             raise ConfigError(f"{path} cannot be read as a run's configuration ({error})") from None
         if version != FORMAT:
             known = f"this version reads format {FORMAT}"
-            raise ConfigError(f"{path} has format {_shown(version)}; {known}")
+            raise ConfigError(f"{path} has format {shown(version)}; {known}")
         return build(data, what=str(path))
 
     def continue_from(self, saved: TrainConfig, where: Path) -> TrainConfig:
@@ -310,7 +281,7 @@ def explain(error: pydantic.ValidationError) -> str:
             sentences.append(unknown("option", name, TrainConfig.model_fields))
         else:
             message = problem["msg"][0].lower() + problem["msg"][1:]
-            sentences.append(f"{name} {_shown(problem['input'])} is not possible: {message}")
+            sentences.append(f"{name} {shown(problem['input'])} is not possible: {message}")
     return "; ".join(sentences)
 
 

@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import tyro
 
 from augmentations.arguments import unknown
-from drac.config import ConfigError, TrainConfig, parse_count, preset_defaults
+from drac.config import ConfigError, TrainConfig, preset_defaults
+from drac.counts import parse_count
 
 Command = Callable[[Sequence[str]], int]
 Field = tuple[str, Any, Any]

@@ -18,9 +18,9 @@ from drac.config import (
     ConfigError,
     TrainConfig,
     build,
-    parse_count,
     preset_defaults,
 )
+from drac.counts import parse_count
 from drac.fidelity import PRESETS
 from drac.games import GAMES
 
