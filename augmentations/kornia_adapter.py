@@ -19,9 +19,9 @@ from torch import Tensor
 
 from augmentations.arguments import check_number
 from augmentations.base import Augmentation, as_float, check_shape, match_format, parameter
+from augmentations.errors import told
 from augmentations.guards import ATOL
 from augmentations.kornia_classes import Refused, construct, find
-from augmentations.plugins import one_line
 
 _GATE = "batch_prob"
 _SHAPE = "forward_input_shape"
@@ -61,7 +61,7 @@ class KorniaAugmentation(Augmentation):
         except Refused:
             raise
         except Exception as error:  # kornia checks with assert, TypeError, its own classes, ...
-            raise Refused(f"{self.name}: {type(error).__name__}: {one_line(error)}") from error
+            raise Refused(f"{self.name}: {told(error)}") from error
 
     def sample(self, shape: Sequence[int], generator: torch.Generator) -> dict[str, Tensor]:
         """Draw kornia's own parameters by their own names, and `batch_prob`: who is transformed.

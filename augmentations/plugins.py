@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from augmentations.arguments import unknown
+from augmentations.errors import told
 
 GROUP = "procgen_drac.augmentations"
 OWN_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -82,7 +83,7 @@ def load(name: str) -> Any:
     except (Exception, SystemExit) as error:  # a plug-in's module may raise anything; others work
         raise ValueError(
             f"the augmentation {name!r} cannot be used, as the plug-in {distribution(point)} could"
-            f" not be imported: {type(error).__name__}: {one_line(error)}"
+            f" not be imported: {told(error)}"
         ) from error
 
 
@@ -113,8 +114,7 @@ def load_place(place: str, local: bool = True) -> Any:
                 f"the augmentation {place!r}: there is no module {name!r}{where}"
             ) from None
         raise ValueError(
-            f"the augmentation {place!r}: the module {name!r} could not be imported:"
-            f" {type(error).__name__}: {one_line(error)}"
+            f"the augmentation {place!r}: the module {name!r} could not be imported: {told(error)}"
         ) from error
     finally:
         if added:
@@ -129,9 +129,3 @@ def load_place(place: str, local: bool = True) -> Any:
 
 def _defined_in(module: str, value: object) -> bool:
     return isinstance(value, type) and value.__module__ == module
-
-
-def one_line(error: BaseException) -> str:
-    """Return an error's message without line breaks, cut where it is very long."""
-    text = " ".join(str(error).split())
-    return text if len(text) <= 300 else f"{text[:297]}..."

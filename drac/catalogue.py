@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import augmentations
 from augmentations import Augmentation, plugins, registry
+from drac import arms
 from drac.config import ConfigError
 
 BUILT_IN = "built-in"
@@ -101,11 +102,8 @@ def make(specs: Sequence[str]) -> dict[str, Augmentation]:
         return _makeable()
     made: dict[str, Augmentation] = {}
     for spec in specs:
-        try:
-            name = augmentations.canonical(spec)
-            augmentation = augmentations.make(spec)
-        except ValueError as error:
-            raise ConfigError(str(error)) from None
+        augmentation = arms.make(spec)
+        name = augmentations.canonical(spec)
         if name in made:
             raise ConfigError(f"the augmentation {name} is given twice")
         made[name] = augmentation
@@ -117,6 +115,6 @@ def _makeable() -> dict[str, Augmentation]:
     for entry in entries():
         if entry.error or "=..." in entry.options:
             continue
-        with contextlib.suppress(ValueError):  # a plug-in that refuses its own defaults
-            made[entry.name] = augmentations.make(entry.name)
+        with contextlib.suppress(ConfigError):  # a plug-in that refuses its own defaults
+            made[entry.name] = arms.make(entry.name)
     return made

@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from augmentations import Augmentation, as_float, guards
+from augmentations import Augmentation, as_float
 from drac import files
-from drac.config import ConfigError
+from drac.arms import applied
 from drac.envs import TRAIN_LEVELS
 from drac.frames import random_play
 from drac.seeding import seed_sequence, stream_seed
@@ -132,15 +132,10 @@ def augmented(
     The draws depend on the seed and the specification alone, not on the other columns.
 
     Raises:
-        ConfigError: if the augmentation changes the shape, or returns NaN or infinity.
+        ConfigError: if the augmentation fails, or returns what no augmentation may.
     """
     generator = torch.Generator().manual_seed(stream_seed(seed, "gallery", spec))
-    made = [augmentation(frames.obs, generator) for _ in range(draws)]
-    try:
-        for images in made:
-            guards.check_output(frames.obs, images, spec)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
+    made = [applied(spec, augmentation, frames.obs, generator, "frames") for _ in range(draws)]
     images = torch.stack(made).to(torch.float32)
     low, high = images.min().item(), images.max().item()
     array: NDArray[np.float32] = images.clamp(0, 1).permute(0, 1, 3, 4, 2).numpy()
@@ -166,7 +161,7 @@ def draw(
         seed: decides frames and draws.
 
     Raises:
-        ConfigError: if an augmentation returns what no augmentation may.
+        ConfigError: if an augmentation fails, or returns what no augmentation may.
         ValueError: for an unknown game.
     """
     frames = game_frames(game, number_of_frames, seed)

@@ -10,13 +10,14 @@ import torch
 
 from augmentations import as_float
 from drac import files, hardware
+from drac.arms import build_augmentations, try_augmentations
 from drac.config import TrainConfig
 from drac.learner import autocast, sample_actions
 from drac.report import ArmStats, Report
 from drac.returns import gae
 from drac.session import Session, TrainResult, Watcher
 from drac.signals import Interrupted, stop_requested
-from drac.training import Training, build_augmentations, try_augmentations
+from drac.training import Training
 
 
 def train(config: TrainConfig, run_dir: Path | str, watcher: Watcher | None = None) -> TrainResult:
@@ -65,7 +66,7 @@ def prepare(config: TrainConfig, run_dir: Path) -> TrainConfig:
         config = config.continue_from(TrainConfig.from_json(run_dir / "config.json"), run_dir)
     made = build_augmentations(config)  # only their classes know which arguments they take
     config = hardware.resolve(config)
-    try_augmentations(made, config.device)
+    try_augmentations(made, config)
     return config
 
 

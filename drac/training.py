@@ -10,10 +10,9 @@ import torch
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
-import augmentations
-from augmentations import Augmentation, as_float, guards
 from drac import methods
-from drac.config import ConfigError, TrainConfig
+from drac.arms import build_augmentations
+from drac.config import TrainConfig
 from drac.envs import ProcgenVectorEnv
 from drac.learner import Learner
 from drac.networks import ActorCritic
@@ -21,11 +20,6 @@ from drac.returns import RewardNormalizer
 from drac.rollout import Rollout
 from drac.seeding import stream_seed
 from ucb import ArmSelector, FixedArm, SlidingWindowUCB
-
-NO_AUGMENTATION = "none"
-"""PPO's only arm."""
-
-_TRIAL_SHAPE = (8, 64, 64, 3)  # as a rollout holds images
 
 EPISODE_WINDOW = 100  # episodes in the running mean of the training return
 
@@ -125,68 +119,6 @@ def _procgen(config: TrainConfig) -> ProcgenVectorEnv:
         seed=stream_seed(config.seed, "env"),
         mode=config.mode,
     )
-
-
-def build_augmentations(config: TrainConfig) -> dict[str, Augmentation | None]:
-    """Make the augmentations a run selects from, by the name of their arm.
-
-    Raises:
-        ConfigError: for arguments that an augmentation does not have, or impossible ones.
-    """
-    method = methods.family(config.method)
-    if not method.regularized:
-        return {NO_AUGMENTATION: None}
-    specs = (config.augmentation,) if config.augmentation else config.arms
-    preset: dict[str, dict[str, Any]] = {
-        "flip": {"axis": config.flip_axis},
-        "cutout-color": {"color_scale": config.cutout_color_scale},
-    }
-    made: dict[str, Augmentation | None] = {}
-    for spec in specs:
-        name, given = augmentations.registry.parse(spec)
-        missing = {key: v for key, v in preset.get(name, {}).items() if key not in given}
-        try:
-            made[spec] = augmentations.make(spec, **missing)
-        except ValueError as error:
-            raise ConfigError(str(error)) from None
-        except Exception as error:  # a user's class may raise anything; the cause is kept
-            raise ConfigError(
-                f"the augmentation {spec!r} cannot be made: {_said(error)}"
-            ) from error
-    return made
-
-
-def try_augmentations(made: dict[str, Augmentation | None], device: str) -> None:
-    """Apply each augmentation to a few images of Procgen's shape, so that a broken one is refused.
-
-    Generator and images are private: nothing of a run is touched. Augmentations with a state of
-    their own advance it: give this function copies.
-
-    Raises:
-        ConfigError: naming the augmentation, if it fails, its parameters have not one row for each
-            image, or its output has another shape, is not floating point, or is not finite.
-    """
-    generator = torch.Generator(device).manual_seed(0)
-    pixels = torch.randint(256, _TRIAL_SHAPE, generator=generator, device=device)
-    obs = as_float(pixels.to(torch.uint8).permute(0, 3, 1, 2))
-    for spec, augmentation in made.items():
-        if augmentation is None:
-            continue
-        try:
-            params = augmentation.sample(obs.shape, generator)
-            guards.check_params(params, len(obs), spec)
-            guards.check_output(obs, augmentation.apply(obs, params), spec)
-        except guards.Broken as error:
-            raise ConfigError(str(error)) from None
-        except Exception as error:  # a user's class may raise anything; the cause is kept
-            shape = tuple(obs.shape)
-            raise ConfigError(
-                f"the augmentation {spec!r} fails on images of the shape {shape}: {_said(error)}"
-            ) from error
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 def build_selector(config: TrainConfig, arms: tuple[str, ...]) -> ArmSelector:

@@ -314,6 +314,24 @@ BROKEN = """
     class Unmade(Base):
         def __init__(self):
             raise OSError("no data")
+
+    class Silent(Base):
+        def apply(self, obs, params):
+            assert len(obs) == 0
+
+    class Unwilling(Base):
+        def __init__(self):
+            raise ValueError
+
+    class Dark(Base):
+        def apply(self, obs, params):
+            mean = as_float(obs).mean((1, 2, 3), keepdim=True)
+            return as_float(obs) / mean * mean
+
+    class Drawn(Base):
+        def apply(self, obs, params):
+            flat = (obs.diff(dim=3) == 0).float().mean()
+            return as_float(obs) * (torch.nan if 0.1 < flat < 1 else 1)
     """
 
 
@@ -321,9 +339,13 @@ BROKEN = """
     ("name", "message"),
     [
         ("Smaller", "changes the shape of images from (8, 3, 64, 64) to (8, 3, 64, 63)"),
+        ("Dark", "returns values that are NaN or infinite (tried on black images)"),
+        ("Drawn", "returns values that are NaN or infinite (tried on frames of coinrun)"),
+        ("Silent", "(8, 3, 64, 64): AssertionError in apply, line 38 of "),
+        ("Unwilling", "cannot be made: ValueError in __init__, line 42 of "),
         ("Nan", "returns values that are NaN or infinite"),
         ("Bytes", "returns torch.uint8 for images of torch.float32"),
-        ("Raises", "fails on images of the shape (8, 3, 64, 64): KeyError: 'missing'"),
+        ("Raises", "fails on random images of the shape (8, 3, 64, 64): KeyError: 'missing'"),
         ("Rows", "the parameter 'shift' must have one row for each of the 8 images"),
         ("Unmade", "cannot be made: OSError: no data"),
     ],

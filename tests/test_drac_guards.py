@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from augmentations import Augmentation, as_float, make
+from drac.arms import try_augmentations
 from drac.config import ConfigError, TrainConfig
+from drac.envs import ProcgenVectorEnv
 from drac.learner import Learner
 from drac.networks import ActorCritic
 from drac.rollout import Rollout
 from drac.train import prepare
-from drac.training import try_augmentations
 
 
 class Spoils(Augmentation):
@@ -59,9 +62,16 @@ MESSAGES = [
 ]
 
 
-def config() -> TrainConfig:
+def config(**options: Any) -> TrainConfig:
     sizes = {"num_envs": 4, "num_steps": 8, "minibatches": 2, "epochs": 1, "micro_batch": 6}
-    return TrainConfig(method="drac-crop", precision="float32", device="cpu", steps=32, **sizes)
+    options = {
+        "method": "drac-crop",
+        "precision": "float32",
+        "device": "cpu",
+        "steps": 32,
+        **options,
+    }
+    return TrainConfig(**sizes, **options)
 
 
 def update(augmentation: Augmentation, times: int = 1, obs: Tensor | None = None) -> None:
@@ -118,8 +128,80 @@ def test_the_first_input_must_lie_in_the_unit_interval(low: float, high: float, 
 
 @pytest.mark.parametrize(("how", "message"), MESSAGES)
 def test_a_trial_before_the_run_says_the_same(how: str, message: str) -> None:
-    with pytest.raises(ConfigError, match=message.replace("spoils", "my-arm")):
-        try_augmentations({"none": None, "my-arm": Spoils(how)}, "cpu")
+    with pytest.raises(ConfigError, match=message.replace("spoils", "my-arm")) as caught:
+        try_augmentations({"none": None, "my-arm": Spoils(how)}, config())
+    assert str(caught.value).endswith(" (tried on random images)")
+
+
+class SpoilsWhere(Augmentation):
+    """Return NaN for images of one kind, and remember all it is given."""
+
+    name = "spoils-where"
+
+    def __init__(self, kind: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.kind = kind
+        self.seen: list[Tensor] = []
+
+    def sample(self, shape: Sequence[int], generator: torch.Generator) -> dict[str, Tensor]:
+        return {}
+
+    def apply(self, obs: Tensor, params: Mapping[str, Tensor]) -> Tensor:
+        self.seen.append(obs)
+        return torch.where(self.kind(obs)[:, None, None, None], torch.nan, obs)
+
+
+def smooth(obs: Tensor) -> Tensor:
+    """Whether most neighbours are nearly alike, as in drawn frames, but not all of them."""
+    steps = obs.diff(dim=3).abs().mean(dim=(1, 2, 3))
+    return (steps > 0) & (steps < 0.2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "where"),
+    [
+        (lambda obs: obs.amax(dim=(1, 2, 3)) == 0, "black images"),
+        (lambda obs: obs.amin(dim=(1, 2, 3)) == 1, "white images"),
+        (smooth, "frames of maze"),
+    ],
+)
+def test_images_of_every_kind_are_tried(kind: Callable[[Tensor], Tensor], where: str) -> None:
+    message = f"'my-arm' returns values that are NaN or infinite .tried on {where}."
+    with pytest.raises(ConfigError, match=message):
+        try_augmentations({"my-arm": SpoilsWhere(kind)}, config(game="maze"))
+
+
+def test_the_frames_tried_are_of_the_run_s_levels_and_differ() -> None:
+    def frames(**options: object) -> Tensor:
+        aug = SpoilsWhere(lambda obs: torch.zeros(len(obs), dtype=torch.bool))
+        try_augmentations({"my-arm": aug}, config(game="coinrun", **options))
+        return aug.seen[-1]
+
+    one = frames(levels="3-3")
+    assert one.shape[1:] == (3, 64, 64)
+    assert 0 <= one.min() < one.max() <= 1
+    assert len(one.flatten(1).unique(dim=0)) > len(one) / 2
+    assert torch.equal(one, frames(levels="3-3"))
+    assert not torch.equal(one, frames(levels="4-4"))
+    assert not torch.equal(one, frames(levels="3-3", mode="hard"))
+    assert len(one[:8].flatten(1).unique(dim=0)) == 1  # one level, eight envs: a single first frame
+
+
+def test_ppo_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drac.envs.ProcgenVectorEnv.__init__", None)
+    try_augmentations({"none": None}, config())
+
+
+def test_the_envs_of_the_trial_are_closed_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[ProcgenVectorEnv] = []
+    make_env = ProcgenVectorEnv._make
+    monkeypatch.setattr(
+        ProcgenVectorEnv, "_make", lambda env, seed: made.append(env) or make_env(env, seed)
+    )
+    for kind in (smooth, lambda obs: obs.amax(dim=(1, 2, 3)) > 9):
+        with contextlib.suppress(ConfigError):
+            try_augmentations({"my-arm": SpoilsWhere(kind)}, config())
+    assert [env.closed for env in made] == [True, True]
 
 
 def test_the_trial_touches_no_state_of_a_run(tmp_path) -> None:
