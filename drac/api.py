@@ -7,7 +7,7 @@ from drac.games import GAMES, normalize_score
 from drac.learner import Learner
 from drac.methods import METHODS, Method
 from drac.networks import ActorCritic
-from drac.report import Report, UpdateStats
+from drac.report import NonFinite, Report, UpdateStats
 from drac.rollout import Minibatch, Rollout
 from drac.session import TrainResult, Watcher, load_agent
 from drac.train import iterate, train
@@ -21,6 +21,7 @@ __all__ = [
     "Learner",
     "Method",
     "Minibatch",
+    "NonFinite",
     "ProcgenVectorEnv",
     "Report",
     "Rollout",

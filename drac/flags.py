@@ -16,6 +16,7 @@ import tyro
 from augmentations.arguments import unknown
 from drac.config import ConfigError, TrainConfig, preset_defaults
 from drac.counts import parse_count
+from drac.report import NonFinite
 
 Command = Callable[[Sequence[str]], int]
 Field = tuple[str, Any, Any]
@@ -137,7 +138,8 @@ def run_command(
 ) -> int:
     """Run one of a program's commands and return its exit status.
 
-    A `ConfigError` becomes one line on stderr and status 2, a failing disk status 1; Ctrl-C 130.
+    A `ConfigError` becomes one line on stderr and status 2; a failing disk, or a loss that is not
+    finite, one line and status 1; Ctrl-C 130.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     name, rest = (words[0], words[1:]) if words else ("help", [])
@@ -162,6 +164,6 @@ def run_command(
     except BrokenPipeError:  # the reader of our output, such as `head`, went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except OSError as error:  # such as a full disk; a path that the checks could not foresee
+    except (NonFinite, OSError) as error:  # a loss; a full disk, a path that no check foresaw
         print(f"{prog} {name}: error: {error}", file=sys.stderr)
         return 1

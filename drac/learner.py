@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from augmentations import Augmentation, as_float, guards
 from drac import losses
 from drac.config import ConfigError, TrainConfig
 from drac.networks import ActorCritic
-from drac.report import UpdateStats
+from drac.report import NonFinite, UpdateStats
 from drac.rollout import Minibatch, Rollout
 
 Augment = Callable[[Tensor, slice], Tensor]
@@ -66,6 +67,8 @@ class Learner:
         rollout: Rollout,
         augmentation: Augmentation | None,
         on_step: Callable[[], None] = lambda: None,
+        *,
+        arm: str | None = None,
     ) -> UpdateStats:
         """Take `epochs` x `minibatches` gradient steps on a rollout.
 
@@ -73,21 +76,31 @@ class Learner:
             rollout: with advantages and returns filled in.
             augmentation: f of the consistency terms; None is plain PPO.
             on_step: called after every gradient step.
+            arm: what the user calls the augmentation, for messages; None: its class's name.
 
         Returns:
             Means over the gradient steps.
+
+        Raises:
+            ConfigError: if the augmentation breaks its contract on its first minibatch.
+            NonFinite: after the first gradient step whose loss or gradient is not finite; the
+                network is spoiled then.
         """
         totals = torch.zeros(len(_NAMES), dtype=torch.float64)
         num_steps = self.config.epochs * self.config.minibatches
+        name = arm or (guards.title(augmentation) if augmentation else "")
+        using = f"with the augmentation {name!r}" if augmentation else "without augmentation"
+        taken = itertools.count(1)
         for _ in range(self.config.epochs):
             for minibatch in rollout.minibatches(self.config.minibatches, self.minibatch_generator):
-                augment = self._sampled(augmentation, minibatch) if augmentation else None
+                augment = self._sampled(augmentation, name, minibatch) if augmentation else None
                 stats = self.step(minibatch, augment)
-                totals += torch.tensor([getattr(stats, name) for name in _NAMES])
+                stats.check_finite(f"{using}, in gradient step {next(taken)} of {num_steps}")
+                totals += torch.tensor([getattr(stats, field) for field in _NAMES])
                 on_step()
         return UpdateStats(*(totals / num_steps).tolist())
 
-    def _sampled(self, augmentation: Augmentation, minibatch: Minibatch) -> Augment:
+    def _sampled(self, augmentation: Augmentation, name: str, minibatch: Minibatch) -> Augment:
         """Draw parameters once for the minibatch; apply them to any rows of it."""
         params = augmentation.sample(minibatch.obs.shape, self.augmentation_generator)
 
@@ -97,7 +110,7 @@ class Learner:
         if any(augmentation is known for known in self._guarded):
             return augment
         self._guarded.append(augmentation)
-        return _guarded(augment, guards.title(augmentation), params, len(minibatch))
+        return _guarded(augment, name, params, len(minibatch))
 
     def step(
         self,
@@ -215,8 +228,17 @@ def _guarded(augment: Augment, name: str, params: Mapping[str, Tensor], size: in
 
 
 def sample_actions(logits: Tensor, generator: torch.Generator) -> Tensor:
-    """Sample from categorical policies: logits (B, A) -> actions (B,) int64."""
-    return torch.multinomial(logits.softmax(dim=1), 1, generator=generator).squeeze(1)
+    """Sample from categorical policies: logits (B, A) -> actions (B,) int64.
+
+    Raises:
+        NonFinite: on a CPU, if there is a policy that is NaN. CUDA stops the process instead.
+    """
+    try:
+        return torch.multinomial(logits.softmax(dim=1), 1, generator=generator).squeeze(1)
+    except RuntimeError:
+        if logits.isfinite().all():
+            raise
+        raise NonFinite("the policy is NaN or infinite") from None
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+
+class NonFinite(ArithmeticError):
+    """What a run computed is NaN or infinite. The message is one sentence, fit for the terminal."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,17 @@ class UpdateStats:
     approx_kl: float
     clip_fraction: float
     grad_norm: float
+
+    def check_finite(self, where: str) -> None:
+        """Raise NonFinite, naming `where`, if a loss or the gradient is NaN or infinite.
+
+        `approx_kl` and `clip_fraction` are only watched: nothing is learned from them.
+        """
+        learned = (name for name in vars(self) if name not in ("approx_kl", "clip_fraction"))
+        bad = [name for name in learned if not math.isfinite(getattr(self, name))]
+        if bad:
+            are = "is" if len(bad) == 1 else "are"
+            raise NonFinite(f"{', '.join(bad)} {are} NaN or infinite {where}")
 
 
 @dataclass(frozen=True)

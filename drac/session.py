@@ -157,6 +157,12 @@ class Session:
             test_return=self.evaluations["test"],
         )
 
+    def left_behind(self) -> str:
+        """Say where the log and the checkpoint are, for the end of an error's sentence."""
+        newest = checkpoint.newest(self.run_dir)
+        kept = f"the newest checkpoint {newest}" if newest else "there is no checkpoint yet"
+        return f"the log is {self.run_dir / 'progress.csv'}, {kept}"
+
     def close(self) -> None:
         """Close logs and envs."""
         self._log.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from drac import files, hardware
 from drac.arms import build_augmentations, try_augmentations
 from drac.config import TrainConfig
 from drac.learner import autocast, sample_actions
-from drac.report import ArmStats, Report
+from drac.report import ArmStats, NonFinite, Report
 from drac.returns import gae
 from drac.session import Session, TrainResult, Watcher
 from drac.signals import Interrupted, stop_requested
@@ -34,6 +35,7 @@ def train(config: TrainConfig, run_dir: Path | str, watcher: Watcher | None = No
         ConfigError: before anything is written: the folder holds another config, or cannot be
             written, or the device is absent.
         Interrupted: after a signal; the state was saved and the same call continues.
+        NonFinite: naming the update, if its loss is NaN or infinite; nothing of it is kept.
     """
     run_dir, watcher = Path(run_dir), watcher or Watcher()
     config = prepare(config, run_dir)
@@ -51,6 +53,8 @@ def train(config: TrainConfig, run_dir: Path | str, watcher: Watcher | None = No
                     raise Interrupted(f"saved at step {report.step}; the same command continues")
                 session.evaluate_and_save_when_due()
             return session.finish()
+        except NonFinite as error:
+            raise NonFinite(f"{error}; {session.left_behind()}") from None
         finally:
             session.close()
 
@@ -129,18 +133,22 @@ def iterate(
     Args:
         training: continued from its current update.
         on_progress: called with the (fractional) environment step that the work done amounts to.
+
+    Raises:
+        NonFinite: naming the update in which a loss, or the policy, is NaN or infinite.
     """
     config, learner, selector = training.config, training.learner, training.selector
     while training.update < config.num_updates:
         tick = _ticker(training.step, config, on_progress)
-        collect(training, tick)
-        reward = estimate_returns(training)
-        if training.arm is not None:
-            selector.update(training.arm, reward)
-        scores = selector.scores()
-        training.arm = selector.select()
-        augmentation = training.augmentations[training.arm]
-        stats = learner.update(training.rollout, augmentation, tick)
+        with _naming(training):
+            collect(training, tick)
+            reward = estimate_returns(training)
+            if training.arm is not None:
+                selector.update(training.arm, reward)
+            scores = selector.scores()
+            training.arm = selector.select()
+            augmentation = training.augmentations[training.arm]
+            stats = learner.update(training.rollout, augmentation, tick, arm=training.arm)
         training.update += 1
         counts, means = selector.counts(), selector.means()
         returns, lengths = zip(*training.recent, strict=True) if training.recent else ((), ())
@@ -157,6 +165,16 @@ def iterate(
             episodes=training.episodes,
             stats=stats,
         )
+
+
+@contextlib.contextmanager
+def _naming(training: Training) -> Iterator[None]:
+    """Add the update to the message of a NonFinite."""
+    try:
+        yield
+    except NonFinite as error:
+        which = f"update {training.update + 1}, begun at step {training.step:,},"
+        raise NonFinite(f"{which} failed and is neither logged nor saved: {error}") from None
 
 
 def _ticker(

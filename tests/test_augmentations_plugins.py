@@ -363,3 +363,45 @@ def test_a_broken_augmentation_is_refused_before_anything_is_written(
     assert message in said
     assert said.count("\n") == 1
     assert not (here / "run").exists()
+
+
+LATE = """
+    from augmentations import Identity
+
+    class Late(Identity):
+        name = "not-what-the-user-wrote"
+
+        def __init__(self, calls):
+            super().__init__()
+            self.calls = calls
+
+        def apply(self, obs, params):
+            self.calls -= 1
+            return super().apply(obs, params) * (1 if self.calls >= 0 else float("nan"))
+    """
+
+
+@pytest.mark.parametrize("fidelity", ["paper", "released"])
+def test_one_that_breaks_later_ends_the_run_in_one_sentence(
+    fidelity: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from drac.cli import main
+
+    (here / "mine" / "late.py").write_text(textwrap.dedent(LATE))
+    # The run has its own copy: 6 gradient steps an update, the 14th fails.
+    spec = "mine.late:Late(calls=13)"
+    words = "--game leaper --steps 64 --num-envs 4 --num-steps 4 --minibatches 2 --epochs 3"
+    words += f" --fidelity {fidelity} --checkpoint-every 0 --hidden-size 8 --device cpu"
+    words += " --method drac --run-dir run"
+    assert main(["train", *words.split(), "--augmentation", spec]) == 1
+    out, err = capsys.readouterr()
+    assert "done" not in out
+    assert err == (
+        "drac train: error: update 3, begun at step 32, failed and is neither logged nor saved:"
+        " aug_policy_loss, aug_value_loss, grad_norm are NaN or infinite with the augmentation"
+        f" '{spec}', in gradient step 2 of 6; the log is run/progress.csv, the newest checkpoint"
+        " run/checkpoint/step_000000000032.pt\n"
+    )
+    for log in ("progress.csv", "arms.csv"):
+        assert len((here / "run" / log).read_text().splitlines()) == 3
+    assert (here / "run" / "eval.csv").read_text().count("\n") == 1

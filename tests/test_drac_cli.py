@@ -15,6 +15,7 @@ from drac import checkpoint, cli
 from drac.config import TrainConfig
 from drac.games import GAMES
 from drac.networks import ActorCritic
+from drac.report import NonFinite
 
 SMALL = ("--steps", "64", "--num-envs", "4", "--num-steps", "16", "--device", "cpu")
 ROOT = Path(__file__).parents[1]
@@ -292,6 +293,7 @@ def test_a_stopped_run_says_so_and_may_be_tried_again(
     [
         (KeyboardInterrupt(), 130, "drac train: stopped"),
         (OSError(28, "No space left on device"), 1, "No space left on device"),
+        (NonFinite("the policy is NaN"), 1, "drac train: error: the policy is NaN"),
     ],
 )
 def test_what_stops_a_run_otherwise_is_one_line(

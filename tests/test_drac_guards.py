@@ -14,8 +14,9 @@ from augmentations import Augmentation, as_float, make
 from drac.arms import try_augmentations
 from drac.config import ConfigError, TrainConfig
 from drac.envs import ProcgenVectorEnv
-from drac.learner import Learner
+from drac.learner import Learner, sample_actions
 from drac.networks import ActorCritic
+from drac.report import NonFinite
 from drac.rollout import Rollout
 from drac.train import prepare
 
@@ -95,11 +96,49 @@ def test_in_all_its_micro_batches(call: int) -> None:
         update(Spoils("nan", call))
 
 
-def test_later_ones_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    for call in (4, 7):  # three micro-batches make a minibatch
-        aug = Spoils("nan", call)
+@pytest.mark.parametrize(("call", "step"), [(4, 2), (7, 1)])  # three micro-batches a minibatch
+def test_later_ones_are_not_but_their_losses_are(call: int, step: int) -> None:
+    aug = Spoils("nan", call)
+    message = (
+        "^aug_policy_loss, aug_value_loss, grad_norm are NaN or infinite with the augmentation"
+        f" 'spoils', in gradient step {step} of 2$"
+    )
+    with pytest.raises(NonFinite, match=message):
         update(aug, times=2)
-        assert aug.calls == 12
+
+
+def test_messages_have_the_user_s_words_for_the_augmentation() -> None:
+    learner = Learner(ActorCritic(5, (3, 16, 16), 16), config())
+    rollout = Rollout(8, 4, (16, 16, 3))
+    spec = "my_package.spoils:Spoils(call=3)"
+    with pytest.raises(ConfigError, match=r"the augmentation 'my_package.spoils:Spoils.call=3.'"):
+        learner.update(rollout, Spoils("nan"), arm=spec)
+    with pytest.raises(NonFinite, match=r"the augmentation 'my_package.spoils:Spoils.call=3.'"):
+        learner.update(rollout, Spoils("nan", call=4), arm=spec)
+
+
+def test_without_augmentation_nothing_is_blamed() -> None:
+    learner = Learner(ActorCritic(5, (3, 16, 16), 16), config(learning_rate=1e30))
+    rollout = Rollout(8, 4, (16, 16, 3))
+    rollout.obs.random_(0, 256)
+    rollout.returns.normal_()
+    with pytest.raises(NonFinite, match="without augmentation, in gradient step 2 of 2"):
+        learner.update(rollout, None)
+
+
+@pytest.mark.parametrize("fidelity", ["paper", "released"])  # the latter samples actions of it
+def test_a_spoiled_policy_is_no_error_of_torch(fidelity: str) -> None:
+    network = ActorCritic(5, (3, 16, 16), 16)
+    with torch.no_grad():
+        network.fc.weight.fill_(torch.nan)
+    with pytest.raises(NonFinite, match="NaN or infinite"):
+        Learner(network, config(fidelity=fidelity)).update(
+            Rollout(8, 4, (16, 16, 3)), make("identity")
+        )
+    with pytest.raises(NonFinite, match="the policy is NaN or infinite"):
+        sample_actions(torch.tensor([[0, torch.nan]]), torch.Generator())
+    with pytest.raises(RuntimeError, match="dim"):  # every other error is as it was
+        sample_actions(torch.zeros(1, 2, 1, 1), torch.Generator())
 
 
 def test_each_arm_has_a_first_minibatch() -> None:
