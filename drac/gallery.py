@@ -189,6 +189,8 @@ def paint(game: str, frames: Frames, columns: list[Column], draws: int) -> Figur
     )
     rows = len(frames.levels) * draws
     below = _MARGIN + title_height + rows * (size + _GAP) + (len(frames.levels) - 1) * _GROUP_GAP
+    if draws == 1:  # no free cell under the last original: its label is below all tiles
+        below += _LINE
     height = below + _GAP + len(caption) * _LINE + _MARGIN
 
     canvas = np.ones((height, width, 3), np.float32)

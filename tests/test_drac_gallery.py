@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 from matplotlib import image
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import augmentations
-from augmentations import Augmentation, as_float, plugins, registry
+from augmentations import PAPER_ARMS, Augmentation, as_float, plugins, registry
 from drac import catalogue, gallery
 from drac.augmentations_cli import listing
 from drac.catalogue import Entry
@@ -193,6 +195,32 @@ def test_tiles_are_the_frames_pixel_by_pixel(tmp_path: Path) -> None:
         for line in (top, top + 134):
             found = picture[line : line + 128, left : left + 128]
             np.testing.assert_allclose(found, tile, atol=3e-3)
+
+
+@pytest.mark.parametrize("draws", [1, 2, 3])
+@pytest.mark.parametrize("number", [1, 3])
+@pytest.mark.parametrize(
+    "specs", [["crop"], ["crop", "cutout-color(color_scale='released')"], list(PAPER_ARMS)]
+)
+def test_no_text_stands_on_another_or_on_a_tile(number: int, draws: int, specs: list[str]) -> None:
+    frames = gallery.Frames(torch.full((number, 3, 64, 64), 0.5), tuple(range(number)))
+    columns = [gallery.augmented(s, augmentations.make(s), frames, draws, seed=0) for s in specs]
+    figure = gallery.paint("coinrun", frames, columns, draws)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    height, width = canvas.buffer_rgba().shape[:2]
+    boxes = [text.get_window_extent() for text in figure.texts]
+    for box, other in combinations(boxes, 2):
+        assert not box.overlaps(other)
+    for box in boxes:
+        assert min(box.x0, box.y0) >= 0
+        assert box.x1 <= width
+        assert box.y1 <= height
+    (tiles,) = figure.images
+    for box in boxes:
+        rows = slice(height - round(box.y1), height - round(box.y0))
+        under = tiles.get_array()[rows, round(box.x0) : round(box.x1)]
+        assert (under == 1).all()
 
 
 def test_the_same_picture_has_the_same_bytes(tmp_path: Path) -> None:
