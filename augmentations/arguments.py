@@ -11,10 +11,15 @@ from typing import Any
 def unknown(kind: str, given: str, valid: Iterable[str]) -> str:
     """One sentence for a name that does not exist: what was given, the nearest, the valid ones."""
     options = list(valid)
-    near = difflib.get_close_matches(given.lower(), options, n=1, cutoff=0.4)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
     choices = f"choose from {', '.join(options)}" if options else "there are none to choose from"
-    return f"unknown {kind} {given!r}{hint}; {choices}"
+    return f"unknown {kind} {given!r}{hint(given, options)}; {choices}"
+
+
+def hint(given: str, valid: Iterable[str]) -> str:
+    """Return " (did you mean 'crop'?)" for the nearest name, whatever its case; "" if none is."""
+    by_lower = {name.lower(): name for name in valid}
+    near = difflib.get_close_matches(given.lower(), by_lower, n=1)
+    return f" (did you mean {by_lower[near[0]]!r}?)" if near else ""
 
 
 def check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:

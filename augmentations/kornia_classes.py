@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +10,7 @@ import torch
 from kornia import augmentation as library
 from torch import Tensor, nn
 
-from augmentations.arguments import unknown
+from augmentations.arguments import hint, unknown
 
 DOCS = "https://kornia.readthedocs.io/en/stable/augmentation.module.html"
 _BASES = (
@@ -53,10 +52,9 @@ def find(class_name: str) -> type[nn.Module]:
     if class_name in _LATE:
         reason = "it draws random numbers while it is applied, so that its draws cannot be replayed"
     elif not inspect.isclass(other):
-        near = difflib.get_close_matches(class_name, usable(), n=1, cutoff=0.4)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        near = hint(class_name, usable())
         raise Refused(
-            f"unknown class {class_name!r} of kornia.augmentation{hint}; its 2D augmentations are"
+            f"unknown class {class_name!r} of kornia.augmentation{near}; its 2D augmentations are"
             f" listed at {DOCS}"
         )
     elif issubclass(other, library.MixAugmentationBaseV2):
@@ -85,7 +83,9 @@ def construct(name: str, cls: type[nn.Module], arguments: Mapping[str, Any]) -> 
         and key not in arguments
     ]
     if missing:
-        raise Refused(f"{name} needs the argument {' and '.join(missing)}")
+        raise Refused(
+            f"{name} needs the argument{'s' * (len(missing) > 1)} {' and '.join(missing)}"
+        )
     given = {
         key: torch.tensor(value) if allowed[key].annotation in (Tensor, "Tensor") else value
         for key, value in arguments.items()

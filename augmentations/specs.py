@@ -65,8 +65,12 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
         raise ValueError(problem)
     try:
         arguments = _literals(f"_({rest}") if bracket else {}
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+    except SyntaxError as error:  # its text would name a file and a line that the user never saw
+        raise ValueError(f"{problem} ({error.msg})") from None
+    except (ValueError, TypeError) as error:
         raise ValueError(f"{problem} ({error})") from None
+    except (RecursionError, MemoryError):
+        raise ValueError(f"{problem} (it is nested too deeply)") from None
     return name, arguments
 
 
@@ -83,16 +87,37 @@ def _literals(call: str) -> dict[str, Any]:
             raise ValueError("an argument has no name")
         if keyword.arg in arguments:
             raise ValueError(f"{keyword.arg} is given twice")
-        # The canonical text must be read as the same value, and be the same in every process.
-        value = ast.literal_eval(keyword.value)
-        if ast.literal_eval(repr(value)) != value:
-            raise ValueError(f"{keyword.arg} is not finite")
-        if any(isinstance(node, ast.Set) for node in ast.walk(keyword.value)):
-            raise ValueError(f"{keyword.arg} contains a set, which has no order")
-        arguments[keyword.arg] = value
+        words = (ast.get_source_segment(call, keyword.value) or "").split()
+        given = _cut(f"{keyword.arg}={' '.join(words)}")
+        arguments[keyword.arg] = _literal(keyword.value, given)
     return arguments
 
 
+def _literal(node: ast.expr, given: str) -> Any:
+    """Return the value of an argument, which is given as "key=value"."""
+    try:
+        value = ast.literal_eval(node)
+    except ValueError:  # its text would show an address in memory
+        kinds = "a number, text, True, False or None, or a tuple, list or dict of them"
+        raise ValueError(f"{given} is not {kinds}") from None
+    # The canonical text must be read as the same value, and be the same in every process.
+    if not _is_same(value, repr(value)):
+        raise ValueError(f"{given} is not finite")
+    if any(isinstance(part, ast.Set) for part in ast.walk(node)):
+        raise ValueError(f"{given} contains a set, which has no order")
+    return value
+
+
+def _is_same(value: Any, text: str) -> bool:
+    try:
+        return bool(ast.literal_eval(text) == value)
+    except ValueError:  # inf is a name, no literal
+        return False
+
+
 def _shorten(spec: object) -> str:
-    text = repr(spec)
+    return _cut(repr(spec))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -212,6 +212,7 @@ def test_spec_slug_and_names() -> None:
 
 REFUSED = [
     ("RandomGausianBlur", "unknown class 'RandomGausianBlur' of kornia.* .did you mean 'RandomGa"),
+    ("Nope", "unknown class 'Nope' of kornia.augmentation; its 2D augmentations"),  # like no other
     ("randominvert", "did you mean 'RandomInvert'.*kornia.readthedocs.io"),
     ("Qzx", "unknown class 'Qzx' of kornia.augmentation; its 2D augmentations are listed at http"),
     ("os", "unknown class"),
@@ -227,7 +228,7 @@ REFUSED = [
     ("RandomDissolving", "it draws random numbers while it is applied"),
     ("RandomInvert(q=1)", "unknown argument of kornia:RandomInvert 'q'; choose from max_val"),
     ("RandomInvert(p=7.0)", r"kornia:RandomInvert: .* 7\.0"),
-    ("RandomGaussianBlur", "needs the argument kernel_size and sigma"),
+    ("RandomGaussianBlur", "needs the arguments kernel_size and sigma"),
     ("RandomGaussianBlur(kernel_size='a', sigma=(1.0,2.0))", "kornia:RandomGaussianBlur: "),
     ("RandomGaussianBlur(kernel_size=(3,3), sigma=(5.0,1.0))", "kornia:RandomGaussianBlur: "),
     ("RandomFisheye(center_x='a', center_y=1, gamma=1)", "kornia:RandomFisheye: "),

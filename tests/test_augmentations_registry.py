@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import augmentations
 from augmentations import Augmentation, canonical, check, registry, slug
+from augmentations.arguments import hint
 
 EIGHT = (
     "crop",
@@ -130,6 +131,12 @@ def test_an_unknown_name_is_answered_with_the_nearest(call, given: str, nearest:
     assert str(error.value).endswith(f"choose from {', '.join(augmentations.names())}")
 
 
+def test_a_hint_is_only_given_where_it_is_close() -> None:
+    assert hint("CRPO", ("Crop", "flip")) == " (did you mean 'Crop'?)"
+    for far in ("nope", "", "conv2d-5x5"):
+        assert hint(far, ("crop", "normalize", "random-conv")) == ""
+
+
 @pytest.mark.parametrize("given", ["zzzz", "a.b", "random-conv-2-3-4-5-6-7-8-9"])
 def test_names_that_are_like_no_other_are_unknown_too(given: str) -> None:
     with pytest.raises(ValueError, match=r"unknown augmentation .*; choose from crop, random-conv"):
@@ -183,6 +190,34 @@ def test_malformed_specifications_are_refused(spec: str) -> None:
         with pytest.raises(ValueError, match="is not a name or name") as error:
             call(spec)
         assert len(str(error.value)) < 400
+
+
+NO_LITERAL = "is not a number, text, True, False or None, or a tuple, list or dict of them)"
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("crop(pad=f())", f"(pad=f() {NO_LITERAL}"),
+        ("crop(size=3, pad=(1,\n f( 2 )))", f"(pad=(1, f( 2 )) {NO_LITERAL}"),
+        ("crop(pad=nan)", f"(pad=nan {NO_LITERAL}"),
+        ("crop(pad=-inf)", f"(pad=-inf {NO_LITERAL}"),
+        ("crop(pad=__import__('os'))", f"(pad=__import__('os') {NO_LITERAL}"),
+        ("crop(pad=1e400)", "(pad=1e400 is not finite)"),
+        ("crop(pad=(1, -1e400))", "(pad=(1, -1e400) is not finite)"),
+        ("crop(pad=1e400j)", "(pad=1e400j is not finite)"),
+        ("crop(pad=[{1, 2}])", "(pad=[{1, 2}] contains a set, which has no order)"),
+        ("crop(pad=", "('(' was never closed)"),
+        ("crop(pad=[" + "f, " * 200 + "])", "f, f, f, ... is not a number"),
+    ],
+)
+def test_a_malformed_specification_is_told_in_the_user_s_words(spec: str, said: str) -> None:
+    with pytest.raises(ValueError, match="is not a name or name") as error:
+        canonical(spec)
+    message = str(error.value)
+    assert said in message
+    for inside in ("object at 0x", "malformed", "<unknown>", "\n"):
+        assert inside not in message
 
 
 @pytest.mark.parametrize(
