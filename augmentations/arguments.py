@@ -38,3 +38,9 @@ def check_number(name: str, value: Any, low: float, high: float) -> None:
     """Raise a ValueError unless `value` is a real number in [low, high] (NaN is not)."""
     if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
         raise ValueError(f"{name} must be a number in [{low}, {high}]; got {value!r}")
+
+
+def check_range(name: str, low: Any, high: Any, most: float) -> None:
+    """Raise a ValueError unless 0 <= low <= high <= most: the arguments min_`name`, max_`name`."""
+    check_number(f"min_{name}", low, 0.0, most)
+    check_number(f"max_{name}", high, low, most)

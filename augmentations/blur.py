@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from augmentations.arguments import check_integer, check_number
+from augmentations.arguments import check_integer, check_number, check_range
 from augmentations.base import (
     Augmentation,
     as_float,
@@ -49,8 +49,7 @@ class RandomBlur(Augmentation):
         check_integer("kernel_size", kernel_size, low=1)
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd; got {kernel_size}")
-        check_number("min_sigma", min_sigma, 0.0, 100.0)
-        check_number("max_sigma", max_sigma, min_sigma, 100.0)
+        check_range("sigma", min_sigma, max_sigma, 100.0)
         check_number("strength", strength, 0.0, 1.0)
         self.kernel_size = kernel_size
         self.min_sigma = min_sigma

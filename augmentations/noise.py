@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from augmentations.arguments import check_number
+from augmentations.arguments import check_number, check_range
 from augmentations.base import (
     Augmentation,
     as_float,
@@ -48,8 +48,7 @@ class RandomNoise(Augmentation):
 
     def __init__(self, min_std: float = 0.05, max_std: float = 0.2, strength: float = 1.0) -> None:
         super().__init__()
-        check_number("min_std", min_std, 0.0, 1.0)
-        check_number("max_std", max_std, min_std, 1.0)
+        check_range("std", min_std, max_std, 1.0)
         check_number("strength", strength, 0.0, 1.0)
         self.min_std = min_std
         self.max_std = max_std

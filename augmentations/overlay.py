@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from augmentations.arguments import check_integer, check_number
+from augmentations.arguments import check_integer, check_number, check_range
 from augmentations.base import (
     CHANNELS,
     Augmentation,
@@ -48,8 +48,7 @@ class RandomOverlay(Augmentation):
     ) -> None:
         super().__init__()
         check_integer("cells", cells, low=1)
-        check_number("min_alpha", min_alpha, 0.0, 1.0)
-        check_number("max_alpha", max_alpha, min_alpha, 1.0)
+        check_range("alpha", min_alpha, max_alpha, 1.0)
         check_number("strength", strength, 0.0, 1.0)
         self.cells = cells
         self.min_alpha = min_alpha

@@ -44,6 +44,11 @@ def distribution(point: metadata.EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else f"of {point.value}"
 
 
+def providers(name: str) -> tuple[str, ...]:
+    """Return the name and version of every package that offers a plug-in of this name."""
+    return tuple(distribution(point) for point in offered().get(name, ()))
+
+
 def problem(name: str, taken: bool = False) -> str | None:
     """Return why no plug-in can be used under this name, in one sentence; None if one can.
 
@@ -51,8 +56,7 @@ def problem(name: str, taken: bool = False) -> str | None:
         name: one that `offered` lists.
         taken: whether another augmentation has the name already, which keeps it.
     """
-    points = offered()[name]
-    packages = " and ".join(distribution(point) for point in points)
+    packages = " and ".join(providers(name))
     if not OWN_NAME.fullmatch(name):
         return (
             f"the plug-in {packages} names an augmentation {name!r}; a name is lower-case words"
@@ -63,7 +67,7 @@ def problem(name: str, taken: bool = False) -> str | None:
             f"the plug-in {packages} names an augmentation {name!r}, but that name is taken:"
             f" {name!r} stays what it was and the plug-in's is ignored"
         )
-    if len(points) > 1:
+    if len(providers(name)) > 1:
         return (
             f"the augmentation {name!r} is offered by several plug-ins, {packages}: none is used;"
             f" uninstall all but one"

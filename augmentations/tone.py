@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from augmentations.arguments import check_integer, check_number
+from augmentations.arguments import check_integer, check_number, check_range
 from augmentations.base import (
     Augmentation,
     as_float,
@@ -70,8 +70,7 @@ class RandomSolarize(Augmentation):
 
     def __init__(self, min_threshold: float = 0.0, max_threshold: float = 1.0) -> None:
         super().__init__()
-        check_number("min_threshold", min_threshold, 0.0, 1.0)
-        check_number("max_threshold", max_threshold, min_threshold, 1.0)
+        check_range("threshold", min_threshold, max_threshold, 1.0)
         self.min_threshold = min_threshold
         self.max_threshold = max_threshold
 

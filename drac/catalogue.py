@@ -47,11 +47,10 @@ def entries() -> list[Entry]:
         # Plug-ins that cannot have the name they want: the list says so itself.
         warnings.simplefilter("ignore", UserWarning)
         usable = [_entry(name) for name in augmentations.names()]
-        problems = {name: registry.problem(name) for name in plugins.offered()}
     ignored = [
-        Entry(name, _distributions(name), error=problem)
-        for name, problem in problems.items()
-        if problem
+        Entry(name, _source(name), error=problem)
+        for name in plugins.offered()
+        if (problem := registry.problem(name))
     ]
     return [*usable, *ignored]
 
@@ -67,11 +66,7 @@ def _entry(name: str) -> Entry:
 def _source(name: str, cls: type[Augmentation] | None = None) -> str:
     if cls and cls.__module__.split(".")[0] == "augmentations":
         return BUILT_IN
-    return _distributions(name) or (cls.__module__ if cls else "registered")
-
-
-def _distributions(name: str) -> str:
-    return ", ".join(map(plugins.distribution, plugins.offered().get(name, ())))
+    return ", ".join(plugins.providers(name)) or (cls.__module__ if cls else "registered")
 
 
 def _summary(cls: type[Augmentation]) -> str:
