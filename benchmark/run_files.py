@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -83,15 +81,6 @@ def final_evaluation(run_dir: Path) -> pd.DataFrame:
     episodes = read_csv(run_dir / "eval.csv", logs.EVAL_COLUMNS)
     last: pd.DataFrame = episodes[episodes["step"] == episodes["step"].max()]
     return last
-
-
-def read_meta(run_dir: Path) -> dict[str, Any]:
-    """Return a run's meta.json, empty if absent or damaged."""
-    try:
-        meta = json.loads((run_dir / logs.META).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return meta if isinstance(meta, dict) else {}
 
 
 def in_use(run_dir: Path) -> bool:

@@ -18,7 +18,6 @@ from benchmark.run_files import (
     DamagedError,
     final_evaluation,
     read_csv,
-    read_meta,
 )
 from benchmark.suites import RunSpec
 from drac import files, logs, methods
@@ -78,7 +77,7 @@ def _lacking_episodes(run_dir: Path, config: TrainConfig) -> Iterator[str]:
 
 
 def _lacking_meta(run_dir: Path, config: TrainConfig) -> Iterator[str]:
-    if not read_meta(run_dir):
+    if not logs.read_meta(run_dir):
         yield f"no readable {logs.META}"
 
 
@@ -169,7 +168,7 @@ class Store:
         row.update(problems=self.problems(spec), settings={}, arms={})
         with contextlib.suppress(ConfigError):
             config = TrainConfig.from_json(run_dir / "config.json")
-            row["settings"] = settings(config, read_meta(run_dir))
+            row["settings"] = settings(config, logs.read_meta(run_dir))
         if not row["problems"]:
             means = final_evaluation(run_dir).groupby("split")["return"].mean()
             row.update({split: float(means[split]) for split in SPLITS})

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, make_dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from drac import files, flags
+from drac import files, flags, provenance
 from drac.augmentations_cli import augmentations_command
 from drac.config import ConfigError, TrainConfig, build, preset_defaults
 
@@ -61,13 +62,28 @@ def train_command(argv: Sequence[str]) -> int:
     )
     values = vars(flags.parse(flags_type, argv, "drac train", TRAIN_HELP))
     run_dir, experiment, results = (values.pop(k) for k in ("run_dir", "experiment", "results"))
-    config = build(values)
+
+    def folder(config: TrainConfig) -> Path:
+        if run_dir is not None:
+            return Path(run_dir)
+        files.check_name("experiment", experiment)
+        return Path(results) / "runs" / run_id(config, experiment)
+
+    try:
+        config = build(values)
+    except ConfigError as error:
+        raise ConfigError(_without_plugin(values, folder) or str(error)) from None
     if flags.peek(argv, "--run-dir") == "":  # an unset variable of a script: not this folder
         raise ConfigError("run_dir is empty; give a folder, or leave --run-dir out")
-    if run_dir is None:
-        files.check_name("experiment", experiment)
-        run_dir = results / "runs" / run_id(config, experiment)
-    return _train(config, run_dir)
+    return _train(config, folder(config))
+
+
+def _without_plugin(values: dict[str, Any], folder: Callable[[TrainConfig], Path]) -> str:
+    """Say which plug-in is missing, if that is why a run that was begun has no valid values."""
+    with contextlib.suppress(ConfigError):  # there is no such run, or other values are bad too
+        run_dir = folder(build(values, recorded=True))
+        return provenance.missing(TrainConfig.from_json(run_dir / "config.json"), run_dir)
+    return ""
 
 
 _RUN_DIR_HELP = "the run's folder, else RESULTS/runs/EXPERIMENT/METHOD/GAME/seedK"
@@ -128,7 +144,8 @@ def evaluate_command(argv: Sequence[str]) -> int:
         split = "test"
     else:
         try:
-            split = build({**config.model_dump(), "levels": given.split}).train_levels
+            other = {**config.model_dump(), "levels": given.split}
+            split = build(other, recorded=True).train_levels
         except ConfigError as error:
             raise ConfigError(f"split must be train, test or levels A-B: {error}") from None
     return _evaluate(given, config, split, **counts)
@@ -149,6 +166,8 @@ def _evaluate(
     if given.out and out.exists():
         raise ConfigError(f"{out} exists; choose another --out")
     files.require_writable(out.parent)
+    if sentence := provenance.missing(config, given.run):
+        print(f"drac evaluate: note: {sentence}; playing does not need it", file=sys.stderr)
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task(f"{config.game}, {given.split} split", total=episodes)
         played = evaluate(

@@ -124,7 +124,7 @@ class TrainConfig(BaseModel):
 
     @pydantic.model_validator(mode="before")
     @classmethod
-    def _fill_in(cls, data: Any) -> Any:
+    def _fill_in(cls, data: Any, info: pydantic.ValidationInfo) -> Any:
         """Take what was not given from the fidelity preset, and unite the spellings of a method."""
         if not isinstance(data, dict):
             return data
@@ -134,7 +134,8 @@ class TrainConfig(BaseModel):
             data.get("augmentation"),
         )
         if isinstance(method, str) and (spec is None or isinstance(spec, str)):
-            data["method"], data["augmentation"] = methods.resolve(method, spec)
+            recorded = bool(info.context)  # see `build`
+            data["method"], data["augmentation"] = methods.resolve(method, spec, recorded)
         return data
 
     @pydantic.field_validator("game")
@@ -159,8 +160,9 @@ class TrainConfig(BaseModel):
 
     @pydantic.field_validator("arms")
     @classmethod
-    def _known_arms(cls, arms: tuple[str, ...]) -> tuple[str, ...]:
-        specs = tuple(augmentation_registry.check(arm) for arm in arms)
+    def _known_arms(cls, arms: tuple[str, ...], info: pydantic.ValidationInfo) -> tuple[str, ...]:
+        check = augmentation_registry.canonical if info.context else augmentation_registry.check
+        specs = tuple(map(check, arms))
         if not specs:
             raise ValueError("arms are empty: name at least one augmentation")
         twice = sorted({spec for spec in specs if specs.count(spec) > 1})
@@ -203,9 +205,8 @@ class TrainConfig(BaseModel):
     @property
     def augmentation_specs(self) -> tuple[str, ...]:
         """What the run augments with: nothing for PPO, one specification, or a bandit's arms."""
-        if not methods.family(self.method).regularized:
-            return ()
-        return (self.augmentation,) if self.augmentation else self.arms
+        specs = (self.augmentation,) if self.augmentation else self.arms
+        return specs if methods.family(self.method).regularized else ()
 
     def to_json(self) -> str:
         """Return the text of config.json."""
@@ -213,7 +214,7 @@ class TrainConfig(BaseModel):
 
     @classmethod
     def from_json(cls, path: Path) -> TrainConfig:
-        """Read a config.json.
+        """Read a config.json; its augmentations need not be installed: see `drac.provenance`.
 
         Raises:
             ConfigError: if the file is missing, damaged or of a format we do not know.
@@ -228,7 +229,7 @@ class TrainConfig(BaseModel):
         if version != FORMAT:
             known = f"this version reads format {FORMAT}"
             raise ConfigError(f"{path} has format {shown(version)}; {known}")
-        return build(data, what=str(path))
+        return build(data, what=str(path), recorded=True)
 
     def continue_from(self, saved: TrainConfig, where: Path) -> TrainConfig:
         """Return this config as the continuation of the run that `saved` began.
@@ -258,14 +259,16 @@ class TrainConfig(BaseModel):
         return wanted
 
 
-def build(values: dict[str, Any], what: str = "") -> TrainConfig:
-    """Build a config from plain values, with errors in one sentence.
+def build(values: dict[str, Any], what: str = "", recorded: bool = False) -> TrainConfig:
+    """Build a config from plain values, with errors in one sentence, which `what` begins.
+
+    If they are `recorded`, those of a run that was begun, its augmentations need not be installed.
 
     Raises:
         ConfigError: instead of pydantic's ValidationError.
     """
     try:
-        return TrainConfig(**values)
+        return TrainConfig.model_validate(values, context={"recorded": True} if recorded else None)
     except pydantic.ValidationError as error:
         raise ConfigError((f"{what}: " if what else "") + explain(error)) from None
 

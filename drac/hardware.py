@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from drac import provenance
 from drac.config import ConfigError, TrainConfig
 
 
@@ -64,6 +65,7 @@ def describe(config: TrainConfig, procgen_build: str) -> dict[str, Any]:
             **{package: _version(package) for package in packages},
         },
         "procgen_build": procgen_build,
+        provenance.PLUGINS: provenance.providers(config),
         "platform": platform.platform(),
         "cpu": cpu_info().get("model name", "") or platform.machine(),
         "device": device,

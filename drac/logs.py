@@ -138,6 +138,15 @@ class RunLog:
         self._events.close()
 
 
+def read_meta(run_dir: Path) -> dict[str, Any]:
+    """Return a run's meta.json, empty if absent or damaged."""
+    try:
+        meta = json.loads((run_dir / META).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return meta if isinstance(meta, dict) else {}
+
+
 def write_meta(run_dir: Path, **facts: Any) -> None:
     """Add facts to a run's meta.json: versions, machine, wall time."""
     path = run_dir / META

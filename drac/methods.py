@@ -94,12 +94,15 @@ def family(method_id: str) -> Method:
     raise ValueError(unknown("method", method_id, method_ids()))
 
 
-def resolve(method_id: str, augmentation: str | None) -> tuple[str, str | None]:
+def resolve(
+    method_id: str, augmentation: str | None, recorded: bool = False
+) -> tuple[str, str | None]:
     """Bring the two spellings of a method into one.
 
     Args:
         method_id: "ppo", "ucb-drac", "drac" or "drac-<augmentation>".
         augmentation: a specification such as "crop" or "flip(axis='vertical')", or None.
+        recorded: both are those of a run that was begun; what they name may be gone since.
 
     Returns:
         The identifier with the augmentation's slug ("drac-flip-axis-vertical") and the canonical
@@ -125,11 +128,12 @@ def resolve(method_id: str, augmentation: str | None) -> tuple[str, str | None]:
                 f" --method {method_id} --augmentation crop; there are"
                 f" {', '.join(augmentation_registry.names())}"
             )
-        if suffix not in augmentation_registry.names():
+        if not recorded and suffix not in augmentation_registry.names():
             ignored = augmentation_registry.problem(suffix)
             raise ValueError(ignored or unknown("method", method_id, method_ids()))
         augmentation = suffix
-    spec = augmentation_registry.check(augmentation)
+    check = augmentation_registry.canonical if recorded else augmentation_registry.check
+    spec = check(augmentation)
     slug = augmentation_registry.slug(spec)
     if suffix not in ("", slug):
         raise ValueError(

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from augmentations import as_float
-from drac import files, hardware
+from drac import files, hardware, provenance
 from drac.arms import build_augmentations, try_augmentations
 from drac.config import TrainConfig
 from drac.learner import autocast, sample_actions
@@ -68,6 +68,7 @@ def prepare(config: TrainConfig, run_dir: Path) -> TrainConfig:
     files.require_writable(run_dir)
     if (run_dir / "config.json").exists():
         config = config.continue_from(TrainConfig.from_json(run_dir / "config.json"), run_dir)
+        provenance.require(config, run_dir)
     made = build_augmentations(config)  # only their classes know which arguments they take
     config = hardware.resolve(config)
     try_augmentations(made, config)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -12,7 +14,7 @@ import pytest
 
 import augmentations
 from augmentations import plugins, registry
-from drac import methods
+from drac import logs, methods, provenance
 from drac.config import ConfigError, TrainConfig, build
 from drac.train import prepare
 
@@ -363,6 +365,96 @@ def test_a_broken_augmentation_is_refused_before_anything_is_written(
     assert message in said
     assert said.count("\n") == 1
     assert not (here / "run").exists()
+
+
+@pytest.fixture
+def trained(install: Install, site: Path, here: Path) -> Path:
+    """A finished run whose augmentation came from a plug-in that has been uninstalled since."""
+    from drac.cli import main
+
+    install("dim-pack", my_dim="Dim")
+    assert main(["train", *TINY, "--method", "drac-my-dim"]) == 0
+    shutil.rmtree(site / "dim_pack-1.2.dist-info")
+    plugins.offered.cache_clear()
+    return here / "results/runs/default/drac-my-dim/leaper/seed0"
+
+
+TINY = (
+    *("--game", "leaper", "--steps", "32", "--num-envs", "4", "--num-steps", "4"),
+    *("--minibatches", "1", "--epochs", "1", "--hidden-size", "8", "--device", "cpu"),
+    *("--eval-episodes", "1", "--eval-envs", "1"),
+)
+
+
+def test_a_run_of_a_plug_in_that_is_gone_is_data(
+    trained: Path, capsys: pytest.CaptureFixture[str], here: Path
+) -> None:
+    from benchmark.cli import main as bench
+    from benchmark.store import validate
+    from drac.cli import main
+
+    relative = trained.relative_to(here)
+    missing = "default/drac-my-dim/leaper/seed0 was trained with the augmentation 'my-dim' of the"
+    missing += " plug-in dim-pack 1.2, which is not installed here"
+    assert json.loads((trained / "meta.json").read_text())["plugins"] == {"my-dim": "dim-pack 1.2"}
+    assert validate(trained) == []
+    capsys.readouterr()
+    for words in (["tables"], ["status"], ["plot", str(relative), "--out", "curve.png"]):
+        assert bench(words) == 0
+        assert "unknown" not in capsys.readouterr().out
+    assert "drac-my-dim" in (here / "results/tables/default/per-game.md").read_text()
+
+    before = {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
+    for words in (
+        ["--method", "drac-my-dim"],
+        ["--method", "drac", "--augmentation", "my-dim"],
+        ["--method", "drac-my-dim", "--steps", "64"],
+        ["--method", "drac-my-dim", "--run-dir", str(relative)],
+    ):
+        assert main(["train", *TINY, *words]) == 2
+        err = capsys.readouterr().err
+        assert err == f"drac train: error: results/runs/{missing}\n"
+    assert before == {path: path.read_bytes() for path in trained.rglob("*") if path.is_file()}
+
+    for game in ("maze", "leapr"):  # no such run was begun
+        assert main(["train", *TINY, "--method", "drac-my-dim", "--game", game]) == 2
+        assert "unknown method 'drac-my-dim'" in capsys.readouterr().err
+
+    for split in ("test", "5-9"):
+        words = [str(relative), "--split", split, "--episodes", "1"]
+        assert main(["evaluate", *words]) == 0
+        err = capsys.readouterr().err
+        assert f"note: results/runs/{missing}; playing does not need it\n" in err
+
+
+def test_a_saved_config_is_no_way_to_train_without_the_plug_in(trained: Path) -> None:
+    config = TrainConfig.from_json(trained / "config.json")
+    with pytest.raises(ConfigError, match="'my-dim' of the plug-in dim-pack 1.2, which is not"):
+        prepare(config, trained)
+    (trained / "meta.json").unlink()
+    with pytest.raises(ConfigError, match="'my-dim' of a plug-in, which is not installed here"):
+        prepare(config, trained)
+    with pytest.raises(ConfigError, match="unknown augmentation 'my-dim'"):
+        prepare(config, trained.parent / "elsewhere")
+
+
+def test_a_bandit_may_miss_several_plug_ins(install: Install, site: Path, tmp_path: Path) -> None:
+    install("dim-pack", my_dim="Dim")
+    install("other", my_other="Dim", my_third="Dim")
+    config = TrainConfig(arms=("crop", "my-dim(strength=0.5)", "my-other", "my-dim(strength=0.1)"))
+    assert provenance.providers(config) == {"my-dim": "dim-pack 1.2", "my-other": "other 1.2"}
+    assert provenance.missing(config, tmp_path) == ""
+    (tmp_path / "config.json").write_text(config.to_json())
+    logs.write_meta(tmp_path, plugins=provenance.providers(config))
+    for module in ("dim_pack", "other"):
+        shutil.rmtree(site / f"{module}-1.2.dist-info")
+    plugins.offered.cache_clear()
+    assert TrainConfig.from_json(tmp_path / "config.json") == config
+    said = "'my-dim' of the plug-in dim-pack 1.2 and 'my-other' of the plug-in other 1.2, which are"
+    assert f"the augmentations {said} not installed here" in provenance.missing(config, tmp_path)
+    install("again", my_dim="Dim", my_other="Dim")
+    install("twice", my_dim="Dim")  # here, if of no use: that is told when it is made
+    assert provenance.missing(config, tmp_path) == ""
 
 
 LATE = """

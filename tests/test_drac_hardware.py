@@ -68,6 +68,7 @@ def test_the_record_is_json_and_complete(monkeypatch: pytest.MonkeyPatch) -> Non
     assert facts["versions"]["numpy"] == np.__version__
     assert {"python", "kornia", "gymnasium", "procgen-drac"} <= facts["versions"].keys()
     assert facts["procgen_build"] == "procgen 0.10.7"
+    assert facts["plugins"] == {}
     assert (facts["device"], facts["precision"]) == ("cpu", "bf16")
     assert facts["threads"] == torch.get_num_threads()
     assert facts["cpu"]

@@ -75,3 +75,14 @@ def test_what_makes_no_sense_is_refused(
     with pytest.raises(ValueError, match=message) as caught:
         resolve(method_id, augmentation)
     assert "\n" not in str(caught.value)
+
+
+def test_what_a_run_recorded_is_not_looked_up() -> None:
+    expected = ("drac-gone", "gone")
+    assert resolve("drac-gone", "gone", recorded=True) == expected
+    assert resolve("drac-gone", None, recorded=True) == expected
+    assert resolve("drac", "gone(x = 1)", recorded=True) == ("drac-gone-x-1", "gone(x=1)")
+    with pytest.raises(ValueError, match="contradict"):
+        resolve("drac-gone", "crop", recorded=True)
+    with pytest.raises(ValueError, match="is not a name or name"):
+        resolve("drac", "gone(", recorded=True)
