@@ -26,7 +26,7 @@ from drac.games import GAMES
 FORMAT = 1
 """Version of config.json. Raised when an old file can no longer be read as it is."""
 
-CONTINUABLE = frozenset({"steps", "checkpoint_every"})
+CONTINUABLE = frozenset({"steps", "checkpoint_every", "threads", "env_groups", "cuda_graphs"})
 """Fields that may change when a run is continued; any other difference is an error."""
 
 
@@ -56,6 +56,15 @@ class TrainConfig(BaseModel):
     precision: Literal["auto", "float32", "bf16"] = Field(
         "auto", description="auto: bf16 autocast where the hardware has it, else float32"
     )
+    threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = Field(
+        "auto", description="of the network on CPU; auto: OMP_NUM_THREADS, else every core"
+    )
+    env_groups: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = Field(
+        "auto",
+        description="groups of envs, stepped while others are served; auto: 2 on CUDA, else 1",
+    )
+    tf32: bool = Field(False, description="TF32 for float32 on CUDA: faster, 10 bits of mantissa")
+    cuda_graphs: bool = Field(True, description="replay recorded gradient steps on CUDA")
 
     # Environment
     mode: Literal["easy", "hard"] = Field("easy", description="Procgen's distribution mode")
@@ -176,6 +185,10 @@ class TrainConfig(BaseModel):
             raise ValueError(
                 f"num_envs {self.num_envs} x num_steps {self.num_steps} = {self.rollout_size} is"
                 f" not divisible by minibatches {self.minibatches}"
+            )
+        if isinstance(self.env_groups, int) and self.num_envs % self.env_groups:
+            raise ValueError(
+                f"num_envs {self.num_envs} is not divisible by env_groups {self.env_groups}"
             )
         if self.rollout_size < 2:
             raise ValueError("one step of one env is no rollout: it needs at least 2 samples")

@@ -126,6 +126,16 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
         self._pristine = True
         self._env = self._make(seed)
 
+    def smaller(self, states: Sequence[bytes]) -> ProcgenVectorEnv:
+        """Return an env of the same kind whose envs go on from `states`, as many as those."""
+        levels = range(self._start_level, self._start_level + self._num_levels)
+        split: Split = levels if self._num_levels else "test"
+        env = ProcgenVectorEnv(
+            self.game, len(states), split, self._seed, self._mode, self._num_threads
+        )
+        env.set_state(states)
+        return env
+
     def _make(self, seed: int) -> ProcgenGym3Env:
         return ProcgenGym3Env(
             num=self.num_envs,
@@ -172,6 +182,15 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
         Raises:
             ValueError: if `actions` are not N integers in 0..14.
         """
+        self.send(actions)
+        return self.receive()
+
+    def send(self, actions: NDArray[np.integer[Any]]) -> None:
+        """Begin a step in Procgen's threads; `receive` must follow.
+
+        Raises:
+            ValueError: if `actions` are not N integers in 0..14.
+        """
         self._require_open()
         actions = np.asarray(actions)
         if actions.shape != (self.num_envs,) or actions.dtype.kind not in "iu":
@@ -182,6 +201,9 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
             raise ValueError(f"actions must be in 0..{NUM_ACTIONS - 1}; got {actions.tolist()}")
         self._pristine = False
         self._env.act(actions)
+
+    def receive(self) -> _Step:
+        """Wait for the step that `send` began and return what `step` returns."""
         rewards, obs, first = self._env.observe()
         self._returns += rewards
         self._lengths += 1
@@ -198,7 +220,8 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
         return obs["rgb"], rewards, first, np.zeros_like(first), infos
 
     def _level_seeds(self, key: str) -> NDArray[np.int64]:
-        return np.array([info[key] for info in self._env.get_info()], np.int64)
+        # gym3's get_info makes a dict for each env; this is the array it makes them from.
+        return np.array(self._env._info[key], np.int64)
 
     def get_state(self) -> list[bytes]:
         """Return the exact state of every env, about 23 KB each, running returns included."""

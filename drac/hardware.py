@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import platform
 import shlex
 import subprocess
@@ -51,7 +53,50 @@ def resolve(config: TrainConfig) -> TrainConfig:
     precision = config.precision
     if precision == "auto":
         precision = "bf16" if has_native_bf16(device) else "float32"
-    return config.model_copy(update={"device": device, "precision": precision})
+    threads = torch.get_num_threads() if config.threads == "auto" else config.threads
+    groups = config.env_groups
+    if groups == "auto":
+        groups = 2 if device == "cuda" and config.num_envs % 2 == 0 else 1
+    return config.model_copy(
+        update={"device": device, "precision": precision, "threads": threads, "env_groups": groups}
+    )
+
+
+def procgen_threads(config: TrainConfig) -> int:
+    """Return how many threads Procgen steps each group of envs with; results do not depend on it.
+
+    On CPU as many as the network has, as the two take turns; a single one is the caller's own (0).
+    On CUDA the groups share the cores.
+    """
+    if config.device == "cpu":
+        return 0 if config.threads == 1 else int(config.threads)
+    return max(1, len(os.sched_getaffinity(0)) // int(config.env_groups))
+
+
+def use(config: TrainConfig) -> None:
+    """Set this process up for a run: threads, TF32, and memory that is kept for the next step."""
+    torch.set_num_threads(int(config.threads))
+    torch.backends.cuda.matmul.allow_tf32 = config.tf32
+    torch.backends.cudnn.allow_tf32 = config.tf32
+    if config.device == "cpu":
+        keep_freed_memory()
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # <malloc.h>
+
+
+def keep_freed_memory() -> None:
+    """Have glibc keep freed memory for the next allocation, in place of giving it back.
+
+    Every micro-batch makes temporaries of tens of megabytes. By default each is mapped anew, and
+    its page faults cost a fifth to a quarter of a training step on CPU (docs/performance.md).
+    Does nothing where the C library is another.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    libc.mallopt(_M_MMAP_MAX, 0)
+    libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def describe(config: TrainConfig, procgen_build: str) -> dict[str, Any]:
@@ -70,7 +115,7 @@ def describe(config: TrainConfig, procgen_build: str) -> dict[str, Any]:
         "cpu": cpu_info().get("model name", "") or platform.machine(),
         "device": device,
         "precision": config.precision,
-        "threads": torch.get_num_threads(),
+        "threads": config.threads,
         "commit": _commit(),
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }

@@ -2,42 +2,52 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from augmentations import Augmentation, as_float, guards
-from drac import losses
+from drac.capture import Captured, Recorder, Tensors, record_cuda_graph
 from drac.config import ConfigError, TrainConfig
 from drac.networks import ActorCritic
-from drac.report import NonFinite, UpdateStats
+from drac.objectives import Inputs, Objective
+from drac.objectives.drac import DrAC
+from drac.phases import Phases, unmeasured
+from drac.report import UpdateStats
 from drac.rollout import Minibatch, Rollout
+from drac.sampling import autocast
 
 Augment = Callable[[Tensor, slice], Tensor]
 """Maps clean images (b, 3, H, W) and their rows in the minibatch to augmented images."""
 
-
 _NAMES = tuple(UpdateStats.__dataclass_fields__)
+_SAMPLES = tuple(field.name for field in fields(Minibatch))
 
 
 class Learner:
     """Owns the network's optimizer and takes its gradient steps.
 
-    Each minibatch's loss is (Raileanu et al. 2021, equations 1 and 5)
+    Each minibatch's loss is its objective's, by default (Raileanu et al. 2021, equations 1 and 5)
 
         J = L_policy + value_coef L_value - entropy_coef H + aug_coef (G_pi + G_V)
+
+    On CPU the gradient is accumulated over micro-batches of `config.micro_batch` images, which
+    fit the cache; every loss is a mean over samples, so the step is that of the whole. On CUDA
+    the step is one piece, recorded as a CUDA graph, and nothing waits for the device before the
+    update's end.
 
     Args:
         network: updated in place.
         config: the hyperparameters.
         minibatch_generator: CPU generator of the minibatches' order.
         augmentation_generator: generator of the augmentations' parameters.
-        target_generator: generator of the actions that `policy_target="sampled"` draws.
+        target_generator: generator of what the objective draws.
             A generator left out is a new one with seed 0.
+        objective: what a gradient step minimizes; None is DrAC's.
+        record: makes the recording on CUDA; tests give one that needs no GPU, and get CUDA's path.
     """
 
     def __init__(
@@ -47,16 +57,29 @@ class Learner:
         minibatch_generator: torch.Generator | None = None,
         augmentation_generator: torch.Generator | None = None,
         target_generator: torch.Generator | None = None,
+        objective: Objective | None = None,
+        record: Recorder | None = None,
     ) -> None:
         self.network = network
         self.config = config
+        self.objective = objective or DrAC(config)
         self.device = network.fc.weight.device
+        on_cuda = self.device.type == "cuda"
+        if on_cuda and config.cuda_graphs:
+            record = record or record_cuda_graph
+        self._captured = Captured(self._step_on_tensors, record) if record else None
+        # On CUDA: one kernel for all weights, which keeps its step count on the device.
         self.optimizer = torch.optim.Adam(
-            network.parameters(), lr=config.learning_rate, eps=config.adam_eps
+            network.parameters(),
+            lr=config.learning_rate,
+            eps=config.adam_eps,
+            fused=on_cuda or None,
+            capturable=on_cuda,
         )
         self.minibatch_generator = minibatch_generator or torch.Generator().manual_seed(0)
         self.augmentation_generator = augmentation_generator or self._new_generator()
         self.target_generator = target_generator or self._new_generator()
+        self.phases: Phases = unmeasured
         self._guarded: list[Augmentation] = []
 
     def _new_generator(self) -> torch.Generator:
@@ -86,23 +109,30 @@ class Learner:
             NonFinite: after the first gradient step whose loss or gradient is not finite; the
                 network is spoiled then.
         """
-        totals = torch.zeros(len(_NAMES), dtype=torch.float64)
+        steps: list[Tensor] = []
         num_steps = self.config.epochs * self.config.minibatches
         name = arm or (guards.title(augmentation) if augmentation else "")
         using = f"with the augmentation {name!r}" if augmentation else "without augmentation"
-        taken = itertools.count(1)
         for _ in range(self.config.epochs):
-            for minibatch in rollout.minibatches(self.config.minibatches, self.minibatch_generator):
+            minibatches = rollout.minibatches(self.config.minibatches, self.minibatch_generator)
+            for _ in range(self.config.minibatches):
+                with self.phases("gather minibatch"):
+                    minibatch = next(minibatches)
                 augment = self._sampled(augmentation, name, minibatch) if augmentation else None
-                stats = self.step(minibatch, augment)
-                stats.check_finite(f"{using}, in gradient step {next(taken)} of {num_steps}")
-                totals += torch.tensor([getattr(stats, field) for field in _NAMES])
+                steps.append(self._step(minibatch, augment, self._draw(minibatch)))
+                if self.device.type == "cpu":  # elsewhere looking means waiting: at the end
+                    _check_finite(steps, len(steps) - 1, num_steps, using)
                 on_step()
+        _check_finite(steps, 0, num_steps, using)
+        totals = torch.zeros_like(steps[0], dtype=torch.float64)
+        for figures in steps:
+            totals += figures.double()
         return UpdateStats(*(totals / num_steps).tolist())
 
     def _sampled(self, augmentation: Augmentation, name: str, minibatch: Minibatch) -> Augment:
         """Draw parameters once for the minibatch; apply them to any rows of it."""
-        params = augmentation.sample(minibatch.obs.shape, self.augmentation_generator)
+        with self.phases("augment"):
+            params = augmentation.sample(minibatch.obs.shape, self.augmentation_generator)
 
         def augment(obs: Tensor, rows: slice) -> Tensor:
             return augmentation.apply(obs, {key: value[rows] for key, value in params.items()})
@@ -112,6 +142,10 @@ class Learner:
         self._guarded.append(augmentation)
         return _guarded(augment, name, params, len(minibatch))
 
+    def _draw(self, minibatch: Minibatch) -> Tensors:
+        num_actions = self.network.policy_head.out_features
+        return self.objective.draw(len(minibatch), num_actions, self.target_generator)
+
     def step(
         self,
         minibatch: Minibatch,
@@ -120,9 +154,6 @@ class Learner:
     ) -> UpdateStats:
         """Take one clipped gradient step.
 
-        The gradient is accumulated over micro-batches of `config.micro_batch` images, which fit
-        the CPU's cache; every loss is a mean over samples, so the step is that of the whole.
-
         Args:
             minibatch: B samples.
             augmented_obs: f(obs), (B, 3, H, W) float, or a function that makes it for some rows,
@@ -130,65 +161,75 @@ class Learner:
             target_actions: (B,) int64 for `policy_target="sampled"`; None draws them from the
                 clean policy.
         """
-        self.optimizer.zero_grad(set_to_none=True)
-        totals = torch.zeros(len(_NAMES) - 1, device=self.device)
+        if target_actions is None:
+            draws = self._draw(minibatch)
+        else:
+            draws = {"target_actions": target_actions}
+        return UpdateStats(*self._step(minibatch, augmented_obs, draws).tolist())
+
+    def _step(
+        self, minibatch: Minibatch, augmented: Tensor | Augment | None, draws: Tensors
+    ) -> Tensor:
+        """Take a gradient step; return the figures of `UpdateStats`, in order, on the device."""
+        if self._captured is None:
+            return self._gradient_step(minibatch, augmented, draws)
+        inputs = {name: getattr(minibatch, name) for name in _SAMPLES}
+        if callable(augmented):
+            with self.phases("augment"):
+                augmented = augmented(as_float(minibatch.obs), slice(None))
+        if augmented is not None:
+            inputs["obs_aug"] = augmented
+        with self.phases("forward, backward"):
+            return self._captured({**inputs, **draws})["figures"]
+
+    def _step_on_tensors(self, inputs: Tensors) -> Tensors:
+        """Take a gradient step on what `_step` put together: what a recording replays."""
+        draws = {
+            name: value for name, value in inputs.items() if name not in (*_SAMPLES, "obs_aug")
+        }
+        minibatch = Minibatch(*(inputs[name] for name in _SAMPLES))
+        return {"figures": self._gradient_step(minibatch, inputs.get("obs_aug"), draws)}
+
+    def _gradient_step(
+        self, minibatch: Minibatch, augmented: Tensor | Augment | None, draws: Tensors
+    ) -> Tensor:
+        # A recording writes to the gradients' memory, which therefore must stay.
+        self.optimizer.zero_grad(set_to_none=self._captured is None)
+        figures = torch.zeros(len(_NAMES) - 1, device=self.device)
         for rows in self._micro_batches(len(minibatch)):
-            part = minibatch[rows]
-            obs = as_float(part.obs)
-            if isinstance(augmented_obs, Tensor):
-                obs_aug: Tensor | None = augmented_obs[rows]
-            else:
-                obs_aug = augmented_obs(obs, rows) if augmented_obs else None
-            targets = None if target_actions is None else target_actions[rows]
-            loss, stats = self._loss(part, obs, obs_aug, targets)
-            weight = len(part) / len(minibatch)
-            (loss * weight).backward()
-            totals += stats * weight
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.max_grad_norm)
-        self.optimizer.step()
-        figures: list[float] = [*totals.tolist(), norm.item()]
-        return UpdateStats(*figures)
+            weight = (rows.stop - rows.start) / len(minibatch)
+            inputs = self._inputs(minibatch[rows], augmented, draws, rows)
+            with self.phases("forward, backward"):
+                with autocast(self.device, self.config.precision):
+                    loss, part = self.objective(self.network, inputs)
+                (loss * weight).backward()
+            figures += part * weight
+        with self.phases("optimizer"):
+            parameters = self.network.parameters()
+            norm = nn.utils.clip_grad_norm_(parameters, self.config.max_grad_norm)
+            self.optimizer.step()
+        return torch.cat([figures, norm.detach().reshape(1)])
+
+    def _inputs(
+        self,
+        samples: Minibatch,
+        augmented: Tensor | Augment | None,
+        draws: Tensors,
+        rows: slice,
+    ) -> Inputs:
+        """Put together what the objective sees of some rows."""
+        obs = as_float(samples.obs)
+        if callable(augmented):
+            with self.phases("augment"):
+                obs_aug: Tensor | None = augmented(obs, rows)
+        else:
+            obs_aug = None if augmented is None else augmented[rows]
+        return Inputs(samples, obs, obs_aug, {key: value[rows] for key, value in draws.items()})
 
     def _micro_batches(self, size: int) -> list[slice]:
         # A GPU has no use for small batches: there the minibatch is one piece.
-        step = self.config.micro_batch if self.device.type == "cpu" else size
+        step = size if self._captured or self.device.type != "cpu" else self.config.micro_batch
         return [slice(start, min(start + step, size)) for start in range(0, size, step)]
-
-    def _forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
-        with autocast(self.device, self.config.precision):
-            logits, value = self.network(obs)
-        return logits, value
-
-    def _loss(
-        self, part: Minibatch, obs: Tensor, obs_aug: Tensor | None, targets: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Return the loss of some samples and the detached figures of `UpdateStats`, in order."""
-        config = self.config
-        logits, value = self._forward(obs)
-        log_probs = F.log_softmax(logits, dim=1).gather(1, part.actions[:, None]).squeeze(1)
-        policy_loss = losses.clipped_policy_loss(
-            log_probs, part.old_log_probs, part.advantages, config.clip
-        )
-        value_loss = losses.clipped_value_loss(value, part.old_values, part.returns, config.clip)
-        entropy = losses.entropy(logits)
-        loss = policy_loss + config.value_coef * value_loss - config.entropy_coef * entropy
-
-        aug_policy_loss = aug_value_loss = torch.zeros((), device=self.device)
-        if obs_aug is not None:
-            if config.policy_target == "sampled" and targets is None:
-                targets = sample_actions(logits.detach(), self.target_generator)
-            logits_aug, value_aug = self._forward(obs_aug)
-            aug_policy_loss = losses.policy_consistency_loss(logits_aug, logits, targets)
-            aug_value_loss = losses.value_consistency_loss(
-                value_aug, value, config.value_consistency_scale
-            )
-            loss = loss + config.aug_coef * (aug_policy_loss + aug_value_loss)
-
-        log_ratio = (log_probs - part.old_log_probs).detach()
-        approx_kl = (log_ratio.exp() - 1 - log_ratio).mean()  # Schulman 2020, estimator k3
-        clip_fraction = ((log_ratio.exp() - 1).abs() > config.clip).float().mean()
-        figures = (policy_loss, value_loss, entropy, aug_policy_loss, aug_value_loss)
-        return loss, torch.stack([*(f.detach() for f in figures), approx_kl, clip_fraction])
 
     def state_dict(self) -> dict[str, Any]:
         """Return optimizer and generators: what the next update depends on, but the network."""
@@ -202,6 +243,8 @@ class Learner:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         self.optimizer.load_state_dict(state["optimizer"])
+        if self._captured:
+            self._captured.clear()  # it wrote to the state that was just replaced
         self.minibatch_generator.set_state(state["minibatches"])
         self.augmentation_generator.set_state(state["augmentation"])
         self.target_generator.set_state(state["targets"])
@@ -227,20 +270,7 @@ def _guarded(augment: Augment, name: str, params: Mapping[str, Tensor], size: in
     return checked
 
 
-def sample_actions(logits: Tensor, generator: torch.Generator) -> Tensor:
-    """Sample from categorical policies: logits (B, A) -> actions (B,) int64.
-
-    Raises:
-        NonFinite: on a CPU, if there is a policy that is NaN. CUDA stops the process instead.
-    """
-    try:
-        return torch.multinomial(logits.softmax(dim=1), 1, generator=generator).squeeze(1)
-    except RuntimeError:
-        if logits.isfinite().all():
-            raise
-        raise NonFinite("the policy is NaN or infinite") from None
-
-
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Return the context in which the network runs: bf16 for "bf16", else as the weights are."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+def _check_finite(steps: list[Tensor], first: int, num_steps: int, using: str) -> None:
+    """Raise NonFinite for the first gradient step, from `first` on, that is not finite."""
+    for number, figures in enumerate(torch.stack(steps[first:]).tolist(), first + 1):
+        UpdateStats(*figures).check_finite(f"{using}, in gradient step {number} of {num_steps}")

@@ -7,15 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from augmentations import as_float
 from drac import files, hardware, provenance
 from drac.arms import build_augmentations, try_augmentations
+from drac.collect import collect, estimate_returns
 from drac.config import TrainConfig
-from drac.learner import autocast, sample_actions
 from drac.report import ArmStats, NonFinite, Report
-from drac.returns import gae
 from drac.session import Session, TrainResult, Watcher
 from drac.signals import Interrupted, stop_requested
 from drac.training import Training
@@ -39,6 +36,7 @@ def train(config: TrainConfig, run_dir: Path | str, watcher: Watcher | None = No
     """
     run_dir, watcher = Path(run_dir), watcher or Watcher()
     config = prepare(config, run_dir)
+    hardware.use(config)
     with files.owned(run_dir), stop_requested(watcher.message) as stopping:
         files.write_text(run_dir / "config.json", config.to_json())
         session = Session(Training(config), run_dir, watcher)
@@ -73,55 +71,6 @@ def prepare(config: TrainConfig, run_dir: Path) -> TrainConfig:
     config = hardware.resolve(config)
     try_augmentations(made, config)
     return config
-
-
-@torch.inference_mode()
-def collect(training: Training, on_step: Callable[[], None] = lambda: None) -> None:
-    """Play one rollout with the current policy: fill in all but advantages and returns."""
-    rollout, env, config = training.rollout, training.env, training.config
-    raw_rewards = np.empty((config.num_steps, config.num_envs))
-    dones = np.empty((config.num_steps, config.num_envs), np.bool_)
-    for t in range(config.num_steps):
-        rollout.obs[t] = torch.from_numpy(training.obs)
-        with autocast(rollout.obs.device, config.precision):
-            logits, values = training.network(as_float(rollout.obs[t].permute(0, 3, 1, 2)))
-        actions = sample_actions(logits, training.policy_generator)
-        rollout.actions[t] = actions
-        rollout.values[t] = values
-        rollout.log_probs[t] = logits.log_softmax(1).gather(1, actions[:, None]).squeeze(1)
-        training.obs, raw_rewards[t], dones[t], _, infos = env.step(actions.cpu().numpy())
-        if "episode" in infos:
-            ended = infos["_episode"]
-            training.episodes += int(ended.sum())
-            episode = infos["episode"]
-            training.recent.extend(
-                zip(episode["r"][ended].tolist(), episode["l"][ended].tolist(), strict=True)
-            )
-        on_step()
-    rollout.rewards.copy_(torch.from_numpy(training.normalizer(raw_rewards, dones)))
-    rollout.dones.copy_(torch.from_numpy(dones))
-
-
-@torch.inference_mode()
-def estimate_returns(training: Training) -> float:
-    """Fill in advantages and returns; return the reward that the bandit is credited with."""
-    rollout, config = training.rollout, training.config
-    obs = torch.from_numpy(training.obs).to(rollout.obs.device)
-    with autocast(rollout.obs.device, config.precision):
-        _, last_value = training.network(as_float(obs.permute(0, 3, 1, 2)))
-    advantages, returns = gae(
-        rollout.rewards,
-        rollout.values,
-        rollout.dones,
-        last_value,
-        config.gamma,
-        config.gae_lambda,
-    )
-    rollout.advantages.copy_(advantages)
-    rollout.returns.copy_(returns)
-    # The released code averages over T+1 rows, the last of them 0 (docs/fidelity.md, "reward").
-    rows = config.num_steps + (config.bandit_reward_rows == "released")
-    return float(returns.double().sum() / (rows * config.num_envs))
 
 
 def iterate(

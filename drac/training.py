@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, cast
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
-from drac import methods
+from drac import hardware, methods, objectives
 from drac.arms import build_augmentations
+from drac.capture import Captured, Tensors
 from drac.config import TrainConfig
 from drac.envs import ProcgenVectorEnv
+from drac.groups import EnvGroups, procgen_groups
 from drac.learner import Learner
 from drac.networks import ActorCritic
+from drac.phases import Phases, unmeasured
 from drac.returns import RewardNormalizer
 from drac.rollout import Rollout
+from drac.sampling import act
 from drac.seeding import stream_seed
 from ucb import ArmSelector, FixedArm, SlidingWindowUCB
 
@@ -28,19 +34,18 @@ class Training:
     """All the state of a run between two updates: what a checkpoint holds.
 
     Args:
-        config: with device and precision resolved.
+        config: what is "auto" in it is resolved here.
         env: None makes the Procgen env that `config` asks for; tests pass their own, which must
             have `get_state`, `set_state` and `observe` to be checkpointed.
     """
 
     def __init__(self, config: TrainConfig, env: VectorEnv[Any, Any, Any] | None = None) -> None:
-        self.config = config
+        self.config = config = hardware.resolve(config)
         seed = config.seed
-        # cast: gymnasium does not know get_state, set_state and observe
-        self.env = cast(Any, _procgen(config) if env is None else env)
-        height, width, channels = self.env.single_observation_space.shape
+        self.env = _procgen(config) if env is None else EnvGroups([env])
+        height, width, channels = self.env.obs_shape
         self.network = ActorCritic(
-            int(self.env.single_action_space.n),
+            self.env.num_actions,
             (channels, height, width),
             config.hidden_size,
             config.residual,
@@ -58,21 +63,40 @@ class Training:
             generator("minibatches", "cpu"),
             generator("augmentation"),
             generator("targets"),
+            objectives.make(config),
         )
         self.augmentations = build_augmentations(config)
         self.selector = build_selector(config, tuple(self.augmentations))
         self.normalizer = RewardNormalizer(config.num_envs, config.reward_gamma, config.reward_clip)
         self.rollout = Rollout(config.num_steps, config.num_envs, (height, width, channels), device)
-        self.obs: NDArray[np.uint8] = self.env.reset()[0]
+        self.obs: NDArray[np.uint8] = self.env.reset()
+        self.act: Callable[[Tensors], Tensors] = partial(act, self.network, config.precision)
+        if config.device == "cuda" and config.cuda_graphs:
+            self.act = Captured(self.act)
         self.arm: str | None = None
         self.update = 0
         self.episodes = 0
         self.recent: deque[tuple[float, int]] = deque(maxlen=EPISODE_WINDOW)
+        self.phases: Phases = unmeasured
 
     @property
     def step(self) -> int:
         """Environment steps so far."""
         return self.update * self.config.rollout_size
+
+    def measure(self, phases: Phases) -> None:
+        """Have `phases` told from now on what the time is spent on."""
+        self.phases = self.learner.phases = phases
+
+    def count_episodes(self, infos: dict[str, Any]) -> None:
+        """Take note of the episodes that ended, in the order of envs."""
+        if "episode" not in infos:
+            return
+        ended, episode = infos["_episode"], infos["episode"]
+        self.episodes += int(ended.sum())
+        self.recent.extend(
+            zip(episode["r"][ended].tolist(), episode["l"][ended].tolist(), strict=True)
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as tensors, numbers, strings, lists and dicts."""
@@ -105,20 +129,23 @@ class Training:
                 module.load_state_dict(module_state)
         self.normalizer.load_state_dict(state["normalizer"])
         self.env.set_state([tensor.numpy().tobytes() for tensor in state["env"]])
-        self.obs = self.env.observe()[0]
+        self.obs = self.env.observe()
         self.arm, self.update, self.episodes = state["arm"], state["update"], state["episodes"]
         self.recent.clear()
         self.recent.extend((value, length) for value, length in state["recent"])
 
 
-def _procgen(config: TrainConfig) -> ProcgenVectorEnv:
-    return ProcgenVectorEnv(
+def _procgen(config: TrainConfig) -> EnvGroups:
+    groups = int(config.env_groups)
+    env = ProcgenVectorEnv(
         config.game,
         config.num_envs,
         config.train_levels,
         seed=stream_seed(config.seed, "env"),
         mode=config.mode,
+        num_threads=hardware.procgen_threads(config),
     )
+    return procgen_groups(env, groups)
 
 
 def build_selector(config: TrainConfig, arms: tuple[str, ...]) -> ArmSelector:

@@ -15,9 +15,10 @@ from torch.nn import functional as F
 
 import augmentations
 from drac.config import TrainConfig
-from drac.learner import Learner, sample_actions
+from drac.learner import Learner
 from drac.networks import ActorCritic
 from drac.rollout import Minibatch, Rollout
+from drac.sampling import sample_actions
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -35,6 +35,8 @@ SMALL: dict[str, Any] = {
     "eval_every": 0,
     "device": "cpu",
     "precision": "float32",
+    "threads": 1,
+    "env_groups": 1,
 }
 
 
@@ -205,15 +207,15 @@ def test_training_returns_are_those_of_finished_episodes(tmp_path: Path) -> None
     """An independent count over the env's infos."""
     training = Training(small(method="ppo", game="starpilot", steps=640))
     seen: list[float] = []
-    step = training.env.step
+    receive = training.env.receive
 
-    def spy(actions: Any) -> Any:
-        out = step(actions)
-        if "episode" in out[4]:
-            seen.extend(out[4]["episode"]["r"][out[4]["_episode"]])
+    def spy(group: int) -> Any:
+        out = receive(group)
+        if "episode" in out[3]:
+            seen.extend(out[3]["episode"]["r"][out[3]["_episode"]])
         return out
 
-    training.env.step = spy
+    training.env.receive = spy  # type: ignore[method-assign]
     for report in iterate(training):
         assert report.episodes == len(seen)
         if seen:

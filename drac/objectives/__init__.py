@@ -1,0 +1,61 @@
+"""What a gradient step minimizes: one file for each published method that changes it.
+
+An objective maps the samples of a micro-batch to a scalar loss, a mean over samples, so that
+micro-batches add up to the minibatch. Everything random in it is drawn beforehand, once a
+minibatch, with one row for each sample: the step is the same however it is cut, and on CUDA it
+can be recorded once and replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from drac import methods
+from drac.config import TrainConfig
+from drac.networks import ActorCritic
+from drac.rollout import Minibatch
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What an objective sees of b samples.
+
+    Shape:
+        obs: (b, 3, H, W), float in [0, 1].
+        obs_aug: f(obs), of the same shape; None without augmentation.
+        draws: random numbers, their first dimension b; see `Objective.draw`.
+    """
+
+    samples: Minibatch
+    obs: Tensor
+    obs_aug: Tensor | None
+    draws: Mapping[str, Tensor]
+
+
+class Objective(Protocol):
+    """The loss of a method."""
+
+    def draw(
+        self, num_samples: int, num_actions: int, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Draw what the loss of a minibatch needs: tensors whose first dimension is B."""
+
+    def __call__(self, network: ActorCritic, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        """Return the loss, and the figures of `UpdateStats` but its `grad_norm`, detached: (7,).
+
+        Called inside the context that sets the network's precision. It must not wait for the
+        device: no `.item()`, no branch on a tensor's values.
+        """
+
+
+def make(config: TrainConfig) -> Objective:
+    """Return the objective of a run's method."""
+    from drac.objectives.drac import DrAC  # they use what this file defines
+    from drac.objectives.ppo import PPO
+
+    return DrAC(config) if methods.family(config.method).regularized else PPO(config)

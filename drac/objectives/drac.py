@@ -1,0 +1,54 @@
+"""Data-regularized actor-critic (Raileanu et al. 2021, equations 3 to 5)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from drac import losses
+from drac.config import TrainConfig
+from drac.networks import ActorCritic
+from drac.objectives import Inputs
+from drac.objectives.ppo import terms
+from drac.sampling import draw_noise, pick_actions
+
+
+class DrAC:
+    """PPO on the clean images, regularized towards the same outputs on augmented ones.
+
+        J = L_PPO + aug_coef (G_pi + G_V)
+
+    The targets of both terms are the clean pass's own outputs, detached: there is no third pass.
+    Without augmented images it is PPO.
+
+    `draws` may hold `target_actions` (B,), the actions sampled from pi(.|s) for
+    `policy_target="sampled"`; otherwise they are picked by `target_noise` (B, A).
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+
+    def draw(
+        self, num_samples: int, num_actions: int, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Draw the noise that picks the actions of `policy_target="sampled"`."""
+        if self.config.policy_target == "exact":
+            return {}
+        return {"target_noise": draw_noise(num_samples, num_actions, generator)}
+
+    def __call__(self, network: ActorCritic, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        """Return the loss and its figures; see `Objective`."""
+        config = self.config
+        logits, value = network(inputs.obs)
+        ppo = terms(logits, value, inputs.samples, config)
+        if inputs.obs_aug is None:
+            none = torch.zeros_like(ppo.loss)
+            return ppo.loss, ppo.figures(none, none)
+        targets = inputs.draws.get("target_actions")
+        if config.policy_target == "sampled" and targets is None:
+            targets = pick_actions(logits.detach(), inputs.draws["target_noise"])
+        logits_aug, value_aug = network(inputs.obs_aug)
+        policy_term = losses.policy_consistency_loss(logits_aug, logits, targets)
+        value_term = losses.value_consistency_loss(value_aug, value, config.value_consistency_scale)
+        loss = ppo.loss + config.aug_coef * (policy_term + value_term)
+        return loss, ppo.figures(policy_term, value_term)

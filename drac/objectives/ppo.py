@@ -1,0 +1,86 @@
+"""Proximal policy optimization (Schulman et al. 2017, equation 9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from drac import losses
+from drac.config import TrainConfig
+from drac.networks import ActorCritic
+from drac.objectives import Inputs
+from drac.rollout import Minibatch
+
+
+@dataclass(frozen=True)
+class Terms:
+    """PPO's loss on some samples, and what it was made from.
+
+    Shape:
+        loss, policy_loss, value_loss, entropy, approx_kl, clip_fraction: ().
+        logits: (b, A), with their gradient.
+        value: (b,), with its gradient.
+    """
+
+    loss: Tensor
+    policy_loss: Tensor
+    value_loss: Tensor
+    entropy: Tensor
+    approx_kl: Tensor
+    clip_fraction: Tensor
+    logits: Tensor
+    value: Tensor
+
+    def figures(self, aug_policy_loss: Tensor, aug_value_loss: Tensor) -> Tensor:
+        """Return what an objective returns beside its loss: (7,)."""
+        own = (self.policy_loss, self.value_loss, self.entropy)
+        rest = (aug_policy_loss, aug_value_loss, self.approx_kl, self.clip_fraction)
+        return torch.stack([figure.detach() for figure in (*own, *rest)])
+
+
+def terms(logits: Tensor, value: Tensor, samples: Minibatch, config: TrainConfig) -> Terms:
+    """Compute PPO's loss from the network's outputs.
+
+    L = L_policy + value_coef L_value - entropy_coef H
+    """
+    log_probs = F.log_softmax(logits, dim=1).gather(1, samples.actions[:, None]).squeeze(1)
+    policy_loss = losses.clipped_policy_loss(
+        log_probs, samples.old_log_probs, samples.advantages, config.clip
+    )
+    value_loss = losses.clipped_value_loss(value, samples.old_values, samples.returns, config.clip)
+    entropy = losses.entropy(logits)
+    log_ratio = (log_probs - samples.old_log_probs).detach()
+    ratio = log_ratio.exp()
+    return Terms(
+        loss=policy_loss + config.value_coef * value_loss - config.entropy_coef * entropy,
+        policy_loss=policy_loss,
+        value_loss=value_loss,
+        entropy=entropy,
+        approx_kl=(ratio - 1 - log_ratio).mean(),  # Schulman 2020, estimator k3
+        clip_fraction=((ratio - 1).abs() > config.clip).float().mean(),
+        logits=logits,
+        value=value,
+    )
+
+
+class PPO:
+    """PPO without augmentation: what an augmentation would make of the images is not looked at."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+
+    def draw(
+        self, num_samples: int, num_actions: int, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Nothing in it is random."""
+        return {}
+
+    def __call__(self, network: ActorCritic, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        """Return the loss and its figures; see `Objective`."""
+        logits, value = network(inputs.obs)
+        ppo = terms(logits, value, inputs.samples, self.config)
+        none = torch.zeros_like(ppo.loss)
+        return ppo.loss, ppo.figures(none, none)
