@@ -127,13 +127,14 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
         self._env = self._make(seed)
 
     def smaller(self, states: Sequence[bytes]) -> ProcgenVectorEnv:
-        """Return an env of the same kind whose envs go on from `states`, as many as those."""
+        """Return an env of the same kind whose envs, and its first reset, begin with `states`."""
         levels = range(self._start_level, self._start_level + self._num_levels)
         split: Split = levels if self._num_levels else "test"
         env = ProcgenVectorEnv(
             self.game, len(states), split, self._seed, self._mode, self._num_threads
         )
         env.set_state(states)
+        env._pristine = True
         return env
 
     def _make(self, seed: int) -> ProcgenGym3Env:

@@ -115,7 +115,7 @@ def describe(config: TrainConfig, procgen_build: str) -> dict[str, Any]:
         "cpu": cpu_info().get("model name", "") or platform.machine(),
         "device": device,
         "precision": config.precision,
-        "threads": config.threads,
+        "threads": torch.get_num_threads(),
         "commit": _commit(),
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }

@@ -395,9 +395,10 @@ def test_the_same_config_continues() -> None:
 
 
 def test_more_steps_and_other_saving_intervals_continue() -> None:
-    assert {"steps", "checkpoint_every"} == CONTINUABLE
+    machine = {"threads": 4, "env_groups": 2, "cuda_graphs": False}  # rounding at most
+    assert {"steps", "checkpoint_every", *machine} == CONTINUABLE
     saved = TrainConfig(steps="1M")
-    wanted = TrainConfig(steps="2M", checkpoint_every=3)
+    wanted = TrainConfig(steps="2M", checkpoint_every=3, **machine)
     assert wanted.continue_from(saved, RUN) == wanted
 
 
@@ -415,6 +416,7 @@ def test_auto_becomes_what_was_resolved() -> None:
 
 OTHER: dict[str, Any] = {
     "game": "maze",
+    "tf32": True,
     "seed": 3,
     "mode": "hard",
     "levels": "0-99",

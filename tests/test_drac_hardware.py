@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 import shlex
+import subprocess
 import sys
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,14 +47,81 @@ def machine(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
 def test_auto_becomes_what_the_machine_has(machine: None, expected: tuple[str, str]) -> None:
     config = hardware.resolve(TrainConfig(seed=3))
     assert (config.device, config.precision) == expected
-    assert config == TrainConfig(seed=3, device=expected[0], precision=expected[1])
+    device, precision = expected
+    rest = {"threads": torch.get_num_threads(), "env_groups": 2 if device == "cuda" else 1}
+    assert config == TrainConfig(seed=3, device=device, precision=precision, **rest)
     assert hardware.resolve(config) == config
 
 
 @pytest.mark.parametrize("machine", [((9, 0), "amx_bf16"), (None, "amx_bf16")], indirect=True)
 def test_what_was_chosen_stays(machine: None) -> None:
-    config = TrainConfig(device="cpu", precision="float32")
+    config = TrainConfig(device="cpu", precision="float32", threads=3, env_groups=4)
     assert hardware.resolve(config) == config
+
+
+def test_an_odd_number_of_envs_stays_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
+    assert hardware.resolve(TrainConfig(num_envs=64)).env_groups == 2
+    assert hardware.resolve(TrainConfig(num_envs=63, minibatches=3)).env_groups == 1
+
+
+def test_procgen_gets_threads_that_do_not_fight_the_networks() -> None:
+    def threads(**options: Any) -> int:
+        return hardware.procgen_threads(hardware.resolve(TrainConfig(device="cpu", **options)))
+
+    assert threads(threads=1) == 0  # the caller's own: two single-threaded runs share two cores
+    assert threads(threads=5) == 5
+    on_cuda = TrainConfig(device="cuda", env_groups=2)
+    cores = len(os.sched_getaffinity(0))
+    assert hardware.procgen_threads(on_cuda) == max(1, cores // 2)
+
+
+def test_a_run_sets_the_process_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[bool] = []
+    monkeypatch.setattr(hardware, "keep_freed_memory", lambda: kept.append(True))
+    before = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
+    try:
+        for tf32 in (True, False):
+            hardware.use(TrainConfig(device="cpu", threads=2, tf32=tf32))
+            assert torch.get_num_threads() == 2
+            assert torch.backends.cudnn.allow_tf32 is tf32
+            assert torch.backends.cuda.matmul.allow_tf32 is tf32
+    finally:
+        torch.set_num_threads(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]
+        torch.backends.cuda.matmul.allow_tf32 = False
+    assert kept == [True, True]
+
+
+_FAULTS = """
+import resource, sys, torch
+from drac import hardware
+torch.set_num_threads(1)
+if sys.argv[1] == "kept":
+    hardware.keep_freed_memory()
+def faults(times):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(times):
+        torch.ones(2**24)  # 64 MiB: 16,384 pages
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults(10)
+print(faults(10))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library than glibc")
+def test_freed_memory_is_kept() -> None:
+    """Once warm, big temporaries cost no page faults; left alone, each of them costs thousands."""
+    faults = {
+        kind: int(
+            subprocess.run(
+                [sys.executable, "-c", _FAULTS, kind], capture_output=True, text=True, check=True
+            ).stdout
+        )
+        for kind in ("kept", "left")
+    }
+    assert faults["kept"] < 5_000 < faults["left"]
 
 
 @pytest.mark.parametrize("machine", [(None, "")], indirect=True)
