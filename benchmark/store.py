@@ -193,16 +193,13 @@ _NO_MATTER = {"game", "method", "seed", "augmentation"} | {
 }
 """Fields that say which run it is, or do not change what its final scores measure."""
 
-_BANDIT_ONLY = {"arms", "bandit_reward_rows"}  # and ucb_...
-
 
 def settings(config: TrainConfig, meta: Mapping[str, Any]) -> dict[str, Any]:
     """Return what two runs must share before their scores may be averaged or compared.
 
-    Options of the bandit are no settings of a method without one.
+    Options that its method does not have are no settings of a run.
     """
-    without = set(_NO_MATTER)
-    if methods.family(config.method).selector in ("none", "fixed"):
-        without |= {name for name, _ in config if name.startswith("ucb_")} | _BANDIT_ONLY
+    own = methods.family(config.method).options
+    without = _NO_MATTER | (methods.options() - {*own})
     values = {name: value for name, value in config if name not in without}
     return {**values, "procgen_build": meta.get("procgen_build", "unknown")}

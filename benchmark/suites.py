@@ -11,6 +11,7 @@ from typing import Any
 from augmentations import PAPER_ARMS
 from augmentations.arguments import unknown
 from drac import config as configs
+from drac import methods as drac_methods
 from drac.config import ConfigError, TrainConfig
 from drac.games import GAMES
 
@@ -144,9 +145,20 @@ def expand(
     if not (methods and games and seeds):
         raise ConfigError("a sweep needs at least one method, one game and one seed")
     seen: set[RunSpec] = set()
+    shares = {method: _share(method, methods, options) for method in methods}
     for seed, game, method in product(seeds, games, methods):
-        config = configs.build({**options, "method": method, "game": game, "seed": seed})
+        config = configs.build({**shares[method], "method": method, "game": game, "seed": seed})
         spec = RunSpec(experiment, config.method, game, seed)
         if spec not in seen:
             seen.add(spec)
             yield spec, config
+
+
+def _share(method: str, methods: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a sweep's options without those that other methods of it have and this one has not."""
+    try:
+        own, *others = [{*drac_methods.family(name).options} for name in (method, *methods)]
+    except ValueError:  # an unknown method: the config says so
+        return dict(options)
+    foreign = set[str]().union(*others) - own
+    return {name: value for name, value in options.items() if name not in foreign}

@@ -199,6 +199,19 @@ class TrainConfig(BaseModel):
             )
         return self
 
+    @pydantic.model_validator(mode="after")
+    def _has_its_options(self) -> TrainConfig:
+        """Refuse a value for an option that the method does not have."""
+        defaults = preset_defaults(self.fidelity)
+        own = methods.family(self.method).options
+        for name in sorted(methods.options() - {*own}):
+            if getattr(self, name) != defaults[name]:
+                raise ValueError(
+                    f"method {self.method!r} has no option {name}; it belongs to"
+                    f" {', '.join(methods.having(name))}"
+                )
+        return self
+
     @property
     def rollout_size(self) -> int:
         """Environment steps of one update."""
@@ -219,7 +232,7 @@ class TrainConfig(BaseModel):
     def augmentation_specs(self) -> tuple[str, ...]:
         """What the run augments with: nothing for PPO, one specification, or a bandit's arms."""
         specs = (self.augmentation,) if self.augmentation else self.arms
-        return specs if methods.family(self.method).regularized else ()
+        return () if methods.family(self.method).augmentations == "none" else specs
 
     def to_json(self) -> str:
         """Return the text of config.json."""
@@ -242,7 +255,7 @@ class TrainConfig(BaseModel):
         if version != FORMAT:
             known = f"this version reads format {FORMAT}"
             raise ConfigError(f"{path} has format {shown(version)}; {known}")
-        return build(data, what=str(path), recorded=True)
+        return build(_without_foreign_options(data), what=str(path), recorded=True)
 
     def continue_from(self, saved: TrainConfig, where: Path) -> TrainConfig:
         """Return this config as the continuation of the run that `saved` began.
@@ -270,6 +283,16 @@ class TrainConfig(BaseModel):
                 f" for; a run can be continued, not shortened"
             )
         return wanted
+
+
+def _without_foreign_options(data: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what the run's method does not look at; version 0.1 saved it."""
+    try:
+        own = methods.family(str(data.get("method"))).options
+    except ValueError:  # an unknown method is for `build` to tell
+        return data
+    foreign = methods.options() - {*own}
+    return {name: value for name, value in data.items() if name not in foreign}
 
 
 def build(values: dict[str, Any], what: str = "", recorded: bool = False) -> TrainConfig:

@@ -1,8 +1,11 @@
-"""The methods that can be trained: data here, objects in `drac.train`, no branch in the loop.
+"""The methods that can be trained: data here, objects made from it in `drac.training`.
 
 A run's method is one identifier, which is also its folder and its row in the tables:
 "ppo", "drac-crop", "ucb-drac". A family such as "drac" takes an augmentation, so that
 `--method drac --augmentation crop` and `--method drac-crop` are the same run.
+
+A method of one's own is one more `Method`, given to `register`; what it is made of may lie in any
+package, as "package.module:Name". Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -13,59 +16,146 @@ from typing import Literal
 from augmentations import registry as augmentation_registry
 from augmentations.arguments import unknown
 
+_PPO = "Schulman et al. 2017; Procgen settings of Cobbe et al. 2020"
 _RAILEANU = "Raileanu et al. 2021, Automatic Data Augmentation for Generalization in Deep RL"
+_RAD = "Laskin et al. 2020, Reinforcement Learning with Augmented Data"
+
+_CONSISTENCY = ("aug_coef", "policy_target", "value_consistency_scale")
+_IMAGES = ("flip_axis", "cutout_color_scale")
+_UCB = ("arms", "ucb_exploration", "ucb_window", "ucb_initial", "ucb_reward", "bandit_reward_rows")
 
 
 @dataclass(frozen=True)
 class Method:
-    """What a method is made of.
+    """What a method is made of. Objects are named as "package.module:Name".
 
     Attributes:
         name: the identifier, or the prefix of a family ("drac" of "drac-crop").
-        summary: one line for `--help` and the tables.
+        summary: one line for `--method help` and the tables.
         source: where it was published.
-        regularized: whether DrAC's two consistency terms are added to PPO's loss.
-        selector: who chooses the augmentation of each update.
+        objective: what a gradient step minimizes: made from the config, a
+            `drac.objectives.Objective`.
+        augmentations: which ones it uses: none; one, fixed by the method's name; one that was found
+            to be the game's best; or those among which its selector chooses.
+        selector: who chooses the augmentation of each update: a function of config and arms.
+        network: a function of config, number of actions, shape of observations and generator.
+        learner: who takes the gradient steps; constructed as `drac.learner.Learner` is.
+        options: fields of the config that this method has and others have not.
     """
 
     name: str
     summary: str
     source: str
-    regularized: bool
-    selector: Literal["none", "fixed", "sliding-window-ucb"]
+    objective: str = "drac.objectives.ppo:PPO"
+    augmentations: Literal["none", "fixed", "best", "several"] = "none"
+    selector: str = "drac.selectors:fixed_arm"
+    network: str = "drac.networks:actor_critic"
+    learner: str = "drac.learner:Learner"
+    options: tuple[str, ...] = ()
 
     @property
     def is_family(self) -> bool:
         """Whether the method is completed by the name of an augmentation."""
-        return self.selector == "fixed"
+        return self.augmentations == "fixed"
 
 
-METHODS: dict[str, Method] = {
-    method.name: method
-    for method in (
-        Method(
-            name="ppo",
-            summary="PPO without augmentation",
-            source="Schulman et al. 2017; Procgen settings of Cobbe et al. 2020",
-            regularized=False,
-            selector="none",
-        ),
-        Method(
-            name="drac",
-            summary="PPO regularized by one fixed augmentation (drac-crop, drac-flip, ...)",
-            source=_RAILEANU,
-            regularized=True,
-            selector="fixed",
-        ),
-        Method(
-            name="ucb-drac",
-            summary="PPO regularized by the augmentation that a UCB bandit chooses each update",
-            source=_RAILEANU,
-            regularized=True,
-            selector="sliding-window-ucb",
-        ),
+METHODS: dict[str, Method] = {}
+"""All methods by name; see `register`."""
+
+
+def register(method: Method) -> None:
+    """Add a method, which from then on can be trained, swept and tabulated by its name.
+
+    Raises:
+        ValueError: if there is one of that name, or the name is no plain word.
+    """
+    if method.name in METHODS:
+        raise ValueError(f"there is a method {method.name!r} already")
+    if not method.name or not all(c.isalnum() or c in "-+_" for c in method.name):
+        raise ValueError(f"a method's name is made of letters, digits, - + and _: {method.name!r}")
+    METHODS[method.name] = method
+
+
+_DRAC = "drac.objectives.drac:DrAC"
+_SLIDING_WINDOW_UCB = "drac.selectors:sliding_window_ucb"
+
+for _method in (
+    Method(name="ppo", summary="PPO without augmentation", source=_PPO),
+    Method(
+        name="drac",
+        summary="PPO regularized by one fixed augmentation (drac-crop, drac-flip, ...)",
+        source=_RAILEANU,
+        objective=_DRAC,
+        augmentations="fixed",
+        options=("augmentation", *_CONSISTENCY, *_IMAGES),
+    ),
+    Method(
+        name="ucb-drac",
+        summary="PPO regularized by the augmentation that a UCB bandit chooses each update",
+        source=_RAILEANU,
+        objective=_DRAC,
+        augmentations="several",
+        selector=_SLIDING_WINDOW_UCB,
+        options=(*_CONSISTENCY, *_IMAGES, *_UCB),
+    ),
+    Method(
+        name="rand-drac",
+        summary="PPO regularized by an augmentation drawn anew each update, all equally likely",
+        source=f"{_RAILEANU}, section 5.3",
+        objective=_DRAC,
+        augmentations="several",
+        selector="drac.selectors:uniform",
+        options=("arms", "bandit_reward_rows", *_CONSISTENCY, *_IMAGES),
+    ),
+    Method(
+        name="rad",
+        summary="PPO's own loss on augmented images (rad-crop, rad-flip, ...)",
+        source=_RAD,
+        objective="drac.objectives.rad:RAD",
+        augmentations="fixed",
+        options=("augmentation", *_IMAGES),
+    ),
+    Method(
+        name="ucb-rad",
+        summary="RAD with the augmentation that a UCB bandit chooses each update",
+        source=f"{_RAILEANU}, section 5.3",
+        objective="drac.objectives.rad:RAD",
+        augmentations="several",
+        selector=_SLIDING_WINDOW_UCB,
+        options=(*_IMAGES, *_UCB),
+    ),
+    Method(
+        name="dra",
+        summary="DrAC's policy term alone (dra-crop, dra-flip, ...)",
+        source=f"{_RAILEANU}, section 5.3",
+        objective="drac.objectives.drac:DrA",
+        augmentations="fixed",
+        options=("augmentation", *_CONSISTENCY, *_IMAGES),
+    ),
+    Method(
+        name="drc",
+        summary="DrAC's value term alone (drc-crop, drc-flip, ...)",
+        source=f"{_RAILEANU}, section 5.3",
+        objective="drac.objectives.drac:DrC",
+        augmentations="fixed",
+        options=("augmentation", *_CONSISTENCY, *_IMAGES),
+    ),
+):
+    register(_method)
+
+
+def options() -> frozenset[str]:
+    """Return every field of the config that only some methods have."""
+    return frozenset(name for method in METHODS.values() for name in method.options)
+
+
+def having(option: str) -> tuple[str, ...]:
+    """Return the names of the methods that have an option; families as "drac-..."."""
+    return tuple(
+        f"{method.name}-..." if method.is_family else method.name
+        for method in METHODS.values()
+        if option in method.options
     )
-}
 
 
 def method_ids() -> tuple[str, ...]:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from drac.config import TrainConfig
+
 Residual = Literal["impala", "released"]
 
 
@@ -115,3 +117,13 @@ class ActorCritic(nn.Module):
         if logits.dtype in (torch.bfloat16, torch.float16):
             logits, value = logits.float(), value.float()
         return logits, value
+
+
+def actor_critic(
+    config: TrainConfig,
+    num_actions: int,
+    obs_shape: tuple[int, int, int],
+    generator: torch.Generator | None = None,
+) -> ActorCritic:
+    """Return the network of most methods."""
+    return ActorCritic(num_actions, obs_shape, config.hidden_size, config.residual, generator)

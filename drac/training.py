@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from drac.returns import RewardNormalizer
 from drac.rollout import Rollout
 from drac.sampling import act
 from drac.seeding import stream_seed
-from ucb import ArmSelector, FixedArm, SlidingWindowUCB
+from ucb import ArmSelector
 
 EPISODE_WINDOW = 100  # episodes in the running mean of the training return
 
@@ -44,11 +45,11 @@ class Training:
         seed = config.seed
         self.env = _procgen(config) if env is None else EnvGroups([env])
         height, width, channels = self.env.obs_shape
-        self.network = ActorCritic(
+        method = methods.family(config.method)
+        self.network: ActorCritic = resolve_name(method.network)(
+            config,
             self.env.num_actions,
             (channels, height, width),
-            config.hidden_size,
-            config.residual,
             torch.Generator().manual_seed(stream_seed(seed, "network")),
         ).to(config.device)
         device = torch.device(config.device)
@@ -57,7 +58,7 @@ class Training:
             return torch.Generator(device).manual_seed(stream_seed(seed, name))
 
         self.policy_generator = generator("policy")
-        self.learner = Learner(
+        self.learner: Learner = resolve_name(method.learner)(
             self.network,
             config,
             generator("minibatches", "cpu"),
@@ -66,7 +67,9 @@ class Training:
             objectives.make(config),
         )
         self.augmentations = build_augmentations(config)
-        self.selector = build_selector(config, tuple(self.augmentations))
+        self.selector: ArmSelector = resolve_name(method.selector)(
+            config, tuple(self.augmentations)
+        )
         self.normalizer = RewardNormalizer(config.num_envs, config.reward_gamma, config.reward_clip)
         self.rollout = Rollout(config.num_steps, config.num_envs, (height, width, channels), device)
         self.obs: NDArray[np.uint8] = self.env.reset()
@@ -148,10 +151,3 @@ def _procgen(config: TrainConfig) -> EnvGroups:
     return procgen_groups(env, groups)
 
 
-def build_selector(config: TrainConfig, arms: tuple[str, ...]) -> ArmSelector:
-    """Make the object that chooses the augmentation of each update."""
-    if methods.family(config.method).selector == "sliding-window-ucb":
-        return SlidingWindowUCB(
-            arms, config.ucb_exploration, config.ucb_window, config.ucb_initial, config.ucb_reward
-        )
-    return FixedArm(arms[0])

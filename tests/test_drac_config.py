@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from augmentations import PAPER_ARMS
+from drac import methods
 from drac.config import (
     CONTINUABLE,
     ConfigError,
@@ -77,6 +78,8 @@ def configs(draw: st.DrawFn) -> TrainConfig:
     given_["method"] = draw(st.sampled_from(("ppo", "ucb-drac", "drac", "drac-rotate")))
     if given_["method"] == "drac":
         given_["augmentation"] = draw(st.sampled_from(SPECS))
+    foreign = methods.options() - {*methods.family(given_["method"]).options}
+    given_ = {name: value for name, value in given_.items() if name not in foreign}
     shape = {"num_envs": envs, "num_steps": minibatches * factor, "minibatches": minibatches}
     given_.setdefault("steps", 25_000_000)
     return TrainConfig(**given_, **shape)
@@ -451,12 +454,40 @@ OTHER: dict[str, Any] = {
 
 def test_every_differing_field_is_named() -> None:
     saved = TrainConfig(device="cpu", precision="float32")
-    wanted = TrainConfig(method="drac-crop", fidelity="released", **OTHER)
-    names = {*OTHER, "method", "fidelity", "augmentation"}
-    assert names == TrainConfig.model_fields.keys() - CONTINUABLE - {"device", "precision"}
-    with pytest.raises(ConfigError, match="another configuration") as caught:
-        wanted.continue_from(saved, RUN)
-    assert set(re.findall(r"(\w+) is .*? there and", str(caught.value))) == names
+    wanted = TrainConfig(method="ucb-drac", fidelity="released", **OTHER)
+    names = {*OTHER, "fidelity"}
+    others = {"device", "precision", "method", "augmentation"}
+    assert names == TrainConfig.model_fields.keys() - CONTINUABLE - others
+    for config, expected in (
+        (wanted, names),
+        (TrainConfig(method="drac-crop"), {"method", "augmentation"}),
+    ):
+        with pytest.raises(ConfigError, match="another configuration") as caught:
+            config.continue_from(saved, RUN)
+        assert set(re.findall(r"(\w+) is .*? there and", str(caught.value))) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "ppo", "ucb_window": 5}, "'ppo' has no option ucb_window; it belongs to ucb-"),
+        ({"method": "drac-crop", "arms": ("flip",)}, "'drac-crop' has no option arms.*ucb-drac"),
+        ({"method": "ucb-rad", "aug_coef": 0.2}, "'ucb-rad' has no option aug_coef.*drac-..., ucb"),
+    ],
+)
+def test_an_option_of_another_method_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        build(options)
+    assert "\n" not in str(caught.value)
+    build({**options, "method": "ucb-drac"})
+
+
+def test_the_file_of_a_run_may_hold_options_its_method_never_had(tmp_path: Path) -> None:
+    """Version 0.1 let them pass."""
+    path = tmp_path / "config.json"
+    data = {**json.loads(TrainConfig(method="ppo").to_json()), "arms": ["flip"]}
+    path.write_text(json.dumps(data))
+    assert TrainConfig.from_json(path) == TrainConfig(method="ppo")
 
 
 def test_only_the_differing_field_is_named() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pkgutil import resolve_name
+
 import pytest
 
 import augmentations
+from drac.config import TrainConfig
 from drac.methods import METHODS, family, method_ids, resolve
 
 FAMILIES = [name for name, method in METHODS.items() if method.is_family]
@@ -29,7 +32,9 @@ def test_a_method_says_what_it_is_and_where_it_comes_from(name: str) -> None:
     assert method.name == name
     assert method.summary
     assert method.source
-    assert method.regularized == (method.selector != "none")
+    made_of = (method.objective, method.selector, method.network, method.learner)
+    assert all(callable(resolve_name(path)) for path in made_of)
+    assert {*method.options} <= TrainConfig.model_fields.keys()
 
 
 @pytest.mark.parametrize("augmentation", augmentations.names())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import Protocol
 
 import torch
@@ -55,7 +56,5 @@ class Objective(Protocol):
 
 def make(config: TrainConfig) -> Objective:
     """Return the objective of a run's method."""
-    from drac.objectives.drac import DrAC  # they use what this file defines
-    from drac.objectives.ppo import PPO
-
-    return DrAC(config) if methods.family(config.method).regularized else PPO(config)
+    objective: Objective = resolve_name(methods.family(config.method).objective)(config)
+    return objective

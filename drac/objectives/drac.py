@@ -25,6 +25,9 @@ class DrAC:
     `policy_target="sampled"`; otherwise they are picked by `target_noise` (B, A).
     """
 
+    weights = (1.0, 1.0)
+    """Of the policy's and the value's term."""
+
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
 
@@ -50,5 +53,19 @@ class DrAC:
         logits_aug, value_aug = network(inputs.obs_aug)
         policy_term = losses.policy_consistency_loss(logits_aug, logits, targets)
         value_term = losses.value_consistency_loss(value_aug, value, config.value_consistency_scale)
-        loss = ppo.loss + config.aug_coef * (policy_term + value_term)
+        policy_weight, value_weight = self.weights
+        regularizer = policy_weight * policy_term + value_weight * value_term
+        loss = ppo.loss + config.aug_coef * regularizer
         return loss, ppo.figures(policy_term, value_term)
+
+
+class DrA(DrAC):
+    """DrAC with the policy's term alone: the actor is regularized, the critic is not."""
+
+    weights = (1.0, 0.0)
+
+
+class DrC(DrAC):
+    """DrAC with the value's term alone: the critic is regularized, the actor is not."""
+
+    weights = (0.0, 1.0)
