@@ -149,5 +149,3 @@ def _procgen(config: TrainConfig) -> EnvGroups:
         num_threads=hardware.procgen_threads(config),
     )
     return procgen_groups(env, groups)
-
-
