@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from augmentations import registry as augmentation_registry
-from augmentations.arguments import unknown
+from augmentations.arguments import hint
 
 _PPO = "Schulman et al. 2017; Procgen settings of Cobbe et al. 2020"
 _RAILEANU = "Raileanu et al. 2021, Automatic Data Augmentation for Generalization in Deep RL"
@@ -181,7 +181,14 @@ def family(method_id: str) -> Method:
         prefix = f"{method.name}-"
         if method.is_family and method_id.startswith(prefix) and method_id != prefix:
             return method
-    raise ValueError(unknown("method", method_id, method_ids()))
+    raise ValueError(_unknown(method_id))
+
+
+def _unknown(method_id: str) -> str:
+    """One sentence: the nearest of all identifiers, and the methods, families by their prefix."""
+    names = [f"{m.name}-<augmentation>" if m.is_family else m.name for m in METHODS.values()]
+    near = hint(method_id, method_ids())
+    return f"unknown method {method_id!r}{near}; choose from {', '.join(names)}"
 
 
 def resolve(
@@ -220,7 +227,7 @@ def resolve(
             )
         if not recorded and suffix not in augmentation_registry.names():
             ignored = augmentation_registry.problem(suffix)
-            raise ValueError(ignored or unknown("method", method_id, method_ids()))
+            raise ValueError(ignored or _unknown(method_id))
         augmentation = suffix
     check = augmentation_registry.canonical if recorded else augmentation_registry.check
     spec = check(augmentation)

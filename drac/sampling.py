@@ -44,7 +44,7 @@ def sample_actions(logits: Tensor, generator: torch.Generator) -> Tensor:
     Raises:
         NonFinite: if there is a policy that is NaN.
     """
-    if not logits.isfinite().all():
+    if logits.softmax(dim=1).isnan().any():
         raise NonFinite("the policy is NaN or infinite")
     return pick_actions(logits, draw_noise(logits.shape[0], logits.shape[1], generator))
 

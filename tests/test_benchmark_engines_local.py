@@ -66,7 +66,7 @@ def alive(pid: int) -> bool:
 
 
 def test_a_job_is_drac_train_with_its_config_in_its_folder(tmp_path: Path) -> None:
-    config = TrainConfig(method="drac-crop", game="maze", seed=3, steps=50_000, arms=("flip",))
+    config = TrainConfig(method="ucb-drac", game="maze", seed=3, steps=50_000, arms=("flip",))
     command = local.train_command(Job("x", config, tmp_path / "a b"))
     assert command[:4] == [sys.executable, "-m", "drac.cli", "train"]
     assert command[4:] == [*flags.as_argv(config), "--run-dir", str(tmp_path / "a b")]

@@ -45,7 +45,7 @@ BROKEN = "raise RuntimeError('the blades are missing')\n"
 
 TINY = [
     *("--num-envs", "4", "--num-steps", "16", "--steps", "128", "--hidden-size", "8"),
-    *("--epochs", "1", "--ucb-initial", "try-each-once", "--eval-episodes", "1"),
+    *("--epochs", "1", "--eval-episodes", "1"),
     *("--device", "cpu", "--precision", "float32"),
 ]
 
@@ -86,6 +86,7 @@ def test_both_are_listed_the_broken_one_with_its_error(
 def test_it_is_an_arm(environment: Environment, tmp_path: Path) -> None:
     words = ["drac", "train", "--game", "coinrun", "--method", "ucb-drac"]
     words += ["--arms", "crop", "darken", "--run-dir", "run", *TINY]
+    words += ["--ucb-initial", "try-each-once"]
     done = environment.run(*words, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     with (tmp_path / "run" / "arms.csv").open(newline="") as file:
