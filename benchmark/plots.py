@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,14 +19,29 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MARKERS = {"train": "o", "test": "s"}
+_STYLES = (("C0", "-"), ("C1", "--"), ("C2", "-."), ("C3", ":"), ("C4", "-"), ("C5", "--"))
+"""Colour and dashes of a setting, which also differ in grey."""
+
+_TOLD = {"method", "game", "seed", "augmentation"}
+"""Fields that a label, or the number of lines, tells already."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What is drawn of a run: (step, train_return) rows, and episodes of evaluations."""
+
+    label: str
+    progress: pd.DataFrame
+    episodes: pd.DataFrame
 
 
 def learning_curves(run_dirs: Sequence[Path], out: Path) -> None:
     """Draw the training return of runs over their steps, and every evaluation.
 
-    The line is the mean raw return of the last 100 training episodes. Each evaluation is a marker
-    with the standard error over its episodes: a filled circle for the training levels, an open
-    square for the full distribution.
+    A thin line is a run's mean raw return of its last 100 training episodes. Runs that differ in
+    the seed alone share a colour, and a thick line is their mean, as far as all of them go. Each
+    evaluation is a marker with the standard error over its episodes: a filled circle for the
+    training levels, an open square for the full distribution.
 
     Args:
         run_dirs: folders that hold config.json and progress.csv; eval.csv is optional.
@@ -39,8 +55,11 @@ def learning_curves(run_dirs: Sequence[Path], out: Path) -> None:
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
-    for number, run_dir in enumerate(run_dirs):
-        _curve(axes, run_dir, f"C{number}")
+    runs = _read(run_dirs)
+    labels = list(dict.fromkeys(run.label for run in runs))
+    for number, label in enumerate(labels):
+        _curves(axes, [run for run in runs if run.label == label], _STYLES[number % len(_STYLES)])
+    _explain_markers(axes, runs)
     axes.set_xlabel("environment steps")
     axes.set_ylabel("episode return")
     axes.xaxis.set_major_formatter(_steps_text)
@@ -56,33 +75,67 @@ def learning_curves(run_dirs: Sequence[Path], out: Path) -> None:
         file.write(picture.getvalue())
 
 
-def _curve(axes: Axes, run_dir: Path, color: str) -> None:
-    config = TrainConfig.from_json(run_dir / "config.json")
-    label = f"{config.method} on {config.game}, seed {config.seed}"
-    progress = read_csv(run_dir / "progress.csv", PROGRESS_COLUMNS)
-    axes.plot(
-        progress["step"],
-        progress["train_return"],
-        color=color,
-        label=f"{label}: last 100 training episodes",
-    )
-    episodes = read_csv(run_dir / "eval.csv", logs.EVAL_COLUMNS)
+def _read(run_dirs: Sequence[Path]) -> list[_Run]:
+    configs = [TrainConfig.from_json(run_dir / "config.json") for run_dir in run_dirs]
+    fields = [name for name in TrainConfig.model_fields if name not in _TOLD]
+    differing = [name for name in fields if len({repr(getattr(c, name)) for c in configs}) > 1]
+    runs = []
+    for run_dir, config in zip(run_dirs, configs, strict=True):
+        more = "".join(f", {name} {getattr(config, name)}" for name in differing)
+        runs.append(
+            _Run(
+                f"{config.method} on {config.game}{more}",
+                read_csv(run_dir / "progress.csv", PROGRESS_COLUMNS),
+                read_csv(run_dir / "eval.csv", logs.EVAL_COLUMNS),
+            )
+        )
+    return runs
+
+
+def _curves(axes: Axes, runs: Sequence[_Run], style: tuple[str, str]) -> None:
+    """Draw runs that differ in the seed alone."""
+    color, dashes = style
+    seeds = "" if len(runs) == 1 else f": mean of {len(runs)} seeds"
+    means = pd.concat([run.progress.set_index("step")["train_return"] for run in runs], axis=1)
+    mean = means.dropna().mean(axis=1)
+    if len(runs) > 1:
+        for run in runs:
+            returns = run.progress["train_return"]
+            axes.plot(run.progress["step"], returns, dashes, color=color, alpha=0.45, linewidth=0.8)
+    axes.plot(mean.index, mean, dashes, color=color, linewidth=2, label=f"{runs[0].label}{seeds}")
+    for run in runs:
+        for split in SPLITS:
+            played = run.episodes[run.episodes["split"] == split].groupby("step")["return"]
+            summary = pd.DataFrame({"mean": played.mean(), "error": played.sem()}).fillna(0)
+            axes.errorbar(
+                summary.index,
+                summary["mean"],
+                summary["error"],
+                fmt=_MARKERS[split],
+                color=color,
+                markerfacecolor=color if split == "train" else "white",
+                capsize=3,
+                clip_on=False,
+                zorder=3,
+            )
+
+
+def _explain_markers(axes: Axes, runs: Sequence[_Run]) -> None:
+    """Add to the legend what lines and markers stand for, where there are any."""
+    axes.plot([], [], color="0.4", linewidth=0.8, label="line: last 100 training episodes")
     for split in SPLITS:
-        returns = episodes[episodes["split"] == split].groupby("step")["return"]
-        summary = pd.DataFrame({"mean": returns.mean(), "error": returns.sem().fillna(0)})
-        if summary.empty:
+        played = pd.concat([run.episodes for run in runs])
+        played = played[played["split"] == split]
+        if played.empty:
             continue
-        axes.errorbar(
-            summary.index,
-            summary["mean"],
-            summary["error"],
-            fmt=_MARKERS[split],
-            color=color,
-            markerfacecolor=color if split == "train" else "white",
-            capsize=3,
-            clip_on=False,
-            zorder=3,
-            label=f"{label}: {split} evaluation, {returns.size().iloc[-1]} episodes",
+        face = "0.4" if split == "train" else "white"
+        axes.plot(
+            [],
+            [],
+            _MARKERS[split],
+            color="0.4",
+            markerfacecolor=face,
+            label=f"evaluation on the {split} split, with standard error",
         )
 
 

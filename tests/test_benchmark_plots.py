@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from matplotlib import image
+from matplotlib.figure import Figure
 
 from benchmark import plots
 from benchmark.cli import main
@@ -28,21 +31,43 @@ def test_a_picture_of_two_runs(run_dir: Path, tmp_path: Path) -> None:
     assert [path.name for path in out.parent.iterdir()] == ["curves.png"]
 
 
-def test_the_curve_is_the_files_numbers(run_dir: Path) -> None:
-    from matplotlib.figure import Figure
-
+def test_the_curve_is_the_files_numbers() -> None:
     axes = Figure().subplots()
-    plots._curve(axes, run_dir, "C0")
+    plots._curves(axes, plots._read([EVIDENCE]), ("C0", "-"))
     line, *_ = axes.get_lines()
     steps, returns = line.get_data()
     assert steps[-1] == 491_520
     assert returns[-1] == 4.58
-    labels = axes.get_legend_handles_labels()[1]
-    assert [label.partition(": ")[2] for label in labels] == [
-        "last 100 training episodes",
-        "train evaluation, 100 episodes",
-        "test evaluation, 100 episodes",
+    assert axes.get_legend_handles_labels()[1] == ["ppo on starpilot"]
+
+
+def with_config(run_dir: Path, **changes: Any) -> Path:
+    path = run_dir / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    return run_dir
+
+
+def test_seeds_share_a_line_of_their_mean(tmp_path: Path) -> None:
+    """As far as all of them go; what differs besides the seed is another line, and is named."""
+    one, two, other = (Path(shutil.copytree(EVIDENCE, tmp_path / name)) for name in "abc")
+    with_config(two, seed=1)
+    with_config(other, precision="float32")
+    lines = (two / "progress.csv").read_text().splitlines()[:5]
+    (two / "progress.csv").write_text("\n".join([lines[0], *lines[1:]]) + "\n")
+    runs = plots._read([one, two, other])
+    assert [run.label for run in runs] == [
+        "ppo on starpilot, precision bf16",
+        "ppo on starpilot, precision bf16",
+        "ppo on starpilot, precision float32",
     ]
+    axes = Figure().subplots()
+    plots._curves(axes, runs[:2], ("C0", "-"))
+    thin, also_thin, mean = axes.get_lines()[:3]
+    assert len(thin.get_xdata()) == 30
+    assert len(also_thin.get_xdata()) == len(mean.get_xdata()) == 4
+    returns = [run.progress["train_return"][3] for run in runs[:2]]
+    assert mean.get_ydata()[-1] == pytest.approx(sum(returns) / 2)
+    assert axes.get_legend_handles_labels()[1] == [f"{runs[0].label}: mean of 2 seeds"]
 
 
 def test_a_run_without_evaluation_is_drawn(run_dir: Path, tmp_path: Path) -> None:
