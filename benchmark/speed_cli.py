@@ -12,26 +12,12 @@ import tyro
 from rich.markup import escape
 
 from augmentations.arguments import unknown
+from benchmark.training_speed_cli import HELP, compare_command, training_command
 from drac import files, flags
 from drac.config import ConfigError
 
 if TYPE_CHECKING:
     from benchmark.augmentation_speed import Report
-
-USAGE = """
-usage: drac-bench speed COMMAND [OPTIONS]
-
-Measure how fast this machine is.
-
-commands:
-  augmentations    images per second of each augmentation, beside kornia's and the released code
-
-examples:
-  drac-bench speed augmentations
-  drac-bench speed augmentations --augmentations crop flip --repeats 9 --json speed.json
-
-`drac-bench speed COMMAND --help` lists the options.
-"""
 
 AUGMENTATIONS_HELP = """Measure the images per second of augmentations, as the trainer uses them,
 and what part of an update each would take. Nothing else should run meanwhile.
@@ -100,8 +86,10 @@ def _measure(specs: Sequence[str], device: str, repeats: int) -> Report:
 
 
 def speed_command(argv: Sequence[str]) -> int:
-    """`drac-bench speed`."""
-    return flags.run_command("drac-bench speed", USAGE, COMMANDS, argv)
+    """`drac-bench speed`: without another word, that of training."""
+    if not argv or argv[0].startswith("-"):
+        return training_command(argv)
+    return flags.run_command("drac-bench speed", HELP, COMMANDS, argv)
 
 
-COMMANDS = {"augmentations": augmentations_command}
+COMMANDS = {"augmentations": augmentations_command, "compare": compare_command}

@@ -48,6 +48,9 @@ class Learner:
             A generator left out is a new one with seed 0.
         objective: what a gradient step minimizes; None is DrAC's.
         record: makes the recording on CUDA; tests give one that needs no GPU, and get CUDA's path.
+
+    Attributes:
+        captured: the recorded gradient step; None where steps are not recorded.
     """
 
     def __init__(
@@ -67,7 +70,7 @@ class Learner:
         on_cuda = self.device.type == "cuda"
         if on_cuda and config.cuda_graphs:
             record = record or record_cuda_graph
-        self._captured = Captured(self._step_on_tensors, record) if record else None
+        self.captured = Captured(self._step_on_tensors, record) if record else None
         # On CUDA: one kernel for all weights, which keeps its step count on the device.
         self.optimizer = torch.optim.Adam(
             network.parameters(),
@@ -171,7 +174,7 @@ class Learner:
         self, minibatch: Minibatch, augmented: Tensor | Augment | None, draws: Tensors
     ) -> Tensor:
         """Take a gradient step; return the figures of `UpdateStats`, in order, on the device."""
-        if self._captured is None:
+        if self.captured is None:
             return self._gradient_step(minibatch, augmented, draws)
         inputs = {name: getattr(minibatch, name) for name in _SAMPLES}
         if callable(augmented):
@@ -180,7 +183,7 @@ class Learner:
         if augmented is not None:
             inputs["obs_aug"] = augmented
         with self.phases("forward, backward"):
-            return self._captured({**inputs, **draws})["figures"]
+            return self.captured({**inputs, **draws})["figures"]
 
     def _step_on_tensors(self, inputs: Tensors) -> Tensors:
         """Take a gradient step on what `_step` put together: what a recording replays."""
@@ -194,7 +197,7 @@ class Learner:
         self, minibatch: Minibatch, augmented: Tensor | Augment | None, draws: Tensors
     ) -> Tensor:
         # A recording writes to the gradients' memory, which therefore must stay.
-        self.optimizer.zero_grad(set_to_none=self._captured is None)
+        self.optimizer.zero_grad(set_to_none=self.captured is None)
         figures = torch.zeros(len(_NAMES) - 1, device=self.device)
         for rows in self._micro_batches(len(minibatch)):
             weight = (rows.stop - rows.start) / len(minibatch)
@@ -228,7 +231,7 @@ class Learner:
 
     def _micro_batches(self, size: int) -> list[slice]:
         # A GPU has no use for small batches: there the minibatch is one piece.
-        step = size if self._captured or self.device.type != "cpu" else self.config.micro_batch
+        step = size if self.captured or self.device.type != "cpu" else self.config.micro_batch
         return [slice(start, min(start + step, size)) for start in range(0, size, step)]
 
     def state_dict(self) -> dict[str, Any]:
@@ -243,8 +246,8 @@ class Learner:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         self.optimizer.load_state_dict(state["optimizer"])
-        if self._captured:
-            self._captured.clear()  # it wrote to the state that was just replaced
+        if self.captured:
+            self.captured.clear()  # it wrote to the state that was just replaced
         self.minibatch_generator.set_state(state["minibatches"])
         self.augmentation_generator.set_state(state["augmentation"])
         self.target_generator.set_state(state["targets"])

@@ -18,6 +18,7 @@ from torch import Tensor
 from augmentations import PAPER_ARMS, Augmentation
 from benchmark.reference import ReferenceLearner, reference_act
 from drac import hardware, objectives
+from drac.arms import build_augmentations
 from drac.capture import Tensors
 from drac.collect import collect, estimate_returns
 from drac.config import TrainConfig
@@ -25,7 +26,7 @@ from drac.learner import Learner
 from drac.networks import ActorCritic
 from drac.rollout import Rollout
 from drac.sampling import act, draw_noise
-from drac.training import Training, build_augmentations
+from drac.training import Training
 
 NUM_ENVS, NUM_STEPS = 8, 32
 METHODS = ("ppo", *(f"drac-{name}" for name in PAPER_ARMS))

@@ -1,0 +1,1 @@
+"""The child process of `drac-bench speed`: it loads torch, measures one thing, and ends."""
