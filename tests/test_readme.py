@@ -62,6 +62,8 @@ def test_the_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPat
         "drac.augmentations_cli.listing",
         "drac.augmentations_cli._show",
         "benchmark.speed_cli._report",
+        "benchmark.training_speed_cli._training",
+        "benchmark.training_speed_cli._compare",
         "benchmark.run_cli._run",
         "benchmark.cli._tabulate",
         "benchmark.plots.learning_curves",
