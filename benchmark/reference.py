@@ -15,12 +15,25 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from augmentations import Augmentation
+from drac import methods
 from drac.capture import Tensors
-from drac.config import TrainConfig
+from drac.config import ConfigError, TrainConfig
 from drac.networks import ActorCritic
 from drac.phases import Phases, unmeasured
 from drac.report import UpdateStats
 from drac.rollout import Rollout
+
+CONSISTENCY = {
+    "drac": (1.0, 1.0),
+    "ucb-drac": (1.0, 1.0),
+    "rand-drac": (1.0, 1.0),
+    "dra": (1.0, 0.0),
+    "drc": (0.0, 1.0),
+}
+"""Method -> the weights of G_pi and G_V in its loss."""
+
+ON_AUGMENTED = ("rad", "ucb-rad")
+"""The methods whose loss is PPO's on the augmented images."""
 
 
 def forward(network: ActorCritic, obs: Tensor) -> tuple[Tensor, Tensor]:
@@ -89,11 +102,15 @@ class ReferenceLearner:
 
     Args:
         network: updated in place; its weights are laid out anew, planar.
-        config: the hyperparameters; `precision` and `micro_batch` are not looked at.
+        config: the hyperparameters and the method, one of this package's; `precision` and
+            `micro_batch` are not looked at.
         minibatch_generator: CPU generator of the minibatches' order.
         augmentation_generator: generator of the augmentations' parameters.
         target_generator: generator of the targets of `policy_target="sampled"`.
             A generator left out is a new one with seed 0.
+
+    Raises:
+        ConfigError: for a method that is not written down here.
     """
 
     def __init__(
@@ -104,6 +121,9 @@ class ReferenceLearner:
         augmentation_generator: torch.Generator | None = None,
         target_generator: torch.Generator | None = None,
     ) -> None:
+        self._method = methods.family(config.method).name
+        if self._method not in ("ppo", *CONSISTENCY, *ON_AUGMENTED):
+            raise ConfigError(f"the reference engine does not know the method {config.method!r}")
         self.network = network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         self.config = config
         device = network.fc.weight.device
@@ -156,15 +176,17 @@ class ReferenceLearner:
 
     def step(self, samples: _Samples, augmentation: Augmentation | None) -> list[float]:
         """Take one gradient step; return the figures of `UpdateStats`, in order."""
-        loss, figures = self._ppo(samples)
+        augmented = None if augmentation is None else self._augmented(samples.obs, augmentation)
+        seen = samples.obs
+        if augmented is not None and self._method in ON_AUGMENTED:
+            seen = augmented
+        loss, figures = self._ppo(seen, samples)
         regularization = [0.0, 0.0]
-        if augmentation is not None:
-            with self.phases("augment"):
-                params = augmentation.sample(samples.obs.shape, self.augmentation_generator)
-                augmented = augmentation.apply(samples.obs, params).contiguous()
-            policy_term, value_term = self._consistency(samples.obs, augmented)
-            loss = loss + self.config.aug_coef * (policy_term + value_term)
-            regularization = [policy_term.item(), value_term.item()]
+        if augmented is not None and self._method in CONSISTENCY:
+            terms = self._consistency(samples.obs, augmented)
+            weights = CONSISTENCY[self._method]
+            loss = loss + self.config.aug_coef * (weights[0] * terms[0] + weights[1] * terms[1])
+            regularization = [term.item() for term in terms]
         self.optimizer.zero_grad()
         with self.phases("forward, backward"):
             loss.backward()
@@ -174,7 +196,12 @@ class ReferenceLearner:
             self.optimizer.step()
         return [*figures[:3], *regularization, *figures[3:], norm.item()]
 
-    def _ppo(self, samples: _Samples) -> tuple[Tensor, list[float]]:
+    def _augmented(self, obs: Tensor, augmentation: Augmentation) -> Tensor:
+        with self.phases("augment"):
+            params = augmentation.sample(obs.shape, self.augmentation_generator)
+            return augmentation.apply(obs, params).contiguous()
+
+    def _ppo(self, seen: Tensor, samples: _Samples) -> tuple[Tensor, list[float]]:
         """Return PPO's loss (Schulman et al. 2017, equation 9) and five figures about it.
 
         L = -E[min(r A, clip(r, 1-e, 1+e) A)] + c_v L_V - c_e H,  r = pi(a|s) / pi_old(a|s)
@@ -182,7 +209,7 @@ class ReferenceLearner:
         """
         config, old_values = self.config, samples.old_values
         with self.phases("forward, backward"):
-            logits, values = forward(self.network, samples.obs)
+            logits, values = forward(self.network, seen)
         probs = logits.softmax(1)
         taken = torch.arange(len(samples.actions), device=logits.device), samples.actions
         log_ratio = logits.log_softmax(1)[taken] - samples.old_log_probs

@@ -16,20 +16,21 @@ import torch
 from torch import Tensor
 
 from augmentations import PAPER_ARMS, Augmentation
-from benchmark.reference import ReferenceLearner, reference_act
+from benchmark.reference import CONSISTENCY, ON_AUGMENTED, ReferenceLearner, reference_act
 from drac import hardware, objectives
 from drac.arms import build_augmentations
 from drac.capture import Tensors
 from drac.collect import collect, estimate_returns
 from drac.config import TrainConfig
 from drac.learner import Learner
+from drac.methods import METHODS as METHODS_OF_DRAC
 from drac.networks import ActorCritic
 from drac.rollout import Rollout
 from drac.sampling import act, draw_noise
 from drac.training import Training
 
 NUM_ENVS, NUM_STEPS = 8, 32
-METHODS = ("ppo", *(f"drac-{name}" for name in PAPER_ARMS))
+METHODS = ("ppo", *(f"drac-{name}" for name in PAPER_ARMS), "rad-crop", "dra-crop", "drc-crop")
 FLOATS = ("log_probs", "values", "rewards", "advantages", "returns")
 
 
@@ -169,6 +170,10 @@ def test_an_update_of_the_real_network(record: Any) -> None:
 def real_network_wanted() -> Weights:
     config = make_config("drac-random-conv", hidden_size=256)
     return expected(config, rollout_of(2), kind=ActorCritic)
+
+
+def test_it_knows_every_method() -> None:
+    assert {"ppo", *CONSISTENCY, *ON_AUGMENTED} == set(METHODS_OF_DRAC)
 
 
 def test_the_figures_are_those_of_the_plain_engine() -> None:
