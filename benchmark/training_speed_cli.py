@@ -72,6 +72,8 @@ class SpeedFlags:
     """first compare this device's engine with the straightforward one"""
     full: _Switch = False
     """time whole updates on CPU too"""
+    attempts: Annotated[str, tyro.conf.arg(metavar="N")] = "1"
+    """measure again what other processes disturb, at most so often; the least disturbed counts"""
     json: Path | None = None
     """a file for the figures"""
 
@@ -80,6 +82,7 @@ def training_command(argv: Sequence[str]) -> int:
     """`drac-bench speed`."""
     given: SpeedFlags = flags.parse(SpeedFlags, argv, "drac-bench speed", HELP)
     workers = flags.whole_number("workers", given.workers, at_least=1)
+    attempts = flags.whole_number("attempts", given.attempts, at_least=1)
     asked = [f"--{name}" for name in ("calibrate", "check") if getattr(given, name)]
     asked += ["--workers"] * (workers > 1)
     if len(asked) > 1:
@@ -94,7 +97,7 @@ def training_command(argv: Sequence[str]) -> int:
         files.require_writable(given.json.parent)
         if given.json.is_dir():
             raise ConfigError(f"{given.json} is a folder")
-    return _training(given, _configs(given), workers)
+    return _training(given, _configs(given), workers, attempts)
 
 
 def _configs(given: SpeedFlags) -> tuple[TrainConfig, ...]:
@@ -110,7 +113,9 @@ def _configs(given: SpeedFlags) -> tuple[TrainConfig, ...]:
     )
 
 
-def _training(given: SpeedFlags, configs: Sequence[TrainConfig], workers: int) -> int:
+def _training(
+    given: SpeedFlags, configs: Sequence[TrainConfig], workers: int, attempts: int
+) -> int:
     """Measure what is asked for and print it. Returns the exit status."""
     from benchmark.training_speed import table
     from benchmark.training_speed.children import ChildFailedError
@@ -118,7 +123,7 @@ def _training(given: SpeedFlags, configs: Sequence[TrainConfig], workers: int) -
     from drac import hardware  # torch is imported from here on
 
     resolved = tuple(dict.fromkeys(hardware.resolve(config) for config in configs))
-    plan = Plan(resolved, given.full)
+    plan = Plan(resolved, given.full, attempts)
     passed = True
     try:
         with _progress(plan) as plan:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,7 +21,7 @@ import torch
 
 from augmentations import PAPER_ARMS, make
 from benchmark.cli import main
-from benchmark.speed_worker import arithmetic, parity, work
+from benchmark.speed_worker import arithmetic, others, parity, work
 from benchmark.training_speed import children, plan, report, table
 from benchmark.training_speed.children import ChildFailedError
 from benchmark.training_speed.compare import compare
@@ -66,6 +68,7 @@ CELL = Cell(
     matmul_mean_gflops=190.0,
     peak_memory_mb=1500.0,
     peak_device_mb=None,
+    others_cores=0.0,
 )
 
 
@@ -308,6 +311,58 @@ def test_the_tables_say_what_was_measured() -> None:
     assert "100 episodes on each split" in text
 
 
+def test_a_disturbed_measurement_is_called_so() -> None:
+    busy = replace(CELL, precision="bf16", others_cores=0.5)
+    text = table.cells(Report(MACHINE, settings(), (CELL, busy))).markdown()
+    assert "measure again; how many: ppo, bf16: 0.50\n" in text
+    assert "measure again" not in table.cells(Report(MACHINE, settings(), (CELL,))).markdown()
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_what_was_disturbed_is_measured_again(
+    attempts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The least disturbed counts; what was not disturbed is measured once."""
+    busy = iter([0.9, 0.4, 0.7, 0.0])
+
+    def run(tasks: Sequence[Task], on_part: Any) -> list[Any]:
+        cell = replace(cell_of(tasks[0]), others_cores=next(busy))
+        return [{"machine": asdict(MACHINE), "cell": asdict(cell)}]
+
+    monkeypatch.setattr(children, "run", run)
+    configs = (config_of("ppo"), config_of("ucb-drac"))
+    found = plan.Plan(configs, attempts=attempts).cells(reference=False)
+    wanted = [0.9, 0.4] if attempts == 1 else [0.4, 0.0]
+    assert [cell.others_cores for cell in found.cells] == wanted
+
+
+def test_workers_do_not_disturb_each_other() -> None:
+    beside = replace(CELL, threads=1, others_cores=2.02)
+    row = Workers(replace(CELL, threads=1), (beside,) * 3, CELL)
+    assert row.others_cores == pytest.approx(0.02)
+    row = replace(row, one=replace(CELL, others_cores=0.3))
+    assert row.others_cores == 0.3
+    text = table.workers(Report(MACHINE, settings(), workers=(row,))).markdown()
+    assert "how many: ppo, float32: 0.30" in text
+
+
+def test_others_are_seen_and_we_are_not_among_them() -> None:
+    """A process at work beside us is seen; what we do ourselves is not counted."""
+    code = (
+        "import time; print(flush=True)\nuntil = time.time() + 60\nwhile time.time() < until: pass"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
+        assert other.stdout
+        other.stdout.readline()
+        watched = others.Others()
+        until = time.perf_counter() + 1
+        while time.perf_counter() < until:
+            pass
+        busy = watched.cores()
+        other.kill()
+    assert 0.05 < busy < (os.cpu_count() or 1) + 0.2
+
+
 def test_the_gpus_memory_has_its_column() -> None:
     cell = replace(CELL, device="cuda", peak_device_mb=2345.6)
     found = Report(MACHINE, settings(), (cell,))
@@ -442,6 +497,7 @@ BAD = {
     "unknown method": ("--methods pqo", "unknown method 'pqo'"),
     "unknown precision": ("--precisions fp8", "precision 'fp8' is not possible"),
     "no methods": ("--methods", "--methods names nothing to measure"),
+    "no attempts": ("--attempts 0", "attempts must be at least 1"),
     "no workers": ("--workers 0", "workers must be at least 1"),
     "not divisible": ("--num-envs 3 --num-steps 3", "not divisible by minibatches 8"),
     "two questions": ("--calibrate --check", "are different measurements"),

@@ -17,6 +17,7 @@ import torch
 
 from augmentations import Augmentation
 from benchmark.speed_worker.arithmetic import flop, matmul_rates
+from benchmark.speed_worker.others import Others
 from benchmark.speed_worker.work import InTurn, play, shorter, take_steps, training_of, warm_up
 from benchmark.training_speed.report import Cell, Machine, Task
 from drac import checkpoint, hardware, methods
@@ -48,7 +49,9 @@ def measure(task: Task, begin: Begin) -> dict[str, Any]:
     warm_up(training, augmentation)
     begin("training")
     whole = not task.gradient_steps
+    others = Others()
     update_s, phases = (_whole if whole else _pieces)(training, augmentation, task)
+    others_cores = others.cores()
     evaluate_s = checkpoint_s = checkpoint_mb = None
     if task.evaluate:
         begin("evaluation")
@@ -78,6 +81,7 @@ def measure(task: Task, begin: Begin) -> dict[str, Any]:
         matmul_mean_gflops=rates.mean,
         peak_memory_mb=memory,
         peak_device_mb=on_device,
+        others_cores=others_cores,
     )
     return {"machine": dataclasses.asdict(_machine(config)), "cell": dataclasses.asdict(cell)}
 

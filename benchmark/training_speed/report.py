@@ -16,6 +16,9 @@ FORMAT = 1
 Engine = Literal["drac", "reference"]
 RUN_STEPS = 25_000_000
 
+DISTURBED = 0.05
+"""Cores that other processes may keep busy before a table says so."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -114,6 +117,7 @@ class Cell:
         matmul_mean_gflops: their mean.
         peak_memory_mb: the process's resident memory at its peak, in 10^6 bytes.
         peak_device_mb: what torch had allocated on a GPU at its peak.
+        others_cores: how many cores other processes kept busy while training was timed.
     """
 
     method: str
@@ -139,6 +143,7 @@ class Cell:
     matmul_mean_gflops: float
     peak_memory_mb: float
     peak_device_mb: float | None
+    others_cores: float
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -180,6 +185,13 @@ class Workers:
     def efficiency(self) -> float:
         """The training's speed-up over that of matrix products."""
         return self.speed_up / self.matmul_speed_up
+
+    @property
+    def others_cores(self) -> float:
+        """How many cores processes kept busy that are none of these, at worst."""
+        beside = (len(self.together) - 1) * self.alone.threads
+        found = [cell.others_cores - beside for cell in self.together]
+        return max(self.alone.others_cores, self.one.others_cores, *found)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.table import NOT_AVAILABLE, Table
-from benchmark.training_speed.report import RUN_STEPS, Cell, Report
+from benchmark.training_speed.report import DISTURBED, RUN_STEPS, Cell, Report, Workers
 from drac.phases import PHASES
 
 _PIECES = (
@@ -41,8 +41,20 @@ def cells(report: Report) -> Table:
                 "of the matrix-product peak: operations that the method needs of the network, over"
                 " those of the best 2048 x 2048 products in the same process, threads and precision"
             ),
+            *_disturbed(report.cells),
         ),
     )
+
+
+def _disturbed(measured: Sequence[Cell | Workers]) -> list[str]:
+    """Return a warning where other processes took part of the machine."""
+    found = [
+        f"{_title(part if isinstance(part, Cell) else part.alone)}: {part.others_cores:.2f}"
+        for part in measured
+        if part.others_cores > DISTURBED
+    ]
+    said = "DISTURBED: other processes kept cores busy meanwhile, measure again; how many: "
+    return [said + ", ".join(found)] if found else []
 
 
 def _row(cell: Cell, every: Sequence[Cell]) -> dict[str, str]:
@@ -116,7 +128,11 @@ def workers(report: Report) -> Table:
     threads = report.workers[0].alone.threads
     data = pd.DataFrame([dataclasses.asdict(row.alone) for row in report.workers])
     said = f"every worker has {threads} thread{'s' * (threads != 1)}; all begin at the same moment"
-    notes = (f"measured on {report.machine.text()}", f"{_settings(report.settings)}; {said}")
+    notes = (
+        f"measured on {report.machine.text()}",
+        f"{_settings(report.settings)}; {said}",
+        *_disturbed(report.workers),
+    )
     return Table("workers", "Runs side by side", pd.DataFrame(rows), data, notes)
 
 
@@ -136,6 +152,7 @@ def calibration(report: Report) -> Table:
     notes = (
         f"measured on {report.machine.text()}",
         "short measurements, for a choice; drac-bench speed measures for the record",
+        *_disturbed(report.cells),
     )
     return Table("calibration", "What was tried", pd.DataFrame(rows), _data(report.cells), notes)
 
