@@ -1,4 +1,4 @@
-"""Augmentations from outside: other packages' entry points, and modules named by the user.
+"""What comes from outside: other packages' entry points, and modules named by the user.
 
 A package offers an augmentation with an entry point, whose object is an `Augmentation` class:
 
@@ -6,6 +6,7 @@ A package offers an augmentation with an entry point, whose object is an `Augmen
     my-blur = "my_package.blur:MyBlur"
 
 Their names are read from the installed packages' metadata; a plug-in is imported when it is made.
+There may be groups of entry points for other things than augmentations: see `Kind`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import functools
 import importlib
 import re
 import sys
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,14 +28,29 @@ OWN_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 """A name under which an augmentation may be registered."""
 
 
+@dataclass(frozen=True)
+class Kind:
+    """What the entry points of a group offer; `noun` names it in messages."""
+
+    group: str
+    noun: str
+
+    def __str__(self) -> str:
+        """Return the noun with its article."""
+        return f"{'an' if self.noun[0] in 'aeiou' else 'a'} {self.noun}"
+
+
+AUGMENTATIONS = Kind(GROUP, "augmentation")
+
+
 @functools.cache
-def offered() -> dict[str, tuple[metadata.EntryPoint, ...]]:
+def offered(kind: Kind = AUGMENTATIONS) -> dict[str, tuple[metadata.EntryPoint, ...]]:
     """Return the plug-ins by name, in the order of the alphabet; several may want the same name.
 
     The metadata are read once a process. Nothing is imported.
     """
     found: dict[str, dict[tuple[str, str], metadata.EntryPoint]] = {}
-    for point in metadata.entry_points(group=GROUP):
+    for point in metadata.entry_points(group=kind.group):
         # A package may be found twice, such as installed and in the working directory.
         found.setdefault(point.name, {}).setdefault((distribution(point), point.value), point)
     return {name: tuple(found[name].values()) for name in sorted(found)}
@@ -44,49 +61,50 @@ def distribution(point: metadata.EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else f"of {point.value}"
 
 
-def providers(name: str) -> tuple[str, ...]:
+def providers(name: str, kind: Kind = AUGMENTATIONS) -> tuple[str, ...]:
     """Return the name and version of every package that offers a plug-in of this name."""
-    return tuple(distribution(point) for point in offered().get(name, ()))
+    return tuple(distribution(point) for point in offered(kind).get(name, ()))
 
 
-def problem(name: str, taken: bool = False) -> str | None:
+def problem(name: str, taken: bool = False, kind: Kind = AUGMENTATIONS) -> str | None:
     """Return why no plug-in can be used under this name, in one sentence; None if one can.
 
     Args:
         name: one that `offered` lists.
-        taken: whether another augmentation has the name already, which keeps it.
+        taken: whether another one has the name already, and keeps it.
+        kind: of plug-in.
     """
-    packages = " and ".join(providers(name))
+    packages = " and ".join(providers(name, kind))
     if not OWN_NAME.fullmatch(name):
         return (
-            f"the plug-in {packages} names an augmentation {name!r}; a name is lower-case words"
+            f"the plug-in {packages} names {kind} {name!r}; a name is lower-case words"
             f" joined by '-', so it is ignored"
         )
     if taken:
         return (
-            f"the plug-in {packages} names an augmentation {name!r}, but that name is taken:"
+            f"the plug-in {packages} names {kind} {name!r}, but that name is taken:"
             f" {name!r} stays what it was and the plug-in's is ignored"
         )
-    if len(providers(name)) > 1:
+    if len(providers(name, kind)) > 1:
         return (
-            f"the augmentation {name!r} is offered by several plug-ins, {packages}: none is used;"
+            f"the {kind.noun} {name!r} is offered by several plug-ins, {packages}: none is used;"
             f" uninstall all but one"
         )
     return None
 
 
-def load(name: str) -> Any:
+def load(name: str, kind: Kind = AUGMENTATIONS) -> Any:
     """Import what the plug-in of this name offers.
 
     Raises:
         ValueError: if that fails; it names the plug-in and its error.
     """
-    (point,) = offered()[name]
+    (point,) = offered(kind)[name]
     try:
         return point.load()
     except (Exception, SystemExit) as error:  # a plug-in's module may raise anything; others work
         raise ValueError(
-            f"the augmentation {name!r} cannot be used, as the plug-in {distribution(point)} could"
+            f"the {kind.noun} {name!r} cannot be used, as the plug-in {distribution(point)} could"
             f" not be imported: {told(error)}"
         ) from error
 

@@ -10,12 +10,16 @@ from augmentations import PAPER_ARMS
 from benchmark import published
 from benchmark.comparable import apart_from_published, common_settings, counted, missing, shortened
 from benchmark.table import NOT_AVAILABLE, Table
+from drac import methods
 from drac.games import GAMES
 
 NO_RUNS = "no runs"
 NOT_COMPARABLE = "not comparable: settings differ"
 
-_PREFIX, _BANDIT = "drac-", "ucb-drac"
+BEST_FROM = "best-from.csv"
+"""The file of `sweep_choices`, for `--best-from`."""
+
+_FAMILY, _PREFIX, _BANDIT = "drac", "drac-", "ucb-drac"
 _HOW_CHOSEN = (
     "By the sweep: highest mean test return over seeds among runs of fixed augmentations"
     " (drac-<augmentation>). By the bandit: the arm selected in most updates, over all seeds."
@@ -35,7 +39,7 @@ def best_augmentations(runs: pd.DataFrame) -> Table:
         runs: as `Store.load` returns them.
     """
     complete = counted(runs)
-    fixed = complete[complete["method"].str.startswith(_PREFIX)]
+    fixed = _fixed(complete)
     bandit = complete[complete["method"] == _BANDIT]
     paper, source = published.best_augmentation()
     cells: list[dict[str, Any]] = []
@@ -58,6 +62,35 @@ def best_augmentations(runs: pd.DataFrame) -> Table:
     notes = [*short, *missing(runs), *lacking, *settings, _HOW_CHOSEN, f"By the paper: {source}."]
     title = "Best augmentation per game"
     return Table("best-augmentation", title, pd.DataFrame(cells), pd.DataFrame(data), tuple(notes))
+
+
+def sweep_choices(runs: pd.DataFrame) -> pd.DataFrame:
+    """The best fixed augmentation of each game, as `drac.best` reads it; for `--best-from`.
+
+    Of several with the same mean test return it is the first of the paper's eight, in its order,
+    else of the alphabet. Games are left out in which settings differ.
+
+    Args:
+        runs: as `Store.load` returns them.
+
+    Returns:
+        Columns `game`, `augmentation`, `test_mean`, `compared` (augmentations) and `runs`.
+    """
+    rows: list[dict[str, Any]] = []
+    for game, own in _fixed(counted(runs)).groupby("game"):
+        if _differ(own):
+            continue
+        means = own.groupby("augmentation")["test"].mean()
+        ties = [str(name) for name in means.index[means >= means.max() - 1e-9]]
+        best = next((arm for arm in PAPER_ARMS if arm in ties), ties[0])
+        number = {"test_mean": means.max(), "compared": len(means), "runs": len(own)}
+        rows.append({"game": game, "augmentation": best, **number})
+    return pd.DataFrame(rows, columns=["game", "augmentation", "test_mean", "compared", "runs"])
+
+
+def _fixed(complete: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs of DrAC with a fixed augmentation: drac-crop, but not drac-best."""
+    return complete[[methods.family(name).name == _FAMILY for name in complete["method"]]]
 
 
 def _sweep_choice(runs: pd.DataFrame) -> tuple[str, dict[str, Any]]:

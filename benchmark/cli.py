@@ -48,7 +48,8 @@ STATUS_HELP = """Show how many runs of each experiment are complete, and what th
 example: drac-bench status --experiment demo"""
 
 TABLES_HELP = """Tabulate the finished runs of an experiment beside the published numbers, print the
-tables and write them as Markdown and CSV below RESULTS/tables.
+tables and write them as Markdown and CSV below RESULTS/tables. Where fixed augmentations of DrAC
+were compared, best-from.csv is the best of each game, for --method drac-best --best-from.
 
 example: drac-bench tables --experiment demo"""
 
@@ -133,6 +134,7 @@ def tables_command(argv: Sequence[str]) -> int:
 
 def _tabulate(store: Store, experiments: tuple[str, ...]) -> None:
     from benchmark import tables
+    from benchmark.best_augmentation import BEST_FROM, sweep_choices
 
     runs = store.load(spec for name in experiments for spec in store.specs(name))
     folder = store.tables / "+".join(experiments)
@@ -144,6 +146,9 @@ def _tabulate(store: Store, experiments: tuple[str, ...]) -> None:
         files.write_text(folder / f"{table.name}.md", table.markdown())
         files.write_text(folder / f"{table.name}.csv", table.data.to_csv(index=False))
     files.write_text(folder / "runs.csv", tables.every_run(runs).to_csv(index=False))
+    best = sweep_choices(runs)
+    if len(best):
+        files.write_text(folder / BEST_FROM, best.to_csv(index=False))
     print(f"written to {folder}")
 
 

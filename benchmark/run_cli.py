@@ -36,7 +36,7 @@ def _help(text: str) -> Any:
 _Words = tuple[str, ...]
 _RUN_FLAGS: list[Any] = [
     ("suite", Annotated[str | None, _help("a suite from the list above")], None),
-    ("methods", Annotated[_Words, _help("methods to run (default: the suite's)")], ()),
+    ("methods", Annotated[_Words, _help("methods, or all (default: the suite's)")], ()),
     ("games", Annotated[_Words, _help("games, or all (default: the suite's, else all)")], ()),
     ("seeds", Annotated[_Words, _help("e.g. 0-2, or 0 1 (default: the suite's, else 0)")], ()),
     ("experiment", Annotated[str | None, _help("name (default: the suite's, else default)")], None),
@@ -70,7 +70,9 @@ def run_command(argv: Sequence[str]) -> int:
     runs = list(
         suites.expand(
             experiment,
-            own["methods"] or (suite.methods if suite else ()),
+            suites.parse_methods(
+                own["methods"] or (suite.methods if suite else ()), given["augmentation"]
+            ),
             suites.parse_games(own["games"] or (suite.games if suite else ["all"])),
             suites.parse_seeds(own["seeds"]) or (suite.seeds if suite else (0,)),
             given,

@@ -156,18 +156,21 @@ class Store:
         """Return one row per run: its result, its settings, and what it lacks.
 
         Columns: `experiment, method, game, seed, problems` (list of str), `train, test` (mean of
-        the final episodes; NaN where incomplete), `settings` (dict of what must agree between
+        the final episodes; NaN where incomplete), `augmentation` (specification of a fixed one,
+        else ""), `settings` (dict of what must agree between
         runs that are averaged; empty where unknown), `arms` (dict arm -> count of the last
         update; empty where incomplete).
         """
-        columns = ["experiment", "method", "game", "seed", "problems", *SPLITS, "settings", "arms"]
+        columns = ["experiment", "method", "game", "seed", "problems", *SPLITS]
+        columns += ["augmentation", "settings", "arms"]
         return pd.DataFrame([self._row(spec) for spec in specs], columns=columns)
 
     def _row(self, spec: RunSpec) -> dict[str, Any]:
         run_dir, row = self.run_dir(spec), dict(vars(spec))
-        row.update(problems=self.problems(spec), settings={}, arms={})
+        row.update(problems=self.problems(spec), augmentation="", settings={}, arms={})
         with contextlib.suppress(ConfigError):
             config = TrainConfig.from_json(run_dir / "config.json")
+            row["augmentation"] = config.augmentation or ""
             row["settings"] = settings(config, logs.read_meta(run_dir))
         if not row["problems"]:
             means = final_evaluation(run_dir).groupby("split")["return"].mean()

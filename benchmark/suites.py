@@ -128,6 +128,19 @@ def parse_games(words: Sequence[str]) -> tuple[str, ...]:
     return GAMES if "all" in words else tuple(dict.fromkeys(words))
 
 
+def parse_methods(words: Sequence[str], augmentation: str | None = None) -> tuple[str, ...]:
+    """Read methods; "all" stands for each of them, families with one augmentation.
+
+    Args:
+        words: as given.
+        augmentation: of the sweep, which then is that of the families; None takes crop.
+    """
+    if "all" not in words:
+        return tuple(words)
+    known = drac_methods.known().values()
+    return tuple(f"{m.name}-crop" if m.is_family and not augmentation else m.name for m in known)
+
+
 def expand(
     experiment: str,
     methods: Sequence[str],
@@ -157,8 +170,13 @@ def expand(
 def _share(method: str, methods: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
     """Return a sweep's options without those that other methods of it have and this one has not."""
     try:
-        own, *others = [{*drac_methods.family(name).options} for name in (method, *methods)]
+        own, *others = [_options(drac_methods.family(name)) for name in (method, *methods)]
     except ValueError:  # an unknown method: the config says so
         return dict(options)
     foreign = set[str]().union(*others) - own
     return {name: value for name, value in options.items() if name not in foreign}
+
+
+def _options(method: drac_methods.Method) -> set[str]:
+    """Return the options that a sweep's are for: which augmentation is best is looked up."""
+    return {*method.options} - ({"augmentation"} if method.augmentations == "best" else set())

@@ -7,6 +7,7 @@ sentence, which names the augmentation as the user wrote it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import Tensor
 import augmentations
 from augmentations import Augmentation, as_float, guards
 from augmentations.errors import told
+from drac import methods
 from drac.config import ConfigError, TrainConfig
 from drac.seeding import seed_sequence, stream_seed
 
@@ -47,6 +49,9 @@ def build_augmentations(config: TrainConfig) -> dict[str, Augmentation | None]:
     Raises:
         ConfigError: for arguments that an augmentation does not have, or impossible ones.
     """
+    if learned := methods.family(config.method).learned:
+        augmentation: Augmentation = resolve_name(learned)(config)
+        return {augmentation.name: augmentation}
     preset: dict[str, dict[str, Any]] = {
         "flip": {"axis": config.flip_axis},
         "cutout-color": {"color_scale": config.cutout_color_scale},

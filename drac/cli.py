@@ -14,6 +14,7 @@ import tyro
 from drac import files, flags, provenance
 from drac.augmentations_cli import augmentations_command
 from drac.config import ConfigError, TrainConfig, build, preset_defaults
+from drac.method_list import listing
 
 USAGE = """
 usage: drac COMMAND [OPTIONS]
@@ -27,6 +28,7 @@ commands:
 
 examples:
   drac train --game bigfish --method ucb-drac --seed 0 --steps 25M
+  drac train --method help
   drac evaluate results/runs/default/ucb-drac/bigfish/seed0 --split test --episodes 100
   drac augmentations show --game coinrun --out gallery.png
 
@@ -36,7 +38,8 @@ examples:
 TRAIN_HELP = """Train one agent on the training levels of a game, then evaluate it on them and on
 unseen ones. The same command continues a run that was stopped; a larger --steps prolongs it.
 
-example: drac train --game bigfish --method ucb-drac --seed 0 --steps 1M"""
+example: drac train --game bigfish --method ucb-drac --seed 0 --steps 1M
+all methods: drac train --method help"""
 
 EVALUATE_HELP = """Play episodes with the newest checkpoint of a run, print their statistics and
 keep every episode in a CSV file.
@@ -51,6 +54,9 @@ def run_id(config: TrainConfig, experiment: str) -> str:
 
 def train_command(argv: Sequence[str]) -> int:
     """`drac train`."""
+    if flags.peek(argv, "--method") == "help":
+        print(listing())
+        return 0
     flags_type = make_dataclass(
         "TrainFlags",
         [

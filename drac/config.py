@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from augmentations import PAPER_ARMS
 from augmentations import registry as augmentation_registry
 from augmentations.arguments import unknown
-from drac import methods
+from drac import best, methods, spellings
 from drac.counts import Count, shown
 from drac.fidelity import PRESETS, Fidelity
 from drac.games import GAMES
@@ -95,6 +95,9 @@ class TrainConfig(BaseModel):
 
     # DrAC
     augmentation: str | None = Field(None, description="for --method drac: crop, flip, ...")
+    best_from: str | None = Field(
+        None, description="CSV of each game's best for drac-best, rad-best; none: the published"
+    )
     aug_coef: float = Field(0.1, ge=0, description="alpha_r, weight of the consistency terms")
     policy_target: Literal["exact", "sampled"] = Field(
         "exact", description="exact KL, or cross-entropy of a sampled action" + _DIFFERS
@@ -125,6 +128,16 @@ class TrainConfig(BaseModel):
         "rollout", description="average returns over T rows, or over T+1 with a zero" + _DIFFERS
     )
 
+    # meta-drac
+    meta_conv: Literal["learned", "frozen"] = Field(
+        "learned", description="whether the convolution is meta-learned" + _DIFFERS
+    )
+    meta_inner_lr: float = Field(5e-4, gt=0, description="step size of the inner step")
+    meta_learning_rate: float = Field(5e-4, gt=0, description="Adam's step size of the convolution")
+    meta_train_share: float = Field(
+        0.9, gt=0, lt=1, description="part of the rollout for the inner step, the rest is outer"
+    )
+
     # Evaluation and saving
     eval_every: Count = Field(500_000, ge=0, description="steps between evaluations; 0: at the end")
     eval_episodes: int = Field(100, ge=1, description="episodes on each split per evaluation")
@@ -144,7 +157,12 @@ class TrainConfig(BaseModel):
         )
         if isinstance(method, str) and (spec is None or isinstance(spec, str)):
             recorded = bool(info.context)  # see `build`
-            data["method"], data["augmentation"] = methods.resolve(method, spec, recorded)
+            data["method"], spec = spellings.resolve(method, spec, recorded)
+            game = data.get("game", cls.model_fields["game"].default)
+            wanted = methods.family(data["method"]).augmentations == "best" and game in GAMES
+            if wanted and not (recorded and spec):
+                spec = best.augmentation(game, data.get("best_from"), spec)
+            data["augmentation"] = spec
         return data
 
     @pydantic.field_validator("game")
@@ -204,7 +222,9 @@ class TrainConfig(BaseModel):
         """Refuse a value for an option that the method does not have."""
         defaults = preset_defaults(self.fidelity)
         own = methods.family(self.method).options
-        for name in sorted(methods.options() - {*own}):
+        if absent := sorted({*own} - type(self).model_fields.keys()):
+            raise ValueError(f"method {self.method!r} lists options that no run has: {absent}")
+        for name in sorted((methods.options() & type(self).model_fields.keys()) - {*own}):
             if getattr(self, name) != defaults[name]:
                 raise ValueError(
                     f"method {self.method!r} has no option {name}; it belongs to"
@@ -230,9 +250,12 @@ class TrainConfig(BaseModel):
 
     @property
     def augmentation_specs(self) -> tuple[str, ...]:
-        """What the run augments with: nothing for PPO, one specification, or a bandit's arms."""
+        """What the run augments with: one specification, a bandit's arms, or nothing to be named.
+
+        The latter are PPO and the methods that learn their augmentation.
+        """
         specs = (self.augmentation,) if self.augmentation else self.arms
-        return () if methods.family(self.method).augmentations == "none" else specs
+        return () if methods.family(self.method).augmentations in ("none", "learned") else specs
 
     def to_json(self) -> str:
         """Return the text of config.json."""

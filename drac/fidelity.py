@@ -17,6 +17,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "flip_axis": "horizontal",
         "cutout_color_scale": "unit",
         "bandit_reward_rows": "rollout",
+        "meta_conv": "learned",
     },
     "released": {
         "residual": "released",
@@ -25,6 +26,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "flip_axis": "vertical",
         "cutout_color_scale": "released",
         "bandit_reward_rows": "released",
+        "meta_conv": "frozen",
     },
 }
 """What `fidelity` sets: the options in which the paper's text and the released code differ."""

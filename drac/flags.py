@@ -41,7 +41,8 @@ def config_fields(defaults: Mapping[str, Any], exclude: Iterable[str] = ()) -> l
         if name == "arms":
             annotation: Any = Annotated[tuple[str, ...], tyro.conf.arg(help=help_text)]
         elif default is None:
-            annotation = Annotated[str | None, tyro.conf.arg(help=help_text, metavar="SPEC")]
+            metavar = "FILE" if name == "best_from" else "SPEC"
+            annotation = Annotated[str | None, tyro.conf.arg(help=help_text, metavar=metavar)]
         else:
             annotation, default = text(help_text, _metavar(name)), str(default)
         fields.append((name, annotation, default))

@@ -2,14 +2,16 @@
 
 A run's method is one identifier, which is also its folder and its row in the tables:
 "ppo", "drac-crop", "ucb-drac". A family such as "drac" takes an augmentation, so that
-`--method drac --augmentation crop` and `--method drac-crop` are the same run.
+`--method drac --augmentation crop` and `--method drac-crop` are the same run: `drac.spellings`.
 
-A method of one's own is one more `Method`, given to `register`; what it is made of may lie in any
-package, as "package.module:Name". Nothing here imports torch.
+A method of one's own is one more `Method`, given to `register` or offered by an entry point
+(`drac.method_plugins`, docs/methods.md); what it is made of may lie in any package, as
+"package.module:Name". Nothing here imports torch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +24,7 @@ _RAD = "Laskin et al. 2020, Reinforcement Learning with Augmented Data"
 
 _CONSISTENCY = ("aug_coef", "policy_target", "value_consistency_scale")
 _IMAGES = ("flip_axis", "cutout_color_scale")
+_META = ("meta_conv", "meta_inner_lr", "meta_learning_rate", "meta_train_share")
 _UCB = ("arms", "ucb_exploration", "ucb_window", "ucb_initial", "ucb_reward", "bandit_reward_rows")
 
 
@@ -36,7 +39,9 @@ class Method:
         objective: what a gradient step minimizes: made from the config, a
             `drac.objectives.Objective`.
         augmentations: which ones it uses: none; one, fixed by the method's name; one that was found
-            to be the game's best; or those among which its selector chooses.
+            to be the game's best (`drac.best`); those among which its selector chooses; or one
+            that the method learns.
+        learned: the augmentation of a method that learns it: a function of the config.
         selector: who chooses the augmentation of each update: a function of config and arms.
         network: a function of config, number of actions, shape of observations and generator.
         learner: who takes the gradient steps; constructed as `drac.learner.Learner` is.
@@ -47,7 +52,8 @@ class Method:
     summary: str
     source: str
     objective: str = "drac.objectives.ppo:PPO"
-    augmentations: Literal["none", "fixed", "best", "several"] = "none"
+    augmentations: Literal["none", "fixed", "best", "several", "learned"] = "none"
+    learned: str = ""
     selector: str = "drac.selectors:fixed_arm"
     network: str = "drac.networks:actor_critic"
     learner: str = "drac.learner:Learner"
@@ -58,9 +64,17 @@ class Method:
         """Whether the method is completed by the name of an augmentation."""
         return self.augmentations == "fixed"
 
+    @property
+    def title(self) -> str:
+        """The name as it is to be typed: "drac-<augmentation>" for a family."""
+        return f"{self.name}-<augmentation>" if self.is_family else self.name
+
 
 METHODS: dict[str, Method] = {}
-"""All methods by name; see `register`."""
+"""Methods by name; see `register`. `known` has those of plug-ins too."""
+
+ALIASES = {"crop-drac": "drac-crop"}
+"""Other spellings of identifiers: what the paper calls them."""
 
 
 def register(method: Method) -> None:
@@ -140,20 +154,54 @@ for _method in (
         augmentations="fixed",
         options=("augmentation", *_CONSISTENCY, *_IMAGES),
     ),
+    Method(
+        name="drac-best",
+        summary="PPO regularized by the augmentation that was found best for the game",
+        source=_RAILEANU,
+        objective=_DRAC,
+        augmentations="best",
+        options=("augmentation", "best_from", *_CONSISTENCY, *_IMAGES),
+    ),
+    Method(
+        name="rad-best",
+        summary="RAD with the augmentation that DrAC was found to be best with on the game",
+        source=f"{_RAILEANU}, section 5.3",
+        objective="drac.objectives.rad:RAD",
+        augmentations="best",
+        options=("augmentation", "best_from", *_IMAGES),
+    ),
+    Method(
+        name="meta-drac",
+        summary="PPO regularized by a convolution that is meta-learned",
+        source=f"{_RAILEANU}, section 3.3",
+        objective=_DRAC,
+        augmentations="learned",
+        learned="drac.meta:learned_conv",
+        learner="drac.meta:MetaLearner",
+        options=(*_CONSISTENCY, *_META),
+    ),
 ):
     register(_method)
 
 
+def known() -> Mapping[str, Method]:
+    """Return all methods by name, with those of plug-ins, which are imported on the first call."""
+    from drac import method_plugins  # here, because it needs this module
+
+    method_plugins.load()
+    return METHODS
+
+
 def options() -> frozenset[str]:
     """Return every field of the config that only some methods have."""
-    return frozenset(name for method in METHODS.values() for name in method.options)
+    return frozenset(name for method in known().values() for name in method.options)
 
 
 def having(option: str) -> tuple[str, ...]:
     """Return the names of the methods that have an option; families as "drac-..."."""
     return tuple(
         f"{method.name}-..." if method.is_family else method.name
-        for method in METHODS.values()
+        for method in known().values()
         if option in method.options
     )
 
@@ -161,7 +209,7 @@ def having(option: str) -> tuple[str, ...]:
 def method_ids() -> tuple[str, ...]:
     """Every identifier that needs no further option: families are listed once an augmentation."""
     ids: list[str] = []
-    for method in METHODS.values():
+    for method in known().values():
         if method.is_family:
             ids += [f"{method.name}-{name}" for name in augmentation_registry.names()]
         else:
@@ -175,66 +223,22 @@ def family(method_id: str) -> Method:
     Raises:
         ValueError: if no method fits; the message names the nearest.
     """
-    if method_id in METHODS:
+    method_id = ALIASES.get(method_id, method_id)
+    if method_id in known():
         return METHODS[method_id]
     for method in METHODS.values():
         prefix = f"{method.name}-"
         if method.is_family and method_id.startswith(prefix) and method_id != prefix:
             return method
-    raise ValueError(_unknown(method_id))
+    raise ValueError(unknown(method_id))
 
 
-def _unknown(method_id: str) -> str:
+def unknown(method_id: str) -> str:
     """One sentence: the nearest of all identifiers, and the methods, families by their prefix."""
-    names = [f"{m.name}-<augmentation>" if m.is_family else m.name for m in METHODS.values()]
+    from drac import method_plugins
+
+    if method_id in method_plugins.problems():
+        return method_plugins.problems()[method_id]
+    names = [method.title for method in known().values()]
     near = hint(method_id, method_ids())
     return f"unknown method {method_id!r}{near}; choose from {', '.join(names)}"
-
-
-def resolve(
-    method_id: str, augmentation: str | None, recorded: bool = False
-) -> tuple[str, str | None]:
-    """Bring the two spellings of a method into one.
-
-    Args:
-        method_id: "ppo", "ucb-drac", "drac" or "drac-<augmentation>".
-        augmentation: a specification such as "crop" or "flip(axis='vertical')", or None.
-        recorded: both are those of a run that was begun; what they name may be gone since.
-
-    Returns:
-        The identifier with the augmentation's slug ("drac-flip-axis-vertical") and the canonical
-        specification; the latter is None where a method has no fixed augmentation.
-
-    Raises:
-        ValueError: for an unknown method or augmentation, a family without an augmentation, or
-            an augmentation given to a method that has none or another one.
-    """
-    method = family(method_id)
-    if not method.is_family:
-        if augmentation is not None:
-            raise ValueError(
-                f"method {method_id!r} takes no --augmentation (given: {augmentation!r});"
-                f" use --method drac, or --arms to choose what a bandit selects from"
-            )
-        return method_id, None
-    suffix = method_id[len(method.name) + 1 :]
-    if augmentation is None:
-        if not suffix:
-            raise ValueError(
-                f"method {method_id!r} needs an augmentation: --method {method_id}-crop, or"
-                f" --method {method_id} --augmentation crop; there are"
-                f" {', '.join(augmentation_registry.names())}"
-            )
-        if not recorded and suffix not in augmentation_registry.names():
-            ignored = augmentation_registry.problem(suffix)
-            raise ValueError(ignored or _unknown(method_id))
-        augmentation = suffix
-    check = augmentation_registry.canonical if recorded else augmentation_registry.check
-    spec = check(augmentation)
-    slug = augmentation_registry.slug(spec)
-    if suffix not in ("", slug):
-        raise ValueError(
-            f"method {method_id!r} and augmentation {augmentation!r} contradict each other;"
-            f" give one of them, or --method {method.name} --augmentation {augmentation}"
-        )
-    return f"{method.name}-{slug}", spec

@@ -14,7 +14,7 @@ import pytest
 
 import augmentations
 from augmentations import plugins, registry
-from drac import logs, methods, provenance
+from drac import logs, methods, provenance, spellings
 from drac.config import ConfigError, TrainConfig, build
 from drac.train import prepare
 
@@ -82,7 +82,7 @@ def test_a_plug_in_works_everywhere_at_once(install: Install, tmp_path: Path) ->
     assert augmentations.check("my-dim( strength = 0.2 )") == "my-dim(strength=0.2)"
     assert "dim_pack" not in sys.modules  # not imported before it is made
     assert augmentations.make("my-dim(strength=0.25)").strength == 0.25
-    assert methods.resolve("drac-my-dim", None) == ("drac-my-dim", "my-dim")
+    assert spellings.resolve("drac-my-dim", None) == ("drac-my-dim", "my-dim")
     assert "drac-my-dim" in methods.method_ids()
     bandit = TrainConfig(method="ucb-drac", arms=("crop", "flip", "my-dim"))
     assert prepare(bandit, tmp_path / "run").arms == ("crop", "flip", "my-dim")
@@ -161,7 +161,7 @@ def test_a_name_that_two_plug_ins_want_is_nobodys(install: Install) -> None:
         with pytest.raises(ValueError, match=message):
             ask("my-dim")
     with pytest.raises(ValueError, match=message):
-        methods.resolve("drac-my-dim", None)
+        spellings.resolve("drac-my-dim", None)
 
 
 def test_a_malformed_name_is_refused(install: Install) -> None:
@@ -219,10 +219,10 @@ def here(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("spec", ["mine.dark:Dim", "mine.dark:Dim(strength=0.25)"])
 def test_a_module_of_the_working_directory(spec: str, here: Path, tmp_path: Path) -> None:
     assert augmentations.check(spec) == spec
-    method, given = methods.resolve("drac", spec)
+    method, given = spellings.resolve("drac", spec)
     assert given == spec
     assert method.startswith("drac-mine.dark-dim-")
-    assert methods.resolve(method, spec) == (method, spec)
+    assert spellings.resolve(method, spec) == (method, spec)
     config = prepare(build({"method": "drac", "augmentation": spec}), tmp_path / "run")
     assert config.method == method
     assert augmentations.make(spec).strength == (0.25 if "0.25" in spec else 0.5)

@@ -24,6 +24,7 @@ from drac.config import (
 from drac.counts import parse_count
 from drac.fidelity import PRESETS
 from drac.games import GAMES
+from drac.methods import METHODS
 
 SPECS = (*PAPER_ARMS, "identity", "flip(axis='vertical')", "flip(axis='horizontal')", "crop(pad=4)")
 
@@ -185,6 +186,7 @@ def test_the_presets_are_the_columns_of_the_fidelity_page() -> None:
         "flip_axis": ("horizontal", "vertical"),
         "cutout_color_scale": ("unit", "released"),
         "bandit_reward_rows": ("rollout", "released"),
+        "meta_conv": ("learned", "frozen"),
     }
     assert {k: (getattr(paper, k), getattr(released, k)) for k in rows} == rows
     differing = {name for name, value in paper if value != getattr(released, name)}
@@ -212,7 +214,9 @@ def test_25m_steps_are_1525_updates() -> None:
 
 @pytest.mark.parametrize("name", PRESETS["released"])
 def test_a_given_value_beats_the_preset(name: str) -> None:
-    config = TrainConfig(fidelity="released", **{name: PRESETS["paper"][name]})
+    having = [m.name for m in METHODS.values() if name in m.options and m.augmentations != "fixed"]
+    method = {"method": having[0]} if having else {}
+    config = TrainConfig(fidelity="released", **method, **{name: PRESETS["paper"][name]})
     assert getattr(config, name) == PRESETS["paper"][name]
     others = PRESETS["released"].keys() - {name}
     assert all(getattr(config, other) == PRESETS["released"][other] for other in others)
@@ -456,7 +460,8 @@ def test_every_differing_field_is_named() -> None:
     saved = TrainConfig(device="cpu", precision="float32")
     wanted = TrainConfig(method="ucb-drac", fidelity="released", **OTHER)
     names = {*OTHER, "fidelity"}
-    others = {"device", "precision", "method", "augmentation"}
+    foreign = methods.options() - {*METHODS["ucb-drac"].options} - PRESETS["released"].keys()
+    others = {"device", "precision", "method", *foreign}
     assert names == TrainConfig.model_fields.keys() - CONTINUABLE - others
     for config, expected in (
         (wanted, names),

@@ -8,7 +8,8 @@ import pytest
 
 import augmentations
 from drac.config import TrainConfig
-from drac.methods import METHODS, family, method_ids, resolve
+from drac.methods import METHODS, family, method_ids
+from drac.spellings import resolve
 
 FAMILIES = [name for name, method in METHODS.items() if method.is_family]
 

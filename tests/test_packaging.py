@@ -17,6 +17,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from drac import best
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"augmentations", "benchmark", "drac", "ucb"}
 PYTHONS = ["3.10", "3.11", "3.12"]
@@ -83,6 +85,7 @@ def test_published_numbers_are_shipped_as_they_are(wheel: dict[str, bytes]) -> N
     }
     assert there == here
     assert {"per_game.csv", "best_augmentation.csv", "score_ranges.csv"} <= set(there)
+    assert best.PUBLISHED.relative_to(ROOT).as_posix() in wheel  # where drac looks for it
 
 
 def test_console_scripts(wheel: dict[str, bytes]) -> None:

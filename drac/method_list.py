@@ -1,0 +1,28 @@
+"""The list of methods, for people: what `drac train --method help` prints. Imports no torch."""
+
+from __future__ import annotations
+
+import textwrap
+
+from drac import method_plugins, methods
+
+WIDTH = 100
+
+
+def listing() -> str:
+    """Return a table of all methods: how each is to be typed, what it is, where it comes from."""
+    rows = [(m.title, m.summary, m.source) for m in methods.known().values()]
+    rows += [(name, "not available", why) for name, why in method_plugins.problems().items()]
+    margin = 2 + max(len(title) for title, *_ in rows)
+    lines = [f"{'method':{margin}}what it is, and where it comes from"]
+    for title, *texts in rows:
+        said = [line for text in texts for line in textwrap.wrap(text, WIDTH - margin)]
+        lines += [f"{title:{margin}}{said[0]}", *(" " * margin + line for line in said[1:])]
+    aliases = ", ".join(f"{alias} is {name}" for alias, name in methods.ALIASES.items())
+    return "\n".join([*lines, "", _ALSO, f"The paper's spelling: {aliases}."])
+
+
+_ALSO = """\
+<augmentation> is any that `drac augmentations list` names: drac-crop, drac-color-jitter; one with
+options is --method drac --augmentation "flip(axis='vertical')". Which options a method has, and how
+to add a method of your own, is in docs/methods.md."""

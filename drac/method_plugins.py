@@ -1,0 +1,77 @@
+"""Methods of other packages: entry points whose object is a `Method`, or a function that makes one.
+
+    [project.entry-points."procgen_drac.methods"]
+    my-method = "my_package.method:METHOD"
+
+Which options and augmentations a method has is in its `Method`, so that all of them are imported
+when a method is first looked up, unlike augmentations. A module that only holds the `Method`, with
+everything else named as "package.module:Name", costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+
+from augmentations import plugins
+from augmentations.errors import told
+from drac import methods
+from drac.methods import Method
+
+KIND = plugins.Kind("procgen_drac.methods", "method")
+
+_problems: dict[str, str] | None = None
+"""Why a plug-in is ignored, by its name; None before they were looked for."""
+
+
+def load() -> None:
+    """Register the methods of all plug-ins, once a process.
+
+    One that cannot be used is left out with a UserWarning; whoever asks for it is told why.
+    """
+    global _problems
+    if _problems is not None:
+        return
+    _problems = {}  # now already: a plug-in's module may look methods up itself
+    for name in plugins.offered(KIND):
+        if sentence := _register(name):
+            _problems[name] = sentence
+            warnings.warn(sentence, stacklevel=2)
+
+
+def problems() -> Mapping[str, str]:
+    """Return why plug-ins are ignored, in a sentence for each name."""
+    load()
+    return _problems or {}
+
+
+def _register(name: str) -> str:
+    """Register what the plug-in of this name offers; return why that is not possible, or ""."""
+    try:
+        methods.register(_method(name))
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _method(name: str) -> Method:
+    """Return what the plug-in of this name offers.
+
+    Raises:
+        ValueError: in one sentence that names the plug-in.
+    """
+    if sentence := plugins.problem(name, taken=name in methods.METHODS, kind=KIND):
+        raise ValueError(sentence)
+    offered = plugins.load(name, KIND)
+    (package,) = plugins.providers(name, KIND)
+    start = f"the method {name!r} of the plug-in {package} cannot be used"
+    if callable(offered):
+        try:
+            offered = offered()
+        except Exception as error:  # a user's function may raise anything; the cause is kept
+            raise ValueError(f"{start}: its function raised {told(error)}") from error
+    if not isinstance(offered, Method):
+        raise ValueError(f"{start}: it is no drac.methods.Method but {type(offered).__name__}")
+    if offered.name != name:
+        raise ValueError(f"{start}: its Method is called {offered.name!r}")
+    return offered

@@ -1,0 +1,68 @@
+"""The two spellings of a method, "drac-crop" and "drac" with "crop", brought into one.
+
+Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from augmentations import registry as augmentation_registry
+from drac import methods
+
+
+def resolve(
+    method_id: str, augmentation: str | None, recorded: bool = False
+) -> tuple[str, str | None]:
+    """Bring the two spellings of a method into one.
+
+    Args:
+        method_id: "ppo", "ucb-drac", "drac" or "drac-<augmentation>".
+        augmentation: a specification such as "crop" or "flip(axis='vertical')", or None.
+        recorded: both are those of a run that was begun; what they name may be gone since.
+
+    Returns:
+        The identifier with the augmentation's slug ("drac-flip-axis-vertical") and the canonical
+        specification; the latter is None where a method has no fixed augmentation, and where the
+        best one has still to be looked up (`drac.best`).
+
+    Raises:
+        ValueError: for an unknown method or augmentation, a family without an augmentation, or
+            an augmentation given to a method that has none or another one.
+    """
+    method_id = methods.ALIASES.get(method_id, method_id)
+    method = methods.family(method_id)
+    check = augmentation_registry.canonical if recorded else augmentation_registry.check
+    if method.augmentations == "best":
+        return method_id, None if augmentation is None else check(augmentation)
+    if not method.is_family:
+        if augmentation is not None:
+            raise ValueError(
+                f"method {method_id!r} takes no --augmentation (given: {augmentation!r});"
+                f" use --method drac, or --arms to choose what a bandit selects from"
+            )
+        return method_id, None
+    suffix = method_id[len(method.name) + 1 :]
+    if augmentation is None:
+        if not suffix:
+            raise ValueError(
+                f"method {method_id!r} needs an augmentation: --method {method_id}-crop, or"
+                f" --method {method_id} --augmentation crop; there are"
+                f" {', '.join(augmentation_registry.names())}"
+            )
+        if not recorded and suffix not in augmentation_registry.names():
+            ignored = augmentation_registry.problem(suffix)
+            raise ValueError(ignored or methods.unknown(method_id))
+        augmentation = suffix
+    spec = check(augmentation)
+    slug = augmentation_registry.slug(spec)
+    if suffix not in ("", slug):
+        raise ValueError(
+            f"method {method_id!r} and augmentation {augmentation!r} contradict each other;"
+            f" give one of them, or --method {method.name} --augmentation {augmentation}"
+        )
+    if f"{method.name}-{slug}" in methods.METHODS:
+        raise ValueError(
+            f"method {method.name!r} with the augmentation {augmentation!r} would be called"
+            f" {method.name}-{slug}, but that is another method;"
+            f" the augmentation needs another name"
+        )
+    return f"{method.name}-{slug}", spec
