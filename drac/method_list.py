@@ -1,4 +1,4 @@
-"""The list of methods, for people: what `drac train --method help` prints. Imports no torch."""
+"""The list of methods, for people: `drac train --method help`, docs/methods.md. No torch here."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ def listing() -> str:
         lines += [f"{title:{margin}}{said[0]}", *(" " * margin + line for line in said[1:])]
     aliases = ", ".join(f"{alias} is {name}" for alias, name in methods.ALIASES.items())
     return "\n".join([*lines, "", _ALSO, f"The paper's spelling: {aliases}."])
+
+
+def markdown() -> str:
+    """Return the table of docs/methods.md: the methods that are registered, in Markdown."""
+    rows = [("method", "what it is", "source")]
+    rows += [(f"`{m.title}`", m.summary, m.source) for m in methods.METHODS.values()]
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "|---|---|---|", *lines[1:]])
 
 
 _ALSO = """\
