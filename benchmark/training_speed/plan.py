@@ -142,7 +142,9 @@ class Plan:
             self.on_part(", ".join(filter(None, (name + beside, said))))
 
         results = children.run(tasks, on_part)
-        return [(Machine(**found["machine"]), Cell(**found["cell"])) for found in results]
+        measured = [(Machine(**found["machine"]), Cell(**found["cell"])) for found in results]
+        on_part(f"{tasks[0].name}: {sum(cell.steps_per_s for _, cell in measured):,.0f} steps/s")
+        return measured
 
 
 def choices(config: TrainConfig, most_threads: int) -> Iterator[dict[str, int]]:
