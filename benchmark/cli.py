@@ -37,7 +37,7 @@ examples:
   drac-bench status
   drac-bench tables
   drac-bench plot results/runs/default/ppo/starpilot/seed0 --out curve.png
-  drac-bench speed augmentations
+  drac-bench speed --reference
 
 `drac-bench COMMAND --help` lists the options. One run: `drac --help`.
 """
