@@ -18,7 +18,7 @@ from benchmark import cli, run_cli
 from benchmark.engines import local
 from benchmark.store import Store, validate
 from benchmark.suites import RunSpec
-from drac import files
+from drac import best, files, methods
 from drac.config import TrainConfig
 
 DRAC_BENCH = str(Path(sys.executable).with_name("drac-bench"))
@@ -170,6 +170,8 @@ OTHER: dict[str, Any] = {
     "ucb_exploration": 0.7, "ucb_window": 3, "ucb_initial": "try-each-once",
     "ucb_reward": "standardized", "bandit_reward_rows": "rollout", "eval_every": 1000,
     "eval_episodes": 7, "eval_envs": 3, "checkpoint_every": 2.5, "augmentation": "rotate",
+    "best_from": str(best.PUBLISHED), "meta_conv": "learned", "meta_inner_lr": 0.1,
+    "meta_learning_rate": 0.1, "meta_train_share": 0.5,
 }  # fmt: skip
 """A value that is no default, for every option."""
 
@@ -192,7 +194,8 @@ def test_every_option_of_the_config_reaches_its_runs(
 ) -> None:
     value = OTHER[name]
     words = value if isinstance(value, tuple) else (str(value),)
-    method = "drac" if name == "augmentation" else "ucb-drac"
+    having = [m.name for m in methods.METHODS.values() if name in m.options]
+    method = "ucb-drac" if "ucb-drac" in having or not having else having[0]
     fidelity = [] if name == "fidelity" else ["--fidelity", "released"]
     cli.main(
         [
