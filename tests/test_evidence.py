@@ -51,12 +51,18 @@ def test_the_runs_of_the_two_precisions_differ_in_nothing_else() -> None:
 
 @pytest.mark.parametrize("what", ["training", "train", "test"])
 def test_bf16_learns_like_float32(what: str) -> None:
-    """The final means of three seeds each lie within the 95 % interval of their pooled variance."""
+    """The final means of three seeds each lie within the 95 % interval of their pooled variance.
+
+    The page shows what was compared.
+    """
     one, other = (np.array(final_returns(precision, what)) for precision in ("bf16", "float32"))
     pooled = np.sqrt((one.var(ddof=1) + other.var(ddof=1)) / 2)
     half_width = stats.t.ppf(0.975, 4) * pooled * np.sqrt(2 / 3)
     assert abs(one.mean() - other.mean()) < half_width
     assert min(one.min(), other.min()) > 2.0  # all have learned: random play gets about 1.5
+    texts = [f"{each.mean():.2f} ({', '.join(f'{x:.2f}' for x in each)})" for each in (one, other)]
+    row = f"| {what} | {texts[1]} | {texts[0]} | {half_width:.2f} |"
+    assert row in (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
 
 
 def test_the_performance_page_shows_the_measured_tables() -> None:
