@@ -78,7 +78,7 @@ def offered(monkeypatch: pytest.MonkeyPatch) -> None:
     """One plug-in that works, one that cannot be imported, and one that wants a name we have."""
     points = [Point("half", "works"), Point("lost", "broken"), Point("crop", "other:Crop")]
     found = {point.name: (point,) for point in points}
-    monkeypatch.setattr(plugins, "offered", lambda kind: found)
+    monkeypatch.setattr(plugins, "offered", lambda *kind: found)
 
 
 # The list
