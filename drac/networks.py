@@ -100,6 +100,25 @@ class ActorCritic(nn.Module):
             if name.endswith("bias"):
                 nn.init.zeros_(parameter)
 
+    def convolved(self, obs: Tensor) -> Tensor:
+        """Map images (B, 3, H, W), float in [0, 1], to what `fc` sees: (B, D), none negative.
+
+        Any memory format is taken; channels_last is not copied.
+        """
+        x = obs.contiguous(memory_format=torch.channels_last)
+        for index in range(len(self.CHANNELS)):
+            x = self.get_submodule(f"stack{index}")(x)
+        # Flattened in the order (C, H, W), as the weights of `fc` expect.
+        return F.relu(x).flatten(start_dim=1)
+
+    def features(self, obs: Tensor) -> Tensor:
+        """Map images (B, 3, H, W), float in [0, 1], to features (B, hidden_size), none negative."""
+        return F.relu(self.fc(self.convolved(obs)))
+
+    def heads(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Map features (B, hidden_size) to logits (B, A) and values (B,), float32 at least."""
+        return widened(self.policy_head(features)), widened(self.value_head(features).squeeze(1))
+
     def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the policy's logits and the values.
 
@@ -108,15 +127,12 @@ class ActorCritic(nn.Module):
             logits: (B, A), float32 (also under autocast).
             value: (B,), float32.
         """
-        x = obs.contiguous(memory_format=torch.channels_last)
-        for index in range(len(self.CHANNELS)):
-            x = self.get_submodule(f"stack{index}")(x)
-        # Flattened in the order (C, H, W), as the weights of `fc` expect.
-        x = F.relu(self.fc(F.relu(x).flatten(start_dim=1)))
-        logits, value = self.policy_head(x), self.value_head(x).squeeze(1)
-        if logits.dtype in (torch.bfloat16, torch.float16):
-            logits, value = logits.float(), value.float()
-        return logits, value
+        return self.heads(self.features(obs))
+
+
+def widened(output: Tensor) -> Tensor:
+    """Return what a layer gave under autocast as float32, anything else as it is."""
+    return output.float() if output.dtype in (torch.bfloat16, torch.float16) else output
 
 
 def actor_critic(
