@@ -23,7 +23,7 @@ from drac.sampling import autocast
 Augment = Callable[[Tensor, slice], Tensor]
 """Maps clean images (b, 3, H, W) and their rows in the minibatch to augmented images."""
 
-_NAMES = tuple(UpdateStats.__dataclass_fields__)
+_GRAD_NORM = tuple(UpdateStats.__dataclass_fields__).index("grad_norm")
 _SAMPLES = tuple(field.name for field in fields(Minibatch))
 
 
@@ -198,7 +198,7 @@ class Learner:
     ) -> Tensor:
         # A recording writes to the gradients' memory, which therefore must stay.
         self.optimizer.zero_grad(set_to_none=self.captured is None)
-        figures = torch.zeros(len(_NAMES) - 1, device=self.device)
+        figures = torch.zeros((), device=self.device)
         for rows in self._micro_batches(len(minibatch)):
             weight = (rows.stop - rows.start) / len(minibatch)
             inputs = self._inputs(minibatch[rows], augmented, draws, rows)
@@ -206,12 +206,13 @@ class Learner:
                 with autocast(self.device, self.config.precision):
                     loss, part = self.objective(self.network, inputs)
                 (loss * weight).backward()
-            figures += part * weight
+            figures = figures + part * weight
         with self.phases("optimizer"):
             parameters = self.network.parameters()
             norm = nn.utils.clip_grad_norm_(parameters, self.config.max_grad_norm)
             self.optimizer.step()
-        return torch.cat([figures, norm.detach().reshape(1)])
+        head, extra = figures[:_GRAD_NORM], figures[_GRAD_NORM:]
+        return torch.cat([head, norm.detach().reshape(1), extra])
 
     def _inputs(
         self,

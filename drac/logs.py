@@ -6,7 +6,7 @@ import csv
 import json
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,18 +35,25 @@ META = "meta.json"
 
 
 class _Table:
-    """A CSV file that grows by rows and can be cut back to an earlier length."""
+    """A CSV file that grows by rows and can be cut back to an earlier length.
 
-    def __init__(self, path: Path, columns: Iterable[str], position: int) -> None:
+    A file that an earlier version began, with fewer columns, keeps those it has.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str], position: int) -> None:
         with path.open("ab") as file:
             file.truncate(position)
+        self._columns, self._header = columns, _header(path) if position else columns
         self._file = path.open("a", newline="", encoding="utf-8")
         self._writer = csv.writer(self._file, lineterminator="\n")
         if position == 0:
-            self.append([list(columns)])
+            self.append([columns])
 
     def append(self, rows: Iterable[Iterable[Any]]) -> None:
-        self._writer.writerows(rows)
+        """Write rows, whose fields are in the order of `columns`."""
+        for row in rows:
+            fields = dict(zip(self._columns, row, strict=True))
+            self._writer.writerow([fields.get(name, "") for name in self._header])
         self._file.flush()
 
     def position(self) -> int:
@@ -57,6 +64,11 @@ class _Table:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _header(path: Path) -> list[str]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return next(csv.reader(file), [])
 
 
 class RunLog:

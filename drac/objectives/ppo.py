@@ -34,10 +34,10 @@ class Terms:
     logits: Tensor
     value: Tensor
 
-    def figures(self, aug_policy_loss: Tensor, aug_value_loss: Tensor) -> Tensor:
-        """Return what an objective returns beside its loss: (7,)."""
+    def figures(self, aug_policy_loss: Tensor, aug_value_loss: Tensor, *extra: Tensor) -> Tensor:
+        """Return what an objective returns beside its loss: (7,), or (8,) with an extra loss."""
         own = (self.policy_loss, self.value_loss, self.entropy)
-        rest = (aug_policy_loss, aug_value_loss, self.approx_kl, self.clip_fraction)
+        rest = (aug_policy_loss, aug_value_loss, self.approx_kl, self.clip_fraction, *extra)
         return torch.stack([figure.detach() for figure in (*own, *rest)])
 
 
