@@ -138,6 +138,27 @@ class TrainConfig(BaseModel):
         0.9, gt=0, lt=1, description="part of the rollout for the inner step, the rest is outer"
     )
 
+    # rand-fm
+    clean_probability: float = Field(
+        0.1, ge=0, le=1, description="alpha, share of updates on clean images in place of random"
+    )
+    matching_coef: float = Field(0.002, ge=0, description="beta, weight of feature matching")
+    eval_filters: int = Field(
+        10, ge=0, le=1000, description="M, random inputs that evaluation averages; 0: the clean one"
+    )
+
+    # ibac-sni
+    bottleneck_coef: float = Field(1e-4, ge=0, description="beta, weight of the latent's KL")
+    sni_lambda: float = Field(
+        0.5, ge=0, le=1, description="share of the policy without noise in the policy's loss"
+    )
+    latent_samples: int = Field(12, ge=1, le=1000, description="noisy latents of each image")
+
+    # mixreg
+    mix_alpha: float = Field(
+        0.2, gt=0, description="images are mixed by Beta(this, this); on easy, PLR's authors: 0.01"
+    )
+
     # Evaluation and saving
     eval_every: Count = Field(500_000, ge=0, description="steps between evaluations; 0: at the end")
     eval_episodes: int = Field(100, ge=1, description="episodes on each split per evaluation")

@@ -21,6 +21,9 @@ from augmentations.arguments import hint
 _PPO = "Schulman et al. 2017; Procgen settings of Cobbe et al. 2020"
 _RAILEANU = "Raileanu et al. 2021, Automatic Data Augmentation for Generalization in Deep RL"
 _RAD = "Laskin et al. 2020, Reinforcement Learning with Augmented Data"
+_LEE = "Lee et al. 2020, Network Randomization"
+_IGL = "Igl et al. 2019, Selective Noise Injection and Information Bottleneck"
+_WANG = "Wang et al. 2020, Mixture Regularization"
 
 _CONSISTENCY = ("aug_coef", "policy_target", "value_consistency_scale")
 _IMAGES = ("flip_axis", "cutout_color_scale")
@@ -179,6 +182,31 @@ for _method in (
         learned="drac.meta:learned_conv",
         learner="drac.meta:MetaLearner",
         options=(*_CONSISTENCY, *_META),
+    ),
+    Method(
+        name="rand-fm",
+        summary="PPO on images through a random convolution, with feature matching",
+        source=_LEE,
+        objective="drac.objectives.rand_fm:RandFM",
+        network="drac.networks_random:randomized_actor_critic",
+        learner="drac.objectives.rand_fm:RedrawingLearner",
+        options=("clean_probability", "matching_coef", "eval_filters"),
+    ),
+    Method(
+        name="ibac-sni",
+        summary="PPO through an information bottleneck whose noise the rollout does without",
+        source=_IGL,
+        objective="drac.objectives.ibac_sni:IBACSNI",
+        network="drac.networks_bottleneck:bottleneck_actor_critic",
+        options=("bottleneck_coef", "sni_lambda", "latent_samples"),
+    ),
+    Method(
+        name="mixreg",
+        summary="PPO on mixtures of two images and of their advantages and returns",
+        source=_WANG,
+        objective="drac.objectives.mixreg:Mixreg",
+        learner="drac.objectives.mixreg:PairingLearner",
+        options=("mix_alpha",),
     ),
 ):
     register(_method)
