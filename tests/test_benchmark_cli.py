@@ -171,7 +171,9 @@ OTHER: dict[str, Any] = {
     "ucb_reward": "standardized", "bandit_reward_rows": "rollout", "eval_every": 1000,
     "eval_episodes": 7, "eval_envs": 3, "checkpoint_every": 2.5, "augmentation": "rotate",
     "best_from": str(best.PUBLISHED), "meta_conv": "learned", "meta_inner_lr": 0.1,
-    "meta_learning_rate": 0.1, "meta_train_share": 0.5,
+    "meta_learning_rate": 0.1, "meta_train_share": 0.5, "bottleneck_coef": 0.1,
+    "latent_samples": 3, "sni_lambda": 0.2, "mix_alpha": 0.3, "eval_filters": 2,
+    "matching_coef": 0.3, "clean_probability": 0.4,
 }  # fmt: skip
 """A value that is no default, for every option."""
 
