@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from typing import Any
@@ -128,17 +129,17 @@ def test_frequencies_are_the_probabilities() -> None:
     for level in ours.levels:
         ours.update(level, math.sin(level))
     drawn = [ours.draw() for _ in range(20_000)]
-    assert chi_squared(drawn, ours.levels, ours.probabilities()) > 0.01
+    assert chi_squared(drawn, ours.levels, ours.probabilities()) > 0.001
     assert chi_squared(drawn, ours.levels, np.full(8, 1 / 8)) < 1e-6
 
 
 def test_uniform_scores_visit_levels_uniformly() -> None:
     """What would fail if the scores were ranked by the order of levels, as argsort does."""
-    ours = sampler(8, seed=1, staleness=0.0)
+    ours = sampler(8, staleness=0.0)
     for level in ours.levels:
         ours.update(level, 0.3)
     drawn = [ours.draw() for _ in range(20_000)]
-    assert chi_squared(drawn, ours.levels, np.full(8, 1 / 8)) > 0.01
+    assert chi_squared(drawn, ours.levels, np.full(8, 1 / 8)) > 0.001
 
 
 def test_staleness_alone_brings_every_level_back() -> None:
@@ -147,7 +148,7 @@ def test_staleness_alone_brings_every_level_back() -> None:
         ours.update(level, float(level))
     drawn = [ours.draw() for _ in range(2_000)]
     assert ours.visits.min() > 300
-    assert not any(a == b for a, b in zip(drawn, drawn[1:], strict=False))  # its age is 0
+    assert not any(a == b for a, b in itertools.pairwise(drawn))  # its age is 0
 
 
 @pytest.mark.parametrize(
