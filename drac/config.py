@@ -7,6 +7,7 @@ the released code read differently takes its default from the preset named by `f
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -28,6 +29,9 @@ FORMAT = 1
 
 CONTINUABLE = frozenset({"steps", "checkpoint_every", "threads", "env_groups", "cuda_graphs"})
 """Fields that may change when a run is continued; any other difference is an error."""
+
+MAX_LEVELS = 10_000
+"""Among which a method can choose: it keeps some 25 KB of each, and draws from all."""
 
 
 class ConfigError(ValueError):
@@ -159,6 +163,28 @@ class TrainConfig(BaseModel):
         0.2, gt=0, description="images are mixed by Beta(this, this); on easy, PLR's authors: 0.01"
     )
 
+    # Prioritized level replay
+    plr_score: Literal["value-l1", "gae"] = Field(
+        "value-l1",
+        description="score of a level: mean of |GAE|, or of GAE, over an episode's steps",
+    )
+    plr_temperature: float = Field(
+        0.1, gt=0, description="beta in rank^(-1/beta), a level's weight among the seen ones"
+    )
+    plr_staleness: float = Field(
+        0.1, ge=0, le=1, description="rho, weight of levels not drawn for long"
+    )
+    plr_smoothing: float = Field(
+        1.0, gt=0, le=1, description="weight of a level's newest score; 1: only the newest counts"
+    )
+    plr_replay: Literal["proportionate"] | float = Field(
+        "proportionate",
+        description="probability of a seen level; proportionate: the share of levels seen",
+    )
+    plr_min_seen: float = Field(
+        0.0, ge=0, le=1, description="share of levels seen before any is replayed" + _DIFFERS
+    )
+
     # Evaluation and saving
     eval_every: Count = Field(500_000, ge=0, description="steps between evaluations; 0: at the end")
     eval_episodes: int = Field(100, ge=1, description="episodes on each split per evaluation")
@@ -218,6 +244,18 @@ class TrainConfig(BaseModel):
             raise ValueError(f"arms name {', '.join(twice)} more than once")
         return specs
 
+    @pydantic.field_validator("plr_replay", mode="plain")
+    @classmethod
+    def _probability(cls, replay: Any) -> Literal["proportionate"] | float:
+        if replay == "proportionate":
+            return "proportionate"
+        with contextlib.suppress(TypeError, ValueError):
+            if 0 <= float(replay) <= 1:
+                return float(replay)
+        raise ValueError(
+            f"plr_replay {shown(replay)} must be 'proportionate' or a probability in 0..1"
+        )
+
     @pydantic.model_validator(mode="after")
     def _possible(self) -> TrainConfig:
         if self.rollout_size % self.minibatches:
@@ -231,6 +269,11 @@ class TrainConfig(BaseModel):
             )
         if self.rollout_size < 2:
             raise ValueError("one step of one env is no rollout: it needs at least 2 samples")
+        if methods.family(self.method).chooses_levels and len(self.train_levels) > MAX_LEVELS:
+            raise ValueError(
+                f"levels {self.levels!r} are {len(self.train_levels):,}; method {self.method!r}"
+                f" chooses among {MAX_LEVELS:,} at most, as it keeps the beginning of each"
+            )
         if self.steps < self.rollout_size:
             raise ValueError(
                 f"steps {self.steps} are fewer than one rollout: num_envs {self.num_envs} x"

@@ -18,6 +18,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "cutout_color_scale": "unit",
         "bandit_reward_rows": "rollout",
         "meta_conv": "learned",
+        "plr_min_seen": 0.0,
     },
     "released": {
         "residual": "released",
@@ -27,6 +28,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "cutout_color_scale": "released",
         "bandit_reward_rows": "released",
         "meta_conv": "frozen",
+        "plr_min_seen": 1.0,
     },
 }
 """What `fidelity` sets: the options in which the paper's text and the released code differ."""

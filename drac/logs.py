@@ -1,4 +1,7 @@
-"""What a run writes as it trains: progress.csv, arms.csv, eval.csv, TensorBoard, meta.json."""
+"""What a run writes as it trains: progress.csv, arms.csv, eval.csv, TensorBoard, meta.json.
+
+Methods may keep further tables, such as levels.csv.
+"""
 
 from __future__ import annotations
 
@@ -79,16 +82,26 @@ class RunLog:
         positions: what `positions()` returned when the checkpoint that the run continues from was
             made; later rows are cut off. None begins new files.
         step: the step to continue from; TensorBoard hides older events beyond it.
+        tables: columns of further CSV files, by name, that the run's method keeps.
 
     Raises:
         ConfigError: if a file is shorter than its position.
     """
 
     def __init__(
-        self, run_dir: Path, positions: Mapping[str, int] | None = None, step: int = 0
+        self,
+        run_dir: Path,
+        positions: Mapping[str, int] | None = None,
+        step: int = 0,
+        tables: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         positions = positions or {}
-        columns = {"progress": PROGRESS_COLUMNS, "arms": ARM_COLUMNS, "eval": EVAL_COLUMNS}
+        columns: dict[str, Sequence[str]] = {
+            "progress": PROGRESS_COLUMNS,
+            "arms": ARM_COLUMNS,
+            "eval": EVAL_COLUMNS,
+            **(tables or {}),
+        }
         for name in columns:
             path, position = run_dir / f"{name}.csv", positions.get(name, 0)
             if position and (not path.exists() or path.stat().st_size < position):
@@ -134,6 +147,10 @@ class RunLog:
         mean, length = episodes["return"].mean(), episodes["length"].mean()
         name = "train/eval_return" if split == "train" else f"{split}/return"
         self._scalars({name: mean, f"{split}/eval_length": length}, step)
+
+    def rows(self, table: str, rows: Iterable[Iterable[Any]]) -> None:
+        """Append rows to one of the tables given at construction."""
+        self._tables[table].append(rows)
 
     def _scalars(self, scalars: Mapping[str, float], step: int) -> None:
         for name, value in scalars.items():

@@ -24,8 +24,17 @@ _RAD = "Laskin et al. 2020, Reinforcement Learning with Augmented Data"
 _LEE = "Lee et al. 2020, Network Randomization"
 _IGL = "Igl et al. 2019, Selective Noise Injection and Information Bottleneck"
 _WANG = "Wang et al. 2020, Mixture Regularization"
+_JIANG = "Jiang et al. 2021, Prioritized Level Replay"
 
 _CONSISTENCY = ("aug_coef", "policy_target", "value_consistency_scale")
+_PLR = (
+    "plr_score",
+    "plr_temperature",
+    "plr_staleness",
+    "plr_smoothing",
+    "plr_replay",
+    "plr_min_seen",
+)
 _IMAGES = ("flip_axis", "cutout_color_scale")
 _META = ("meta_conv", "meta_inner_lr", "meta_learning_rate", "meta_train_share")
 _UCB = ("arms", "ucb_exploration", "ucb_window", "ucb_initial", "ucb_reward", "bandit_reward_rows")
@@ -48,6 +57,7 @@ class Method:
         selector: who chooses the augmentation of each update: a function of config and arms.
         network: a function of config, number of actions, shape of observations and generator.
         learner: who takes the gradient steps; constructed as `drac.learner.Learner` is.
+        levels: who chooses the training levels: made from the config, a `drac.levels.Levels`.
         options: fields of the config that this method has and others have not.
     """
 
@@ -60,7 +70,13 @@ class Method:
     selector: str = "drac.selectors:fixed_arm"
     network: str = "drac.networks:actor_critic"
     learner: str = "drac.learner:Learner"
+    levels: str = "drac.levels:ProcgensOwn"
     options: tuple[str, ...] = ()
+
+    @property
+    def chooses_levels(self) -> bool:
+        """Whether the training levels are another's choice than Procgen's own."""
+        return self.levels != Method.levels
 
     @property
     def is_family(self) -> bool:
@@ -207,6 +223,23 @@ for _method in (
         objective="drac.objectives.mixreg:Mixreg",
         learner="drac.objectives.mixreg:PairingLearner",
         options=("mix_alpha",),
+    ),
+    Method(
+        name="plr",
+        summary="PPO on training levels replayed by how much there seems to be left to learn",
+        source=_JIANG,
+        levels="drac.levels:Prioritized",
+        options=_PLR,
+    ),
+    Method(
+        name="ucb-drac+plr",
+        summary="UCB-DrAC on the levels that prioritized level replay chooses",
+        source=_JIANG,
+        objective=_DRAC,
+        augmentations="several",
+        selector=_SLIDING_WINDOW_UCB,
+        levels="drac.levels:Prioritized",
+        options=(*_CONSISTENCY, *_IMAGES, *_UCB, *_PLR),
     ),
 ):
     register(_method)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -45,6 +47,8 @@ class Rollout:
         actions: (T, N) int64.
         log_probs, values, rewards, advantages, returns: (T, N) float32.
         dones: (T, N) bool; whether the episode ended with step t.
+        level_seeds: (T, N) int64, a numpy array; the level in which step t was taken, or -1 if the
+            env does not say.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Rollout:
         self.obs = torch.zeros(*shape, *obs_shape, dtype=torch.uint8, device=device)
         self.actions = torch.zeros(shape, dtype=torch.int64, device=device)
         self.dones = torch.zeros(shape, dtype=torch.bool, device=device)
+        self.level_seeds: NDArray[np.int64] = np.full(shape, -1, np.int64)
         self.log_probs = torch.zeros(shape, device=device)
         self.values = torch.zeros(shape, device=device)
         self.rewards = torch.zeros(shape, device=device)

@@ -71,7 +71,7 @@ class Session:
         self.evaluated_step: int = state.get("evaluated_step", 0)
         self._wall_before: float = state.get("wall_s", 0.0)
         self._begun = self._saved_at = self._updated_at = time.monotonic()
-        self._log = RunLog(run_dir, state.get("positions"), training.step)
+        self._log = RunLog(run_dir, state.get("positions"), training.step, training.levels.table())
         facts = hardware.describe(self.config, procgen_build())
         logs.write_meta(run_dir, **facts, wall_s=self.wall_s, steps=training.step)
         watcher.begun(self.config, training.step)
@@ -112,6 +112,9 @@ class Session:
         """Play `eval_episodes` on both splits and log every episode."""
         for split in SPLITS:
             self._evaluate(split)
+        levels = self.training.levels
+        for name in levels.table():
+            self._log.rows(name, levels.rows(self.training.step))
         self.evaluated_step = self.training.step
         self._updated_at = time.monotonic()
 

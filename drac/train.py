@@ -93,6 +93,7 @@ def iterate(
         with _naming(training):
             collect(training, tick)
             reward = estimate_returns(training)
+            training.levels.update(training.rollout)
             if training.arm is not None:
                 selector.update(training.arm, reward)
             scores = selector.scores()
