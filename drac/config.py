@@ -138,6 +138,24 @@ class TrainConfig(BaseModel):
         0.9, gt=0, lt=1, description="part of the rollout for the inner step, the rest is outer"
     )
 
+    # thompson-drac
+    thompson_prior_mean: float = Field(0.0, description="what an arm's mean return is expected as")
+    thompson_prior_weight: float = Field(0.01, gt=0, description="of that mean, in rewards")
+    thompson_prior_shape: float = Field(1.0, gt=0, description="of the variance's inverse gamma")
+    thompson_prior_scale: float = Field(0.01, gt=0, description="likewise, in squared returns")
+
+    # discounted-ucb-drac
+    discounted_ucb_discount: float = Field(
+        0.99, gt=0, le=1, description="weight of a reward after one more update"
+    )
+    discounted_ucb_exploration: float = Field(0.1, ge=0, description="c in X + c sqrt(ln n / N)")
+
+    # exp3-drac
+    exp3_exploration: float = Field(0.08, gt=0, le=1, description="share of uniform choices")
+    exp3_range_window: int = Field(
+        100, ge=2, description="last rewards, whose lowest is 0 and whose highest is 1 to EXP3"
+    )
+
     # Evaluation and saving
     eval_every: Count = Field(500_000, ge=0, description="steps between evaluations; 0: at the end")
     eval_episodes: int = Field(100, ge=1, description="episodes on each split per evaluation")

@@ -26,6 +26,9 @@ _CONSISTENCY = ("aug_coef", "policy_target", "value_consistency_scale")
 _IMAGES = ("flip_axis", "cutout_color_scale")
 _META = ("meta_conv", "meta_inner_lr", "meta_learning_rate", "meta_train_share")
 _UCB = ("arms", "ucb_exploration", "ucb_window", "ucb_initial", "ucb_reward", "bandit_reward_rows")
+_BANDIT = ("arms", "bandit_reward_rows")
+_THOMPSON = tuple(f"thompson_prior_{name}" for name in ("mean", "weight", "shape", "scale"))
+_DISCOUNTED_UCB = ("discounted_ucb_discount", "discounted_ucb_exploration")
 
 
 @dataclass(frozen=True)
@@ -179,6 +182,34 @@ for _method in (
         learned="drac.meta:learned_conv",
         learner="drac.meta:MetaLearner",
         options=(*_CONSISTENCY, *_META),
+    ),
+    Method(
+        name="thompson-drac",
+        summary="DrAC with the augmentation that Thompson sampling chooses each update",
+        source="Thompson 1933; Gaussian with unknown variance: Honda and Takemura 2014",
+        objective=_DRAC,
+        augmentations="several",
+        selector="drac.selectors:thompson",
+        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_THOMPSON),
+    ),
+    Method(
+        name="discounted-ucb-drac",
+        summary="DrAC with the augmentation that a UCB bandit which forgets chooses each update",
+        source="Garivier and Moulines 2008, Upper-Confidence Bound Policies for Non-Stationary"
+        " Bandit Problems",
+        objective=_DRAC,
+        augmentations="several",
+        selector="drac.selectors:discounted_ucb",
+        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_DISCOUNTED_UCB),
+    ),
+    Method(
+        name="exp3-drac",
+        summary="DrAC with the augmentation that EXP3 draws each update",
+        source="Auer et al. 2002, The Nonstochastic Multiarmed Bandit Problem",
+        objective=_DRAC,
+        augmentations="several",
+        selector="drac.selectors:exp3",
+        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, "exp3_exploration", "exp3_range_window"),
     ),
 ):
     register(_method)
