@@ -18,6 +18,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "cutout_color_scale": "unit",
         "bandit_reward_rows": "rollout",
         "meta_conv": "learned",
+        "rl2_reward_input": "latest",
+        "minibatch_by": "steps",
     },
     "released": {
         "residual": "released",
@@ -27,6 +29,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "cutout_color_scale": "released",
         "bandit_reward_rows": "released",
         "meta_conv": "frozen",
+        "rl2_reward_input": "previous",
+        "minibatch_by": "envs",
     },
 }
 """What `fidelity` sets: the options in which the paper's text and the released code differ."""

@@ -28,6 +28,10 @@ _META = ("meta_conv", "meta_inner_lr", "meta_learning_rate", "meta_train_share")
 _UCB = ("arms", "ucb_exploration", "ucb_window", "ucb_initial", "ucb_reward", "bandit_reward_rows")
 _BANDIT = ("arms", "bandit_reward_rows")
 _THOMPSON = tuple(f"thompson_prior_{name}" for name in ("mean", "weight", "shape", "scale"))
+_RL2 = (
+    *("rl2_hidden_size", "rl2_learning_rate", "rl2_entropy_coef", "rl2_reward_input"),
+    "minibatch_by",
+)
 _DISCOUNTED_UCB = ("discounted_ucb_discount", "discounted_ucb_exploration")
 
 
@@ -210,6 +214,15 @@ for _method in (
         augmentations="several",
         selector="drac.selectors:exp3",
         options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, "exp3_exploration", "exp3_range_window"),
+    ),
+    Method(
+        name="rl2-drac",
+        summary="DrAC with the augmentation that a recurrent policy draws each update",
+        source=f"{_RAILEANU}, section 3.2; RL^2 of Duan et al. 2016",
+        objective=_DRAC,
+        augmentations="several",
+        selector="drac.selectors:rl2",
+        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_RL2),
     ),
 ):
     register(_method)

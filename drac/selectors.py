@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from drac.config import TrainConfig
-from drac.seeding import seed_sequence
+from drac.seeding import seed_sequence, stream_seed
 from ucb import (
     EXP3,
     ArmSelector,
@@ -56,6 +56,22 @@ def discounted_ucb(config: TrainConfig, arms: Sequence[str]) -> ArmSelector:
 def exp3(config: TrainConfig, arms: Sequence[str]) -> ArmSelector:
     """Exponential weights (Auer et al. 2002)."""
     return EXP3(arms, _generator(config), config.exp3_exploration, config.exp3_range_window)
+
+
+def rl2(config: TrainConfig, arms: Sequence[str]) -> ArmSelector:
+    """RL2-DrAC's recurrent policy (Duan et al. 2016; Raileanu et al. 2021)."""
+    import torch
+
+    from drac.rl2 import RL2Selector
+
+    return RL2Selector(
+        arms,
+        torch.Generator().manual_seed(stream_seed(config.seed, "selector")),
+        config.rl2_hidden_size,
+        config.rl2_learning_rate,
+        config.rl2_entropy_coef,
+        config.rl2_reward_input,
+    )
 
 
 def _generator(config: TrainConfig) -> np.random.Generator:
