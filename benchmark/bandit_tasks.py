@@ -104,10 +104,14 @@ def table(settings: dict[str, Any], outcomes: list[Outcome]) -> Table:
         cells=pd.DataFrame(cells),
         data=pd.DataFrame([asdict(o) for o in outcomes]),
         notes=(
-            f"tasks: {NUM_ARMS} arms that pay 1 with probabilities uniform in [0, 1],"
-            f" {settings['pulls']} pulls; mean ± standard error over the tasks",
-            f"rl2 was trained on {TRAINING_TASKS:,} other tasks, {settings['passes']} times each"
-            " with new payments; on the new ones its weights stay as they are",
+            (
+                f"tasks: {NUM_ARMS} arms that pay 1 with probabilities uniform in [0, 1],"
+                f" {settings['pulls']} pulls; mean ± standard error over the tasks"
+            ),
+            (
+                f"rl2 was trained on {TRAINING_TASKS:,} other tasks, {settings['passes']} times"
+                " each with new payments; on the new ones its weights stay as they are"
+            ),
             "ucb: the paper's constants, meant for small differences; ucb1: c = sqrt 2, no window",
         ),
     )

@@ -62,8 +62,10 @@ def table(runs: Sequence[Run]) -> Table:
         cells=pd.DataFrame(cells),
         data=pd.DataFrame(data),
         notes=(
-            f"{pulls:,} pulls of {len(ARMS)} arms, {seeds} seeds; rewards have a standard deviation"
-            f" of {NOISE}, and the best arm pays {GAP} more than the others",
+            (
+                f"{pulls:,} pulls of {len(ARMS)} arms, {seeds} seeds; rewards have a standard"
+                f" deviation of {NOISE}, and the best arm pays {GAP} more than the others"
+            ),
             "; ".join(f"{name}: mean return {curve.summary}" for name, curve in CURVES.items()),
             f"regret: mean ± standard error over seeds; uniform play loses {GAP} on 7 pulls of 8",
             f"locked: an arm that is never the best got {LOCKED:.0%} of the pulls or more",

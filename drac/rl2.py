@@ -156,7 +156,7 @@ class RL2Selector(BaseSelector):
         self.policy = RecurrentPolicy(len(self.arms), hidden_size, generator)
         self._generator = generator
         self._optimizer = torch.optim.Adam(
-            self.policy.parameters(), lr=learning_rate, eps=self.ADAM_EPS
+            self.policy.parameters(), lr=learning_rate, eps=self.ADAM_EPS, fused=True
         )
         self._memory = _Memory(torch.zeros(1 + len(self.arms)), torch.zeros(hidden_size))
         self._moments = {arm: RunningMoments() for arm in self.arms}

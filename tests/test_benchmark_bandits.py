@@ -14,8 +14,8 @@ from matplotlib import image
 from benchmark import bandits, bandits_plot, bandits_table
 from benchmark.bandits import ARMS, CURVES, GAP, NOISE, SELECTORS, Run, simulate, simulate_all
 from benchmark.cli import main
-from drac.config import TrainConfig
 from drac import selectors
+from drac.config import TrainConfig
 
 EVIDENCE = Path(__file__).parent.parent / "results" / "evidence" / "bandits"
 
@@ -93,7 +93,7 @@ def test_the_simulated_selectors_are_those_of_the_methods() -> None:
 
 
 def test_the_paper_s_constants_lock_in() -> None:
-    """docs/fidelity.md, "Worth knowing": crop for ever at 0.30, one arbitrary arm where it rises."""
+    """docs/fidelity.md, "Worth knowing": crop for ever at 0.30, any one arm where it rises."""
     for seed in range(8):
         constant = simulate("constant", "ucb", seed)
         first_is_best = constant.best_arms == (0,)
