@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import tyro
 
 from benchmark import suites
+from benchmark.bandits_cli import bandits_command
 from benchmark.run_cli import run_command
 from benchmark.speed_cli import speed_command
 from drac import files, flags
@@ -30,6 +31,7 @@ commands:
   tables   tabulate finished runs beside the published numbers
   plot     draw the learning curves of runs
   speed    measure how fast this machine is
+  bandits  compare what chooses the augmentation on simulated return curves
 
 examples:
   drac-bench run --suite demo
@@ -38,6 +40,7 @@ examples:
   drac-bench tables
   drac-bench plot results/runs/default/ppo/starpilot/seed0 --out curve.png
   drac-bench speed --reference
+  drac-bench bandits --seeds 0-19
 
 `drac-bench COMMAND --help` lists the options. One run: `drac --help`.
 """
@@ -206,6 +209,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "tables": tables_command,
         "plot": plot_command,
         "speed": speed_command,
+        "bandits": bandits_command,
     }
     return flags.run_command("drac-bench", USAGE, commands, argv)
 

@@ -185,6 +185,35 @@ class TrainConfig(BaseModel):
         0.0, ge=0, le=1, description="share of levels seen before any is replayed" + _DIFFERS
     )
 
+    # thompson-drac
+    thompson_prior_mean: float = Field(0.0, description="what an arm's mean return is expected as")
+    thompson_prior_weight: float = Field(0.01, gt=0, description="of that mean, in rewards")
+    thompson_prior_shape: float = Field(1.0, gt=0, description="of the variance's inverse gamma")
+    thompson_prior_scale: float = Field(0.01, gt=0, description="likewise, in squared returns")
+
+    # discounted-ucb-drac
+    discounted_ucb_discount: float = Field(
+        0.99, gt=0, le=1, description="weight of a reward after one more update"
+    )
+    discounted_ucb_exploration: float = Field(0.1, ge=0, description="c in X + c sqrt(ln n / N)")
+
+    # exp3-drac
+    exp3_exploration: float = Field(0.08, gt=0, le=1, description="share of uniform choices")
+    exp3_range_window: int = Field(
+        100, ge=2, description="last rewards, whose lowest is 0 and whose highest is 1 to EXP3"
+    )
+
+    # rl2-drac
+    rl2_hidden_size: int = Field(32, ge=1, description="of the recurrent policy")
+    rl2_learning_rate: float = Field(5e-4, gt=0, description="of that policy")
+    rl2_entropy_coef: float = Field(0.001, ge=0, description="weight of that policy's entropy")
+    rl2_reward_input: Literal["latest", "previous"] = Field(
+        "latest", description="reward it sees beside the last arm: its own, or older" + _DIFFERS
+    )
+    minibatch_by: Literal["steps", "envs"] = Field(
+        "steps", description="rl2-drac: minibatches of any steps, or of whole envs" + _DIFFERS
+    )
+
     # Evaluation and saving
     eval_every: Count = Field(500_000, ge=0, description="steps between evaluations; 0: at the end")
     eval_episodes: int = Field(100, ge=1, description="episodes on each split per evaluation")
@@ -263,6 +292,11 @@ class TrainConfig(BaseModel):
                 f"num_envs {self.num_envs} x num_steps {self.num_steps} = {self.rollout_size} is"
                 f" not divisible by minibatches {self.minibatches}"
             )
+        if self.minibatches_of_envs and self.num_envs % self.minibatches:
+            raise ValueError(
+                f"num_envs {self.num_envs} is not divisible by minibatches {self.minibatches},"
+                f" which minibatch_by 'envs' needs"
+            )
         if isinstance(self.env_groups, int) and self.num_envs % self.env_groups:
             raise ValueError(
                 f"num_envs {self.num_envs} is not divisible by env_groups {self.env_groups}"
@@ -305,6 +339,12 @@ class TrainConfig(BaseModel):
     def num_updates(self) -> int:
         """Whole rollouts that fit into `steps` (1,525 of 16,384 steps in 25M)."""
         return self.steps // self.rollout_size
+
+    @property
+    def minibatches_of_envs(self) -> bool:
+        """Whether minibatches are whole envs: `minibatch_by`, for a method that has the option."""
+        has_it = "minibatch_by" in methods.family(self.method).options
+        return has_it and self.minibatch_by == "envs"
 
     @property
     def train_levels(self) -> range:

@@ -117,7 +117,9 @@ class Learner:
         name = arm or (guards.title(augmentation) if augmentation else "")
         using = f"with the augmentation {name!r}" if augmentation else "without augmentation"
         for _ in range(self.config.epochs):
-            minibatches = rollout.minibatches(self.config.minibatches, self.minibatch_generator)
+            minibatches = rollout.minibatches(
+                self.config.minibatches, self.minibatch_generator, self.config.minibatches_of_envs
+            )
             for _ in range(self.config.minibatches):
                 with self.phases("gather minibatch"):
                     minibatch = next(minibatches)

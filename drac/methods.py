@@ -38,6 +38,13 @@ _PLR = (
 _IMAGES = ("flip_axis", "cutout_color_scale")
 _META = ("meta_conv", "meta_inner_lr", "meta_learning_rate", "meta_train_share")
 _UCB = ("arms", "ucb_exploration", "ucb_window", "ucb_initial", "ucb_reward", "bandit_reward_rows")
+_BANDIT = ("arms", "bandit_reward_rows")
+_THOMPSON = tuple(f"thompson_prior_{name}" for name in ("mean", "weight", "shape", "scale"))
+_RL2 = (
+    *("rl2_hidden_size", "rl2_learning_rate", "rl2_entropy_coef", "rl2_reward_input"),
+    "minibatch_by",
+)
+_DISCOUNTED_UCB = ("discounted_ucb_discount", "discounted_ucb_exploration")
 
 
 @dataclass(frozen=True)
@@ -240,6 +247,43 @@ for _method in (
         selector=_SLIDING_WINDOW_UCB,
         levels="drac.levels:Prioritized",
         options=(*_CONSISTENCY, *_IMAGES, *_UCB, *_PLR),
+    ),
+    Method(
+        name="thompson-drac",
+        summary="DrAC with the augmentation that Thompson sampling chooses each update",
+        source="Thompson 1933; Gaussian with unknown variance: Honda and Takemura 2014",
+        objective=_DRAC,
+        augmentations="several",
+        selector="drac.selectors:thompson",
+        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_THOMPSON),
+    ),
+    Method(
+        name="discounted-ucb-drac",
+        summary="DrAC with the augmentation that a UCB bandit which forgets chooses each update",
+        source="Garivier and Moulines 2008, Upper-Confidence Bound Policies for Non-Stationary"
+        " Bandit Problems",
+        objective=_DRAC,
+        augmentations="several",
+        selector="drac.selectors:discounted_ucb",
+        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_DISCOUNTED_UCB),
+    ),
+    Method(
+        name="exp3-drac",
+        summary="DrAC with the augmentation that EXP3 draws each update",
+        source="Auer et al. 2002, The Nonstochastic Multiarmed Bandit Problem",
+        objective=_DRAC,
+        augmentations="several",
+        selector="drac.selectors:exp3",
+        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, "exp3_exploration", "exp3_range_window"),
+    ),
+    Method(
+        name="rl2-drac",
+        summary="DrAC with the augmentation that a recurrent policy draws each update",
+        source=f"{_RAILEANU}, section 3.2; RL^2 of Duan et al. 2016",
+        objective=_DRAC,
+        augmentations="several",
+        selector="drac.selectors:rl2",
+        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_RL2),
     ),
 ):
     register(_method)

@@ -197,6 +197,8 @@ def test_the_presets_are_the_columns_of_the_fidelity_page() -> None:
         "bandit_reward_rows": ("rollout", "released"),
         "meta_conv": ("learned", "frozen"),
         "plr_min_seen": (0.0, 1.0),
+        "rl2_reward_input": ("latest", "previous"),
+        "minibatch_by": ("steps", "envs"),
     }
     assert {k: (getattr(paper, k), getattr(released, k)) for k in rows} == rows
     differing = {name for name, value in paper if value != getattr(released, name)}

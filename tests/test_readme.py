@@ -64,6 +64,8 @@ def test_the_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPat
         "benchmark.speed_cli._report",
         "benchmark.training_speed_cli._training",
         "benchmark.training_speed_cli._compare",
+        "benchmark.bandits_cli._report",
+        "benchmark.bandits_cli._tasks",
         "benchmark.run_cli._run",
         "benchmark.cli._tabulate",
         "benchmark.plots.learning_curves",
