@@ -22,10 +22,16 @@ _PPO = "Schulman et al. 2017; Procgen settings of Cobbe et al. 2020"
 _RAILEANU = "Raileanu et al. 2021, Automatic Data Augmentation for Generalization in Deep RL"
 _RAD = "Laskin et al. 2020, Reinforcement Learning with Augmented Data"
 
+_IDAAC = "Raileanu & Fergus 2021, Decoupling Value and Policy for Generalization in RL"
+
 _CONSISTENCY = ("aug_coef", "policy_target", "value_consistency_scale")
 _IMAGES = ("flip_axis", "cutout_color_scale")
 _META = ("meta_conv", "meta_inner_lr", "meta_learning_rate", "meta_train_share")
 _UCB = ("arms", "ucb_exploration", "ucb_window", "ucb_initial", "ucb_reward", "bandit_reward_rows")
+_DECOUPLED = (
+    *("idaac_policy_epochs", "idaac_value_epochs", "idaac_value_every"),
+    "idaac_advantage_coef",
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ class Method:
         network: a function of config, number of actions, shape of observations and generator.
         learner: who takes the gradient steps; constructed as `drac.learner.Learner` is.
         options: fields of the config that this method has and others have not.
+        ignores: fields of the config that others have and this method has not.
     """
 
     name: str
@@ -58,6 +65,7 @@ class Method:
     network: str = "drac.networks:actor_critic"
     learner: str = "drac.learner:Learner"
     options: tuple[str, ...] = ()
+    ignores: tuple[str, ...] = ()
 
     @property
     def is_family(self) -> bool:
@@ -180,6 +188,26 @@ for _method in (
         learner="drac.meta:MetaLearner",
         options=(*_CONSISTENCY, *_META),
     ),
+    Method(
+        name="daac",
+        summary="policy and value networks that share nothing; the policy's also learns advantages",
+        source=_IDAAC,
+        objective="drac.objectives.daac:DAAC",
+        network="drac.decoupled:daac_network",
+        learner="drac.decoupled_learner:DecoupledLearner",
+        options=_DECOUPLED,
+        ignores=("epochs", "value_coef"),
+    ),
+    Method(
+        name="idaac",
+        summary="DAAC whose policy's features hide which of two observations came first",
+        source=_IDAAC,
+        objective="drac.objectives.daac:IDAAC",
+        network="drac.decoupled:idaac_network",
+        learner="drac.decoupled_learner:DecoupledLearner",
+        options=(*_DECOUPLED, "idaac_order_coef", "idaac_order_hidden"),
+        ignores=("epochs", "value_coef"),
+    ),
 ):
     register(_method)
 
@@ -197,8 +225,17 @@ def options() -> frozenset[str]:
     return frozenset(name for method in known().values() for name in method.options)
 
 
+def foreign(method_id: str) -> frozenset[str]:
+    """Return the fields of the config that a method does not look at, and some other does."""
+    method = family(method_id)
+    return (options() - {*method.options}) | {*method.ignores}
+
+
 def having(option: str) -> tuple[str, ...]:
-    """Return the names of the methods that have an option; families as "drac-..."."""
+    """Return the names of the methods that have an option; families as "drac-...".
+
+    Empty for one that all have but those which ignore it.
+    """
     return tuple(
         f"{method.name}-..." if method.is_family else method.name
         for method in known().values()

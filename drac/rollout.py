@@ -90,10 +90,14 @@ class Rollout:
         Raises:
             ValueError: if the parts would not be equal.
         """
+        samples = self.samples()
+        for rows in self.partition(number, generator):
+            yield samples[rows]
+
+    def partition(self, number: int, generator: torch.Generator) -> Iterator[Tensor]:
+        """Yield the rows (B,) int64 of each of the `minibatches`: step t of env n is t*N + n."""
         size, rest = divmod(self.actions.numel(), number)
         if rest:
             raise ValueError(f"{self.actions.numel()} samples do not divide into {number} parts")
-        samples = self.samples()
-        order = torch.randperm(self.actions.numel(), generator=generator).to(self.obs.device)
-        for rows in order.split(size):
-            yield samples[rows]
+        order = torch.randperm(self.actions.numel(), generator=generator)
+        yield from order.to(self.obs.device).split(size)

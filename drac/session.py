@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from pkgutil import resolve_name
 
 import torch
 
-from drac import checkpoint, hardware, logs
+from drac import checkpoint, hardware, logs, methods
 from drac.config import ConfigError, TrainConfig
 from drac.envs import procgen_build
 from drac.evaluate import evaluate
@@ -180,9 +182,8 @@ def load_agent(run_dir: Path, config: TrainConfig) -> tuple[ActorCritic, int]:
         raise ConfigError(f"{run_dir} has no checkpoint yet")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     state = checkpoint.load(path, device)["training"]
-    network = ActorCritic(NUM_ACTIONS, hidden_size=config.hidden_size, residual=config.residual).to(
-        device
-    )
+    make: Callable[..., ActorCritic] = resolve_name(methods.family(config.method).network)
+    network = make(config, NUM_ACTIONS, (3, 64, 64)).to(device)
     try:
         network.load_state_dict(state["network"])
     except RuntimeError as error:
