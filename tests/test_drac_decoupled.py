@@ -309,6 +309,30 @@ def test_the_policy_learns_as_ppo_with_a_loss_less() -> None:
     assert not torch.equal(daac.fc.weight, with_advantage.fc.weight)
 
 
+def test_the_encoder_hides_the_order_that_the_classifier_learns() -> None:
+    """Brightness is the time, and nothing else trains the encoder: L_E = ln 2 is "cannot tell"."""
+    confusion = []
+    for coef in (0.0, 1.0):
+        config = make_config(
+            idaac_order_coef=coef,
+            idaac_advantage_coef=0,
+            entropy_coef=0,
+            idaac_policy_epochs=4,
+            idaac_value_epochs=1,
+            learning_rate=1e-3,
+        )
+        learner = DecoupledLearner(make_network(config), config, objective=make(config))
+        rollout = make_rollout()
+        rollout.dones.zero_()
+        rollout.advantages.zero_()
+        rollout.obs.copy_(30 * torch.arange(8)[:, None, None, None, None].expand_as(rollout.obs))
+        for _ in range(8):
+            stats = learner.update(rollout, None)
+        confusion.append(stats.aug_policy_loss)
+    assert confusion[0] > math.log(2) + 0.02
+    assert confusion[1] == pytest.approx(math.log(2), abs=0.005)
+
+
 def test_the_value_is_trained_when_it_is_its_turn() -> None:
     config = make_config("daac", idaac_value_every=2, idaac_value_epochs=3)
     network = make_network(config)
