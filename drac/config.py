@@ -214,6 +214,22 @@ class TrainConfig(BaseModel):
         "steps", description="rl2-drac: minibatches of any steps, or of whole envs" + _DIFFERS
     )
 
+    # DAAC and IDAAC; the defaults are those of their released code
+    idaac_policy_epochs: int = Field(1, ge=1, description="passes of the policy over each rollout")
+    idaac_value_epochs: int = Field(9, ge=1, description="passes of the value over a rollout")
+    idaac_value_every: int = Field(
+        1, ge=1, description="updates of the policy for each update of the value"
+    )
+    idaac_advantage_coef: float = Field(
+        0.25, ge=0, description="alpha_a, weight of the advantage head's loss"
+    )
+    idaac_order_coef: float = Field(
+        0.001, ge=0, description="alpha_i, weight of hiding the order of observations"
+    )
+    idaac_order_hidden: int = Field(
+        0, ge=0, description="hidden layer of the order classifier; 0: it is linear"
+    )
+
     # Evaluation and saving
     eval_every: Count = Field(500_000, ge=0, description="steps between evaluations; 0: at the end")
     eval_episodes: int = Field(100, ge=1, description="episodes on each split per evaluation")
@@ -322,12 +338,11 @@ class TrainConfig(BaseModel):
         own = methods.family(self.method).options
         if absent := sorted({*own} - type(self).model_fields.keys()):
             raise ValueError(f"method {self.method!r} lists options that no run has: {absent}")
-        for name in sorted((methods.options() & type(self).model_fields.keys()) - {*own}):
+        for name in sorted(methods.foreign(self.method) & type(self).model_fields.keys()):
             if getattr(self, name) != defaults[name]:
-                raise ValueError(
-                    f"method {self.method!r} has no option {name}; it belongs to"
-                    f" {', '.join(methods.having(name))}"
-                )
+                others = methods.having(name)
+                belongs = f"; it belongs to {', '.join(others)}" if others else ""
+                raise ValueError(f"method {self.method!r} has no option {name}{belongs}")
         return self
 
     @property
@@ -415,10 +430,9 @@ class TrainConfig(BaseModel):
 def _without_foreign_options(data: dict[str, Any]) -> dict[str, Any]:
     """Leave out what the run's method does not look at; version 0.1 saved it."""
     try:
-        own = methods.family(str(data.get("method"))).options
+        foreign = methods.foreign(str(data.get("method")))
     except ValueError:  # an unknown method is for `build` to tell
         return data
-    foreign = methods.options() - {*own}
     return {name: value for name, value in data.items() if name not in foreign}
 
 

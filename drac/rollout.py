@@ -99,13 +99,20 @@ class Rollout:
         Raises:
             ValueError: if the parts would not be equal.
         """
+        samples = self.samples()
+        for rows in self.partition(number, generator, of_envs):
+            yield samples[rows]
+
+    def partition(
+        self, number: int, generator: torch.Generator, of_envs: bool = False
+    ) -> Iterator[Tensor]:
+        """Yield the rows (B,) int64 of each of the `minibatches`: step t of env n is t*N + n."""
         num_steps, num_envs = self.actions.shape
         items, name = (num_envs, "envs") if of_envs else (self.actions.numel(), "samples")
         size, rest = divmod(items, number)
         if rest:
             raise ValueError(f"{items} {name} do not divide into {number} parts")
-        samples = self.samples()
         order = torch.randperm(items, generator=generator).to(self.obs.device)
         starts = torch.arange(0, num_steps * num_envs, num_envs, device=order.device)[:, None]
         for rows in order.split(size):
-            yield samples[(starts + rows).flatten() if of_envs else rows]
+            yield (starts + rows).flatten() if of_envs else rows
