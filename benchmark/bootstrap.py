@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from benchmark.aggregate import Scores, matrix, num_runs, performance_profile
 
@@ -160,12 +160,8 @@ def _resample(scores: Scores, count: int, generator: np.random.Generator) -> Sco
     runs, games = scores.shape
     counts = num_runs(scores)
     first = np.sort(scores, axis=0)  # the runs that are there before the NaNs
-    which: NDArray[np.int64]
-    if counts.min() == runs:
-        which = generator.integers(runs, size=(count, runs, games))
-        drawn: Scores = first[which, np.arange(games)]
-        return drawn
-    which = generator.integers(counts, size=(count, runs, games))
+    whole = bool(counts.min() == runs)
+    which = generator.integers(runs if whole else counts, size=(count, runs, games))
+    drawn: Scores = first[which, np.arange(games)]
     absent = np.arange(runs)[:, None] >= counts
-    drawn = np.where(absent, np.nan, first[which, np.arange(games)])
-    return drawn
+    return drawn if whole else np.where(absent, np.nan, drawn)
