@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from augmentations import PAPER_ARMS
-from benchmark.comparable import shortened, variants
+from benchmark.comparable import apart_from_published, shortened, variants
 from benchmark.many_files import RUN, read_many
 from drac import logs, methods
 from drac.logs import SPLITS
@@ -151,6 +151,8 @@ def _drawn(runs: pd.DataFrame, begun: set[int], problems: Mapping[int, str]) -> 
 def _notes(runs: pd.DataFrame, drawn: pd.DataFrame, problems: Mapping[int, str]) -> Iterator[str]:
     """Say which runs are not in a figure, and which are there only in part."""
     ids = zip(runs["method"], runs["game"], runs["seed"], strict=True)
+    if drawn["complete"].any():
+        yield from apart_from_published(drawn[drawn["complete"]])
     names = {run: f"{m}/{g}/seed{s}" for run, (m, g, s) in zip(runs.index, ids, strict=True)}
     lacking = runs[~runs["complete"]]
     partly = [run for run in drawn.index if not runs["complete"][run]]
@@ -163,7 +165,7 @@ def _notes(runs: pd.DataFrame, drawn: pd.DataFrame, problems: Mapping[int, str])
         yield f"Missing: {len(absent)} of {len(runs)} planned runs: {said}."
     if partly:
         yield (
-            f"In progress, drawn as far as they are: {len(partly)} of {len(runs)} planned runs:"
+            f"In progress, in curves as far as they are: {len(partly)} of {len(runs)} planned runs:"
             f" {shortened(names[run] for run in partly)}."
         )
     if doubles := len(runs) - len(drawn) - len(absent) - len({*problems}):

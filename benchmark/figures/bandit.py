@@ -70,6 +70,7 @@ def _shares(label: str, rows: pd.DataFrame, histories: Histories, style: Style) 
         figure, axes = panels(games, frame, style)
         for game, ax in axes.items():
             _stack(ax, table[table["game"] == game], looks, hatches)
+            ax.set_xlim(0, float(table["end"].max()))
     name = f"bandit-shares-{_plain(label)}"
     return Drawing(name, title, figure, table, notes, style)
 
@@ -121,7 +122,6 @@ def _stack(
         low = high
     dress(ax)
     ax.grid(False)
-    ax.set_xlim(0, edges[-1])
     ax.set_ylim(0, 1)
     ax.set_yticks([0, 0.5, 1])
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

@@ -74,14 +74,11 @@ def _levels(
     name: str, title: str, xlabel: str, table: pd.DataFrame, histories: Histories, style: Style
 ) -> Drawing:
     labels, train = histories.labels, name == "levels-train"
-    rows = (
-        "column a level by its seed" if train else "its levels sorted by score; the CSV names them"
-    )
+    columns = "each column a level, by its seed" if train else "its levels sorted by their score"
     how = (
-        f"Each row is a method, {'each ' * train}{rows}. Last evaluation of each seed; the score is"
-        f" the mean return of the level's episodes between the published minimum (0) and maximum"
-        f" (1). At the right: share of the levels played that are solved, with a score of {SOLVED}"
-        f" or more."
+        f"Each row is a method, {columns}. Last evaluation of each seed; the score is the mean"
+        f" return of the level's episodes between the published minimum (0) and maximum (1). At"
+        f" the right: share of the levels played that are solved, with a score of {SOLVED} or more."
     )
     notes = (how, *histories.notes)
     height = max(0.55 * style.panel, len(labels) * style.font * 1.3 / 72)
@@ -91,7 +88,7 @@ def _levels(
         figure, axes = panels(
             histories.games, Frame(title, notes, _scale(train), xlabel), style, layout
         )
-        first, last = _ends(table) if train else (0, 0)
+        first, last = _ends(histories)
         for number, (game, ax) in enumerate(axes.items()):
             here = table[table["game"] == game]
             cells = [here[here["label"] == label] for label in labels]
@@ -105,10 +102,11 @@ def _levels(
     return Drawing(name, title, figure, table, notes, style)
 
 
-def _ends(table: pd.DataFrame) -> tuple[int, int]:
-    if table.empty:
-        return 0, 0
-    return int(table["level_seed"].min()), int(table["level_seed"].max())
+def _ends(histories: Histories) -> tuple[int, int]:
+    """Return the first and the last of the training levels of all runs."""
+    given = {str(settings.get("levels", "0-199")) for settings in histories.runs["settings"]}
+    ends = [tuple(map(int, levels.split("-"))) for levels in given]
+    return min(first for first, _ in ends), max(last for _, last in ends)
 
 
 def _draw(

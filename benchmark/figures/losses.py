@@ -9,7 +9,7 @@ from benchmark.bands import cube, over_games
 from benchmark.figures.canvas import Frame, Layout, panels
 from benchmark.figures.curves import draw_curve, dress, legend, length_text
 from benchmark.figures.drawing import Drawing, Style
-from benchmark.figures.normalized import shared
+from benchmark.figures.normalized import comparable, shared
 from benchmark.histories import LOSSES, Histories
 from benchmark.many_files import RUN
 
@@ -49,7 +49,8 @@ def _of_label(
     label: str, games: list[str], histories: Histories, generator: np.random.Generator
 ) -> pd.DataFrame:
     """Return `loss, label, step, mean, low, high` of one label; all losses share resamples."""
-    runs = histories.runs[histories.runs["label"] == label]
+    runs = comparable(histories)
+    runs = runs[runs["label"] == label]
     rows = histories.progress[histories.progress[RUN].isin(runs.index)]
     own = [name for name in LOSSES if (rows[name] != 0).any()]
     cells, steps = [], np.zeros(0)
