@@ -18,11 +18,11 @@ LOSSES = {
     "entropy": "entropy (nats)",
     "policy_loss": "policy loss",
     "value_loss": "value loss",
-    "aug_policy_loss": "policy consistency loss",
-    "aug_value_loss": "value consistency loss",
-    "approx_kl": "KL to the old policy (nats)",
-    "clip_fraction": "share of clipped ratios",
-    "grad_norm": "gradient norm, unclipped",
+    "aug_policy_loss": "policy consistency",
+    "aug_value_loss": "value consistency",
+    "approx_kl": "KL to old policy (nats)",
+    "clip_fraction": "ratios clipped (share)",
+    "grad_norm": "gradient norm",
 }
 """Columns of progress.csv that figures show, and what they are called there."""
 
@@ -55,6 +55,12 @@ class Histories:
     def labels(self) -> list[str]:
         """The labels, in the order of `drac.methods`, augmentations in the paper's."""
         return sorted(set(self.runs["label"]), key=_order)
+
+    @property
+    def lengths(self) -> str:
+        """The steps that the complete runs were given, in words; "" if there is none."""
+        steps = sorted({run["steps"] for run in self.runs["settings"][self.runs["complete"]]})
+        return f"Runs of {' or '.join(f'{number:,}' for number in steps)} steps." if steps else ""
 
     @property
     def games(self) -> list[str]:

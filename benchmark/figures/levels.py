@@ -80,7 +80,7 @@ def _levels(
         f" return of the level's episodes between the published minimum (0) and maximum (1). At"
         f" the right: share of the levels played that are solved, with a score of {SOLVED} or more."
     )
-    notes = (how, *histories.notes)
+    notes = (how, histories.lengths, *histories.notes)
     height = max(0.55 * style.panel, len(labels) * style.font * 1.3 / 72)
     left, right = max(map(style.em, labels), default=0.5) + 0.12, 3.4 * style.font / 72
     layout = Layout(height=height, left=left, right=right, gap=right)
