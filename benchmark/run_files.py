@@ -20,9 +20,12 @@ PROGRESS_COLUMNS = ("step", "arm", "train_return", "charts/SPS")
 ARM_COLUMNS = ("update", "arm", "count", "mean", "score")
 """What is read of progress.csv and arms.csv; of eval.csv it is every column."""
 
-_TEXT = {"arm", "split", "metric", "game"}
+ROBUSTNESS_COLUMNS = ("metric", "split", "variant", "pairs", "value")
+"""What is read of robustness.csv, which `drac evaluate --robustness` leaves."""
+
+_TEXT = {"arm", "split", "metric", "variant"}
 _COUNTS = {"step", "update", "count", "level_seed", "length", "pairs"}
-_MAY_BE_BLANK = {"train_return"}  # no episode has ended yet
+_MAY_BE_BLANK = {"train_return", "value"}  # no episode has ended yet; a game has no such variant
 _MAY_BE_INFINITE = {"score"}  # of an arm that must be tried first
 
 Columns = dict[str, NDArray[Any]]

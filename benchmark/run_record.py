@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmark.run_files import (
     ARM_COLUMNS,
+    ROBUSTNESS_COLUMNS,
     Columns,
     DamagedError,
     final_episodes,
@@ -19,6 +20,8 @@ from benchmark.run_files import (
 from drac import logs
 from drac.config import ConfigError, TrainConfig
 from drac.logs import SPLITS
+
+ROBUSTNESS = "robustness.csv"
 
 _UPDATE_COLUMNS = ("step", "arm")
 
@@ -35,6 +38,9 @@ class RunRecord:
         arms: `update, arm, count, mean, score` of every arm at the last update, of arms.csv.
         episodes: those of the last evaluation: `step, split, level_seed, return, length`.
 
+        robustness: `metric, split, variant, pairs, value`; no rows where it was not measured.
+        robustness_problem: what is wrong with robustness.csv; the run is complete without it.
+
     A file that is damaged has no rows here, and a problem names it.
     """
 
@@ -44,6 +50,8 @@ class RunRecord:
     updates: Columns = field(default_factory=dict)
     arms: Columns = field(default_factory=dict)
     episodes: Columns = field(default_factory=dict)
+    robustness: Columns = field(default_factory=dict)
+    robustness_problem: str = ""
 
 
 def read_run(run_dir: Path) -> RunRecord:
@@ -73,7 +81,14 @@ def read_run(run_dir: Path) -> RunRecord:
     meta = logs.read_meta(run_dir)
     if not meta:
         problems.append(f"no readable {logs.META}")
-    return RunRecord(config, meta, tuple(problems), updates, arms, episodes)
+    return RunRecord(config, meta, tuple(problems), updates, arms, episodes, *_robustness(run_dir))
+
+
+def _robustness(run_dir: Path) -> tuple[Columns, str]:
+    try:
+        return read_columns(run_dir / ROBUSTNESS, ROBUSTNESS_COLUMNS), ""
+    except DamagedError as error:
+        return {}, str(error)
 
 
 def validate(run_dir: Path) -> list[str]:

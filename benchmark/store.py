@@ -107,8 +107,11 @@ class Store:
         columns = ["experiment", "method", "game", "seed", "problems", *SPLITS]
         columns += ["augmentation", "settings", "arms", "record", "folder"]
         rows = []
+        seen: dict[str, dict[str, Any]] = {}  # runs of one sweep share their settings, and memory
         for spec in specs:
-            rows.append(self._row(spec))
+            row = self._row(spec)
+            row["settings"] = seen.setdefault(repr(row["settings"]), row["settings"])
+            rows.append(row)
             on_run()
         return pd.DataFrame(rows, columns=columns)
 
