@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import tyro
 
 from benchmark import suites
+from benchmark.compare_cli import compare_command
+from benchmark.import_cli import import_command
 from benchmark.run_cli import run_command
 from benchmark.speed_cli import speed_command
 from drac import files, flags
@@ -30,6 +32,8 @@ commands:
   tables   tabulate finished runs beside the published numbers
   plot     draw the learning curves of runs
   speed    measure how fast this machine is
+  compare  say whether one method is better than another, by how much, how sure
+  import-scores  bring in the scores of other people's runs, to be compared
 
 examples:
   drac-bench run --suite demo
@@ -38,6 +42,8 @@ examples:
   drac-bench tables
   drac-bench plot results/runs/default/ppo/starpilot/seed0 --out curve.png
   drac-bench speed --reference
+  drac-bench import-scores results/published/run_scores.csv
+  drac-bench compare ucb-drac ppo
 
 `drac-bench COMMAND --help` lists the options. One run: `drac --help`.
 """
@@ -206,6 +212,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "tables": tables_command,
         "plot": plot_command,
         "speed": speed_command,
+        "compare": compare_command,
+        "import-scores": import_command,
     }
     return flags.run_command("drac-bench", USAGE, commands, argv)
 
