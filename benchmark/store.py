@@ -202,7 +202,6 @@ def settings(config: TrainConfig, meta: Mapping[str, Any]) -> dict[str, Any]:
 
     Options that its method does not have are no settings of a run.
     """
-    own = methods.family(config.method).options
-    without = _NO_MATTER | (methods.options() - {*own})
+    without = _NO_MATTER | methods.foreign(config.method)
     values = {name: value for name, value in config if name not in without}
     return {**values, "procgen_build": meta.get("procgen_build", "unknown")}

@@ -19,6 +19,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "bandit_reward_rows": "rollout",
         "meta_conv": "learned",
         "plr_min_seen": 0.0,
+        "rl2_reward_input": "latest",
+        "minibatch_by": "steps",
     },
     "released": {
         "residual": "released",
@@ -29,6 +31,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "bandit_reward_rows": "released",
         "meta_conv": "frozen",
         "plr_min_seen": 1.0,
+        "rl2_reward_input": "previous",
+        "minibatch_by": "envs",
     },
 }
 """What `fidelity` sets: the options in which the paper's text and the released code differ."""

@@ -26,6 +26,8 @@ _IGL = "Igl et al. 2019, Selective Noise Injection and Information Bottleneck"
 _WANG = "Wang et al. 2020, Mixture Regularization"
 _JIANG = "Jiang et al. 2021, Prioritized Level Replay"
 
+_IDAAC = "Raileanu & Fergus 2021, Decoupling Value and Policy for Generalization in RL"
+
 _CONSISTENCY = ("aug_coef", "policy_target", "value_consistency_scale")
 _PLR = (
     "plr_score",
@@ -38,6 +40,17 @@ _PLR = (
 _IMAGES = ("flip_axis", "cutout_color_scale")
 _META = ("meta_conv", "meta_inner_lr", "meta_learning_rate", "meta_train_share")
 _UCB = ("arms", "ucb_exploration", "ucb_window", "ucb_initial", "ucb_reward", "bandit_reward_rows")
+_BANDIT = ("arms", "bandit_reward_rows")
+_THOMPSON = tuple(f"thompson_prior_{name}" for name in ("mean", "weight", "shape", "scale"))
+_RL2 = (
+    *("rl2_hidden_size", "rl2_learning_rate", "rl2_entropy_coef", "rl2_reward_input"),
+    "minibatch_by",
+)
+_DISCOUNTED_UCB = ("discounted_ucb_discount", "discounted_ucb_exploration")
+_DECOUPLED = (
+    *("idaac_policy_epochs", "idaac_value_epochs", "idaac_value_every"),
+    "idaac_advantage_coef",
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +72,7 @@ class Method:
         learner: who takes the gradient steps; constructed as `drac.learner.Learner` is.
         levels: who chooses the training levels: made from the config, a `drac.levels.Levels`.
         options: fields of the config that this method has and others have not.
+        ignores: fields of the config that others have and this method has not.
     """
 
     name: str
@@ -72,6 +86,7 @@ class Method:
     learner: str = "drac.learner:Learner"
     levels: str = "drac.levels:ProcgensOwn"
     options: tuple[str, ...] = ()
+    ignores: tuple[str, ...] = ()
 
     @property
     def chooses_levels(self) -> bool:
@@ -241,6 +256,63 @@ for _method in (
         levels="drac.levels:Prioritized",
         options=(*_CONSISTENCY, *_IMAGES, *_UCB, *_PLR),
     ),
+    Method(
+        name="thompson-drac",
+        summary="DrAC with the augmentation that Thompson sampling chooses each update",
+        source="Thompson 1933; Gaussian with unknown variance: Honda and Takemura 2014",
+        objective=_DRAC,
+        augmentations="several",
+        selector="drac.selectors:thompson",
+        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_THOMPSON),
+    ),
+    Method(
+        name="discounted-ucb-drac",
+        summary="DrAC with the augmentation that a UCB bandit which forgets chooses each update",
+        source="Garivier and Moulines 2008, Upper-Confidence Bound Policies for Non-Stationary"
+        " Bandit Problems",
+        objective=_DRAC,
+        augmentations="several",
+        selector="drac.selectors:discounted_ucb",
+        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_DISCOUNTED_UCB),
+    ),
+    Method(
+        name="exp3-drac",
+        summary="DrAC with the augmentation that EXP3 draws each update",
+        source="Auer et al. 2002, The Nonstochastic Multiarmed Bandit Problem",
+        objective=_DRAC,
+        augmentations="several",
+        selector="drac.selectors:exp3",
+        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, "exp3_exploration", "exp3_range_window"),
+    ),
+    Method(
+        name="rl2-drac",
+        summary="DrAC with the augmentation that a recurrent policy draws each update",
+        source=f"{_RAILEANU}, section 3.2; RL^2 of Duan et al. 2016",
+        objective=_DRAC,
+        augmentations="several",
+        selector="drac.selectors:rl2",
+        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_RL2),
+    ),
+    Method(
+        name="daac",
+        summary="policy and value networks that share nothing; the policy's also learns advantages",
+        source=_IDAAC,
+        objective="drac.objectives.daac:DAAC",
+        network="drac.decoupled:daac_network",
+        learner="drac.decoupled_learner:DecoupledLearner",
+        options=_DECOUPLED,
+        ignores=("epochs", "value_coef"),
+    ),
+    Method(
+        name="idaac",
+        summary="DAAC whose policy's features hide which of two observations came first",
+        source=_IDAAC,
+        objective="drac.objectives.daac:IDAAC",
+        network="drac.decoupled:idaac_network",
+        learner="drac.decoupled_learner:DecoupledLearner",
+        options=(*_DECOUPLED, "idaac_order_coef", "idaac_order_hidden"),
+        ignores=("epochs", "value_coef"),
+    ),
 ):
     register(_method)
 
@@ -258,8 +330,17 @@ def options() -> frozenset[str]:
     return frozenset(name for method in known().values() for name in method.options)
 
 
+def foreign(method_id: str) -> frozenset[str]:
+    """Return the fields of the config that a method does not look at, and some other does."""
+    method = family(method_id)
+    return (options() - {*method.options}) | {*method.ignores}
+
+
 def having(option: str) -> tuple[str, ...]:
-    """Return the names of the methods that have an option; families as "drac-..."."""
+    """Return the names of the methods that have an option; families as "drac-...".
+
+    Empty for one that all have but those which ignore it.
+    """
     return tuple(
         f"{method.name}-..." if method.is_family else method.name
         for method in known().values()

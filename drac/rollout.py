@@ -85,20 +85,34 @@ class Rollout:
             advantages=self.normalized_advantages().flatten(),
         )
 
-    def minibatches(self, number: int, generator: torch.Generator) -> Iterator[Minibatch]:
+    def minibatches(
+        self, number: int, generator: torch.Generator, of_envs: bool = False
+    ) -> Iterator[Minibatch]:
         """Yield `number` minibatches: a random permutation of all steps, cut into equal parts.
 
         Args:
-            number: must divide T*N.
+            number: must divide T*N; with `of_envs`, N.
             generator: on the CPU; decides the permutation.
+            of_envs: permute the envs instead, each with its T steps: step by step, in the order of
+                the permutation within a step (docs/fidelity.md, "minibatches of RL2").
 
         Raises:
             ValueError: if the parts would not be equal.
         """
-        size, rest = divmod(self.actions.numel(), number)
-        if rest:
-            raise ValueError(f"{self.actions.numel()} samples do not divide into {number} parts")
         samples = self.samples()
-        order = torch.randperm(self.actions.numel(), generator=generator).to(self.obs.device)
-        for rows in order.split(size):
+        for rows in self.partition(number, generator, of_envs):
             yield samples[rows]
+
+    def partition(
+        self, number: int, generator: torch.Generator, of_envs: bool = False
+    ) -> Iterator[Tensor]:
+        """Yield the rows (B,) int64 of each of the `minibatches`: step t of env n is t*N + n."""
+        num_steps, num_envs = self.actions.shape
+        items, name = (num_envs, "envs") if of_envs else (self.actions.numel(), "samples")
+        size, rest = divmod(items, number)
+        if rest:
+            raise ValueError(f"{items} {name} do not divide into {number} parts")
+        order = torch.randperm(items, generator=generator).to(self.obs.device)
+        starts = torch.arange(0, num_steps * num_envs, num_envs, device=order.device)[:, None]
+        for rows in order.split(size):
+            yield (starts + rows).flatten() if of_envs else rows

@@ -197,6 +197,8 @@ def test_the_presets_are_the_columns_of_the_fidelity_page() -> None:
         "bandit_reward_rows": ("rollout", "released"),
         "meta_conv": ("learned", "frozen"),
         "plr_min_seen": (0.0, 1.0),
+        "rl2_reward_input": ("latest", "previous"),
+        "minibatch_by": ("steps", "envs"),
     }
     assert {k: (getattr(paper, k), getattr(released, k)) for k in rows} == rows
     differing = {name for name, value in paper if value != getattr(released, name)}
@@ -475,7 +477,7 @@ def test_every_differing_field_is_named() -> None:
     saved = TrainConfig(device="cpu", precision="float32")
     wanted = TrainConfig(method="ucb-drac+plr", fidelity="released", **OTHER)
     names = {*OTHER, "fidelity"}
-    foreign = methods.options() - {*METHODS["ucb-drac+plr"].options} - PRESETS["released"].keys()
+    foreign = methods.foreign("ucb-drac+plr") - PRESETS["released"].keys()
     others = {"device", "precision", "method", *foreign}
     assert names == TrainConfig.model_fields.keys() - CONTINUABLE - others
     for config, expected in (

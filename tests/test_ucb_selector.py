@@ -10,7 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ucb import ArmSelector, FixedArm, SlidingWindowUCB, UniformArm
+from ucb import (
+    EXP3,
+    ArmSelector,
+    DiscountedUCB,
+    FixedArm,
+    SlidingWindowUCB,
+    ThompsonSampling,
+    UniformArm,
+)
 from ucb.moments import RunningMoments
 
 ARMS = ("crop", "flip", "rotate")
@@ -22,6 +30,9 @@ SELECTORS: dict[str, Callable[[], ArmSelector]] = {
     "ucb-try-each-once": lambda: SlidingWindowUCB(ARMS, initial="try-each-once"),
     "ucb-standardized": lambda: SlidingWindowUCB(ARMS, reward="standardized"),
     "ucb-both": lambda: SlidingWindowUCB(ARMS, initial="try-each-once", reward="standardized"),
+    "thompson": lambda: ThompsonSampling(ARMS, np.random.default_rng(3)),
+    "discounted-ucb": lambda: DiscountedUCB(ARMS, discount=0.9),
+    "exp3": lambda: EXP3(ARMS, np.random.default_rng(3), range_window=20),
 }
 
 

@@ -4,7 +4,19 @@ Arms are strings and rewards are floats; this package has never seen an image, n
 and imports no other package of the project.
 """
 
+from ucb.discounted import DiscountedUCB
+from ucb.exp3 import EXP3
 from ucb.selector import ArmSelector, BaseSelector, FixedArm, UniformArm
 from ucb.sliding_window import SlidingWindowUCB
+from ucb.thompson import ThompsonSampling
 
-__all__ = ["ArmSelector", "BaseSelector", "FixedArm", "SlidingWindowUCB", "UniformArm"]
+__all__ = [
+    "EXP3",
+    "ArmSelector",
+    "BaseSelector",
+    "DiscountedUCB",
+    "FixedArm",
+    "SlidingWindowUCB",
+    "ThompsonSampling",
+    "UniformArm",
+]

@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from ucb import generators
 from ucb.moments import RunningMoments
 
 
@@ -203,18 +204,18 @@ class UniformArm(_Unteachable):
         return self.arms[int(self._rng.integers(len(self.arms)))]
 
     def _settings(self) -> dict[str, Any]:
-        return {"bit_generator": type(self._rng.bit_generator).__name__}
+        return {"bit_generator": generators.kind(self._rng)}
 
     def _learned(self) -> dict[str, Any]:
-        return {**super()._learned(), "rng": _jsonable(self._rng.bit_generator.state)}
+        return {**super()._learned(), "rng": generators.get_state(self._rng)}
 
     def _load_learned(self, learned: Mapping[str, Any]) -> None:
-        before = self._rng.bit_generator.state
-        self._rng.bit_generator.state = learned["rng"]
+        before = generators.get_state(self._rng)
+        generators.set_state(self._rng, learned["rng"])
         try:
             super()._load_learned(learned)
         except ValueError:
-            self._rng.bit_generator.state = before
+            generators.set_state(self._rng, before)
             raise
 
 
@@ -235,12 +236,3 @@ def _checked_arms(arms: Sequence[object]) -> tuple[str, ...]:
 def _check_keys(what: str, given: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
     if set(given) != set(expected):
         raise ValueError(f"{what} has the keys {sorted(given)}, expected {sorted(expected)}")
-
-
-def _jsonable(value: Any) -> Any:
-    """A bit generator's state with Python's numbers and lists in place of numpy's."""
-    if isinstance(value, Mapping):
-        return {key: _jsonable(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    return value
