@@ -12,6 +12,8 @@ import tyro
 
 from benchmark import suites
 from benchmark.bandits_cli import bandits_command
+from benchmark.compare_cli import compare_command
+from benchmark.import_cli import import_command
 from benchmark.run_cli import run_command
 from benchmark.speed_cli import speed_command
 from drac import files, flags
@@ -29,6 +31,9 @@ commands:
   run      run a suite, or methods x games x seeds; what is complete is not run again
   status   show how far the runs of each experiment are
   tables   tabulate finished runs beside the published numbers
+  compare  say whether one method is better than another, by how much, how sure
+  import-scores
+           bring in the scores of other people's runs, to be compared
   plot     draw the learning curves of runs
   speed    measure how fast this machine is
   bandits  compare what chooses the augmentation on simulated return curves
@@ -38,6 +43,8 @@ examples:
   drac-bench run --methods ppo ucb-drac --games all --seeds 0-2 --steps 1M --workers 2
   drac-bench status
   drac-bench tables
+  drac-bench import-scores results/published/run_scores.csv
+  drac-bench compare ucb-drac ppo
   drac-bench plot results/runs/default/ppo/starpilot/seed0 --out curve.png
   drac-bench speed --reference
   drac-bench bandits --seeds 0-19
@@ -207,6 +214,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "run": run_command,
         "status": status_command,
         "tables": tables_command,
+        "compare": compare_command,
+        "import-scores": import_command,
         "plot": plot_command,
         "speed": speed_command,
         "bandits": bandits_command,

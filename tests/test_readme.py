@@ -66,6 +66,8 @@ def test_the_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPat
         "benchmark.training_speed_cli._compare",
         "benchmark.bandits_cli._report",
         "benchmark.bandits_cli._tasks",
+        "benchmark.compare_cli._report",
+        "benchmark.import_cli._bring_in",
         "benchmark.run_cli._run",
         "benchmark.cli._tabulate",
         "benchmark.plots.learning_curves",
