@@ -43,6 +43,8 @@ class BanditsFlags:
     """processes side by side; the numbers are the same"""
     out: Path = Path("results/bandits")
     """folder for the files; those of an earlier call are replaced"""
+    picture: Path | None = None
+    """where the picture goes (default: bandits.png in --out)"""
     tasks: bool = False
     """compare on many short tasks, for which RL^2 is trained"""
 
@@ -66,6 +68,10 @@ def bandits_command(argv: Sequence[str]) -> int:
     pulls = flags.whole_number("pulls", given.pulls, at_least=2)
     workers = flags.whole_number("workers", given.workers, at_least=1)
     files.require_writable(given.out)
+    if given.picture is not None:
+        if given.picture.suffix not in (".png", ".pdf", ".svg"):
+            raise ConfigError(f"{given.picture} must end in .png, .pdf, .svg")
+        files.require_writable(given.picture.parent)
     if given.tasks:
         return _tasks(given, seeds)
     return _report(given, seeds, pulls, workers)
@@ -90,8 +96,9 @@ def _report(given: BanditsFlags, seeds: Sequence[int], pulls: int, workers: int)
     given.out.mkdir(parents=True, exist_ok=True)
     files.write_text(given.out / "bandits.csv", bandits_table.frame(runs).to_csv(index=False))
     files.write_text(given.out / "bandits.json", bandits_table.as_json(runs))
-    bandits_plot.draw(runs, given.out / "bandits.png")
-    print(f"written to {given.out}: bandits.csv, bandits.json, bandits.png")
+    picture = given.picture or given.out / "bandits.png"
+    bandits_plot.draw(runs, picture)
+    print(f"written to {given.out}: bandits.csv, bandits.json; the picture to {picture}")
     return 0
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import itertools
 import json
 import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import image
 
@@ -17,7 +20,9 @@ from benchmark.cli import main
 from drac import selectors
 from drac.config import TrainConfig
 
-EVIDENCE = Path(__file__).parent.parent / "results" / "evidence" / "bandits"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+EVIDENCE = ROOT / "results" / "evidence" / "bandits"
 
 
 @pytest.mark.parametrize("name", CURVES)
@@ -119,6 +124,15 @@ def test_what_is_locked() -> None:
     assert run((96, 4), (1,)).locked
     assert not run((94, 6), (1,)).locked
     assert not run((96, 4), (0,)).locked
+    said = bandits_plot.locked_in([run((96, 4), (1,)), run((4, 96), (1,)), run((5, 5), (0,))])
+    assert said == ""
+    ucb = [
+        dataclasses.replace(r, selector="ucb")
+        for r in (run((96, 4), (1,)), run((4, 96), (1,)), run((5, 5), (0,)))
+    ]
+    said = bandits_plot.locked_in(ucb)
+    assert "95% of the pulls in 2 of 3 runs" in said
+    assert said.endswith("a wrong one in 1")
     assert bandits_plot.shares_of(run((10, 50, 25, 15), (2,))) == (0.25, 0.5, 0.25)
 
 
@@ -144,6 +158,27 @@ def test_the_command_writes_a_table_files_and_a_picture(
     assert content["settings"] == {"arms": list(ARMS), "noise": NOISE, "gap": GAP}
     assert [run["seed"] for run in content["runs"]] == [0, 1, 2] * 6
     assert image.imread(tmp_path / "new" / "bandits.png")[..., :3].std() > 0.05
+    again = tmp_path / "pictures" / "again.svg"
+    bandits_plot.draw(bandits_table.from_json(json.dumps(content)), again)
+    assert again.read_text().startswith("<?xml")
+
+
+def test_the_command_puts_the_picture_elsewhere(tmp_path: Path) -> None:
+    picture = tmp_path / "pictures" / "bandits.png"
+    words = ["--seeds", "0", "--pulls", "30", "--selectors", "fixed", "--curves", "rising"]
+    out = ["--out", str(tmp_path / "new"), "--picture", str(picture)]
+    assert main(["bandits", *words, *out]) == 0
+    assert picture.is_file()
+    assert not (tmp_path / "new" / "bandits.png").exists()
+
+
+def test_labels_of_lines_keep_apart_and_in_order() -> None:
+    heights = [5.0, 5.1, 9.9, 0.0, 10.0, 9.8]
+    placed = bandits_plot.spread(heights, 1.0, 10.0)
+    assert np.argsort(placed).tolist() == np.argsort(heights).tolist()
+    assert min(np.diff(np.sort(placed))) >= 1 - 1e-9
+    assert max(placed) == 10
+    assert (placed[3], placed[0]) == (0.0, 5.0)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +191,7 @@ def test_the_command_writes_a_table_files_and_a_picture(
         (["--pulls", "1"], "pulls must be at least 2, not 1"),
         (["--workers", "0"], "workers must be at least 1, not 0"),
         (["--sedes", "0"], "did you mean"),
+        (["--picture", "bandits.docx"], "bandits.docx must end in .png, .pdf, .svg"),
     ],
 )
 def test_what_makes_no_sense_is_refused(
@@ -173,13 +209,50 @@ def test_the_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert "drac-bench bandits --seeds 0-19" in capsys.readouterr().out
 
 
+def committed() -> list[Run]:
+    return bandits_table.from_json((EVIDENCE / "bandits.json").read_text(encoding="utf-8"))
+
+
 def test_the_committed_results_can_be_made_again() -> None:
-    """The first seed of the selectors that take no time, bit for bit."""
-    content = json.loads((EVIDENCE / "bandits.json").read_text())
-    runs = {(r["curve"], r["selector"], r["seed"]): r for r in content["runs"]}
-    assert {key[:2] for key in runs} == {(c, s) for c in CURVES for s in SELECTORS}
-    for curve in CURVES:
-        for selector in ("ucb", "exp3", "discounted ucb", "thompson"):
-            again = simulate(curve, selector, 0)
-            assert runs[curve, selector, 0]["counts"] == list(again.counts)
-            assert runs[curve, selector, 0]["regret"] == pytest.approx(again.regret)
+    """Two seeds of the selectors that take no time, number by number."""
+    runs = {(run.curve, run.selector, run.seed): run for run in committed()}
+    assert set(runs) == set(itertools.product(CURVES, SELECTORS, range(20)))
+    for curve, seed in itertools.product(CURVES, (0, 19)):
+        for selector in ("fixed", "ucb", "ucb, both", "exp3", "discounted ucb", "thompson"):
+            assert runs[curve, selector, seed] == simulate(curve, selector, seed)
+
+
+def test_the_committed_files_agree() -> None:
+    content = (EVIDENCE / "bandits.json").read_text(encoding="utf-8")
+    assert bandits_table.as_json(committed()) == content
+    rows = bandits_table.frame(committed()).to_csv(index=False)
+    assert rows == (EVIDENCE / "bandits.csv").read_text(encoding="utf-8")
+
+
+def test_the_page_shows_the_committed_numbers() -> None:
+    """Every row of its table, recomputed; and the picture that the command below it draws."""
+    page = (DOCS / "methods.md").read_text(encoding="utf-8")
+    page = page.partition("### Which bandit?")[2].partition("\n## ")[0]
+    rows = pd.read_csv(EVIDENCE / "bandits.csv")
+    for selector in SELECTORS:
+        cells = []
+        for curve in CURVES:
+            group = rows[(rows["curve"] == curve) & (rows["selector"] == selector)]
+            share = f"{group['best_share'].mean():.0%}"
+            cells.append(f"{group['regret'].mean():.1f} ({share}, {group['locked'].sum()})")
+        assert f"| {selector} | {' | '.join(cells)} |" in page
+    words = re.search(r"^    drac-bench (bandits .*)$", page, re.MULTILINE)
+    assert words is not None
+    assert "--seeds 0-19 --out results/evidence/bandits" in words[1]
+    picture = words[1].partition("--picture ")[2]
+    assert (DOCS.parent / picture).is_file()
+    assert f"]({Path(picture).relative_to('docs')})" in page
+
+
+def test_what_the_page_says_of_the_lock_in() -> None:
+    page = " ".join((DOCS / "methods.md").read_text(encoding="utf-8").split())
+    for curve in ("constant", "rising"):
+        runs = [run for run in committed() if (run.curve, run.selector) == (curve, "ucb")]
+        one_arm = sum(max(run.counts) >= bandits.LOCKED * run.pulls for run in runs)
+        wrong = sum(run.locked for run in runs)
+        assert f"in {one_arm} of 20 runs of the {curve} curve, a wrong one in {wrong}" in page

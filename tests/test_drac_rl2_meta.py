@@ -73,7 +73,7 @@ def test_a_trial_is_one_pass_of_the_network() -> None:
 
 
 def test_a_relabelled_trial_is_one_of_renamed_arms() -> None:
-    """By a slow loop; and a policy that knows arms by number cannot tell it from a real one."""
+    """By a slow loop."""
     tasks = draw_tasks(6, 4, generator(1))
     trial = play(RecurrentPolicy(4, 8, generator()), tasks, 9, generator(2))
     names = torch.stack([torch.randperm(4, generator=generator(b)) for b in range(6)])
