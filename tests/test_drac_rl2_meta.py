@@ -156,11 +156,11 @@ def test_without_later_pulls_it_learns_what_always_pays(relabel: bool) -> None:
 
 
 def test_a_short_training_learns_to_learn() -> None:
-    """In seconds: two arms, ten pulls. Half of uniform play's regret takes a memory of both."""
+    """The same in seconds: 1,000 tasks of two arms and ten pulls."""
     new = draw_tasks(1000, 2, generator(3))
     policy = RecurrentPolicy(2, 16, generator())
     before = float(regret(policy, new, 10, generator(4)).mean())
-    meta_train(policy, draw_tasks(2000, 2, generator(1)), generator(2), MetaSettings(pulls=10))
+    meta_train(policy, draw_tasks(1000, 2, generator(1)), generator(2), MetaSettings(pulls=10))
     after = float(regret(policy, new, 10, generator(4)).mean())
     print(f"regret {before:.2f} untrained, {after:.2f} trained")
     assert after < 0.7 * before
