@@ -10,7 +10,9 @@ from pathlib import Path
 import tyro
 
 from benchmark.bandits_cli import bandits_command
+from benchmark.compare_cli import compare_command
 from benchmark.figures_cli import figures_command
+from benchmark.import_cli import import_command
 from benchmark.run_cli import run_command
 from benchmark.speed_cli import speed_command
 from benchmark.tables_cli import experiments, tables_command
@@ -26,6 +28,9 @@ commands:
   run      run a suite, or methods x games x seeds; what is complete is not run again
   status   show how far the runs of each experiment are
   tables   tabulate finished runs beside the published numbers
+  compare  say whether one method is better than another, by how much, how sure
+  import-scores
+           bring in the scores of other people's runs, to be compared
   plot     draw the learning curves of runs
   figures  draw figures of all runs: curves, intervals, profiles, what a bandit chose
   speed    measure how fast this machine is
@@ -36,7 +41,10 @@ examples:
   drac-bench run --methods ppo ucb-drac --games all --seeds 0-2 --steps 1M --workers 2
   drac-bench status
   drac-bench tables --table table1 --format latex
+  drac-bench import-scores results/published/run_scores.csv
+  drac-bench compare ucb-drac ppo
   drac-bench plot results/runs/default/ppo/starpilot/seed0 --out curve.png
+  drac-bench figures --experiment demo
   drac-bench speed --reference
   drac-bench bandits --seeds 0-19
 
@@ -133,6 +141,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "run": run_command,
         "status": status_command,
         "tables": tables_command,
+        "compare": compare_command,
+        "import-scores": import_command,
         "plot": plot_command,
         "figures": figures_command,
         "speed": speed_command,
