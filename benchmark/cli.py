@@ -12,6 +12,7 @@ import tyro
 
 from benchmark import suites
 from benchmark.bandits_cli import bandits_command
+from benchmark.report_cli import report_command
 from benchmark.run_cli import run_command
 from benchmark.speed_cli import speed_command
 from drac import files, flags
@@ -30,6 +31,7 @@ commands:
   status   show how far the runs of each experiment are
   tables   tabulate finished runs beside the published numbers
   plot     draw the learning curves of runs
+  report   write all of it as a site of static files
   speed    measure how fast this machine is
   bandits  compare what chooses the augmentation on simulated return curves
 
@@ -208,6 +210,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "status": status_command,
         "tables": tables_command,
         "plot": plot_command,
+        "report": report_command,
         "speed": speed_command,
         "bandits": bandits_command,
     }
