@@ -32,8 +32,8 @@ class ReportFlags:
     """experiments to report on together (default: all)"""
     results: Path = Path("results")
     """root of all results"""
-    frames: bool = True
-    """draw example frames of the games, once; this loads Procgen for some seconds"""
+    no_frames: bool = False
+    """draw no example frames; the first time, that loads Procgen for some seconds"""
 
 
 def report_command(argv: Sequence[str]) -> int:
@@ -57,7 +57,7 @@ def report_command(argv: Sequence[str]) -> int:
     from benchmark.report.build import build
 
     experiments = tuple(dict.fromkeys(given.experiment)) or tuple(known)
-    pages = build(store, experiments, given.out, with_frames=given.frames, say=_Progress())
+    pages = build(store, experiments, given.out, with_frames=not given.no_frames, say=_Progress())
     print(f"written to {given.out} ({pages} pages); open {given.out / 'index.html'}")
     return 0
 
@@ -71,9 +71,7 @@ class _Progress:
     def __call__(self, what: str, done: int, total: int) -> None:
         text = f"[{done}/{total}] {what}" if total else what
         if sys.stdout.isatty():
-            print(
-                f"\r\033[K{text}" if done < total or not total else "\r\033[K", end="", flush=True
-            )
+            print(f"\r\033[K{'' if total and done == total else text}", end="", flush=True)
         elif time.monotonic() - self._said_at > INTERVAL_S or not total:
             self._said_at = time.monotonic()
             print(text, flush=True)

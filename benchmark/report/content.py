@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -61,11 +61,11 @@ class Content:
             rows = rows[rows[column] == value]
         return rows
 
-    def run_dir(self, row: dict[str, Any]) -> Path:
+    def run_dir(self, row: Mapping[Any, Any]) -> Path:
         """Return the folder of a row of `runs`."""
         return self.store.run_dir(spec(row))
 
-    def config(self, row: dict[str, Any]) -> dict[str, Any]:
+    def config(self, row: Mapping[Any, Any]) -> dict[str, Any]:
         """Return the config of a run as its file has it; empty if it cannot be read."""
         try:
             text = (self.run_dir(row) / "config.json").read_text(encoding="utf-8")
@@ -75,7 +75,7 @@ class Content:
         return config if isinstance(config, dict) else {}
 
 
-def spec(row: dict[str, Any]) -> RunSpec:
+def spec(row: Mapping[Any, Any]) -> RunSpec:
     """Return which run a row of `Content.runs` is."""
     return RunSpec(row["experiment"], row["method"], row["game"], row["seed"])
 

@@ -83,9 +83,7 @@ def grid(
     keys = {column: [number(text) for text in cells] for column, cells in texts.items()}
     numeric = {
         column: any(key is not None for key in keys[column])
-        and all(
-            key is not None or is_lacking(t) for t, key in zip(cells, keys[column], strict=True)
-        )
+        and all(number(text) is not None or is_lacking(text) for text in cells)
         for column, cells in texts.items()
     }
     rows = [

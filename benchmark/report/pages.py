@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -74,10 +75,8 @@ class Pages:
     def steps(self) -> Iterator[Step]:
         """Yield what is to be done, by the name of the page; the downloads come last."""
         yield "overview", self.overview
-        for game in self.content.games:
-            yield game, lambda game=game: self.game(game)
-        for method in self.content.methods:
-            yield method, lambda method=method: self.method(method)
+        yield from ((game, partial(self.game, game)) for game in self.content.games)
+        yield from ((method, partial(self.method, method)) for method in self.content.methods)
         yield "tables", self.tables
         yield "configs", self.configs
         yield "provenance", self.provenance
@@ -108,7 +107,6 @@ class Pages:
             if len(complete)
         ]
         warnings = apart_from_published(complete) if len(complete) else []
-        lacking = self._runs[self._runs["state"] != "complete"][["run", "state"]]
         self.site.page(
             "index.html",
             "overview.html",
@@ -117,9 +115,7 @@ class Pages:
             headline=headline,
             pictures=[],
             missing=missing(content.runs),
-            lacking=grid("lacking", "Runs that are not complete", lacking)
-            if len(lacking)
-            else None,
+            lacking=self._lacking(),
             games=[self._card(game) for game in content.games],
             methods=[
                 {"name": m, "href": method_page(m), "summary": methods.describe(m).summary}
@@ -138,6 +134,10 @@ class Pages:
             ("seeds", str(content.runs["seed"].nunique())),
             ("steps a run", " / ".join(f"{count:,}" for count in steps) or "-"),
         ]
+
+    def _lacking(self) -> Grid | None:
+        lacking = self._runs[self._runs["state"] != "complete"][["run", "state"]]
+        return grid("lacking", "Runs that are not complete", lacking) if len(lacking) else None
 
     def _unfinished(self) -> list[str]:
         lacking = len(self._runs) - int((self._runs["state"] == "complete").sum())
@@ -178,9 +178,7 @@ class Pages:
             bandit_pictures=[],
             clips=shown,
             clip_notes=notes,
-            runs=self._runs_grid(
-                f"runs-{game}", f"Runs on {game}", runs.drop(columns="game"), root
-            ),
+            runs=self._runs_grid("runs-table", f"Runs on {game}", runs.drop(columns="game"), root),
             **_neighbours([(g, f"{g}.html") for g in content.games], game),
         )
 
@@ -216,7 +214,7 @@ class Pages:
             pictures=[],
             config=grid("config", f"Options of {method}, as its runs recorded them", own, csv=csv),
             runs=self._runs_grid(
-                f"runs-{slug(method)}", f"Runs of {method}", runs.drop(columns="method"), root
+                "runs-table", f"Runs of {method}", runs.drop(columns="method"), root
             ),
             **_neighbours([(m, f"{slug(m)}.html") for m in content.methods], method),
         )

@@ -14,6 +14,12 @@ from drac.logs import SPLITS
 
 UNKNOWN = "not recorded"
 
+_SAID_ELSEWHERE = {
+    "run_scores.csv": "Agarwal et al., rliable public Procgen scores, 2021 (ten runs a game; see"
+    " README.md of the published numbers)"
+}
+"""The source of a file of published numbers that has no column for it."""
+
 _MADE_WITH = ("commit", "procgen build", "machine", "device", "precision", "threads")
 
 
@@ -21,7 +27,7 @@ def runs_table(content: Content) -> pd.DataFrame:
     """Return one row per planned run: its scores, what it lacks, and what it was made with.
 
     Columns: `run` (its id), `method, game, seed, state` ("complete", or what it lacks), `train,
-    test` (mean return of the final episodes; NaN where incomplete), `steps` (trained), and what
+    test` (mean return of the final episodes; NaN where incomplete), `steps` (trained; NaN likewise), and what
     meta.json says of the machine and the versions.
     """
     rows = []
@@ -29,14 +35,10 @@ def runs_table(content: Content) -> pd.DataFrame:
         own = {"run": spec(row).id, **{name: row[name] for name in ("method", "game", "seed")}}
         own["state"] = "; ".join(row["problems"]) or "complete"
         own |= {split: row[split] for split in SPLITS}
-        rows.append(own | {"steps": _steps(meta), **_made_with(meta)})
+        own["steps"] = meta.get("steps", float("nan")) if not row["problems"] else float("nan")
+        rows.append(own | _made_with(meta))
     columns = ["run", "method", "game", "seed", "state", *SPLITS, "steps", *_MADE_WITH]
     return pd.DataFrame(rows, columns=[*columns, "versions", "minutes", "command"])
-
-
-def _steps(meta: Mapping[str, Any]) -> Any:
-    steps = meta.get("steps")
-    return steps if isinstance(steps, int) else float("nan")
 
 
 def _made_with(meta: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,7 +76,9 @@ def published_sources() -> pd.DataFrame:
     rows = []
     for path in sorted(published.FOLDER.glob("*.csv")):
         frame = pd.read_csv(path)
-        for source, own in frame.groupby("source") if "source" in frame else [(UNKNOWN, frame)]:
+        if "source" not in frame:
+            frame["source"] = _SAID_ELSEWHERE.get(path.name, UNKNOWN)
+        for source, own in frame.groupby("source"):
             said = {
                 name: ", ".join(map(str, dict.fromkeys(own[name].dropna())))
                 for name in ("kind", "note")

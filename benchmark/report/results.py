@@ -17,8 +17,6 @@ from drac.logs import SPLITS
 RESAMPLES = 10_000
 """Of the headline's intervals; `drac-bench compare` takes 50,000."""
 
-_LABELS = ["label", "method"]
-
 
 def labels(content: Content) -> list[tuple[str, str, str]]:
     """Return (label, method, mode) of every variant, and of methods without a complete run."""
@@ -28,9 +26,8 @@ def labels(content: Content) -> list[tuple[str, str, str]]:
     counted = {method for method, _ in found.values()}
     found |= {method: (method, modes[0]) for method in content.methods if method not in counted}
     order = {method: number for number, method in enumerate(content.methods)}
-    return [
-        (label, *found[label]) for label in sorted(found, key=lambda n: (order[found[n][0]], n))
-    ]
+    names = sorted(found, key=lambda name: (order[found[name][0]], name))
+    return [(label, *found[label]) for label in names]
 
 
 def game_results(content: Content, game: str) -> Table:
@@ -126,7 +123,7 @@ def headline(content: Content, split: str) -> Table:
     scores are min-max-normalized, and the last columns compare with PPO.
     """
     listed = labels(content)
-    counted = {label for label in content.complete["label"]}
+    counted = set(content.complete["label"])
     all_scores = {
         label: scores(content.complete, label, content.games, split)
         for label, *_ in listed
@@ -214,7 +211,7 @@ def _headline_notes(content: Content, games: list[str]) -> tuple[str, ...]:
             f"Warning: only the games count that every method has a complete run of; left out:"
             f" {', '.join(left)}."
         )
-    if content.complete.groupby(_LABELS + ["game"]).size().min() == 1:  # noqa: RUF005
+    if content.complete.groupby(["label", "game"]).size().min() == 1:
         notes.append("Where a game has one run only, there is no confidence interval.")
     notes.append(
         f"Min-max-normalized returns. IQM: interquartile mean, with its 95 % interval (stratified"
