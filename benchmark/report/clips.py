@@ -31,7 +31,7 @@ def copy_clips(content: Content, game: str, site: Path, root: str) -> tuple[list
     found = [
         (row, path)
         for row in rows
-        for path in sorted((content.run_dir(row) / FOLDER).glob("*"))
+        for path in sorted((row["folder"] / FOLDER).glob("*"))
         if path.suffix in ENDINGS and path.is_file() and path.stat().st_size
     ]
     clips = []

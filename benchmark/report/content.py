@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,7 +12,6 @@ import pandas as pd
 from benchmark.comparable import counted
 from benchmark.store import Store
 from benchmark.suites import RunSpec
-from drac import logs
 from drac.games import GAMES
 
 
@@ -26,13 +23,11 @@ class Content:
         store: where they lie.
         experiments: what they belong to.
         runs: as `Store.load` returns them.
-        metas: meta.json of each row of `runs`; empty where there is none.
     """
 
     store: Store
     experiments: tuple[str, ...]
     runs: pd.DataFrame
-    metas: tuple[dict[str, Any], ...]
 
     @cached_property
     def complete(self) -> pd.DataFrame:
@@ -61,18 +56,9 @@ class Content:
             rows = rows[rows[column] == value]
         return rows
 
-    def run_dir(self, row: Mapping[Any, Any]) -> Path:
-        """Return the folder of a row of `runs`."""
-        return self.store.run_dir(spec(row))
-
     def config(self, row: Mapping[Any, Any]) -> dict[str, Any]:
-        """Return the config of a run as its file has it; empty if it cannot be read."""
-        try:
-            text = (self.run_dir(row) / "config.json").read_text(encoding="utf-8")
-            config = json.loads(text)
-        except (OSError, ValueError):
-            return {}
-        return config if isinstance(config, dict) else {}
+        """Return the config of a run by the names of its options; empty if it has none."""
+        return dict(row["record"].config or {})
 
 
 def spec(row: Mapping[Any, Any]) -> RunSpec:
@@ -80,12 +66,13 @@ def spec(row: Mapping[Any, Any]) -> RunSpec:
     return RunSpec(row["experiment"], row["method"], row["game"], row["seed"])
 
 
-def gather(store: Store, experiments: Sequence[str]) -> Content:
+def gather(
+    store: Store, experiments: Sequence[str], on_run: Callable[[], None] = lambda: None
+) -> Content:
     """Read the runs of some experiments.
 
     Raises:
         ConfigError: if an experiment's plan cannot be read.
     """
-    runs = store.load(found for name in experiments for found in store.specs(name))
-    metas = tuple(logs.read_meta(store.run_dir(spec(row))) for row in runs.to_dict("records"))
-    return Content(store, tuple(experiments), runs, metas)
+    runs = store.load((s for name in experiments for s in store.specs(name)), on_run)
+    return Content(store, tuple(experiments), runs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,12 +23,14 @@ class Cell:
         sort: the key of its column's order, a number or text; None sorts last either way.
         href: where it leads, relative to the page; "" for nowhere.
         lacking: it stands for something that is not there.
+        strong: it is emphasized; the notes say why.
     """
 
     text: str
     sort: float | str | None
     href: str = ""
     lacking: bool = False
+    strong: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,11 @@ class Grid:
     Attributes:
         name: unique on its page; letters, digits and dashes.
         caption: what the table shows.
-        columns: (heading, whether it holds numbers); the first is the rows' name.
+        columns: (heading, whether it holds numbers).
         rows: as many cells each as there are columns.
         notes: sources, missing runs, caveats.
         csv: path of the same as a file, relative to the page; "" for none.
+        keys: how many of the first columns name the row.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Grid:
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
     csv: str = ""
+    keys: int = 1
 
 
 @dataclass(frozen=True)
@@ -72,34 +76,40 @@ def grid(
     notes: Sequence[str] = (),
     csv: str = "",
     links: Links | None = None,
+    strong: Container[tuple[int, str]] = (),
+    keys: int = 1,
 ) -> Grid:
-    """Make a table of a data frame, whose first column names the rows.
+    """Make a table of a data frame, whose first columns name the rows.
 
     A column whose every cell begins with a number, or stands for one that is missing, is sorted by
     that number: "1.23 ± 0.45" by 1.23.
     """
     links = links or Links()
     texts = {str(column): [shown(value) for value in frame[column]] for column in frame}
-    keys = {column: [number(text) for text in cells] for column, cells in texts.items()}
+    numbers = {column: [number(text) for text in cells] for column, cells in texts.items()}
     numeric = {
-        column: any(key is not None for key in keys[column])
-        and all(number(text) is not None or is_lacking(text) for text in cells)
+        column: any(value is not None for value in numbers[column])
+        and all(
+            value is not None or is_lacking(text)
+            for text, value in zip(cells, numbers[column], strict=True)
+        )
         for column, cells in texts.items()
     }
     rows = [
         tuple(
             Cell(
                 texts[column][i],
-                keys[column][i] if numeric[column] else texts[column][i].casefold() or None,
+                numbers[column][i] if numeric[column] else texts[column][i].casefold() or None,
                 links.of(column, texts[column][i]),
                 is_lacking(texts[column][i]),
+                (i, column) in strong,
             )
             for column in texts
         )
         for i in range(len(frame))
     ]
     columns = tuple((column, numeric[column]) for column in texts)
-    return Grid(name, caption, columns, tuple(rows), tuple(notes), csv)
+    return Grid(name, caption, columns, tuple(rows), tuple(notes), csv, keys)
 
 
 def shown(value: Any) -> str:

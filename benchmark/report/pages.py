@@ -15,6 +15,7 @@ from benchmark.report import clips, frames, methods, pictures, provenance, resul
 from benchmark.report.content import Content
 from benchmark.report.grid import Grid, Links, grid
 from benchmark.report.site import Picture, Site, slug
+from benchmark.tables.per_game import OVERLAP
 from drac.config import TrainConfig
 from drac.logs import SPLITS
 
@@ -102,9 +103,10 @@ class Pages:
         content, complete = self.content, self.content.complete
         links = self._links("")
         headline = [
-            self.site.table(results.headline(content, split), "", links)
+            table
             for split in reversed(SPLITS)
             if len(complete)
+            for table in self.site.table(results.headline(content, split), "", links)
         ]
         warnings = apart_from_published(complete) if len(complete) else []
         self.site.page(
@@ -121,7 +123,7 @@ class Pages:
                 {"name": m, "href": method_page(m), "summary": methods.describe(m).summary}
                 for m in content.methods
             ],
-            overlap=tables.OVERLAP,
+            overlap=OVERLAP,
         )
 
     def _facts(self) -> list[tuple[str, str]]:
@@ -174,7 +176,7 @@ class Pages:
             no_frames=self._no_frames,
             results=self.site.table(results.game_results(content, game), root, links),
             curves=pictures.game_curves(self.site, content, game, root),
-            bandit=self.site.table(bandit, root) if bandit else None,
+            bandit=self.site.table(bandit, root) if bandit else [],
             bandit_pictures=[],
             clips=shown,
             clip_notes=notes,
@@ -233,11 +235,16 @@ class Pages:
     def tables(self) -> None:
         """Write the page of all tables."""
         sections = []
-        for make in tables.ALL:
-            table = make(self.content.runs)
-            made = self.site.table(table, "", self._links(""))
-            sections.append(Section(f"table-{made.name}", table.title, grids=(made,)))
-        said = ("The tables of drac-bench tables, with what is missing below each.",)
+        skipped = tables.not_applicable(self.content.runs)
+        for name, make in tables.ALL.items():
+            if name not in skipped:
+                table = make(self.content.runs)
+                made = tuple(self.site.table(table, "", self._links("")))
+                sections.append(Section(f"table-{name}", table.title, grids=made))
+        said = (
+            "The tables of drac-bench tables, with what is missing below each.",
+            *(f"There is no table {name}: {why}." for name, why in skipped.items()),
+        )
         self.site.page(
             "tables.html", "listing.html", heading="Tables", said=said, sections=sections
         )

@@ -11,7 +11,7 @@ from benchmark.run_files import DamagedError
 def game_curves(site: Site, content: Content, game: str, root: str) -> list[Picture]:
     """Draw the learning curves of one game."""
     rows = content.of(game=game).to_dict("records")
-    folders = [content.run_dir(row) for row in rows]
+    folders = [row["folder"] for row in rows]
     begun = [f for f in folders if (f / "config.json").is_file() and (f / "progress.csv").is_file()]
     if not begun:
         return []

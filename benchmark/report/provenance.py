@@ -27,11 +27,12 @@ def runs_table(content: Content) -> pd.DataFrame:
     """Return one row per planned run: its scores, what it lacks, and what it was made with.
 
     Columns: `run` (its id), `method, game, seed, state` ("complete", or what it lacks), `train,
-    test` (mean return of the final episodes; NaN where incomplete), `steps` (trained; NaN likewise), and what
+    test` (mean return of the final episodes; NaN where incomplete), `steps` (likewise), and what
     meta.json says of the machine and the versions.
     """
     rows = []
-    for row, meta in zip(content.runs.to_dict("records"), content.metas, strict=True):
+    for row in content.runs.to_dict("records"):
+        meta = row["record"].meta
         own = {"run": spec(row).id, **{name: row[name] for name in ("method", "game", "seed")}}
         own["state"] = "; ".join(row["problems"]) or "complete"
         own |= {split: row[split] for split in SPLITS}
@@ -111,6 +112,6 @@ def configs(content: Content) -> pd.DataFrame:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, list):
+    if isinstance(value, tuple):
         return ", ".join(map(str, value))
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -97,17 +97,26 @@ class Site:
         self.downloads.append(Download(path, what, len(content)))
         return path
 
-    def table(self, table: Table, root: str, links: Links | None = None) -> Grid:
-        """Make a table of a page out of one of `benchmark.tables`, and its CSV file."""
-        csv = self.csv(table.name, table.title, table.data)
-        return grid(
-            slug(table.name),
-            table.title,
-            table.cells,
-            notes=table.notes,
-            csv=root + csv,
-            links=links,
-        )
+    def table(self, table: Table, root: str, links: Links | None = None) -> list[Grid]:
+        """Make the tables of a page out of one of `benchmark.tables`, and their CSV file.
+
+        There is one for each of its blocks; what must be said stands below the last.
+        """
+        csv = root + self.csv(table.name, table.title, table.data)
+        blocks = table.blocks
+        return [
+            grid(
+                slug(table.name) + (f"-{number}" if number else ""),
+                f"{table.title}: {block.heading}" if block.heading else table.title,
+                block.cells,
+                notes=table.notes if block is blocks[-1] else (),
+                csv=csv if block is blocks[-1] else "",
+                links=links,
+                strong=block.bold,
+                keys=block.keys,
+            )
+            for number, block in enumerate(blocks)
+        ]
 
     def picture(self, name: str, figure: Figure) -> str:
         """Write a figure as SVG; returns its path below the site."""
