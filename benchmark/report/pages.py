@@ -139,7 +139,9 @@ class Pages:
 
     def _lacking(self) -> Grid | None:
         lacking = self._runs[self._runs["state"] != "complete"][["run", "state"]]
-        return grid("lacking", "Runs that are not complete", lacking) if len(lacking) else None
+        if lacking.empty:
+            return None
+        return grid("lacking", "Runs that are not complete", lacking, csv="data/runs.csv")
 
     def _unfinished(self) -> list[str]:
         lacking = len(self._runs) - int((self._runs["state"] == "complete").sum())
@@ -259,7 +261,7 @@ class Pages:
             Section(
                 "differing",
                 "Options in which methods differ",
-                grids=(grid("differing-options", "Options that differ", frame[differing]),),
+                grids=(grid("differing-options", "Options that differ", frame[differing], csv=csv),),
             ),
             Section(
                 "all",

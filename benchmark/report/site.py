@@ -110,7 +110,7 @@ class Site:
                 f"{table.title}: {block.heading}" if block.heading else table.title,
                 block.cells,
                 notes=table.notes if block is blocks[-1] else (),
-                csv=csv if block is blocks[-1] else "",
+                csv=csv,
                 links=links,
                 strong=block.bold,
                 keys=block.keys,
