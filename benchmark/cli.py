@@ -10,6 +10,7 @@ from pathlib import Path
 import tyro
 
 from benchmark.bandits_cli import bandits_command
+from benchmark.figures_cli import figures_command
 from benchmark.report_cli import report_command
 from benchmark.run_cli import run_command
 from benchmark.speed_cli import speed_command
@@ -27,6 +28,7 @@ commands:
   status   show how far the runs of each experiment are
   tables   tabulate finished runs beside the published numbers
   plot     draw the learning curves of runs
+  figures  draw figures of all runs: curves, intervals, profiles, what a bandit chose
   report   write all of it as a site of static files
   speed    measure how fast this machine is
   bandits  compare what chooses the augmentation on simulated return curves
@@ -37,6 +39,7 @@ examples:
   drac-bench status
   drac-bench tables --table table1 --format latex
   drac-bench plot results/runs/default/ppo/starpilot/seed0 --out curve.png
+  drac-bench report --experiment demo --out report
   drac-bench speed --reference
   drac-bench bandits --seeds 0-19
 
@@ -134,6 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "status": status_command,
         "tables": tables_command,
         "plot": plot_command,
+        "figures": figures_command,
         "report": report_command,
         "speed": speed_command,
         "bandits": bandits_command,
