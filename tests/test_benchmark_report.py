@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import subprocess
@@ -115,7 +116,7 @@ def test_html_is_well_formed_and_accessible(found: dict[str, Page]) -> None:
                 assert attributes["aria-labelledby"] in page.ids
         levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
         assert levels[0] == 1
-        assert all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False)), path
+        assert all(b - a <= 1 for a, b in itertools.pairwise(levels)), path
 
 
 def test_every_table_has_caption_scopes_rows_and_a_file(found: dict[str, Page]) -> None:
@@ -348,7 +349,9 @@ def test_slugs_are_plain_and_start_with_no_dot(names: list[str]) -> None:
 
 def test_colours_have_the_contrast_that_wcag_aa_asks_for() -> None:
     text = (site.FOLDER / "assets/style.css").read_text()
-    themes = [dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", part)) for part in text.split(":root")]
+    themes = [
+        dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", part)) for part in text.split(":root")
+    ]
     themes = [theme for theme in themes if "page" in theme]
     assert len(themes) == 3  # light; dark by the system, dark by the button
     assert themes[1] == themes[2]

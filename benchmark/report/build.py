@@ -10,12 +10,13 @@ from pathlib import Path
 from benchmark.report import frames
 from benchmark.report.content import Content, gather
 from benchmark.report.folder import swapped_in
-from benchmark.report.pages import NAVIGATION, Pages
+from benchmark.report.material import Material
+from benchmark.report.pages import NAVIGATION, steps
 from benchmark.report.site import Site
 from benchmark.store import Store
 
 Say = Callable[[str, int, int], None]
-"""Called with what is done next, and how many pages of how many are done."""
+"""Called with what is done next, and how many steps of how many are done."""
 
 
 def build(
@@ -43,13 +44,12 @@ def build(
         content = gather(store, experiments)
         strips, why = _strips(content, with_frames, say)
         site = Site(folder, _common(content))
-        pages = Pages(site, content, strips, why)
-        steps = list(pages.steps())
-        for number, (name, write) in enumerate(steps):
-            say(name, number, len(steps))
+        to_do = list(steps(Material(site, content, strips, why)))
+        for number, (name, write) in enumerate(to_do):
+            say(name, number, len(to_do))
             write()
-        say("done", len(steps), len(steps))
-    return len(steps)
+        say("done", len(to_do), len(to_do))
+        return len(list(folder.rglob("*.html")))
 
 
 def _strips(

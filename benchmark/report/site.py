@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 import pandas as pd
@@ -14,30 +13,8 @@ import pandas as pd
 from benchmark.report.grid import Grid, Links, grid
 from benchmark.table import Table
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 FOLDER = Path(__file__).parent
 ASSETS = ("style.css", "report.js")
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure of a page.
-
-    Attributes:
-        src: relative to the page.
-        title: what it shows, in a few words.
-        alt: what somebody should know who cannot see it.
-        notes: what must be said below.
-        csv: the drawn numbers, relative to the page; "" for none.
-    """
-
-    src: str
-    title: str
-    alt: str
-    notes: tuple[str, ...] = ()
-    csv: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,17 +94,6 @@ class Site:
             )
             for number, block in enumerate(blocks)
         ]
-
-    def picture(self, name: str, figure: Figure) -> str:
-        """Write a figure as SVG; returns its path below the site."""
-        import matplotlib
-
-        path, svg = f"figures/{name}.svg", BytesIO()
-        # The same figure is the same bytes: ids are hashed, and no date is written.
-        with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
-            figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-        self.write(path, svg.getvalue())
-        return path
 
 
 def slug(name: str) -> str:
