@@ -10,7 +10,9 @@ from pathlib import Path
 import tyro
 
 from benchmark.bandits_cli import bandits_command
+from benchmark.compare_cli import compare_command
 from benchmark.figures_cli import figures_command
+from benchmark.import_cli import import_command
 from benchmark.report_cli import report_command
 from benchmark.run_cli import run_command
 from benchmark.speed_cli import speed_command
@@ -32,6 +34,8 @@ commands:
   report   write all of it as a site of static files
   speed    measure how fast this machine is
   bandits  compare what chooses the augmentation on simulated return curves
+  compare  say whether one method is better than another, by how much, how sure
+  import-scores  bring in the scores of other people's runs, to be compared
 
 examples:
   drac-bench run --suite demo
@@ -42,6 +46,8 @@ examples:
   drac-bench report --experiment demo --out report
   drac-bench speed --reference
   drac-bench bandits --seeds 0-19
+  drac-bench import-scores results/published/run_scores.csv
+  drac-bench compare ucb-drac ppo
 
 `drac-bench COMMAND --help` lists the options. One run: `drac --help`.
 """
@@ -141,6 +147,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "report": report_command,
         "speed": speed_command,
         "bandits": bandits_command,
+        "compare": compare_command,
+        "import-scores": import_command,
     }
     return flags.run_command("drac-bench", USAGE, commands, argv)
 

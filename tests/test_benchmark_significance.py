@@ -39,6 +39,11 @@ def test_welch() -> None:
     assert found == pytest.approx(significance.welch(y, x))
 
 
+def test_welch_with_one_side_without_spread() -> None:
+    found = significance.welch([[2.0], [2.0], [2.0]], [[2.5], [2.0], [3.0]])
+    assert found == pytest.approx([slow_welch([2.0, 2.0, 2.0], [2.5, 2.0, 3.0])])
+
+
 @pytest.mark.parametrize(
     ("x", "y"),
     [
