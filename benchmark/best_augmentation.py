@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from augmentations import PAPER_ARMS
@@ -46,7 +47,8 @@ def sweep_choices(runs: pd.DataFrame) -> pd.DataFrame:
 
 def fixed(complete: pd.DataFrame) -> pd.DataFrame:
     """Return the runs of DrAC with a fixed augmentation: drac-crop, but not drac-best."""
-    return complete[[methods.family(name).name == _FAMILY for name in complete["method"]]]
+    own = [methods.family(name).name == _FAMILY for name in complete["method"]]
+    return complete[np.array(own, dtype=bool)]
 
 
 def sweep_choice(runs: pd.DataFrame) -> tuple[str, dict[str, Any]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -87,7 +88,8 @@ def _read(name: str) -> pd.DataFrame:
     return pd.read_csv(FOLDER / name)
 
 
-def per_game(method: str, split: str, mode: str, source: str) -> dict[str, tuple[float, float]]:
+@cache
+def per_game(method: str, split: str, mode: str, source: str) -> Mapping[str, tuple[float, float]]:
     """Return game -> (mean, std) as published for one of our methods; empty if it was not.
 
     `std` is NaN where the source has none.
@@ -106,7 +108,8 @@ def per_game(method: str, split: str, mode: str, source: str) -> dict[str, tuple
         & (rows["source"] == source)
     ]
     columns = (chosen[name].tolist() for name in ("game", "mean", "std"))
-    return {game: (mean, std) for game, mean, std in zip(*columns, strict=True)}
+    found = {game: (mean, std) for game, mean, std in zip(*columns, strict=True)}
+    return MappingProxyType(found)
 
 
 def source(name: str) -> Source:

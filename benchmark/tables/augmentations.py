@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from augmentations import PAPER_ARMS
@@ -137,7 +138,8 @@ def augmentations(runs: pd.DataFrame) -> Table:
 
 def fixed_or_bandit(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the runs that are in this table: of DrAC with a fixed augmentation, of the bandit."""
-    return runs[[name == BANDIT or _family(name) == "drac" for name in runs["method"]]]
+    own = [name == BANDIT or _family(name) == "drac" for name in runs["method"]]
+    return runs[np.array(own, dtype=bool)]
 
 
 def _family(method: str) -> str:

@@ -33,9 +33,9 @@ def settled(choices: Sequence[str]) -> int | None:
     Args:
         choices: the arm of each update.
     """
-    arms = np.asarray(choices, dtype=object)
+    arms = np.array([*choices], dtype=object)
     remaining = np.arange(len(arms), 0, -1)
-    long_enough = remaining >= LEAST_REMAINING * len(arms)
+    long_enough = remaining >= LEAST_REMAINING * len(arms) - 1e-9
     found = []
     for arm in dict.fromkeys(choices):
         own = arms == arm
@@ -59,7 +59,7 @@ def bandit(runs: pd.DataFrame) -> Table:
     Args:
         runs: as `Store.load` returns them.
     """
-    own = runs[[chooses(name) for name in runs["method"]]]
+    own = runs[np.array([chooses(name) for name in runs["method"]], dtype=bool)]
     complete = counted(own)
     data = [row for run in complete.to_dict("records") for row in _arms(run)]
     frame = pd.DataFrame(data, columns=[*_COLUMNS])
@@ -179,8 +179,8 @@ def _notes(own: pd.DataFrame, complete: pd.DataFrame) -> Iterator[str]:
     yield (
         f"Settled: the first update that chose an arm which from there to the end was chosen in at"
         f" least {SETTLED_SHARE:.0%} of the updates, with at least {LEAST_REMAINING:.0%} of all"
-        f" updates to go; the share of training before it is the median over the seeds that settled, and"
-        f" their range. Our definition: the paper has none."
+        f" updates to go; the share of training before it is the median over the seeds that"
+        f" settled, and their range. Our definition: the paper has none."
     )
     yield (
         "A mean is that of an arm's rewards in its window, over the seeds that chose it; '-': no"

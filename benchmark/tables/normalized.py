@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from benchmark import aggregate, normalize, published
+from benchmark import normalize, published
 from benchmark.comparable import apart_from_published, baseline, closing, counted, shortened
+from benchmark.ppo_normalized import Aggregate, difference, matrix, ppo_normalized
 from benchmark.published import Normalized, Source
 from benchmark.table import NOT_AVAILABLE, Block, Table
 from drac.games import GAMES
@@ -21,27 +21,6 @@ BASELINE = "ppo"
 NO_RUNS = "no runs"
 _SPLITS = {"train": "Training levels", "test": "Test levels"}
 _NOTHING = Normalized(math.nan, math.nan, math.nan)
-
-
-@dataclass(frozen=True)
-class Aggregate:
-    """PPO-normalized return of one variant on one split, in percent.
-
-    Attributes:
-        games: over which it was taken.
-        median: over games, of the mean over seeds.
-        mean: likewise.
-        std: mean over games of the sample standard deviation over seeds; NaN if a game has one.
-        game_stds: of each game `(games,)`.
-        seeds: of each game `(games,)`.
-    """
-
-    games: tuple[str, ...]
-    median: float
-    mean: float
-    std: float
-    game_stds: NDArray[np.float64]
-    seeds: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -54,55 +33,15 @@ class _Variant:
     runs: pd.DataFrame
     ppo: pd.DataFrame
 
-    @property
+    @cached_property
     def games(self) -> tuple[str, ...]:
         """Games that both have, on which PPO's means are positive."""
-        both = [game for game in GAMES if {game} <= set(self.runs["game"]) & set(self.ppo["game"])]
+        have = set(self.runs["game"]) & set(self.ppo["game"])
+        both = [game for game in GAMES if game in have]
         for split in _SPLITS:
             bad = normalize.without_ppo(matrix(self.ppo, split, both), both) if both else ()
             both = [game for game in both if game not in bad]
         return tuple(both)
-
-
-def matrix(runs: pd.DataFrame, split: str, games: Sequence[str]) -> NDArray[np.float64]:
-    """Return the scores of one variant's runs as `(runs, games)`; NaN fills short columns.
-
-    Args:
-        runs: rows of `counted` runs, of one variant.
-        split: "train" or "test".
-        games: the columns.
-    """
-    columns = [runs.loc[runs["game"] == game, split].to_numpy(float) for game in games]
-    scores = np.full((max(map(len, columns), default=0), len(games)), np.nan)
-    for index, column in enumerate(columns):
-        scores[: len(column), index] = column
-    return scores
-
-
-def ppo_normalized(
-    runs: pd.DataFrame, ppo: pd.DataFrame, split: str, games: Sequence[str]
-) -> Aggregate:
-    """Return the PPO-normalized return of one variant, in percent.
-
-    docs/fidelity.md: score / PPO's mean over seeds, per game and split; mean and median over the
-    games; std = mean over games of the std over seeds.
-
-    Args:
-        runs: rows of `counted` runs, of one variant.
-        ppo: likewise, of PPO.
-        split: "train" or "test".
-        games: at least one; both have runs on each.
-    """
-    scores = 100 * normalize.by_ppo(matrix(runs, split, games), matrix(ppo, split, games))
-    stds = np.array([aggregate.summarize(own[~np.isnan(own)]).std for own in scores.T])
-    return Aggregate(
-        tuple(games),
-        float(aggregate.median(scores)),
-        float(aggregate.mean(scores)),
-        float(stds.mean()),
-        stds,
-        aggregate.num_runs(scores),
-    )
 
 
 def table1(runs: pd.DataFrame) -> Table:
@@ -120,12 +59,11 @@ def table1(runs: pd.DataFrame) -> Table:
     games = [set(variant.games) for variant in variants if variant.games]
     common = tuple(game for game in GAMES if games and game in set.intersection(*games))
     lacking = [m for m in dict.fromkeys(runs["method"]) if m not in set(complete["method"])]
+    shared = {variant.label: common if variant.games else () for variant in variants}
     blocks, data = [], []
     for split, heading in _SPLITS.items():
         where = f"{heading}, {_games_text(common)}; [...]: published"
-        block, rows = _block(
-            variants, lacking, split, dict.fromkeys(_labels(variants), common), sources
-        )
+        block, rows = _block(variants, lacking, split, shared, sources)
         blocks.append(Block(block, where))
         data += rows
     if any(own != set(common) for own in games):
@@ -145,14 +83,12 @@ def table1(runs: pd.DataFrame) -> Table:
     )
 
 
-def _labels(variants: Sequence[_Variant]) -> list[str]:
-    return [variant.label for variant in variants]
-
-
 def _games_text(games: Sequence[str]) -> str:
     if len(games) == len(GAMES):
         return "all 16 games"
-    return f"the {len(games)} games that all methods have" if games else "no game in common"
+    if not games:
+        return "no game in common"
+    return f"{len(games)} of 16 games, those that all methods have"
 
 
 def _variants(complete: pd.DataFrame) -> list[_Variant]:
@@ -252,21 +188,6 @@ def _difference_text(
     if len(ours.games) < len(GAMES):
         return "other games"
     return f"{difference(ours, theirs, source):+.1f} SE"
-
-
-def difference(ours: Aggregate, theirs: Normalized, source: Source) -> float:
-    """Return (our mean - theirs) in units of the pooled standard error of a mean over games.
-
-    Their std is read as ours: the mean over games of the std over seeds, here taken to be that of
-    every game. The error of PPO's own mean, by which both are divided, is not in it.
-    """
-    if source.seeds is None:
-        return math.nan
-    errors = [
-        published.pooled_error(float(std), int(n), theirs.std, source.seeds)
-        for std, n in zip(ours.game_stds, ours.seeds, strict=True)
-    ]
-    return (ours.mean - theirs.mean) / (math.hypot(*errors) / len(errors))
 
 
 def _numbers(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,8 @@ def robustness(runs: pd.DataFrame) -> Table:
         .agg(games="size", mean="mean", median="median")
         .reset_index()
     )
-    cells = [_row(row, known) for row in overall.to_dict("records")]
+    rows: Sequence[Mapping[Any, Any]] = overall.to_dict("records")
+    cells = [_row(row, known) for row in rows]
     cells += _not_run(known, set(overall["method"]))
     more = tuple(_metric_blocks(measured))
     return Table(
@@ -69,7 +71,7 @@ def _values(complete: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else empty
 
 
-def _row(row: Mapping[str, object], known: Mapping[tuple[str, str, str], float]) -> dict[str, str]:
+def _row(row: Mapping[Any, Any], known: Mapping[tuple[str, str, str], float]) -> dict[str, str]:
     paper = published.NAMES.get(row["method"], "") if row["change"] == PAPER else ""
     theirs = (known.get((paper, row["metric"], name), math.nan) for name in _STATISTICS)
     return {
