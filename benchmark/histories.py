@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from augmentations import PAPER_ARMS
-from benchmark.comparable import shortened, variants
+from benchmark.comparable import apart_from_published, shortened, variants
 from benchmark.many_files import RUN, read_many
 from drac import logs, methods
 from drac.logs import SPLITS
@@ -18,11 +18,11 @@ LOSSES = {
     "entropy": "entropy (nats)",
     "policy_loss": "policy loss",
     "value_loss": "value loss",
-    "aug_policy_loss": "policy consistency loss",
-    "aug_value_loss": "value consistency loss",
-    "approx_kl": "KL to the old policy (nats)",
-    "clip_fraction": "share of clipped ratios",
-    "grad_norm": "gradient norm, unclipped",
+    "aug_policy_loss": "policy consistency",
+    "aug_value_loss": "value consistency",
+    "approx_kl": "KL to old policy (nats)",
+    "clip_fraction": "ratios clipped (share)",
+    "grad_norm": "gradient norm",
 }
 """Columns of progress.csv that figures show, and what they are called there."""
 
@@ -55,6 +55,12 @@ class Histories:
     def labels(self) -> list[str]:
         """The labels, in the order of `drac.methods`, augmentations in the paper's."""
         return sorted(set(self.runs["label"]), key=_order)
+
+    @property
+    def lengths(self) -> str:
+        """The steps that the complete runs were given, in words; "" if there is none."""
+        steps = sorted({run["steps"] for run in self.runs["settings"][self.runs["complete"]]})
+        return f"Runs of {' or '.join(f'{number:,}' for number in steps)} steps." if steps else ""
 
     @property
     def games(self) -> list[str]:
@@ -151,6 +157,8 @@ def _drawn(runs: pd.DataFrame, begun: set[int], problems: Mapping[int, str]) -> 
 def _notes(runs: pd.DataFrame, drawn: pd.DataFrame, problems: Mapping[int, str]) -> Iterator[str]:
     """Say which runs are not in a figure, and which are there only in part."""
     ids = zip(runs["method"], runs["game"], runs["seed"], strict=True)
+    if drawn["complete"].any():
+        yield from apart_from_published(drawn[drawn["complete"]])
     names = {run: f"{m}/{g}/seed{s}" for run, (m, g, s) in zip(runs.index, ids, strict=True)}
     lacking = runs[~runs["complete"]]
     partly = [run for run in drawn.index if not runs["complete"][run]]
@@ -163,7 +171,7 @@ def _notes(runs: pd.DataFrame, drawn: pd.DataFrame, problems: Mapping[int, str])
         yield f"Missing: {len(absent)} of {len(runs)} planned runs: {said}."
     if partly:
         yield (
-            f"In progress, drawn as far as they are: {len(partly)} of {len(runs)} planned runs:"
+            f"In progress, in curves as far as they are: {len(partly)} of {len(runs)} planned runs:"
             f" {shortened(names[run] for run in partly)}."
         )
     if doubles := len(runs) - len(drawn) - len(absent) - len({*problems}):

@@ -70,6 +70,7 @@ def _shares(label: str, rows: pd.DataFrame, histories: Histories, style: Style) 
         figure, axes = panels(games, frame, style)
         for game, ax in axes.items():
             _stack(ax, table[table["game"] == game], looks, hatches)
+            ax.set_xlim(0, float(table["end"].max()))
     name = f"bandit-shares-{_plain(label)}"
     return Drawing(name, title, figure, table, notes, style)
 
@@ -87,6 +88,8 @@ def share_table(rows: pd.DataFrame) -> pd.DataFrame:
     for game, own in rows.groupby("game", observed=True):
         steps = np.sort(own["step"].unique())
         chosen = own[own["selected"] == 1]
+        if chosen.empty:  # a damaged file: a selector always selects
+            continue
         width = -(-len(steps) // _BINS)
         place = np.searchsorted(steps, chosen["step"].to_numpy(float)) // width
         counts = pd.crosstab(place, chosen["arm"].astype(str).to_numpy())
@@ -98,7 +101,8 @@ def share_table(rows: pd.DataFrame) -> pd.DataFrame:
         long = long.melt(["start", "end"], var_name="arm", value_name="share")
         long.insert(0, "game", game)
         tables.append(long)
-    table: pd.DataFrame = pd.concat(tables, ignore_index=True)
+    columns = ["game", "start", "end", "arm", "share"]
+    table: pd.DataFrame = pd.concat([*tables] or [pd.DataFrame(columns=columns)], ignore_index=True)
     return table.sort_values(["game", "start", "arm"], ignore_index=True)
 
 
@@ -121,7 +125,6 @@ def _stack(
         low = high
     dress(ax)
     ax.grid(False)
-    ax.set_xlim(0, edges[-1])
     ax.set_ylim(0, 1)
     ax.set_yticks([0, 0.5, 1])
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

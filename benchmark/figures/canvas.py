@@ -78,8 +78,8 @@ def panels(
     left, gap = given.left or 5.2 * line, (given.gap or 3.2 * line) * (columns > 1)
     heading = (1.3 if any(names) else 0.5) * line
     legend = _legend_shape(frame.legend, width, style)
-    notes = " ".join(frame.notes) if style.noted else ""
-    said = textwrap.wrap(notes, int(width * 1.2 / style.em("x")))
+    notes = " ".join(filter(None, frame.notes)) if style.noted else ""
+    said = textwrap.wrap(notes, int(width * 1.3 / style.em("x")))
     top = (0.4 + 1.8 * bool(style.titled and frame.title)) * line
     above = top + (legend[1] * 0.98 + 0.3 * bool(frame.legend)) * line + heading
     below = (1.0 + given.tick_lines + 1.3 * bool(frame.xlabel) + 0.92 * len(said)) * line

@@ -41,7 +41,7 @@ def heatmap(histories: Histories, style: Style) -> list[Drawing]:
         f" ({source})."
     )
     blank = ("Empty: no complete run.",) if table["test_return"].isna().any() else ()
-    notes = (how, *blank, *histories.notes)
+    notes = (how, histories.lengths, *blank, *histories.notes)
     left = max(map(style.em, games)) + 0.15
     height = len(games) * style.font * 2.0 / 72
     layout = Layout(height=height, left=left, tick_lines=2, wide=True)

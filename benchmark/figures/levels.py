@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
@@ -73,45 +74,63 @@ def _levels(
     name: str, title: str, xlabel: str, table: pd.DataFrame, histories: Histories, style: Style
 ) -> Drawing:
     labels, train = histories.labels, name == "levels-train"
-    rows = (
-        "column a level by its seed" if train else "its levels sorted by score; the CSV names them"
-    )
+    columns = "each column a level, by its seed" if train else "its levels sorted by their score"
     how = (
-        f"Each row is a method, {'each ' * train}{rows}. Last evaluation of each seed; the score is"
-        f" the mean return of the level's episodes between the published minimum (0) and maximum"
-        f" (1). At the right: share of the levels played that are solved, with a score of {SOLVED}"
-        f" or more."
+        f"Each row is a method, {columns}. Last evaluation of each seed; the score is the mean"
+        f" return of the level's episodes between the published minimum (0) and maximum (1). At"
+        f" the right: share of the levels played that are solved, with a score of {SOLVED} or more."
     )
-    notes = (how, *histories.notes)
-    first, last = (table["level_seed"].min(), table["level_seed"].max()) if len(table) else (0, 0)
+    notes = (how, histories.lengths, *histories.notes)
     height = max(0.55 * style.panel, len(labels) * style.font * 1.3 / 72)
-    left = max(map(style.em, labels), default=0.5) + 0.12
-    frame = Frame(title, notes, _scale(train), xlabel)
-    layout = Layout(
-        height=height, left=left, right=3.2 * style.font / 72, gap=3.6 * style.font / 72
-    )
+    left, right = max(map(style.em, labels), default=0.5) + 0.12, 3.4 * style.font / 72
+    layout = Layout(height=height, left=left, right=right, gap=right)
     with style.context():
-        figure, axes = panels(histories.games, frame, style, layout)
+        figure, axes = panels(
+            histories.games, Frame(title, notes, _scale(train), xlabel), style, layout
+        )
+        first, last = _ends(histories)
         for number, (game, ax) in enumerate(axes.items()):
-            own = table[table["game"] == game]
-            cells = {label: own[own["label"] == label] for label in labels}
-            pixels = [(_by_seed(c, first, last) if train else _sorted(c)) for c in cells.values()]
+            here = table[table["game"] == game]
+            cells = [here[here["label"] == label] for label in labels]
+            rows = [_by_seed(cell, first, last) if train else _sorted(cell) for cell in cells]
             extent = (first - 0.5, last + 0.5) if train else (0.0, 1.0)
-            ax.imshow(np.stack(pixels), cmap=_COLOURS, vmin=0, vmax=1, aspect="auto",
-                      interpolation="nearest", extent=(*extent, len(labels), 0))  # fmt: skip
-            places = np.arange(len(labels)) + 0.5
-            ax.set_yticks(
-                places, labels if number % per_row(len(axes)) == 0 else [""] * len(labels)
-            )
-            ax.tick_params(axis="y", length=0)
-            for place, cell in zip(places, cells.values(), strict=True):
-                text = f" {cell['solved'].mean():.0%}" if len(cell) else " -"
-                ax.text(1.0, place, text, transform=ax.get_yaxis_transform(), va="center",
-                        fontsize=style.font - 1.5)  # fmt: skip
-            ax.set_xlim(*extent)
+            _draw(ax, rows, extent, [cell["solved"].mean() for cell in cells], style)
+            leftmost = number % per_row(len(axes)) == 0
+            ax.set_yticks(np.arange(len(labels)) + 0.5, labels if leftmost else [""] * len(labels))
             if not train:
                 ax.set_xticks([0, 0.5, 1], ["0%", "50%", "100%"])
     return Drawing(name, title, figure, table, notes, style)
+
+
+def _ends(histories: Histories) -> tuple[int, int]:
+    """Return the first and the last of the training levels of all runs."""
+    given = {str(settings.get("levels", "0-199")) for settings in histories.runs["settings"]}
+    ends = [tuple(map(int, levels.split("-"))) for levels in given]
+    return min(first for first, _ in ends), max(last for _, last in ends)
+
+
+def _draw(
+    ax: Axes,
+    rows: Sequence[NDArray[np.float64]],
+    extent: tuple[float, float],
+    solved: Sequence[float],
+    style: Style,
+) -> None:
+    """Draw rows of scores below each other, and beside each the share that is solved."""
+    ax.imshow(
+        np.stack(rows),
+        cmap=_COLOURS,
+        vmin=0,
+        vmax=1,
+        aspect="auto",
+        interpolation="nearest",
+        extent=(*extent, len(rows), 0),
+    )
+    for number, share in enumerate(solved):
+        text = ax.text(1.02, number + 0.5, "-" if np.isnan(share) else f"{share:.0%}")
+        text.set(transform=ax.get_yaxis_transform(), va="center", fontsize=style.font - 1.5)
+    ax.tick_params(axis="y", length=0)
+    ax.set_xlim(*extent)
 
 
 def _by_seed(cell: pd.DataFrame, first: int, last: int) -> NDArray[np.float64]:

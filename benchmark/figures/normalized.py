@@ -52,7 +52,8 @@ def choose(histories: Histories) -> Scale:
     """
     labels, games, notes = shared(histories)
     runs = histories.runs
-    compared = runs["label"].isin(labels) & runs["game"].isin(games)
+    compared = runs.index.isin(comparable(histories).index)
+    compared &= runs["label"].isin(labels) & runs["game"].isin(games)
     reference, why = _ppo(runs, games)
     divisors = pd.DataFrame({"compared": compared}, index=runs.index)
     if reference is None:
@@ -70,14 +71,21 @@ def choose(histories: Histories) -> Scale:
     return Scale("PPO-normalized return", labels, games, divisors, (how, *notes))
 
 
+def comparable(histories: Histories) -> pd.DataFrame:
+    """Return the runs that aggregates are over: the complete ones, or all while there are none."""
+    runs = histories.runs
+    return runs[runs["complete"]] if runs["complete"].any() else runs
+
+
 def shared(histories: Histories) -> tuple[tuple[str, ...], tuple[str, ...], list[str]]:
     """Return labels, the games that all of them have, and what is to be said of the choice.
 
     Where no game is common to all, labels with the fewest games are left out until one is.
     """
-    runs = histories.runs
+    runs = comparable(histories)
     own = {label: set(runs["game"][runs["label"] == label]) for label in histories.labels}
-    kept, left_out = dict(own), []
+    kept = {label: games for label, games in own.items() if games}
+    left_out: list[str] = []
     while len(kept) > 1 and not set.intersection(*kept.values()):
         left_out.append(min(kept, key=lambda label: len(kept[label])))
         del kept[left_out[-1]]
@@ -90,6 +98,8 @@ def shared(histories: Histories) -> tuple[tuple[str, ...], tuple[str, ...], list
             f" ({', '.join(sorted(games))}), not over {', '.join(missing)}."
         )
     notes = [note]
+    if unfinished := [label for label in own if not own[label]]:
+        notes.append(f"Left out, having no complete run: {', '.join(unfinished)}.")
     if left_out:
         notes.append(f"Left out, having no game in common: {', '.join(left_out)}.")
     return tuple(kept), tuple(sorted(games)), notes
