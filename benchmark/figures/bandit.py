@@ -37,7 +37,10 @@ def bandit_scores(histories: Histories, style: Style) -> list[Drawing]:
 def _bandits(histories: Histories) -> list[tuple[str, pd.DataFrame]]:
     """Return the labels that choose, with the rows of their arms and the game of each."""
     runs = histories.runs
-    arms = histories.arms.assign(game=runs["game"].reindex(histories.arms[RUN]).to_numpy())
+    arms = histories.arms
+    # A selector always selects: a run without any choice has a damaged file.
+    arms = arms[arms.groupby(RUN)["selected"].transform("max") == 1]
+    arms = arms.assign(game=runs["game"].reindex(arms[RUN]).to_numpy())
     label = runs["label"].reindex(arms[RUN]).to_numpy()
     return [(name, arms[label == name]) for name in histories.labels if (label == name).any()]
 
@@ -88,8 +91,6 @@ def share_table(rows: pd.DataFrame) -> pd.DataFrame:
     for game, own in rows.groupby("game", observed=True):
         steps = np.sort(own["step"].unique())
         chosen = own[own["selected"] == 1]
-        if chosen.empty:  # a damaged file: a selector always selects
-            continue
         width = -(-len(steps) // _BINS)
         place = np.searchsorted(steps, chosen["step"].to_numpy(float)) // width
         counts = pd.crosstab(place, chosen["arm"].astype(str).to_numpy())
@@ -101,8 +102,7 @@ def share_table(rows: pd.DataFrame) -> pd.DataFrame:
         long = long.melt(["start", "end"], var_name="arm", value_name="share")
         long.insert(0, "game", game)
         tables.append(long)
-    columns = ["game", "start", "end", "arm", "share"]
-    table: pd.DataFrame = pd.concat([*tables] or [pd.DataFrame(columns=columns)], ignore_index=True)
+    table: pd.DataFrame = pd.concat(tables, ignore_index=True)
     return table.sort_values(["game", "start", "arm"], ignore_index=True)
 
 

@@ -131,7 +131,7 @@ def downloads(material: Material) -> None:
         }
     )
     listed = grid("files", "Files", frame, links=Links({"file": lambda text: text}))
-    section = Section("files", "CSV files", grids=(listed,))
+    section = Section("csv-files", "CSV files", grids=(listed,))
     said = ("Every table of this site, and the published numbers, as CSV (UTF-8).",)
     material.site.page(
         "downloads.html", "listing.html", heading="Downloads", said=said, sections=[section]

@@ -70,7 +70,7 @@ def method(material: Material, method: str) -> None:
         paper=methods.paper(about.source),
         said=_said(content.complete[content.complete["method"] == method]),
         results=material.site.table(table, root, material.links(root)),
-        config=grid("config", f"Options of {method}, as its runs recorded them", own, csv=csv),
+        config=grid("options", f"Options of {method}, as its runs recorded them", own, csv=csv),
         runs=material.runs_grid(
             "runs-table", f"Runs of {method}", runs.drop(columns="method"), root
         ),
