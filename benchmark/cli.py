@@ -29,25 +29,26 @@ commands:
   run      run a suite, or methods x games x seeds; what is complete is not run again
   status   show how far the runs of each experiment are
   tables   tabulate finished runs beside the published numbers
+  compare  say whether one method is better than another, by how much, how sure
+  import-scores
+           bring in the scores of other people's runs, to be compared
   plot     draw the learning curves of runs
   figures  draw figures of all runs: curves, intervals, profiles, what a bandit chose
   report   write all of it as a site of static files
   speed    measure how fast this machine is
   bandits  compare what chooses the augmentation on simulated return curves
-  compare  say whether one method is better than another, by how much, how sure
-  import-scores  bring in the scores of other people's runs, to be compared
 
 examples:
   drac-bench run --suite demo
   drac-bench run --methods ppo ucb-drac --games all --seeds 0-2 --steps 1M --workers 2
   drac-bench status
   drac-bench tables --table table1 --format latex
+  drac-bench import-scores results/published/run_scores.csv
+  drac-bench compare ucb-drac ppo
   drac-bench plot results/runs/default/ppo/starpilot/seed0 --out curve.png
   drac-bench report --experiment demo --out report
   drac-bench speed --reference
   drac-bench bandits --seeds 0-19
-  drac-bench import-scores results/published/run_scores.csv
-  drac-bench compare ucb-drac ppo
 
 `drac-bench COMMAND --help` lists the options. One run: `drac --help`.
 """
@@ -142,13 +143,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         "run": run_command,
         "status": status_command,
         "tables": tables_command,
+        "compare": compare_command,
+        "import-scores": import_command,
         "plot": plot_command,
         "figures": figures_command,
         "report": report_command,
         "speed": speed_command,
         "bandits": bandits_command,
-        "compare": compare_command,
-        "import-scores": import_command,
     }
     return flags.run_command("drac-bench", USAGE, commands, argv)
 

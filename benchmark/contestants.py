@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from benchmark import scores as imports
 from benchmark.aggregate import Scores
 from benchmark.comparable import counted, shortened
 from benchmark.store import Store
+from benchmark.suites import RunSpec
 from drac.config import ConfigError
 from drac.games import GAMES
 
@@ -66,16 +67,24 @@ def find(
     for name in experiments:
         if name not in store.experiments():
             raise ConfigError(unknown("experiment", name, store.experiments()))
-    known = [*_stored(store, split, experiments), *_imported(results, split)]
-    if not known:
+    groups = [tuple(experiments)] if experiments else [(name,) for name in store.experiments()]
+    specs = {group: [s for name in group for s in store.specs(name)] for group in groups}
+    # Only what is asked for is read: a store may hold thousands of runs.
+    wanted = {word.rpartition(":")[2].partition(" [")[0] for word in words}
+    known = [
+        *(c for group in groups for c in _stored(store, split, group, specs[group], wanted)),
+        *_imported(results, split),
+    ]
+    planned = {spec.method for group in groups for spec in specs[group]}
+    if not known and not planned:
         raise ConfigError(
-            f"there are no complete runs and no imported scores of the {split} split in {results};"
-            f" begin with drac-bench run or drac-bench import-scores"
+            f"there are no runs and no imported scores of the {split} split in {results}; begin"
+            f" with drac-bench run or drac-bench import-scores"
         )
-    return [_find(word, known) for word in words]
+    return [_find(word, known, planned) for word in words]
 
 
-def _find(word: str, known: Sequence[Contestant]) -> Contestant:
+def _find(word: str, known: Sequence[Contestant], planned: Collection[str]) -> Contestant:
     found = [c for c in known if word in (c.name, c.address)]
     found = found or [c for c in known if c.name.startswith(f"{word} [")]
     found = found or [c for c in known if c.address.startswith(f"{word} [")]
@@ -84,7 +93,9 @@ def _find(word: str, known: Sequence[Contestant]) -> Contestant:
     if found:
         ways = [c.address if len({c.source for c in found}) > 1 else c.name for c in found]
         raise ConfigError(f"several are called {word!r}: say which, {_quoted(ways)}")
-    every = [*dict.fromkeys(c.name for c in known)]
+    if word in planned:
+        raise ConfigError(f"{word!r} has no complete run yet: see drac-bench status")
+    every = [*dict.fromkeys([*(c.name for c in known), *sorted(planned)])]
     nearest = hint(word, [*every, *(c.address for c in known)])
     raise ConfigError(f"unknown method {word!r}{nearest}; there are {shortened(every)}")
 
@@ -93,23 +104,27 @@ def _quoted(words: Sequence[str]) -> str:
     return " or ".join(f"'{word}'" for word in words)
 
 
-def _stored(store: Store, split: str, experiments: Sequence[str]) -> Iterator[Contestant]:
-    """Yield every method of the store, one for each of its settings."""
-    groups = [tuple(experiments)] if experiments else [(name,) for name in store.experiments()]
-    for group in groups:
-        runs = store.load(spec for name in group for spec in store.specs(name))
-        for _, own in runs.groupby("method", sort=False):
-            complete = counted(own)
-            lacking = own[own["problems"].map(len) > 0]
-            for label, alike in complete.groupby("label", sort=False):
-                yield Contestant(
-                    name=str(label),
-                    source="+".join(group),
-                    mode=alike["settings"].iloc[0]["mode"],
-                    scores=_matrix(alike.rename(columns={"seed": "run", split: "score"})),
-                    settings=alike["settings"].iloc[0],
-                    cautions=_incomplete(str(label), lacking),
-                )
+def _stored(
+    store: Store,
+    split: str,
+    group: Sequence[str],
+    specs: Sequence[RunSpec],
+    wanted: Collection[str],
+) -> Iterator[Contestant]:
+    """Yield the wanted methods of a group of experiments, one for each of their settings."""
+    for method in dict.fromkeys(spec.method for spec in specs if spec.method in wanted):
+        own = store.load(spec for spec in specs if spec.method == method)
+        complete = counted(own)
+        lacking = own[own["problems"].map(len) > 0]
+        for label, alike in complete.groupby("label", sort=False):
+            yield Contestant(
+                name=str(label),
+                source="+".join(group),
+                mode=alike["settings"].iloc[0]["mode"],
+                scores=_matrix(alike.rename(columns={"seed": "run", split: "score"})),
+                settings=alike["settings"].iloc[0],
+                cautions=_incomplete(str(label), lacking),
+            )
 
 
 def _incomplete(label: str, lacking: pd.DataFrame) -> tuple[str, ...]:

@@ -40,7 +40,10 @@ def import_command(argv: Sequence[str]) -> int:
     given: ImportFlags = flags.parse(ImportFlags, argv, "drac-bench import-scores", HELP)
     if len(given.file) != 1:
         raise ConfigError(f"give one FILE.csv, not {len(given.file)}")
-    path = given.file[0]
+    return _bring_in(given.file[0], given)
+
+
+def _bring_in(path: Path, given: ImportFlags) -> int:
     name = given.name or re.sub(r"[^A-Za-z0-9._+-]+", "-", path.stem)
     files.require_writable(scores.folder(given.results))
     imported = scores.read(path, name)

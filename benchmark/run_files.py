@@ -25,7 +25,10 @@ ROBUSTNESS_COLUMNS = ("metric", "split", "variant", "pairs", "value")
 
 _TEXT = {"arm", "split", "metric", "variant"}
 _COUNTS = {"step", "update", "count", "level_seed", "length", "pairs"}
-_MAY_BE_BLANK = {"train_return", "value"}  # no episode has ended yet; a game has no such variant
+_MAY_BE_MISSING = {
+    "train_return": {""},  # no episode has ended yet
+    "value": {"NaN"},  # a game has no such variant
+}
 _MAY_BE_INFINITE = {"score"}  # of an arm that must be tried first
 
 Columns = dict[str, NDArray[Any]]
@@ -87,8 +90,8 @@ def _typed(file: str, name: str, texts: Sequence[str]) -> NDArray[Any]:
         except ValueError:
             values = np.array([_number(text) for text in texts], dtype=np.float64)
         good = np.isfinite(values)
-        if name in _MAY_BE_BLANK:
-            good |= np.array([text == "" for text in texts], dtype=bool)
+        if missing := _MAY_BE_MISSING.get(name):
+            good |= np.array([text in missing for text in texts], dtype=bool)
         if name in _MAY_BE_INFINITE:
             good |= np.isinf(values)
     if not good.all():

@@ -1,11 +1,61 @@
-"""Reads a report as a browser would, without one: pages, links, tables."""
+"""A store to report on, and a reader of reports: pages, links, tables, without a browser."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from synthetic_runs import ARMS, write_run
+
+from benchmark.report import frames
+from benchmark.store import Store
+from benchmark.suites import RunSpec
+
+HOSTILE = '<script>alert("x")</script> & co'
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
+    "1f15c4890000000d49444154789c63606060f80f0001040100a53f9b4e0000000049454e44ae426082"
+)
+
+
+def no_frames(root: Path, games: tuple[str, ...]) -> None:
+    """Leave frames as if they had been drawn: Procgen need not be loaded."""
+    drawn = root / "runs" / frames.CACHE
+    drawn.mkdir(parents=True, exist_ok=True)
+    for game in games:
+        facts = {"procgen_build": "procgen 0", "levels": {"train": [1, 2], "test": [30, 40]}}
+        (drawn / f"{game}-easy.json").write_text(json.dumps(facts))
+        for split in ("train", "test"):
+            (drawn / f"{game}-easy-{split}.png").write_bytes(PNG)
+
+
+def fill(root: Path) -> Path:
+    """Write a store with everything in it that a report may meet; returns its root."""
+    for seed, more in enumerate((0.0, 1.0, 2.0)):
+        write_run(root, seed=seed, train=(6 + more,) * 3, test=(5 + more,) * 3)
+        write_run(root, "ucb-drac", seed=seed, test=(7 + more,) * 3, arms=ARMS)
+        write_run(root, game="maze", seed=seed, test=(4 - more, 5, 6))
+    write_run(root, "drac-crop", test=(9.0, 9.5, 10.0))
+    write_run(root, "ucb-drac", game="maze", arms=ARMS)
+    write_run(root, "ucb-drac+plr", game="maze", arms=ARMS)
+    half = write_run(root, "drac-crop", game="maze")
+    lines = (half / "eval.csv").read_text().splitlines(keepends=True)
+    (half / "eval.csv").write_text("".join(lines[:-1]))
+    damaged = write_run(root, "drac-flip", game="maze")
+    (damaged / "progress.csv").write_text("step,arm\n1,2,3,4\n")
+    meta = {"format": 1, "cpu": HOSTILE, "commit": "c" * 40, "versions": {"torch": "2.13"}}
+    hostile = root / "runs/exp/ppo/coinrun/seed0/meta.json"
+    hostile.write_text(json.dumps({**meta, "wall_s": 90.0, "procgen_build": "procgen 0.10.7"}))
+    clip = root / "runs/exp/ppo/coinrun/seed0/clips/test-level7.mp4"
+    clip.parent.mkdir()
+    clip.write_bytes(b"no film")
+    Store(root).add_to_plan("exp", [RunSpec("exp", "ppo", "heist", 0)])
+    no_frames(root, ("coinrun", "maze", "heist"))
+    return root
+
 
 VOID = {"meta", "link", "img", "br", "input", "hr", "source"}
 

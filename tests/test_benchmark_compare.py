@@ -16,6 +16,7 @@ from benchmark.aggregate import Scores
 from benchmark.compare import Comparison, compare, verdict
 from benchmark.contestants import Contestant
 from benchmark.published import FOLDER
+from benchmark.store import Store
 from drac.config import ConfigError
 from drac.games import GAMES
 from tests.synthetic_runs import tree, write_run
@@ -229,6 +230,26 @@ def test_incomplete_runs_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "ppo: 1 planned run is not complete and not counted (maze/seed2)." in said
     assert "maze 8.10 ± 0.10 3.05 ± 0.07 +5.05 1.1e-05 *** 3 / 2" in said
     assert "ppo: 2 to 3 runs a game" in said
+    for eval_csv in root.glob("runs/exp/ppo/*/*/eval.csv"):
+        eval_csv.unlink()
+    assert cli.main(["compare", "ucb-drac", "ppo", "--results", str(root)]) == 2
+    assert "'ppo' has no complete run yet: see drac-bench status" in capsys.readouterr().err
+
+
+def test_only_what_is_asked_for_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = store(tmp_path / "r", seeds=2)
+    write_run(root, "drac-crop", test=[7.0] * 3)
+    read: list[str] = []
+    row = Store._row
+    monkeypatch.setattr(
+        Store, "_row", lambda self, spec: read.append(spec.method) or row(self, spec)
+    )
+    run(capsys, root, "ucb-drac", "exp:ppo")
+    assert sorted(read) == ["ppo"] * 4 + ["ucb-drac"] * 4
+    assert cli.main(["compare", "ppo", "drac-corp", "--results", str(root)]) == 2
+    assert "(did you mean 'drac-crop'?)" in capsys.readouterr().err
 
 
 def test_experiments_and_variants(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -269,7 +290,10 @@ def test_experiments_and_variants(tmp_path: Path, capsys: pytest.CaptureFixture[
         (["ppo", "ucb-drac", "--experiment", "ex"], "unknown experiment 'ex' (did you mean 'exp'"),
         (["ppo", "ucb-drac", "--csv", "."], ". is a folder"),
         (["ppo", "ucb-drac", "--csv", "a_file/x.csv"], "a_file is a file"),
-        (["ppo", "ucb-drac", "--results", "empty"], "there are no complete runs and no imported"),
+        (
+            ["ppo", "ucb-drac", "--results", "empty"],
+            "there are no runs and no imported scores",
+        ),
         (["ppo", "ucb-drac", "--slpit", "test"], "(did you mean '--split'?)"),
     ],
 )

@@ -207,7 +207,7 @@ def test_a_run_is_read_once(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert row["problems"] == []
     files_read = [name for name in opened if name != "plan.json"]
     assert sorted(files_read) == sorted(
-        ["config.json", "meta.json", "progress.csv", "arms.csv", "eval.csv"]
+        [*("config.json", "meta.json", "progress.csv", "arms.csv"), *("eval.csv", "robustness.csv")]
     )
 
 

@@ -98,7 +98,7 @@ def test_the_published_numbers_are_the_files(tmp_path: Path) -> None:
 
 
 def test_games_without_such_a_change_are_said(tmp_path: Path) -> None:
-    write(tmp_path, "ppo", "chaser", 0, {("JSD", "background"): "", ("JSD", "monochrome"): 0.2})
+    write(tmp_path, "ppo", "chaser", 0, {("JSD", "background"): "NaN", ("JSD", "monochrome"): 0.2})
     write(tmp_path, "ppo", "maze", 0, {("JSD", "background"): 0.4, ("JSD", "monochrome"): 0.2})
     table = robustness(tmp_path)
     assert shown(table, "ppo", "JSD")["games"] == "1"
@@ -131,6 +131,7 @@ def test_runs_without_the_file_are_counted(tmp_path: Path) -> None:
         ("a,b\n1,2\n", "it has no column metric, split, variant, pairs, value"),
         ("metric,split,variant,pairs,value\nJSD,test,background,9,many\n", "line 2 has no value"),
         ("metric,split,variant,pairs,value\nJSD,test,background,9,inf\n", "line 2 has no value"),
+        ("metric,split,variant,pairs,value\nJSD,test,background,9,\n", "line 2 has no value"),
     ],
 )
 def test_a_damaged_file_is_said_and_spoils_nothing_else(
