@@ -24,7 +24,8 @@ def losses(histories: Histories, style: Style) -> list[Drawing]:
     generator = np.random.default_rng(0)
     tables = [_of_label(label, list(games), histories, generator) for label in labels]
     columns = ["loss", "label", "step", "mean", "low", "high"]
-    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+    tables = [table for table in tables if len(table)] or [pd.DataFrame(columns=columns)]
+    table = pd.concat(tables, ignore_index=True)
     title = f"Losses over {len(games)} games"
     how = (
         "Mean over an update's gradient steps, then over seeds and games; bands are 95 % stratified"
