@@ -29,13 +29,14 @@ fi
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check clean
+.PHONY: help demo test check browser clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    train UCB-DrAC on all 16 games for a few steps and print the table"
 	@echo "make test    run the tests; options for pytest: make test ARGS='-k bandit'"
 	@echo "make check   ruff, the formatter and mypy"
+	@echo "make browser installs Chromium from Debian's packages, for the browser test of the report"
 	@echo "make clean   remove .venv, caches and build outputs; results/ stays"
 	@echo
 	@echo "The first call sets up .venv; PYTHON=/path/to/python says from which Python (3.10-3.12)."
@@ -70,6 +71,14 @@ $(STAMP):
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		-c constraints.txt -e '.[dev]' || exit 1; \
 	touch $@
+
+# Playwright, which the set-up installs, drives the system's browser and brings none of its own.
+browser:
+	@for name in chromium chromium-browser google-chrome; do \
+		command -v $$name >/dev/null && exit; \
+	done; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null
 
 clean:
 	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -13,6 +13,7 @@ from benchmark.bandits_cli import bandits_command
 from benchmark.compare_cli import compare_command
 from benchmark.figures_cli import figures_command
 from benchmark.import_cli import import_command
+from benchmark.report_cli import report_command
 from benchmark.run_cli import run_command
 from benchmark.speed_cli import speed_command
 from benchmark.tables_cli import experiments, tables_command
@@ -33,6 +34,7 @@ commands:
            bring in the scores of other people's runs, to be compared
   plot     draw the learning curves of runs
   figures  draw figures of all runs: curves, intervals, profiles, what a bandit chose
+  report   write all of it as a site of static files
   speed    measure how fast this machine is
   bandits  compare what chooses the augmentation on simulated return curves
 
@@ -45,6 +47,7 @@ examples:
   drac-bench compare ucb-drac ppo
   drac-bench plot results/runs/default/ppo/starpilot/seed0 --out curve.png
   drac-bench figures --experiment demo
+  drac-bench report --experiment demo --out report
   drac-bench speed --reference
   drac-bench bandits --seeds 0-19
 
@@ -145,6 +148,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "import-scores": import_command,
         "plot": plot_command,
         "figures": figures_command,
+        "report": report_command,
         "speed": speed_command,
         "bandits": bandits_command,
     }

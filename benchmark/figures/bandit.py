@@ -37,7 +37,10 @@ def bandit_scores(histories: Histories, style: Style) -> list[Drawing]:
 def _bandits(histories: Histories) -> list[tuple[str, pd.DataFrame]]:
     """Return the labels that choose, with the rows of their arms and the game of each."""
     runs = histories.runs
-    arms = histories.arms.assign(game=runs["game"].reindex(histories.arms[RUN]).to_numpy())
+    arms = histories.arms
+    # A selector always selects: a run without any choice has a damaged file.
+    arms = arms[arms.groupby(RUN)["selected"].transform("max") == 1]
+    arms = arms.assign(game=runs["game"].reindex(arms[RUN]).to_numpy())
     label = runs["label"].reindex(arms[RUN]).to_numpy()
     return [(name, arms[label == name]) for name in histories.labels if (label == name).any()]
 

@@ -80,7 +80,8 @@ def panels(
     left, gap = given.left or 5.2 * line, (given.gap or 3.2 * line) * (columns > 1)
     heading = (1.3 if any(names) else 0.5) * line
     legend = _legend_shape(frame.legend, width, style)
-    said = _wrapped(frame.notes, 0.95 * (width - 0.2) / _SMALL, style)
+    notes = frame.notes if style.noted else ()
+    said = _wrapped(notes, 0.95 * (width - 0.2) / _SMALL, style)
     top = (0.4 + 1.8 * bool(style.titled and frame.title)) * line
     above = top + (legend[1] * 0.98 + 0.3 * bool(frame.legend)) * line + heading
     below = (1.0 + given.tick_lines + 1.3 * bool(frame.xlabel) + 0.92 * len(said)) * line

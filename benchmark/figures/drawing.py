@@ -41,6 +41,7 @@ class Style:
         line: width of curves in points.
         titled: whether the title stands in the figure; on paper the caption has it.
         format: of its files, unless another is asked for.
+        noted: whether the notes stand in the figure; a page that shows it has them as text.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Style:
     line: float
     titled: bool
     format: str
+    noted: bool = True
 
     @property
     def marker(self) -> float:

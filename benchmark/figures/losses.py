@@ -18,13 +18,15 @@ _POINTS = 200
 """Of a curve, which is a few hundred pixels wide; of more updates every second, third, ... is."""
 
 
+COLUMNS = ["loss", "label", "step", "mean", "low", "high"]
+
+
 def losses(histories: Histories, style: Style) -> list[Drawing]:
     """Return each loss over steps; rewards are normalized, so that games have one scale."""
     labels, games, remarks = shared(histories)
     generator = np.random.default_rng(0)
     tables = [_of_label(label, list(games), histories, generator) for label in labels]
-    columns = ["loss", "label", "step", "mean", "low", "high"]
-    tables = [table for table in tables if len(table)] or [pd.DataFrame(columns=columns)]
+    tables = [own for own in tables if len(own)] or [pd.DataFrame(columns=COLUMNS)]
     table = pd.concat(tables, ignore_index=True)
     title = f"Losses over {len(games)} games"
     how = (
@@ -62,7 +64,7 @@ def _of_label(
         steps = steps[::-1][::every][::-1]
         cells.append(values_of_all[..., ::-1][..., ::every][..., ::-1])
     if not own:
-        return pd.DataFrame()
+        return pd.DataFrame(columns=COLUMNS)
     mean, low, high = over_games(np.concatenate(cells, axis=-1), generator, _RESAMPLES)
     names = np.repeat(own, len(steps))
     where = {"loss": names, "label": label, "step": np.tile(steps, len(own))}
