@@ -31,7 +31,7 @@ GAMES = ("bigfish", "caveflyer", "coinrun", "maze", "starpilot")
 def load(root: Path, experiment: str = "exp") -> Histories:
     store = Store(root)
     specs = store.specs(experiment)
-    return histories.load(store.load(specs), [store.run_dir(spec) for spec in specs])
+    return histories.load(store.load(specs))
 
 
 @pytest.fixture(scope="module")
