@@ -20,7 +20,7 @@ _LEFT = 512 + 16
 _RIGHT = SIZE[0] - 16
 _THUMBNAIL = 112
 _BARS_TOP, _BAR = 196, 20
-_LABEL = 92  # width of the action's name
+_LABEL = 104  # width of the action's name
 _PERCENT = 42
 
 # Readable in grey too: the action that is taken is marked by a triangle and bold type.

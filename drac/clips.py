@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from drac import files
 
@@ -42,7 +43,7 @@ def write(path: Path, frames: Iterable[Image.Image]) -> int:
     if path.suffix not in SUFFIXES:
         raise ValueError(f"{path} must end in one of {', '.join(SUFFIXES)}")
     mp4 = path.suffix == ".mp4"
-    convert = _yuv if mp4 else _palette
+    convert = _rgb if mp4 else _Paletted()
     number = 0
     with (
         files.replacing(path) as file,
@@ -63,19 +64,34 @@ def write(path: Path, frames: Iterable[Image.Image]) -> int:
     return number
 
 
-def _yuv(frame: Image.Image) -> av.VideoFrame:
+def _rgb(frame: Image.Image) -> av.VideoFrame:
     import av
 
     return av.VideoFrame.from_ndarray(np.asarray(frame), format="rgb24")
 
 
-def _palette(frame: Image.Image) -> av.VideoFrame:
-    """Return a frame in 256 colours of its own."""
-    import av
+class _Paletted:
+    """Makes frames of one palette: half of it the first frame's colours, half a coarse cube.
 
-    paletted = frame.quantize(256)
-    colors = np.array(paletted.getpalette(), np.uint8).reshape(-1, 3)
-    palette = np.full((256, 4), 255, np.uint8)  # opaque
-    palette[: len(colors), 1:] = colors
-    pixels: Any = np.asarray(paletted), palette  # PyAV's types do not know of this pair
-    return av.VideoFrame.from_ndarray(pixels, format="pal8")
+    With a single palette, a transparent entry and no dithering FFmpeg writes what changes only.
+    """
+
+    def __init__(self) -> None:
+        self._palette: NDArray[np.uint8] | None = None
+
+    def __call__(self, frame: Image.Image) -> av.VideoFrame:
+        import av
+        from PIL import Image
+
+        if self._palette is None:
+            own = np.array(frame.quantize(128).getpalette(), np.uint8).reshape(-1, 3)
+            cube = np.indices((5, 5, 5)).reshape(3, -1).T * 63
+            colors = np.concatenate([own, cube]).astype(np.uint8)
+            self._chosen = Image.new("P", (1, 1))
+            self._chosen.putpalette(colors.tobytes())
+            self._palette = np.zeros((256, 4), np.uint8)  # alpha, red, green, blue
+            self._palette[: len(colors)] = np.insert(colors, 0, 255, axis=1)
+        paletted = frame.quantize(palette=self._chosen, dither=Image.Dither.NONE)
+        # PyAV's types do not know of this pair.
+        pixels: Any = np.asarray(paletted), self._palette
+        return av.VideoFrame.from_ndarray(pixels, format="pal8")

@@ -201,7 +201,6 @@ def _robustness(
                 split,
                 **counts,
                 mode=config.mode,
-                precision=config.precision,
                 on_episode=lambda task=task: bar.advance(task),  # type: ignore[misc]
             )
             tables.append(measured.assign(split=name))
@@ -226,7 +225,7 @@ def _record(
     from drac import hardware, robustness
     from drac.envs import procgen_build
 
-    where = config.model_copy(update={"device": "cuda" if "cuda" in device else "cpu"})
+    how = {"device": "cuda" if "cuda" in device else "cpu", "precision": "float32"}
     return {
         "format": 1,
         **{name: getattr(config, name) for name in ("method", "game", "seed", "mode", "levels")},
@@ -237,7 +236,7 @@ def _record(
         "unavailable": robustness.unavailable(config.game),
         "identical_pictures": identical,
         "sources": robustness.SOURCES,
-        **hardware.describe(where, procgen_build()),
+        **hardware.describe(config.model_copy(update=how), procgen_build()),
     }
 
 

@@ -15,7 +15,7 @@ from augmentations import as_float
 from drac import backgrounds
 from drac.envs import ProcgenVectorEnv
 from drac.evaluate import Agent
-from drac.sampling import autocast, sample_actions
+from drac.sampling import sample_actions
 
 PLAIN = "plain"
 """The look of what was played."""
@@ -68,19 +68,18 @@ class _Asker:
 
     agent: Agent
     device: torch.device
-    precision: str
     logits: Tensor = field(init=False)
     """Of the last frames, (B, A) float32."""
 
     def ask(self, frames: NDArray[np.uint8]) -> Answers:
         """Return what the agent makes of frames (B, H, W, 3)."""
         images = torch.from_numpy(frames).to(self.device).permute(0, 3, 1, 2)
-        with _penultimate(self.agent) as seen, autocast(self.device, self.precision):
+        with _penultimate(self.agent) as seen:
             logits, values = self.agent(as_float(images))
         self.logits = logits.float()
         features = logits.new_zeros(len(frames), 0)
         if seen:  # several, of a policy that is a mean over passes (rand-fm): the mean of them too
-            features = torch.stack([each.float() for each in seen]).mean(dim=0)
+            features = torch.stack(seen).mean(dim=0)
         return Answers(
             policy=logits.double().softmax(dim=1).cpu().numpy(),
             value=values.double().cpu().numpy(),
@@ -120,7 +119,6 @@ def trajectories(
     random: np.random.Generator,
     *,
     max_steps: int,
-    precision: str,
 ) -> Iterator[Trajectory]:
     """Play one episode in each env, with sampled actions, and see each situation in every look.
 
@@ -131,13 +129,12 @@ def trajectories(
         generator: of the actions, on the agent's device.
         random: chooses the backgrounds.
         max_steps: of an episode, after which it is left.
-        precision: "float32" or "bf16".
 
     Yields:
         N trajectories, in the order in which they end.
     """
     obs, _ = env.reset()
-    asker = _Asker(agent, generator.device, precision)
+    asker = _Asker(agent, generator.device)
     looks = _looks(env.get_state(), env.game, random)
     told: list[dict[str, list[Answers]]] = [
         {name: [] for name in (PLAIN, *looks[i])} for i in range(env.num_envs)

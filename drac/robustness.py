@@ -104,11 +104,12 @@ def measure(
     seed: int = 0,
     *,
     mode: Literal["easy", "hard"] = "easy",
-    precision: str = "float32",
     max_steps: int = MAX_STEPS,
     on_episode: Callable[[], None] | None = None,
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """Measure an agent's robustness to what does not matter, on the first steps of episodes.
+
+    In float32, whatever the run's precision: two pictures shall not look alike by rounding.
 
     Args:
         agent: the policy; actions are sampled from it. A network plays in evaluation mode.
@@ -118,7 +119,6 @@ def measure(
         num_envs: played side by side.
         seed: decides levels, actions and backgrounds.
         mode: Procgen's distribution mode.
-        precision: "float32" or "bf16" autocast.
         max_steps: of an episode that are compared.
         on_episode: called after every trajectory.
 
@@ -147,9 +147,7 @@ def measure(
             stack.callback(env.close)
             twin = ProcgenVectorEnv(game, number, split, env_seed, mode)
             stack.callback(twin.close)
-            played = trajectories(
-                agent, env, twin, generator, random, max_steps=max_steps, precision=precision
-            )
+            played = trajectories(agent, env, twin, generator, random, max_steps=max_steps)
             for trajectory in played:
                 found.append({name: compare(trajectory, name) for name in VARIANTS})
                 if on_episode:
