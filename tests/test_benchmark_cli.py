@@ -173,7 +173,15 @@ OTHER: dict[str, Any] = {
     "best_from": str(best.PUBLISHED), "meta_conv": "learned", "meta_inner_lr": 0.1,
     "meta_learning_rate": 0.1, "meta_train_share": 0.5, "bottleneck_coef": 0.1,
     "latent_samples": 3, "sni_lambda": 0.2, "mix_alpha": 0.3, "eval_filters": 2,
-    "matching_coef": 0.3, "clean_probability": 0.4,
+    "matching_coef": 0.3, "clean_probability": 0.4, "plr_score": "gae", "plr_temperature": 0.2,
+    "plr_staleness": 0.2, "plr_smoothing": 0.5, "plr_replay": 0.5, "plr_min_seen": 0.5,
+    "thompson_prior_mean": 1.0, "thompson_prior_weight": 0.1, "thompson_prior_shape": 2.0,
+    "thompson_prior_scale": 0.1, "discounted_ucb_discount": 0.9,
+    "discounted_ucb_exploration": 0.2, "exp3_exploration": 0.1, "exp3_range_window": 50,
+    "rl2_hidden_size": 16, "rl2_learning_rate": 1e-3, "rl2_entropy_coef": 0.01,
+    "rl2_reward_input": "latest", "minibatch_by": "steps", "idaac_policy_epochs": 2,
+    "idaac_value_epochs": 3, "idaac_value_every": 2, "idaac_advantage_coef": 0.1,
+    "idaac_order_coef": 0.01, "idaac_order_hidden": 8,
 }  # fmt: skip
 """A value that is no default, for every option."""
 
