@@ -201,6 +201,7 @@ def _robustness(
                 split,
                 **counts,
                 mode=config.mode,
+                max_steps=robustness.MAX_STEPS,
                 on_episode=lambda task=task: bar.advance(task),  # type: ignore[misc]
             )
             tables.append(measured.assign(split=name))
