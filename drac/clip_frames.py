@@ -21,7 +21,7 @@ _RIGHT = SIZE[0] - 16
 _THUMBNAIL = 112
 _BARS_TOP, _BAR = 196, 20
 _LABEL = 104  # width of the action's name
-_PERCENT = 42
+_PERCENT = 46
 
 # Readable in grey too: the action that is taken is marked by a triangle and bold type.
 _PAPER, _INK, _SOFT, _RULE = "#14171c", "#f2f4f7", "#a3abb8", "#39414d"

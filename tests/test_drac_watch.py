@@ -40,9 +40,9 @@ class Right(nn.Module):
         return logits, torch.full((len(obs),), 2.5)
 
 
-def saved(folder: Path) -> TrainConfig:
+def saved(folder: Path, game: str = "dodgeball") -> TrainConfig:
     """A run's folder with an untrained agent."""
-    config = TrainConfig(game="dodgeball", method="ppo", hidden_size=16, precision="float32")
+    config = TrainConfig(game=game, method="ppo", hidden_size=16, precision="float32")
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(config.to_json(), encoding="utf-8")
     network = ActorCritic(NUM_ACTIONS, hidden_size=16, generator=torch.Generator().manual_seed(0))
@@ -307,7 +307,7 @@ def test_ctrl_c_keeps_what_was_played(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, out = tmp_path / "run", tmp_path / "clip.mp4"
-    saved(run)
+    saved(run, "maze")  # whose episodes are long
     drawn = 0
 
     def paint_and_interrupt(*given: Any) -> Image.Image:
