@@ -21,7 +21,8 @@ FPS = 15
 SUFFIXES = (".mp4", ".gif")
 
 # yuv420p and the moov atom in front are what browsers need; the rest makes flat areas small.
-_H264 = {"crf": "20", "preset": "medium", "tune": "animation", "profile": "high"}
+# One thread, so that a clip does not depend on the machine's number of cores.
+_H264 = {"threads": "1", "crf": "20", "preset": "medium", "tune": "animation", "profile": "high"}
 _MP4 = {"movflags": "+faststart"}
 
 
