@@ -82,13 +82,20 @@ def step(env: ChosenLevels, actions: NDArray[np.int64]) -> Any:
     return env.receive()
 
 
-def shares(game: str, precision: str, updates: int) -> list[dict[str, float]]:
-    """Train plr at the paper's size; return the seconds of each update and of choosing levels.
+def shares(game: str, precision: str, updates: int, num_steps: int) -> list[dict[str, float]]:
+    """Train plr; return the CPU seconds of each update and of choosing levels in it.
 
     All that PLR does beyond PPO is counted: drawing levels, setting envs to their beginnings and
     looking again, and scoring a rollout. The first update also fills in those beginnings.
     """
-    config = TrainConfig(game=game, method="plr", precision=precision, threads=1, steps=16_384 * 9)  # type: ignore[arg-type]
+    config = TrainConfig(
+        game=game,
+        method="plr",
+        precision=precision,
+        threads=1,
+        num_steps=num_steps,
+        steps=64 * num_steps * updates,
+    )  # type: ignore[arg-type]
     config = hardware.resolve(config)
     hardware.use(config)
     spent = 0.0
@@ -97,11 +104,11 @@ def shares(game: str, precision: str, updates: int) -> list[dict[str, float]]:
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             nonlocal spent
-            begun = time.perf_counter()
+            begun = time.process_time()
             try:
                 return function(*args, **kwargs)
             finally:
-                spent += time.perf_counter() - begun
+                spent += time.process_time() - begun
 
         return call
 
@@ -110,13 +117,13 @@ def shares(game: str, precision: str, updates: int) -> list[dict[str, float]]:
     try:
         training = Training(config)
         found = []
-        spent, begun = 0.0, time.perf_counter()
+        spent, begun = 0.0, time.process_time()
         for _, _ in zip(range(updates), iterate(training), strict=False):
-            now = time.perf_counter()
+            now = time.process_time()
             found.append(
                 {"seconds": now - begun, "choosing": spent, "share": spent / (now - begun)}
             )
-            spent, begun = 0.0, time.perf_counter()
+            spent, begun = 0.0, time.process_time()
         training.env.close()
     finally:
         ChosenLevels._begin, Prioritized.update = before  # type: ignore[method-assign]
@@ -134,6 +141,7 @@ def main() -> None:
     parser.add_argument("--ended", type=float, default=0.02, help="probability of an early end")
     parser.add_argument("--precision", choices=("float32", "bf16"), default="bf16")
     parser.add_argument("--updates", type=int, default=2)
+    parser.add_argument("--num-steps", type=int, default=256, help="of a rollout")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     results: dict[str, Any] = {}
@@ -141,7 +149,7 @@ def main() -> None:
         if given.what == "seeds":
             results[game] = play(game, given.episodes, ended=given.ended)
         else:
-            results[game] = shares(game, given.precision, given.updates)
+            results[game] = shares(game, given.precision, given.updates, given.num_steps)
         print(game, results[game], flush=True)
     options = {name: value for name, value in vars(given).items() if name not in ("out", "games")}
     written = {
