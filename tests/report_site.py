@@ -57,7 +57,7 @@ def fill(root: Path) -> Path:
     return root
 
 
-VOID = {"meta", "link", "img", "br", "input", "hr", "source"}
+VOID = {"meta", "link", "img", "br", "input", "hr", "source", "wbr"}
 
 
 @dataclass

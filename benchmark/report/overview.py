@@ -8,19 +8,13 @@ from benchmark.report.grid import Grid, grid
 from benchmark.report.material import Material, game_page, method_page
 from benchmark.report.pictures import HEADLINE
 from benchmark.tables.per_game import OVERLAP
-from drac.logs import SPLITS
 
 
 def overview(material: Material) -> None:
     """Write the page that one opens first."""
     content, complete = material.content, material.content.complete
     links = material.links("")
-    headline = [
-        table
-        for split in reversed(SPLITS)
-        if len(complete)
-        for table in material.site.table(results.headline(content, split), "", links)
-    ]
+    headline = material.site.table(results.headline(content), "", links) if len(complete) else []
     warnings = apart_from_published(complete) if len(complete) else []
     material.site.page(
         "index.html",

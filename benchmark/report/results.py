@@ -11,7 +11,7 @@ import pandas as pd
 from benchmark import aggregate, bootstrap, normalize, published
 from benchmark.aggregate import Scores, summarize
 from benchmark.report.content import Content
-from benchmark.table import NOT_AVAILABLE, Table
+from benchmark.table import NOT_AVAILABLE, Block, Table
 from drac.logs import SPLITS
 
 RESAMPLES = 10_000
@@ -116,79 +116,90 @@ def scores(complete: pd.DataFrame, label: str, games: list[str], split: str) -> 
     return wide.to_numpy(float) if len(wide) else np.full((1, len(games)), np.nan)
 
 
-def headline(content: Content, split: str) -> Table:
-    """Aggregates over games of one split, each with its 95 % confidence interval.
+def headline(content: Content) -> Table:
+    """Aggregates over games, on test and training levels, with 95 % confidence intervals.
 
     Over the games that every method has a complete run of. Intervals are stratified bootstrap;
     scores are min-max-normalized, and the last columns compare with PPO.
     """
-    listed = labels(content)
     counted = set(content.complete["label"])
-    all_scores = {
-        label: scores(content.complete, label, content.games, split)
-        for label, *_ in listed
+    shared = [
+        aggregate.num_runs(scores(content.complete, label, content.games, "test")) > 0
+        for label, *_ in labels(content)
         if label in counted
-    }
-    common = (
-        aggregate.common_games(*all_scores.values())
-        if all_scores
-        else np.zeros(len(content.games), bool)
-    )
-    games = [game for game, kept in zip(content.games, common, strict=True) if kept]
-    ppo = all_scores.get("ppo")
-    data = [
-        _aggregates(label, mode, split, all_scores.get(label), ppo, common, games)
-        for label, _, mode in listed
     ]
-    frame = pd.DataFrame(data)
-    cells = pd.DataFrame(
+    common = np.logical_and.reduce(shared) if shared else np.zeros(len(content.games), bool)
+    games = [game for game, kept in zip(content.games, common, strict=True) if kept]
+    blocks, data = [], []
+    for split, heading in (("test", "test levels"), ("train", "training levels")):
+        rows = _of_split(content, split, common)
+        blocks.append(Block(_cells(rows), heading))
+        data += rows
+    title = f"Aggregates over {len(games)} of {len(content.games)} games"
+    first, *more = blocks
+    return Table(
+        "headline",
+        title,
+        first.cells,
+        pd.DataFrame(data),
+        _headline_notes(content, games),
+        heading=first.heading,
+        more=tuple(more),
+    )
+
+
+def _of_split(
+    content: Content, split: str, common: np.ndarray[Any, np.dtype[np.bool_]]
+) -> list[dict[str, Any]]:
+    every = {
+        label: scores(content.complete, label, content.games, split)[:, common]
+        for label, *_ in labels(content)
+    }
+    games = [game for game, kept in zip(content.games, common, strict=True) if kept]
+    ppo = every.get("ppo")
+    return [
+        _aggregates(label, mode, split, every[label], ppo, games)
+        for label, _, mode in labels(content)
+    ]
+
+
+def _cells(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(
         {
-            "method": frame["method"],
-            "runs": frame["runs"].astype(str),
-            "IQM": [_with_interval(row) for row in data],
-            "mean": [_text(value) for value in frame["mean"]],
-            "median": [_text(value) for value in frame["median"]],
-            "optimality gap": [_text(value) for value in frame["optimality_gap"]],
-            "mean / PPO, %": [_text(100 * value, 1) for value in frame["ppo_normalized_mean"]],
-            "P(better than PPO)": [_text(value) for value in frame["better_than_ppo"]],
+            "method": [row["method"] for row in rows],
+            "runs": [str(row["runs"]) for row in rows],
+            "IQM": [_with_interval(row) for row in rows],
+            "mean": [_text(row["mean"]) for row in rows],
+            "median": [_text(row["median"]) for row in rows],
+            "optimality gap": [_text(row["optimality_gap"]) for row in rows],
+            "mean / PPO, %": [_text(100 * row["ppo_normalized_mean"], 1) for row in rows],
+            "P(better than PPO)": [_text(row["better_than_ppo"]) for row in rows],
         }
     )
-    title = f"Aggregates over {len(games)} of {len(content.games)} games, {split} levels"
-    notes = _headline_notes(content, games)
-    return Table(f"headline-{split}", title, cells, frame, notes)
 
 
 def _aggregates(
-    label: str,
-    mode: str,
-    split: str,
-    raw: Scores | None,
-    ppo: Scores | None,
-    common: np.ndarray[Any, Any],
-    games: list[str],
+    label: str, mode: str, split: str, raw: Scores, ppo: Scores | None, games: list[str]
 ) -> dict[str, Any]:
+    """Return the aggregates of one variant; NaN where it has no runs."""
     nan = float("nan")
     names = ("iqm", "mean", "median", "optimality_gap")
-    row: dict[str, Any] = {"method": label, "split": split, "runs": 0, "games": len(games)}
+    runs = int(np.isfinite(raw).sum())
+    row: dict[str, Any] = {"method": label, "split": split, "runs": runs, "games": len(games)}
     row |= dict.fromkeys([*names, "iqm_low", "iqm_high", "ppo_normalized_mean"], nan)
     row["better_than_ppo"] = nan
-    if raw is None or not games:
+    if not runs:
         return row
-    row["runs"] = int(np.isfinite(raw).sum())
-    own = normalize.min_max(raw[:, common], games, mode)
+    own = normalize.min_max(raw, games, mode)
     for name in names:
         row[name] = float(getattr(aggregate, name)(own))
     generator = np.random.default_rng(0)
     ends = bootstrap.interval(own, aggregate.iqm, resamples=RESAMPLES, generator=generator)
     row |= {"iqm_low": ends.low, "iqm_high": ends.high}
-    if ppo is not None:
-        baseline = ppo[:, common]
-        row["ppo_normalized_mean"] = float(
-            aggregate.mean(normalize.by_ppo(raw[:, common], baseline))
-        )
+    if ppo is not None and np.isfinite(ppo).any():
+        row["ppo_normalized_mean"] = float(aggregate.mean(normalize.by_ppo(raw, ppo)))
         if label != "ppo":
-            better = aggregate.probability_of_improvement(raw[:, common], baseline)
-            row["better_than_ppo"] = float(better)
+            row["better_than_ppo"] = float(aggregate.probability_of_improvement(raw, ppo))
     return row
 
 

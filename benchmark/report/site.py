@@ -9,6 +9,7 @@ from typing import Any
 
 import jinja2
 import pandas as pd
+from markupsafe import Markup, escape
 
 from benchmark.report.grid import Grid, Links, grid
 from benchmark.table import Table
@@ -48,6 +49,7 @@ class Site:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._environment.filters["breakable"] = breakable
         for name in ASSETS:
             self.write(f"assets/{name}", (FOLDER / "assets" / name).read_bytes())
 
@@ -94,6 +96,11 @@ class Site:
             )
             for number, block in enumerate(blocks)
         ]
+
+
+def breakable(text: str) -> Markup:
+    """Return text as HTML that may be broken after a slash: paths are long, phones narrow."""
+    return escape(text).replace("/", Markup("/<wbr>"))
 
 
 def slug(name: str) -> str:

@@ -13,6 +13,7 @@ from benchmark.report.material import Material, game_page, method_page
 from benchmark.report.pictures import GAME_BANDIT, GAME_CURVES
 from benchmark.report.site import slug
 from drac.config import TrainConfig
+from drac.methods import options as every_methods_options
 
 
 def game(material: Material, game: str) -> None:
@@ -57,7 +58,7 @@ def method(material: Material, method: str) -> None:
     about = methods.describe(method)
     own = material.configs[["option", method]].rename(columns={method: "value"})
     described = {n: info.description or "" for n, info in TrainConfig.model_fields.items()}
-    own["own"] = ["this method's" if n in about.options else "-" for n in own["option"]]
+    own["used"] = [_used(name, about) for name in own["option"]]
     own["what it is"] = [described.get(name) or "-" for name in own["option"]]
     csv = root + material.site.csv(f"config-{method}", f"Configuration of {method}", own)
     table = results.method_results(content, method)
@@ -76,6 +77,13 @@ def method(material: Material, method: str) -> None:
         ),
         **_neighbours([(m, f"{slug(m)}.html") for m in content.methods], method),
     )
+
+
+def _used(option: str, about: methods.Description) -> str:
+    """Say whether a method has an option: every config lists those of all methods."""
+    if option in about.options:
+        return "by this method"
+    return "not by this method" if option in every_methods_options() else "by all"
 
 
 def _said(complete: pd.DataFrame) -> str:
