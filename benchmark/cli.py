@@ -46,6 +46,7 @@ examples:
   drac-bench import-scores results/published/run_scores.csv
   drac-bench compare ucb-drac ppo
   drac-bench plot results/runs/default/ppo/starpilot/seed0 --out curve.png
+  drac-bench figures --experiment demo
   drac-bench report --experiment demo --out report
   drac-bench speed --reference
   drac-bench bandits --seeds 0-19

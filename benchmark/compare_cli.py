@@ -83,13 +83,15 @@ def _compare(given: CompareFlags) -> Comparison:
     """Compute, with a progress bar on stderr: the screen may go into a file."""
     import numpy as np
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, SpinnerColumn
 
     from benchmark.compare import NUM_PARTS, compare
     from benchmark.contestants import find
 
     console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    columns = (SpinnerColumn(), *Progress.get_default_columns())
+    hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
         task = bar.add_task("reading runs", total=NUM_PARTS + 1)
         a, b = find(given.methods, given.results, given.split, given.experiment)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from augmentations.arguments import unknown
+from benchmark.tables_cli import reading
 from drac import files, flags
 from drac.config import ConfigError
 
@@ -122,5 +123,7 @@ def _load(store: Store, experiments: Sequence[str]) -> Histories:
     from benchmark import histories
 
     specs = [spec for name in experiments for spec in store.specs(name)]
-    print(f"{' + '.join(experiments)}: reading {len(specs):,} runs", flush=True)
-    return histories.load(store.load(specs), [store.run_dir(spec) for spec in specs])
+    print(f"{' + '.join(experiments)}: {len(specs):,} runs", flush=True)
+    with reading(len(specs)) as on_run:
+        runs = store.load(specs, on_run)
+    return histories.load(runs)

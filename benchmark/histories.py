@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +68,7 @@ class Histories:
         return sorted(set(self.runs["game"]))
 
 
-def load(runs: pd.DataFrame, folders: list[Path]) -> Histories:
+def load(runs: pd.DataFrame, folders: Sequence[Path] | None = None) -> Histories:
     """Read the files of runs.
 
     Complete runs are drawn, each seed of a label and game once. Where such a cell has no complete
@@ -76,12 +76,12 @@ def load(runs: pd.DataFrame, folders: list[Path]) -> Histories:
 
     Args:
         runs: as `Store.load` returns them.
-        folders: of the runs, in their order.
+        folders: of the runs, in their order; none: those that `runs` names.
     """
     runs = runs.reset_index(drop=True)
     runs["label"] = variants(runs)
     runs["complete"] = runs["problems"].map(len) == 0
-    paths = dict(zip(runs.index, folders, strict=True))
+    paths = dict(zip(runs.index, folders or runs["folder"], strict=True))
     problems: dict[int, str] = {}
     progress = _table(read_many(_files(paths, "progress.csv"), _PROGRESS, problems), _PROGRESS)
     episodes = read_many(_files(paths, "eval.csv"), logs.EVAL_COLUMNS[:-1], problems)

@@ -106,7 +106,7 @@ def _tabulate(store: Store, group: tuple[str, ...], names: tuple[str, ...], show
     from benchmark.best_augmentation import BEST_FROM, sweep_choices
 
     specs = [spec for name in group for spec in store.specs(name)]
-    with _progress(len(specs)) as on_run:
+    with reading(len(specs)) as on_run:
         runs = store.load(specs, on_run)
     folder = store.tables / "+".join(group)
     folder.mkdir(parents=True, exist_ok=True)
@@ -156,7 +156,7 @@ def _show(table: Table, shown: str) -> None:
 
 
 @contextmanager
-def _progress(runs: int) -> Iterator[Callable[[], None]]:
+def reading(runs: int) -> Iterator[Callable[[], None]]:
     """Show on stderr how many runs have been read, if that is a terminal."""
     from rich.console import Console
     from rich.progress import Progress

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
 
-import torch
-
 from drac import checkpoint, hardware, logs, methods
 from drac.config import ConfigError, TrainConfig
 from drac.envs import procgen_build
@@ -174,18 +172,24 @@ class Session:
         self.training.env.close()
 
 
-def load_agent(run_dir: Path, config: TrainConfig) -> tuple[ActorCritic, int]:
+def load_agent(run_dir: Path, config: TrainConfig, device: str = "auto") -> tuple[ActorCritic, int]:
     """Return the network of a run's newest checkpoint, and the step it was saved at.
 
     It is the network of the run's method, in evaluation mode.
 
+    Args:
+        run_dir: the run's folder.
+        config: of the run.
+        device: where it is to play: "cpu", "cuda", or "auto", CUDA if there is one. The run's own
+            device does not matter.
+
     Raises:
-        ConfigError: if there is no checkpoint, or it does not fit the config.
+        ConfigError: if there is no checkpoint, it does not fit the config, or CUDA is absent.
     """
+    device = hardware.resolve(config.model_copy(update={"device": device})).device
     path = checkpoint.newest(run_dir)
     if path is None:
         raise ConfigError(f"{run_dir} has no checkpoint yet")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     state = checkpoint.load(path, device)["training"]
     make: Callable[..., ActorCritic] = resolve_name(methods.family(config.method).network)
     network = make(config, NUM_ACTIONS, OBS_SHAPE).to(device).eval()

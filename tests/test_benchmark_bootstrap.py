@@ -153,3 +153,16 @@ def test_impossible_options(options: dict[str, Any], match: str) -> None:
 def test_text() -> None:
     assert Interval(1.0, 2.346).text() == "[1.00, 2.35]"
     assert Interval(1.0, 2.346).text(digits=1) == "[1.0, 2.3]"
+
+
+@pytest.mark.parametrize("level", [0.95, 0.5])
+def test_ends_are_the_percentiles_of_the_level(level: float) -> None:
+    drawn = itertools.count()
+
+    def numbered(stack: np.ndarray) -> np.ndarray:
+        return np.array([float(next(drawn)) for _ in stack])
+
+    found = bootstrap.interval(SCORES, numbered, resamples=2001, level=level, generator=fresh())
+    assert next(drawn) == 2001
+    tail = 1000 * (1 - level)
+    assert (found.low, found.high) == pytest.approx((tail, 2000 - tail))

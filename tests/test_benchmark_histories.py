@@ -20,7 +20,7 @@ PROGRESS = ("step", "update", "train_return", "entropy")
 def load(root: Path, experiments: tuple[str, ...] = ("exp",)) -> Histories:
     store = Store(root)
     specs = [spec for name in experiments for spec in store.specs(name)]
-    return histories.load(store.load(specs), [store.run_dir(spec) for spec in specs])
+    return histories.load(store.load(specs))
 
 
 def read(files: dict[int, Path], columns: tuple[str, ...]) -> tuple[pd.DataFrame, dict[int, str]]:

@@ -5,7 +5,6 @@ A fixed layout is several times faster than matplotlib's solvers, and the same f
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmark.figures.drawing import Style
+
+_SMALL = 0.85
+"""Size of the notes, in that of other text."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,8 @@ def panels(
     left, gap = given.left or 5.2 * line, (given.gap or 3.2 * line) * (columns > 1)
     heading = (1.3 if any(names) else 0.5) * line
     legend = _legend_shape(frame.legend, width, style)
-    notes = " ".join(filter(None, frame.notes)) if style.noted else ""
-    said = textwrap.wrap(notes, int(width * 1.3 / style.em("x")))
+    notes = frame.notes if style.noted else ()
+    said = _wrapped(notes, 0.95 * (width - 0.2) / _SMALL, style)
     top = (0.4 + 1.8 * bool(style.titled and frame.title)) * line
     above = top + (legend[1] * 0.98 + 0.3 * bool(frame.legend)) * line + heading
     below = (1.0 + given.tick_lines + 1.3 * bool(frame.xlabel) + 0.92 * len(said)) * line
@@ -139,7 +141,22 @@ def _around(
             fontsize=style.font,
         )
     notes = figure.text(0.1 / width, 0.4 * line / total, "\n".join(said), va="bottom")
-    notes.set(color="0.3", fontsize=style.font * 0.85, linespacing=1.25)
+    notes.set(color="0.3", fontsize=style.font * _SMALL, linespacing=1.25)
+
+
+def _wrapped(notes: Sequence[str], width: float, style: Style) -> list[str]:
+    """Break notes into lines that are at most so many inches long at the style's text size."""
+    lines: list[str] = []
+    room, space = 0.0, style.em("x x") - 2 * style.em("x")
+    for word in " ".join(filter(None, notes)).split():
+        length = style.em(word)
+        if lines and length <= room:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+            room = width + space
+        room -= length + space
+    return lines
 
 
 def _legend_shape(handles: Sequence[Artist], width: float, style: Style) -> tuple[int, int]:

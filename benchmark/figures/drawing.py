@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,20 @@ from typing import Any
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 
 from drac import files
 
 FORMATS = ("png", "pdf", "svg")
+
+
+@cache
+def _width(text: str) -> float:
+    """Return the width of a text in units of its size; kerning is left out."""
+    size = FontProperties(family="DejaVu Sans", size=1.0)
+    width, _, _ = text_to_path.get_text_width_height_descent(text, size, ismath=False)
+    return float(width)
 
 
 @dataclass(frozen=True)
@@ -77,8 +88,9 @@ class Style:
         return rc_context(settings)
 
     def em(self, text: str) -> float:
-        """Return about how wide a text is, in inches."""
-        return len(text) * self.font * 0.58 / 72
+        """Return how wide a text is, in inches, in the size of the style's text."""
+        with self.context():
+            return _width(text) * self.font / 72
 
 
 SCREEN = Style("screen", 10.5, 7.0, 1.6, 9.0, 1.5, True, "png")
