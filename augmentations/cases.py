@@ -13,6 +13,7 @@ from augmentations import guards
 from augmentations.base import CHANNELS, Augmentation
 
 BATCH = 8
+MANY = 33  # images of the largest batch
 RUNS = 8  # generators, of each of which are taken
 RUN = 4  # draws in a row
 

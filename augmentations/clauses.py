@@ -11,16 +11,18 @@ from collections.abc import Callable, Mapping
 import torch
 
 from augmentations import draw_clauses, global_state, guards
-from augmentations.cases import BATCH, Case, generator, same
+from augmentations.cases import BATCH, MANY, Case, generator, same
 
 DTYPES = (torch.float32, torch.uint8, torch.float64, torch.float16, torch.bfloat16)
 _DRAWS = 8  # of as many images, one of each kind
 
 
 def shape(case: Case) -> None:
-    """`apply` returns images of the shape it was given."""
-    obs = case.images()
-    guards.check_shape_kept(obs, case.aug.apply(obs, case.sample()), case.name)
+    """`apply` returns images of the shape it was given, for one image or many."""
+    for number in (BATCH, 1, MANY):
+        obs = case.images().repeat(-(-number // BATCH), 1, 1, 1)[:number]
+        output = case.aug.apply(obs, case.sample(batch=number))
+        guards.check_shape_kept(obs, output, case.name)
 
 
 def dtype(case: Case) -> None:
@@ -67,6 +69,9 @@ def state(case: Case) -> None:
         case.require_equal(case.aug.apply(obs, params), first, "applies the same draw differently")
         case.aug.apply(case.images(seed=1), case.sample(1))
     expected = case.aug.apply(case.images(seed=1), case.sample(1)).clone()
+    earlier = case.aug.apply(obs, params)
+    case.aug.apply(case.images(seed=1), case.sample(1))
+    case.require_equal(earlier, first, "overwrites what it returned before")
     case.aug.apply(obs, params)
     obs.copy_(case.images(seed=1))
     params.update(case.sample(1))

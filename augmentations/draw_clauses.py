@@ -10,22 +10,26 @@ from torch import Tensor
 
 from augmentations import global_state as generators
 from augmentations import guards
-from augmentations.cases import BATCH, Case, equal, same
+from augmentations.cases import BATCH, MANY, Case, equal, same
 
 _PAIRS = BATCH * (BATCH - 1) // 2
 _CHANCE = 1e-6  # at which two images may have been given the same draws by accident
 
 
 def parameters(case: Case) -> None:
-    """`sample` returns a dict of tensors with one row for each image; `batch_wide` are among them.
+    """`sample` returns a dict of tensors with one row for each image, for one image or many.
 
     This is what lets a minibatch's parameters be cut into micro-batches. Their names are the same
-    in every draw.
+    in every draw. Those that are `batch_wide` are among them, and repeat one row.
     """
+    for number in (BATCH, 1, MANY):
+        guards.check_params(case.sample(batch=number), number, case.name)
     params = case.sample()
-    guards.check_params(params, BATCH, case.name)
     unknown = sorted({*case.aug.batch_wide} - {*params})
     case.require(not unknown, f"declares batch_wide parameters that it does not draw: {unknown}")
+    for key in case.aug.batch_wide:
+        message = f"declares {key!r} batch_wide, but draws it differently for each image"
+        case.require(all(same(row, params[key][0]) for row in params[key]), message)
     for draw in itertools.chain(*case.runs()):
         one, other = (", ".join(keys) or "nothing" for keys in (params, draw))
         case.require(draw.keys() == params.keys(), f"draws {one} at one time, {other} at another")

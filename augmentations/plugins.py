@@ -102,7 +102,9 @@ def load(name: str, kind: Kind = AUGMENTATIONS) -> Any:
     (point,) = offered(kind)[name]
     try:
         return point.load()
-    except (Exception, SystemExit) as error:  # a plug-in's module may raise anything; others work
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plug-in's module may raise anything; others work
         raise ValueError(
             f"the {kind.noun} {name!r} cannot be used, as the plug-in {distribution(point)} could"
             f" not be imported: {told(error)}"
@@ -128,7 +130,9 @@ def load_place(place: str, local: bool = True) -> Any:
         sys.path.insert(0, here)
     try:
         module = importlib.import_module(name)
-    except (Exception, SystemExit) as error:  # the user's module may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the user's module may raise anything
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and f"{name}.".startswith(f"{missing}."):
             where = f", neither installed nor in {here}" if local else ""

@@ -134,7 +134,12 @@ def make(spec: str, **kwargs: Any) -> Augmentation:
         return KorniaAugmentation(name.removeprefix(KORNIA), **arguments)
     cls = load(name)
     _check_arguments(name, cls, arguments)
-    return cls(**arguments)
+    made = cls(**arguments)
+    if "_parameters" not in vars(made):  # torch's own error would come later, and mean little
+        raise ValueError(
+            f"the augmentation {spec!r}: {cls.__name__}.__init__ must call super().__init__()"
+        )
+    return made
 
 
 def check(spec: str) -> str:

@@ -54,7 +54,13 @@ def check_augmentation(
 
     Raises:
         AugmentationError: naming the first clause that it breaks.
+        TypeError: for what is no Augmentation.
+        ValueError: for no sizes.
     """
+    if not isinstance(aug, Augmentation):
+        raise TypeError(f"aug must be an Augmentation, such as make('crop'); got {aug!r}")
+    if not sizes:
+        raise ValueError("sizes are empty: name at least one height of images")
     passed = []
     with global_state.kept():
         global_state.disturb(0)

@@ -27,12 +27,13 @@ CONSISTENCY = {
     "drac": (1.0, 1.0),
     "ucb-drac": (1.0, 1.0),
     "rand-drac": (1.0, 1.0),
+    "drac-best": (1.0, 1.0),
     "dra": (1.0, 0.0),
     "drc": (0.0, 1.0),
 }
 """Method -> the weights of G_pi and G_V in its loss."""
 
-ON_AUGMENTED = ("rad", "ucb-rad")
+ON_AUGMENTED = ("rad", "ucb-rad", "rad-best")
 """The methods whose loss is PPO's on the augmented images."""
 
 

@@ -170,13 +170,14 @@ def expand(
 def _share(method: str, methods: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
     """Return a sweep's options without those that other methods of it have and this one has not."""
     try:
-        own, *others = [_options(drac_methods.family(name)) for name in (method, *methods)]
+        foreign, *others = [_foreign(name) for name in (method, *methods)]
     except ValueError:  # an unknown method: the config says so
         return dict(options)
-    foreign = set[str]().union(*others) - own
+    foreign -= frozenset.intersection(*others)  # what no method has is for the config to refuse
     return {name: value for name, value in options.items() if name not in foreign}
 
 
-def _options(method: drac_methods.Method) -> set[str]:
-    """Return the options that a sweep's are for: which augmentation is best is looked up."""
-    return {*method.options} - ({"augmentation"} if method.augmentations == "best" else set())
+def _foreign(method: str) -> frozenset[str]:
+    """Return the options that a sweep's are not for: which augmentation is best is looked up."""
+    best = drac_methods.family(method).augmentations == "best"
+    return drac_methods.foreign(method) | ({"augmentation"} if best else set())

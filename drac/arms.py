@@ -37,7 +37,7 @@ def make(spec: str, **arguments: Any) -> Augmentation:
     """
     try:
         return augmentations.make(spec, **arguments)
-    except Exception as error:  # a user's class may raise anything; the cause is kept
+    except (Exception, SystemExit) as error:  # a user's class may raise anything; the cause is kept
         if isinstance(error, ValueError) and str(error):  # a sentence already
             raise ConfigError(str(error)) from None
         raise ConfigError(f"the augmentation {spec!r} cannot be made: {told(error)}") from error

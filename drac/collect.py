@@ -33,6 +33,7 @@ def collect(training: Training, on_step: Callable[[], None] = lambda: None) -> N
         rows = envs.rows[group]
         with phases("step envs"):
             obs, raw_rewards[t, rows], dones[t, rows], infos = envs.receive(group)
+        rollout.level_seeds[t, rows] = infos.get("prev_level_seed", -1)
         training.obs[rows] = obs
         training.count_episodes(infos)
 

@@ -7,21 +7,21 @@ the released code read differently takes its default from the preset named by `f
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field
 
-from augmentations import PAPER_ARMS
 from augmentations import registry as augmentation_registry
-from augmentations.arguments import unknown
+from augmentations.arguments import hint, unknown
 from drac import best, methods, spellings
-from drac.counts import Count, shown
+from drac.counts import shown
 from drac.fidelity import PRESETS, Fidelity
 from drac.games import GAMES
+from drac.options import Options
 
 FORMAT = 1
 """Version of config.json. Raised when an old file can no longer be read as it is."""
@@ -29,149 +29,20 @@ FORMAT = 1
 CONTINUABLE = frozenset({"steps", "checkpoint_every", "threads", "env_groups", "cuda_graphs"})
 """Fields that may change when a run is continued; any other difference is an error."""
 
+MAX_LEVELS = 10_000
+"""Among which a method can choose: it keeps some 25 KB of each, and draws from all."""
+
 
 class ConfigError(ValueError):
     """A configuration that cannot be run. The message is one sentence, fit for the terminal."""
 
 
-_DIFFERS = "; --fidelity sets it"
-
-
-class TrainConfig(BaseModel):
+class TrainConfig(Options):
     """Everything that decides a run's result, and nothing else.
 
     Raises:
         pydantic.ValidationError: (a ValueError) for unknown fields and impossible values.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    # What to run
-    game: str = Field("coinrun", description=", ".join(GAMES))
-    method: str = Field("ucb-drac", description="ppo, drac-<augmentation> or ucb-drac")
-    seed: int = Field(0, ge=0, lt=2**31, description="root of every random number in the run")
-    steps: Count = Field(25_000_000, gt=0, description="environment steps, e.g. 25M, 500k, 1e6")
-    fidelity: Fidelity = Field("paper", description="the paper's equations, or the released code")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA if there is one")
-    precision: Literal["auto", "float32", "bf16"] = Field(
-        "auto", description="auto: bf16 autocast where the hardware has it, else float32"
-    )
-    threads: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = Field(
-        "auto", description="of the network on CPU; auto: OMP_NUM_THREADS, else every core"
-    )
-    env_groups: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = Field(
-        "auto",
-        description="groups of envs, stepped while others are served; auto: 2 on CUDA, else 1",
-    )
-    tf32: bool = Field(False, description="TF32 for float32 on CUDA: faster, 10 bits of mantissa")
-    cuda_graphs: bool = Field(True, description="replay recorded gradient steps on CUDA")
-
-    # Environment
-    mode: Literal["easy", "hard"] = Field("easy", description="Procgen's distribution mode")
-    levels: str = Field("0-199", description="training levels A-B, both included")
-    num_envs: int = Field(64, ge=1, le=4096, description="environments stepped side by side")
-    num_steps: int = Field(256, ge=1, description="steps of each environment in a rollout")
-
-    # PPO
-    learning_rate: float = Field(5e-4, gt=0, description="Adam's step size")
-    adam_eps: float = Field(1e-5, gt=0, description="Adam's epsilon")
-    gamma: float = Field(0.999, ge=0, le=1, description="discount")
-    gae_lambda: float = Field(0.95, ge=0, le=1, description="lambda of GAE")
-    epochs: int = Field(3, ge=1, description="passes over each rollout")
-    minibatches: int = Field(8, ge=1, description="gradient steps per pass")
-    clip: float = Field(0.2, gt=0, description="clip range of the ratio and of the value")
-    entropy_coef: float = Field(0.01, ge=0, description="weight of the entropy bonus")
-    value_coef: float = Field(0.5, ge=0, description="weight of the value loss")
-    max_grad_norm: float = Field(0.5, gt=0, description="gradients are clipped to this norm")
-    reward_gamma: float = Field(0.99, ge=0, le=1, description="discount of reward normalization")
-    reward_clip: float = Field(10.0, gt=0, description="normalized rewards are clipped to +-this")
-    hidden_size: int = Field(256, ge=1, description="width of the layer under the two heads")
-    residual: Literal["impala", "released"] = Field(
-        "impala", description="skip connection of x, or of relu(x)" + _DIFFERS
-    )
-    micro_batch: int = Field(
-        128, ge=1, description="images per forward pass on CPU; the gradient step is the same"
-    )
-
-    # DrAC
-    augmentation: str | None = Field(None, description="for --method drac: crop, flip, ...")
-    best_from: str | None = Field(
-        None, description="CSV of each game's best for drac-best, rad-best; none: the published"
-    )
-    aug_coef: float = Field(0.1, ge=0, description="alpha_r, weight of the consistency terms")
-    policy_target: Literal["exact", "sampled"] = Field(
-        "exact", description="exact KL, or cross-entropy of a sampled action" + _DIFFERS
-    )
-    value_consistency_scale: float = Field(
-        1.0, ge=0, description="factor of the squared value difference" + _DIFFERS
-    )
-    flip_axis: Literal["horizontal", "vertical"] = Field(
-        "horizontal", description="which axis the augmentation flip mirrors" + _DIFFERS
-    )
-    cutout_color_scale: Literal["unit", "released"] = Field(
-        "unit", description="colours in [0,1], or the released code's 0..254" + _DIFFERS
-    )
-
-    # Choosing the augmentation
-    arms: tuple[str, ...] = Field(
-        PAPER_ARMS, description="what ucb-drac chooses from, in order: any augmentations"
-    )
-    ucb_exploration: float = Field(0.1, ge=0, description="c in Q + c sqrt(ln t / N)")
-    ucb_window: int = Field(10, ge=1, description="rewards of an arm that its mean Q covers")
-    ucb_initial: Literal["prior", "try-each-once"] = Field(
-        "prior", description="Q=0, N=1 for untried arms, or every arm once first"
-    )
-    ucb_reward: Literal["raw", "standardized"] = Field(
-        "raw", description="mean return, or that less a running mean over a running std"
-    )
-    bandit_reward_rows: Literal["rollout", "released"] = Field(
-        "rollout", description="average returns over T rows, or over T+1 with a zero" + _DIFFERS
-    )
-
-    # meta-drac
-    meta_conv: Literal["learned", "frozen"] = Field(
-        "learned", description="whether the convolution is meta-learned" + _DIFFERS
-    )
-    meta_inner_lr: float = Field(5e-4, gt=0, description="step size of the inner step")
-    meta_learning_rate: float = Field(5e-4, gt=0, description="Adam's step size of the convolution")
-    meta_train_share: float = Field(
-        0.9, gt=0, lt=1, description="part of the rollout for the inner step, the rest is outer"
-    )
-
-    # thompson-drac
-    thompson_prior_mean: float = Field(0.0, description="what an arm's mean return is expected as")
-    thompson_prior_weight: float = Field(0.01, gt=0, description="of that mean, in rewards")
-    thompson_prior_shape: float = Field(1.0, gt=0, description="of the variance's inverse gamma")
-    thompson_prior_scale: float = Field(0.01, gt=0, description="likewise, in squared returns")
-
-    # discounted-ucb-drac
-    discounted_ucb_discount: float = Field(
-        0.99, gt=0, le=1, description="weight of a reward after one more update"
-    )
-    discounted_ucb_exploration: float = Field(0.1, ge=0, description="c in X + c sqrt(ln n / N)")
-
-    # exp3-drac
-    exp3_exploration: float = Field(0.08, gt=0, le=1, description="share of uniform choices")
-    exp3_range_window: int = Field(
-        100, ge=2, description="last rewards, whose lowest is 0 and whose highest is 1 to EXP3"
-    )
-
-    # rl2-drac
-    rl2_hidden_size: int = Field(32, ge=1, description="of the recurrent policy")
-    rl2_learning_rate: float = Field(5e-4, gt=0, description="of that policy")
-    rl2_entropy_coef: float = Field(0.001, ge=0, description="weight of that policy's entropy")
-    rl2_reward_input: Literal["latest", "previous"] = Field(
-        "latest", description="reward it sees beside the last arm: its own, or older" + _DIFFERS
-    )
-    minibatch_by: Literal["steps", "envs"] = Field(
-        "steps", description="rl2-drac: minibatches of any steps, or of whole envs" + _DIFFERS
-    )
-
-    # Evaluation and saving
-    eval_every: Count = Field(500_000, ge=0, description="steps between evaluations; 0: at the end")
-    eval_episodes: int = Field(100, ge=1, description="episodes on each split per evaluation")
-    eval_envs: int = Field(64, ge=1, le=4096, description="environments used by an evaluation")
-    checkpoint_every: float = Field(10.0, ge=0, description="minutes between checkpoints")
 
     @pydantic.model_validator(mode="before")
     @classmethod
@@ -226,6 +97,18 @@ class TrainConfig(BaseModel):
             raise ValueError(f"arms name {', '.join(twice)} more than once")
         return specs
 
+    @pydantic.field_validator("plr_replay", mode="plain")
+    @classmethod
+    def _probability(cls, replay: Any) -> Literal["proportionate"] | float:
+        if replay == "proportionate":
+            return "proportionate"
+        with contextlib.suppress(TypeError, ValueError):
+            if 0 <= float(replay) <= 1:
+                return float(replay)
+        raise ValueError(
+            f"plr_replay {shown(replay)} must be 'proportionate' or a probability in 0..1"
+        )
+
     @pydantic.model_validator(mode="after")
     def _possible(self) -> TrainConfig:
         if self.rollout_size % self.minibatches:
@@ -244,6 +127,11 @@ class TrainConfig(BaseModel):
             )
         if self.rollout_size < 2:
             raise ValueError("one step of one env is no rollout: it needs at least 2 samples")
+        if methods.family(self.method).chooses_levels and len(self.train_levels) > MAX_LEVELS:
+            raise ValueError(
+                f"levels {self.levels!r} are {len(self.train_levels):,}; method {self.method!r}"
+                f" chooses among {MAX_LEVELS:,} at most, as it keeps the beginning of each"
+            )
         if self.steps < self.rollout_size:
             raise ValueError(
                 f"steps {self.steps} are fewer than one rollout: num_envs {self.num_envs} x"
@@ -258,12 +146,11 @@ class TrainConfig(BaseModel):
         own = methods.family(self.method).options
         if absent := sorted({*own} - type(self).model_fields.keys()):
             raise ValueError(f"method {self.method!r} lists options that no run has: {absent}")
-        for name in sorted((methods.options() & type(self).model_fields.keys()) - {*own}):
+        for name in sorted(methods.foreign(self.method) & type(self).model_fields.keys()):
             if getattr(self, name) != defaults[name]:
-                raise ValueError(
-                    f"method {self.method!r} has no option {name}; it belongs to"
-                    f" {', '.join(methods.having(name))}"
-                )
+                others = methods.having(name)
+                belongs = f"; it belongs to {', '.join(others)}" if others else ""
+                raise ValueError(f"method {self.method!r} has no option {name}{belongs}")
         return self
 
     @property
@@ -351,10 +238,9 @@ class TrainConfig(BaseModel):
 def _without_foreign_options(data: dict[str, Any]) -> dict[str, Any]:
     """Leave out what the run's method does not look at; version 0.1 saved it."""
     try:
-        own = methods.family(str(data.get("method"))).options
+        foreign = methods.foreign(str(data.get("method")))
     except ValueError:  # an unknown method is for `build` to tell
         return data
-    foreign = methods.options() - {*own}
     return {name: value for name, value in data.items() if name not in foreign}
 
 
@@ -380,7 +266,10 @@ def explain(error: pydantic.ValidationError) -> str:
         if problem["type"] == "value_error":
             sentences.append(str(problem["ctx"]["error"]))
         elif problem["type"] == "extra_forbidden":
-            sentences.append(unknown("option", name, TrainConfig.model_fields))
+            near = hint(name, TrainConfig.model_fields)
+            sentences.append(
+                f"unknown option {shown(name)}{near}; drac train --help lists them all"
+            )
         else:
             message = problem["msg"][0].lower() + problem["msg"][1:]
             sentences.append(f"{name} {shown(problem['input'])} is not possible: {message}")

@@ -72,7 +72,8 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
     keeps no final observation: the observation after an episode's end is the next episode's first.
     It does not tell a time limit from an end, so `truncated` is always False.
 
-    `infos["level_seed"]` holds the level each env is now in. Where an episode just ended,
+    `infos["level_seed"]` holds the level each env is now in, and after a step
+    `infos["prev_level_seed"]` the one in which the step was taken. Where an episode just ended,
     `infos["_episode"]` is True and `infos["episode"]` has its raw return `r`, length `l` in steps
     and `level_seed`, each of shape `(N,)`.
 
@@ -126,12 +127,28 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
         self._pristine = True
         self._env = self._make(seed)
 
+    @property
+    def levels(self) -> range | None:
+        """The levels that are played, or None for the full distribution."""
+        last = self._start_level + self._num_levels
+        return range(self._start_level, last) if self._num_levels else None
+
+    def initial_state(self, level: int) -> bytes:
+        """Return the state in which an episode in a level begins, fit for `set_state`.
+
+        What follows an episode begun with it is another one in the same level.
+        """
+        split = range(level, level + 1)
+        env = ProcgenVectorEnv(self.game, 1, split, mode=self._mode, num_threads=0)
+        try:
+            return env.get_state()[0]
+        finally:
+            env.close()
+
     def smaller(self, states: Sequence[bytes]) -> ProcgenVectorEnv:
         """Return an env of the same kind whose envs, and its first reset, begin with `states`."""
-        levels = range(self._start_level, self._start_level + self._num_levels)
-        split: Split = levels if self._num_levels else "test"
         env = ProcgenVectorEnv(
-            self.game, len(states), split, self._seed, self._mode, self._num_threads
+            self.game, len(states), self.levels or "test", self._seed, self._mode, self._num_threads
         )
         env.set_state(states)
         env._pristine = True
@@ -208,12 +225,12 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
         rewards, obs, first = self._env.observe()
         self._returns += rewards
         self._lengths += 1
-        infos: _Infos = {"level_seed": self._level_seeds("level_seed")}
+        infos: _Infos = {key: self._level_seeds(key) for key in ("level_seed", "prev_level_seed")}
         if first.any():
             infos["episode"] = {
                 "r": np.where(first, self._returns, 0.0),
                 "l": np.where(first, self._lengths, 0),
-                "level_seed": self._level_seeds("prev_level_seed"),
+                "level_seed": infos["prev_level_seed"],
             }
             infos["_episode"] = first.copy()
             self._returns[first] = 0

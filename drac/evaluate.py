@@ -6,7 +6,8 @@ episodes fixed in advance, so an episode counts however long it takes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -45,6 +46,20 @@ def quotas(episodes: int, num_envs: int) -> list[int]:
 def split_name(split: Split) -> str:
     """Return how a split is written in tables: "train", "test" or "levels 0-199"."""
     return split if isinstance(split, str) else f"levels {split.start}-{split.stop - 1}"
+
+
+@contextlib.contextmanager
+def _evaluating(agent: Agent) -> Iterator[None]:
+    """Put a network into evaluation mode, and back: some act otherwise while they train."""
+    if not isinstance(agent, nn.Module):
+        yield
+        return
+    before = agent.training
+    agent.eval()
+    try:
+        yield
+    finally:
+        agent.train(before)
 
 
 @torch.inference_mode()
@@ -108,7 +123,7 @@ def evaluate(
     """Play episodes of a game and return one row per episode.
 
     Args:
-        agent: the policy; actions are sampled from it.
+        agent: the policy; actions are sampled from it. A network plays in evaluation mode.
         game: one of `drac.games.GAMES`.
         split: "train" (levels 0..199), "test" (the full distribution) or a range of levels.
         episodes: in all, shared out over the envs in advance.
@@ -133,7 +148,8 @@ def evaluate(
     generator = torch.Generator(device).manual_seed(stream_seed(seed, "actions"))
     env = ProcgenVectorEnv(game, num_envs, split, seed=stream_seed(seed, "env"), mode=mode)
     try:
-        played = play(agent, env, quotas(episodes, num_envs), generator, precision, on_episode)
+        with _evaluating(agent):
+            played = play(agent, env, quotas(episodes, num_envs), generator, precision, on_episode)
     finally:
         env.close()
     table = pd.DataFrame([asdict(e) for e in played], columns=[f.name for f in fields(Episode)])

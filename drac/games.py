@@ -29,6 +29,9 @@ GAMES: tuple[str, ...] = (
 NUM_ACTIONS = 15
 """Every game has the same 15 actions; many do nothing in a given game."""
 
+OBS_SHAPE = (3, 64, 64)
+"""(channels, height, width) of every game's observations, as networks see them."""
+
 RANGE_SOURCES = {
     "default": "impoola normalized_score_lists.py (as Syllabus)",
     "train-procgen": "openai/train-procgen constants.py",

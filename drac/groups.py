@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -36,6 +36,10 @@ class EnvGroups:
         self.num_envs: int = ends[-1]
         self.obs_shape = cast(tuple[int, int, int], parts[0].single_observation_space.shape)
         self.num_actions = int(cast(Any, parts[0].single_action_space).n)
+
+    def wrapped(self, wrap: Callable[[VectorEnv[Any, Any, Any]], Any]) -> EnvGroups:
+        """Return the same groups, `wrap` applied to the vector env of each, in order."""
+        return EnvGroups([wrap(part) for part in self._parts])
 
     def __len__(self) -> int:
         return len(self._parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -23,7 +23,7 @@ from drac.sampling import autocast
 Augment = Callable[[Tensor, slice], Tensor]
 """Maps clean images (b, 3, H, W) and their rows in the minibatch to augmented images."""
 
-_NAMES = tuple(UpdateStats.__dataclass_fields__)
+_GRAD_NORM = tuple(UpdateStats.__dataclass_fields__).index("grad_norm")
 _SAMPLES = tuple(field.name for field in fields(Minibatch))
 
 
@@ -48,6 +48,7 @@ class Learner:
             A generator left out is a new one with seed 0.
         objective: what a gradient step minimizes; None is DrAC's.
         record: makes the recording on CUDA; tests give one that needs no GPU, and get CUDA's path.
+        parameters: those that are trained; None: all of the network's.
 
     Attributes:
         captured: the recorded gradient step; None where steps are not recorded.
@@ -62,6 +63,7 @@ class Learner:
         target_generator: torch.Generator | None = None,
         objective: Objective | None = None,
         record: Recorder | None = None,
+        parameters: Iterable[nn.Parameter] | None = None,
     ) -> None:
         self.network = network
         self.config = config
@@ -71,9 +73,10 @@ class Learner:
         if on_cuda and config.cuda_graphs:
             record = record or record_cuda_graph
         self.captured = Captured(self._step_on_tensors, record) if record else None
+        self.parameters = list(network.parameters() if parameters is None else parameters)
         # On CUDA: one kernel for all weights, which keeps its step count on the device.
         self.optimizer = torch.optim.Adam(
-            network.parameters(),
+            self.parameters,
             lr=config.learning_rate,
             eps=config.adam_eps,
             fused=on_cuda or None,
@@ -87,6 +90,11 @@ class Learner:
 
     def _new_generator(self) -> torch.Generator:
         return torch.Generator(self.device).manual_seed(0)
+
+    @property
+    def num_steps(self) -> int:
+        """How many gradient steps the next update takes; `on_step` is called after each."""
+        return self.config.epochs * self.config.minibatches
 
     def update(
         self,
@@ -113,7 +121,7 @@ class Learner:
                 network is spoiled then.
         """
         steps: list[Tensor] = []
-        num_steps = self.config.epochs * self.config.minibatches
+        num_steps = self.num_steps
         name = arm or (guards.title(augmentation) if augmentation else "")
         using = f"with the augmentation {name!r}" if augmentation else "without augmentation"
         for _ in range(self.config.epochs):
@@ -124,15 +132,12 @@ class Learner:
                 with self.phases("gather minibatch"):
                     minibatch = next(minibatches)
                 augment = self._sampled(augmentation, name, minibatch) if augmentation else None
-                steps.append(self._step(minibatch, augment, self._draw(minibatch)))
+                steps.append(self.take_step(minibatch, augment, self._draw(minibatch)))
                 if self.device.type == "cpu":  # elsewhere looking means waiting: at the end
-                    _check_finite(steps, len(steps) - 1, num_steps, using)
+                    check_finite(steps, len(steps) - 1, num_steps, using)
                 on_step()
-        _check_finite(steps, 0, num_steps, using)
-        totals = torch.zeros_like(steps[0], dtype=torch.float64)
-        for figures in steps:
-            totals += figures.double()
-        return UpdateStats(*(totals / num_steps).tolist())
+        check_finite(steps, 0, num_steps, using)
+        return UpdateStats(*mean_of(steps))
 
     def _sampled(self, augmentation: Augmentation, name: str, minibatch: Minibatch) -> Augment:
         """Draw parameters once for the minibatch; apply them to any rows of it."""
@@ -170,12 +175,15 @@ class Learner:
             draws = self._draw(minibatch)
         else:
             draws = {"target_actions": target_actions}
-        return UpdateStats(*self._step(minibatch, augmented_obs, draws).tolist())
+        return UpdateStats(*self.take_step(minibatch, augmented_obs, draws).tolist())
 
-    def _step(
+    def take_step(
         self, minibatch: Minibatch, augmented: Tensor | Augment | None, draws: Tensors
     ) -> Tensor:
-        """Take a gradient step; return the figures of `UpdateStats`, in order, on the device."""
+        """Take a gradient step; return the figures of `UpdateStats`, in order, on the device.
+
+        `augmented` is as in `step`; `draws` is what the objective draws, of B samples.
+        """
         if self.captured is None:
             return self._gradient_step(minibatch, augmented, draws)
         inputs = {name: getattr(minibatch, name) for name in _SAMPLES}
@@ -188,7 +196,7 @@ class Learner:
             return self.captured({**inputs, **draws})["figures"]
 
     def _step_on_tensors(self, inputs: Tensors) -> Tensors:
-        """Take a gradient step on what `_step` put together: what a recording replays."""
+        """Take a gradient step on what `take_step` put together: what a recording replays."""
         draws = {
             name: value for name, value in inputs.items() if name not in (*_SAMPLES, "obs_aug")
         }
@@ -200,7 +208,7 @@ class Learner:
     ) -> Tensor:
         # A recording writes to the gradients' memory, which therefore must stay.
         self.optimizer.zero_grad(set_to_none=self.captured is None)
-        figures = torch.zeros(len(_NAMES) - 1, device=self.device)
+        figures = torch.zeros((), device=self.device)
         for rows in self._micro_batches(len(minibatch)):
             weight = (rows.stop - rows.start) / len(minibatch)
             inputs = self._inputs(minibatch[rows], augmented, draws, rows)
@@ -208,12 +216,12 @@ class Learner:
                 with autocast(self.device, self.config.precision):
                     loss, part = self.objective(self.network, inputs)
                 (loss * weight).backward()
-            figures += part * weight
+            figures = figures + part * weight
         with self.phases("optimizer"):
-            parameters = self.network.parameters()
-            norm = nn.utils.clip_grad_norm_(parameters, self.config.max_grad_norm)
+            norm = nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
             self.optimizer.step()
-        return torch.cat([figures, norm.detach().reshape(1)])
+        head, extra = figures[:_GRAD_NORM], figures[_GRAD_NORM:]
+        return torch.cat([head, norm.detach().reshape(1), extra])
 
     def _inputs(
         self,
@@ -275,7 +283,16 @@ def _guarded(augment: Augment, name: str, params: Mapping[str, Tensor], size: in
     return checked
 
 
-def _check_finite(steps: list[Tensor], first: int, num_steps: int, using: str) -> None:
+def mean_of(steps: list[Tensor]) -> list[float]:
+    """Return the means of the figures of several gradient steps."""
+    totals = torch.zeros_like(steps[0], dtype=torch.float64)
+    for figures in steps:
+        totals += figures.double()
+    means: list[float] = (totals / len(steps)).tolist()
+    return means
+
+
+def check_finite(steps: list[Tensor], first: int, num_steps: int, using: str) -> None:
     """Raise NonFinite for the first gradient step, from `first` on, that is not finite."""
     for number, figures in enumerate(torch.stack(steps[first:]).tolist(), first + 1):
         UpdateStats(*figures).check_finite(f"{using}, in gradient step {number} of {num_steps}")

@@ -1,4 +1,7 @@
-"""What a run writes as it trains: progress.csv, arms.csv, eval.csv, TensorBoard, meta.json."""
+"""What a run writes as it trains: progress.csv, arms.csv, eval.csv, TensorBoard, meta.json.
+
+Methods may keep further tables, such as levels.csv.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import csv
 import json
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,18 +38,25 @@ META = "meta.json"
 
 
 class _Table:
-    """A CSV file that grows by rows and can be cut back to an earlier length."""
+    """A CSV file that grows by rows and can be cut back to an earlier length.
 
-    def __init__(self, path: Path, columns: Iterable[str], position: int) -> None:
+    A file that an earlier version began, with fewer columns, keeps those it has.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str], position: int) -> None:
         with path.open("ab") as file:
             file.truncate(position)
+        self._columns, self._header = columns, _header(path) if position else columns
         self._file = path.open("a", newline="", encoding="utf-8")
         self._writer = csv.writer(self._file, lineterminator="\n")
         if position == 0:
-            self.append([list(columns)])
+            self.append([columns])
 
     def append(self, rows: Iterable[Iterable[Any]]) -> None:
-        self._writer.writerows(rows)
+        """Write rows, whose fields are in the order of `columns`."""
+        for row in rows:
+            fields = dict(zip(self._columns, row, strict=True))
+            self._writer.writerow([fields.get(name, "") for name in self._header])
         self._file.flush()
 
     def position(self) -> int:
@@ -59,6 +69,11 @@ class _Table:
         self._file.close()
 
 
+def _header(path: Path) -> list[str]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return next(csv.reader(file), [])
+
+
 class RunLog:
     """Writes the logs of a run.
 
@@ -67,16 +82,26 @@ class RunLog:
         positions: what `positions()` returned when the checkpoint that the run continues from was
             made; later rows are cut off. None begins new files.
         step: the step to continue from; TensorBoard hides older events beyond it.
+        tables: columns of further CSV files, by name, that the run's method keeps.
 
     Raises:
         ConfigError: if a file is shorter than its position.
     """
 
     def __init__(
-        self, run_dir: Path, positions: Mapping[str, int] | None = None, step: int = 0
+        self,
+        run_dir: Path,
+        positions: Mapping[str, int] | None = None,
+        step: int = 0,
+        tables: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         positions = positions or {}
-        columns = {"progress": PROGRESS_COLUMNS, "arms": ARM_COLUMNS, "eval": EVAL_COLUMNS}
+        columns: dict[str, Sequence[str]] = {
+            "progress": PROGRESS_COLUMNS,
+            "arms": ARM_COLUMNS,
+            "eval": EVAL_COLUMNS,
+            **(tables or {}),
+        }
         for name in columns:
             path, position = run_dir / f"{name}.csv", positions.get(name, 0)
             if position and (not path.exists() or path.stat().st_size < position):
@@ -122,6 +147,10 @@ class RunLog:
         mean, length = episodes["return"].mean(), episodes["length"].mean()
         name = "train/eval_return" if split == "train" else f"{split}/return"
         self._scalars({name: mean, f"{split}/eval_length": length}, step)
+
+    def rows(self, table: str, rows: Iterable[Iterable[Any]]) -> None:
+        """Append rows to one of the tables given at construction."""
+        self._tables[table].append(rows)
 
     def _scalars(self, scalars: Mapping[str, float], step: int) -> None:
         for name, value in scalars.items():

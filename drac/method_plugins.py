@@ -68,7 +68,7 @@ def _method(name: str) -> Method:
     if callable(offered):
         try:
             offered = offered()
-        except Exception as error:  # a user's function may raise anything; the cause is kept
+        except (Exception, SystemExit) as error:  # a user's function may raise anything
             raise ValueError(f"{start}: its function raised {told(error)}") from error
     if not isinstance(offered, Method):
         raise ValueError(f"{start}: it is no drac.methods.Method but {type(offered).__name__}")

@@ -21,8 +21,22 @@ from augmentations.arguments import hint
 _PPO = "Schulman et al. 2017; Procgen settings of Cobbe et al. 2020"
 _RAILEANU = "Raileanu et al. 2021, Automatic Data Augmentation for Generalization in Deep RL"
 _RAD = "Laskin et al. 2020, Reinforcement Learning with Augmented Data"
+_LEE = "Lee et al. 2020, Network Randomization"
+_IGL = "Igl et al. 2019, Selective Noise Injection and Information Bottleneck"
+_WANG = "Wang et al. 2020, Mixture Regularization"
+_JIANG = "Jiang et al. 2021, Prioritized Level Replay"
+
+_IDAAC = "Raileanu & Fergus 2021, Decoupling Value and Policy for Generalization in RL"
 
 _CONSISTENCY = ("aug_coef", "policy_target", "value_consistency_scale")
+_PLR = (
+    "plr_score",
+    "plr_temperature",
+    "plr_staleness",
+    "plr_smoothing",
+    "plr_replay",
+    "plr_min_seen",
+)
 _IMAGES = ("flip_axis", "cutout_color_scale")
 _META = ("meta_conv", "meta_inner_lr", "meta_learning_rate", "meta_train_share")
 _UCB = ("arms", "ucb_exploration", "ucb_window", "ucb_initial", "ucb_reward", "bandit_reward_rows")
@@ -33,6 +47,10 @@ _RL2 = (
     "minibatch_by",
 )
 _DISCOUNTED_UCB = ("discounted_ucb_discount", "discounted_ucb_exploration")
+_DECOUPLED = (
+    *("idaac_policy_epochs", "idaac_value_epochs", "idaac_value_every"),
+    "idaac_advantage_coef",
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +70,9 @@ class Method:
         selector: who chooses the augmentation of each update: a function of config and arms.
         network: a function of config, number of actions, shape of observations and generator.
         learner: who takes the gradient steps; constructed as `drac.learner.Learner` is.
+        levels: who chooses the training levels: made from the config, a `drac.levels.Levels`.
         options: fields of the config that this method has and others have not.
+        ignores: fields of the config that others have and this method has not.
     """
 
     name: str
@@ -64,7 +84,14 @@ class Method:
     selector: str = "drac.selectors:fixed_arm"
     network: str = "drac.networks:actor_critic"
     learner: str = "drac.learner:Learner"
+    levels: str = "drac.levels:ProcgensOwn"
     options: tuple[str, ...] = ()
+    ignores: tuple[str, ...] = ()
+
+    @property
+    def chooses_levels(self) -> bool:
+        """Whether the training levels are another's choice than Procgen's own."""
+        return self.levels != Method.levels
 
     @property
     def is_family(self) -> bool:
@@ -188,6 +215,48 @@ for _method in (
         options=(*_CONSISTENCY, *_META),
     ),
     Method(
+        name="rand-fm",
+        summary="PPO on images through a random convolution, with feature matching",
+        source=_LEE,
+        objective="drac.objectives.rand_fm:RandFM",
+        network="drac.networks_random:randomized_actor_critic",
+        learner="drac.objectives.rand_fm:RedrawingLearner",
+        options=("clean_probability", "matching_coef", "eval_filters"),
+    ),
+    Method(
+        name="ibac-sni",
+        summary="PPO through an information bottleneck whose noise the rollout does without",
+        source=_IGL,
+        objective="drac.objectives.ibac_sni:IBACSNI",
+        network="drac.networks_bottleneck:bottleneck_actor_critic",
+        options=("bottleneck_coef", "sni_lambda", "latent_samples"),
+    ),
+    Method(
+        name="mixreg",
+        summary="PPO on mixtures of two images and of their advantages and returns",
+        source=_WANG,
+        objective="drac.objectives.mixreg:Mixreg",
+        learner="drac.objectives.mixreg:PairingLearner",
+        options=("mix_alpha",),
+    ),
+    Method(
+        name="plr",
+        summary="PPO on training levels replayed by how much there seems to be left to learn",
+        source=_JIANG,
+        levels="drac.levels:Prioritized",
+        options=_PLR,
+    ),
+    Method(
+        name="ucb-drac+plr",
+        summary="UCB-DrAC on the levels that prioritized level replay chooses",
+        source=_JIANG,
+        objective=_DRAC,
+        augmentations="several",
+        selector=_SLIDING_WINDOW_UCB,
+        levels="drac.levels:Prioritized",
+        options=(*_CONSISTENCY, *_IMAGES, *_UCB, *_PLR),
+    ),
+    Method(
         name="thompson-drac",
         summary="DrAC with the augmentation that Thompson sampling chooses each update",
         source="Thompson 1933; Gaussian with unknown variance: Honda and Takemura 2014",
@@ -224,6 +293,26 @@ for _method in (
         selector="drac.selectors:rl2",
         options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_RL2),
     ),
+    Method(
+        name="daac",
+        summary="policy and value networks that share nothing; the policy's also learns advantages",
+        source=_IDAAC,
+        objective="drac.objectives.daac:DAAC",
+        network="drac.decoupled:daac_network",
+        learner="drac.decoupled_learner:DecoupledLearner",
+        options=_DECOUPLED,
+        ignores=("epochs", "value_coef"),
+    ),
+    Method(
+        name="idaac",
+        summary="DAAC whose policy's features hide which of two observations came first",
+        source=_IDAAC,
+        objective="drac.objectives.daac:IDAAC",
+        network="drac.decoupled:idaac_network",
+        learner="drac.decoupled_learner:DecoupledLearner",
+        options=(*_DECOUPLED, "idaac_order_coef", "idaac_order_hidden"),
+        ignores=("epochs", "value_coef"),
+    ),
 ):
     register(_method)
 
@@ -241,8 +330,17 @@ def options() -> frozenset[str]:
     return frozenset(name for method in known().values() for name in method.options)
 
 
+def foreign(method_id: str) -> frozenset[str]:
+    """Return the fields of the config that a method does not look at, and some other does."""
+    method = family(method_id)
+    return (options() - {*method.options}) | {*method.ignores}
+
+
 def having(option: str) -> tuple[str, ...]:
-    """Return the names of the methods that have an option; families as "drac-..."."""
+    """Return the names of the methods that have an option; families as "drac-...".
+
+    Empty for one that all have but those which ignore it.
+    """
     return tuple(
         f"{method.name}-..." if method.is_family else method.name
         for method in known().values()

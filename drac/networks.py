@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -50,29 +50,28 @@ class ConvStack(nn.Module):
         return out
 
 
-class ActorCritic(nn.Module):
-    """Policy logits and a state value from an image.
+def orthogonal(layer: nn.Linear, gain: float, generator: torch.Generator | None) -> None:
+    """Draw orthogonal weights with a gain; the bias is 0."""
+    nn.init.orthogonal_(layer.weight, gain, generator=generator)
+    nn.init.zeros_(layer.bias)
 
-    Weights: convolutions Xavier-uniform, `fc` orthogonal with gain sqrt(2), `value_head`
-    orthogonal with gain 1, `policy_head` orthogonal with gain 0.01; every bias 0.
+
+class Encoder(nn.Module):
+    """Three convolutional stacks and a layer: an image in, features out.
+
+    Weights: convolutions Xavier-uniform, `fc` orthogonal with gain sqrt(2); every bias 0. They
+    are drawn by `initialize`.
 
     Args:
-        num_actions: A.
         obs_shape: (channels, height, width).
-        hidden_size: width of `fc`.
+        hidden_size: width of `fc`, H.
         residual: "impala", or the released code's variant; see `ResidualBlock`.
-        generator: source of the initial weights; None takes torch's global one.
     """
 
     CHANNELS = (16, 32, 32)
 
     def __init__(
-        self,
-        num_actions: int,
-        obs_shape: tuple[int, int, int] = (3, 64, 64),
-        hidden_size: int = 256,
-        residual: Residual = "impala",
-        generator: torch.Generator | None = None,
+        self, obs_shape: tuple[int, int, int], hidden_size: int, residual: Residual = "impala"
     ) -> None:
         if residual not in ("impala", "released"):
             raise ValueError(f"unknown residual {residual!r}: choose 'impala' or 'released'")
@@ -84,21 +83,65 @@ class ActorCritic(nn.Module):
                 self.add_module(f"stack{index}", ConvStack(channels, out_channels, residual))
                 channels, height, width = out_channels, (height + 1) // 2, (width + 1) // 2
             self.fc = nn.Linear(channels * height * width, hidden_size)
-            self.policy_head = nn.Linear(hidden_size, num_actions)
-            self.value_head = nn.Linear(hidden_size, 1)
-        self._initialize(generator)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def _initialize(self, generator: torch.Generator | None) -> None:
+    def initialize(self, generator: torch.Generator | None) -> None:
+        """Draw the weights of the convolutions, then those of `fc`."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.xavier_uniform_(module.weight, generator=generator)
-        gains = ((self.fc, math.sqrt(2)), (self.value_head, 1.0), (self.policy_head, 0.01))
-        for layer, gain in gains:
-            nn.init.orthogonal_(layer.weight, gain, generator=generator)
-        for name, parameter in self.named_parameters():
-            if name.endswith("bias"):
-                nn.init.zeros_(parameter)
+                nn.init.zeros_(cast(Tensor, module.bias))
+        orthogonal(self.fc, math.sqrt(2), generator)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def convolved(self, obs: Tensor) -> Tensor:
+        """Map images (B, 3, H, W), float in [0, 1], to what `fc` sees: (B, D), none negative.
+
+        Any memory format is taken; channels_last is not copied.
+        """
+        x = obs.contiguous(memory_format=torch.channels_last)
+        for index in range(len(self.CHANNELS)):
+            x = self.get_submodule(f"stack{index}")(x)
+        # Flattened in the order (C, H, W), as the weights of `fc` expect.
+        return F.relu(x).flatten(start_dim=1)
+
+    def features(self, obs: Tensor) -> Tensor:
+        """Map images (B, 3, H, W), float in [0, 1], to features (B, hidden_size), none negative."""
+        return F.relu(self.fc(self.convolved(obs)))
+
+
+class ActorCritic(Encoder):
+    """Policy logits and a state value from an image.
+
+    Weights: those of `Encoder`; `value_head` orthogonal with gain 1, `policy_head` orthogonal
+    with gain 0.01.
+
+    Args:
+        num_actions: A.
+        obs_shape: (channels, height, width).
+        hidden_size: width of `fc`.
+        residual: "impala", or the released code's variant; see `ResidualBlock`.
+        generator: source of the initial weights; None takes torch's global one.
+    """
+
+    def __init__(
+        self,
+        num_actions: int,
+        obs_shape: tuple[int, int, int] = (3, 64, 64),
+        hidden_size: int = 256,
+        residual: Residual = "impala",
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(obs_shape, hidden_size, residual)
+        with torch.random.fork_rng(devices=[]):
+            self.policy_head = nn.Linear(hidden_size, num_actions)
+            self.value_head = nn.Linear(hidden_size, 1)
+        self.initialize(generator)
+        orthogonal(self.value_head, 1.0, generator)
+        orthogonal(self.policy_head, 0.01, generator)
+
+    def heads(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Map features (B, hidden_size) to logits (B, A) and values (B,), float32 at least."""
+        return widened(self.policy_head(features)), widened(self.value_head(features).squeeze(1))
 
     def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the policy's logits and the values.
@@ -108,15 +151,12 @@ class ActorCritic(nn.Module):
             logits: (B, A), float32 (also under autocast).
             value: (B,), float32.
         """
-        x = obs.contiguous(memory_format=torch.channels_last)
-        for index in range(len(self.CHANNELS)):
-            x = self.get_submodule(f"stack{index}")(x)
-        # Flattened in the order (C, H, W), as the weights of `fc` expect.
-        x = F.relu(self.fc(F.relu(x).flatten(start_dim=1)))
-        logits, value = self.policy_head(x), self.value_head(x).squeeze(1)
-        if logits.dtype in (torch.bfloat16, torch.float16):
-            logits, value = logits.float(), value.float()
-        return logits, value
+        return self.heads(self.features(obs))
+
+
+def widened(output: Tensor) -> Tensor:
+    """Return what a layer gave under autocast as float32, anything else as it is."""
+    return output.float() if output.dtype in (torch.bfloat16, torch.float16) else output
 
 
 def actor_critic(

@@ -14,9 +14,11 @@ class NonFinite(ArithmeticError):
 class UpdateStats:
     """Losses of one gradient step, or their means over an update's steps.
 
-    `aug_policy_loss` and `aug_value_loss` are 0 without augmentation. `approx_kl` estimates
+    `aug_policy_loss` and `aug_value_loss` are 0 without augmentation; objectives with other terms
+    beside PPO's say which they put there (`drac.objectives.daac`). `approx_kl` estimates
     KL(pi_old || pi) in nats, `clip_fraction` is the share of ratios outside the clip range, and
-    `grad_norm` the norm before clipping.
+    `grad_norm` the norm before clipping. `extra_loss` is a term that only the run's method has,
+    before its weight, and 0 where there is none: see docs/methods.md.
     """
 
     policy_loss: float
@@ -27,6 +29,7 @@ class UpdateStats:
     approx_kl: float
     clip_fraction: float
     grad_norm: float
+    extra_loss: float = 0.0
 
     def check_finite(self, where: str) -> None:
         """Raise NonFinite, naming `where`, if a loss or the gradient is NaN or infinite.

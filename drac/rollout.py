@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -45,6 +47,8 @@ class Rollout:
         actions: (T, N) int64.
         log_probs, values, rewards, advantages, returns: (T, N) float32.
         dones: (T, N) bool; whether the episode ended with step t.
+        level_seeds: (T, N) int64, a numpy array; the level in which step t was taken, or -1 if the
+            env does not say.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Rollout:
         self.obs = torch.zeros(*shape, *obs_shape, dtype=torch.uint8, device=device)
         self.actions = torch.zeros(shape, dtype=torch.int64, device=device)
         self.dones = torch.zeros(shape, dtype=torch.bool, device=device)
+        self.level_seeds: NDArray[np.int64] = np.full(shape, -1, np.int64)
         self.log_probs = torch.zeros(shape, device=device)
         self.values = torch.zeros(shape, device=device)
         self.rewards = torch.zeros(shape, device=device)
@@ -94,13 +99,20 @@ class Rollout:
         Raises:
             ValueError: if the parts would not be equal.
         """
+        samples = self.samples()
+        for rows in self.partition(number, generator, of_envs):
+            yield samples[rows]
+
+    def partition(
+        self, number: int, generator: torch.Generator, of_envs: bool = False
+    ) -> Iterator[Tensor]:
+        """Yield the rows (B,) int64 of each of the `minibatches`: step t of env n is t*N + n."""
         num_steps, num_envs = self.actions.shape
         items, name = (num_envs, "envs") if of_envs else (self.actions.numel(), "samples")
         size, rest = divmod(items, number)
         if rest:
             raise ValueError(f"{items} {name} do not divide into {number} parts")
-        samples = self.samples()
         order = torch.randperm(items, generator=generator).to(self.obs.device)
         starts = torch.arange(0, num_steps * num_envs, num_envs, device=order.device)[:, None]
         for rows in order.split(size):
-            yield samples[(starts + rows).flatten() if of_envs else rows]
+            yield (starts + rows).flatten() if of_envs else rows

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from pkgutil import resolve_name
 
 import torch
 
-from drac import checkpoint, hardware, logs
+from drac import checkpoint, hardware, logs, methods
 from drac.config import ConfigError, TrainConfig
 from drac.envs import procgen_build
 from drac.evaluate import evaluate
-from drac.games import NUM_ACTIONS
+from drac.games import NUM_ACTIONS, OBS_SHAPE
 from drac.logs import SPLITS, RunLog
 from drac.networks import ActorCritic
 from drac.report import Report
@@ -69,7 +71,7 @@ class Session:
         self.evaluated_step: int = state.get("evaluated_step", 0)
         self._wall_before: float = state.get("wall_s", 0.0)
         self._begun = self._saved_at = self._updated_at = time.monotonic()
-        self._log = RunLog(run_dir, state.get("positions"), training.step)
+        self._log = RunLog(run_dir, state.get("positions"), training.step, training.levels.table())
         facts = hardware.describe(self.config, procgen_build())
         logs.write_meta(run_dir, **facts, wall_s=self.wall_s, steps=training.step)
         watcher.begun(self.config, training.step)
@@ -110,6 +112,9 @@ class Session:
         """Play `eval_episodes` on both splits and log every episode."""
         for split in SPLITS:
             self._evaluate(split)
+        levels = self.training.levels
+        for name in levels.table():
+            self._log.rows(name, levels.rows(self.training.step))
         self.evaluated_step = self.training.step
         self._updated_at = time.monotonic()
 
@@ -172,6 +177,8 @@ class Session:
 def load_agent(run_dir: Path, config: TrainConfig) -> tuple[ActorCritic, int]:
     """Return the network of a run's newest checkpoint, and the step it was saved at.
 
+    It is the network of the run's method, in evaluation mode.
+
     Raises:
         ConfigError: if there is no checkpoint, or it does not fit the config.
     """
@@ -180,9 +187,8 @@ def load_agent(run_dir: Path, config: TrainConfig) -> tuple[ActorCritic, int]:
         raise ConfigError(f"{run_dir} has no checkpoint yet")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     state = checkpoint.load(path, device)["training"]
-    network = ActorCritic(NUM_ACTIONS, hidden_size=config.hidden_size, residual=config.residual).to(
-        device
-    )
+    make: Callable[..., ActorCritic] = resolve_name(methods.family(config.method).network)
+    network = make(config, NUM_ACTIONS, OBS_SHAPE).to(device).eval()
     try:
         network.load_state_dict(state["network"])
     except RuntimeError as error:

@@ -89,10 +89,11 @@ def iterate(
     """
     config, learner, selector = training.config, training.learner, training.selector
     while training.update < config.num_updates:
-        tick = _ticker(training.step, config, on_progress)
+        tick = _ticker(training.step, config, learner.num_steps, on_progress)
         with _naming(training):
             collect(training, tick)
             reward = estimate_returns(training)
+            training.levels.update(training.rollout)
             if training.arm is not None:
                 selector.update(training.arm, reward)
             scores = selector.scores()
@@ -128,14 +129,14 @@ def _naming(training: Training) -> Iterator[None]:
 
 
 def _ticker(
-    step: int, config: TrainConfig, on_progress: Callable[[float], None]
+    step: int, config: TrainConfig, num_gradient_steps: int, on_progress: Callable[[float], None]
 ) -> Callable[[], None]:
     """Return what to call after each collected step, then after each gradient step, of an update.
 
     Each call reports the environment steps that the work done so far amounts to.
     """
     share = 0.1  # of an update's time, collecting takes roughly this
-    phases = ((share, config.num_steps), (1 - share, config.epochs * config.minibatches))
+    phases = ((share, config.num_steps), (1 - share, num_gradient_steps))
     parts = iter([share / number for share, number in phases for _ in range(number)])
     done = 0.0
 

@@ -13,7 +13,7 @@ import torch
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
-from drac import hardware, methods, objectives
+from drac import hardware, levels, methods, objectives
 from drac.arms import build_augmentations
 from drac.capture import Captured, Tensors
 from drac.config import TrainConfig
@@ -43,7 +43,9 @@ class Training:
     def __init__(self, config: TrainConfig, env: VectorEnv[Any, Any, Any] | None = None) -> None:
         self.config = config = hardware.resolve(config)
         seed = config.seed
-        self.env = _procgen(config) if env is None else EnvGroups([env])
+        self.levels = levels.make(config)
+        envs = _procgen(config) if env is None else EnvGroups([env])
+        self.env = envs.wrapped(self.levels.wrap)
         height, width, channels = self.env.obs_shape
         method = methods.family(config.method)
         self.network: ActorCritic = resolve_name(method.network)(
@@ -109,6 +111,7 @@ class Training:
             "learner": self.learner.state_dict(),
             "policy_generator": self.policy_generator.get_state(),
             "selector": self.selector.state_dict(),
+            "levels": self.levels.state_dict(),
             "augmentations": {name: dict(aug.state_dict()) for name, aug in modules.items()},
             "normalizer": self.normalizer.state_dict(),
             "env": [
@@ -126,6 +129,7 @@ class Training:
         self.learner.load_state_dict(state["learner"])
         self.policy_generator.set_state(state["policy_generator"])
         self.selector.load_state_dict(state["selector"])
+        self.levels.load_state_dict(state.get("levels", {}))  # absent in version 0.1
         for name, module_state in state["augmentations"].items():
             module = self.augmentations[name]
             if module is not None:

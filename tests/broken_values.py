@@ -74,6 +74,35 @@ class TooColourful(Good):
         return output + pure[:, None, None, None].to(output.dtype)
 
 
+class ReusesItsOutput(Good):
+    """What it returned before is overwritten by the next call."""
+
+    kept: torch.Tensor | None = None
+
+    def apply(self, obs, params):
+        output = super().apply(obs, params)
+        if self.kept is None or self.kept.shape != output.shape or self.kept.dtype != output.dtype:
+            self.kept = torch.empty_like(output)
+        return self.kept.copy_(output)
+
+
+class SixteenImagesAtMost(Good):
+    def apply(self, obs, params):
+        return super().apply(obs, params)[:16]
+
+
+class SqueezesOneImage(Good):
+    def sample(self, shape, generator):
+        params = super().sample(shape, generator)
+        return {key: value.squeeze() if len(value) == 1 else value for key, value in params.items()}
+
+
+class BatchWideThatVaries(Good):
+    @property
+    def batch_wide(self):
+        return tuple(super().sample((1, 3, 16, 16), torch.Generator()))
+
+
 BROKEN_VALUES: list[Broken] = [
     (AlwaysFloat32, "dtype", "returns torch.float32 for images of torch.float64"),
     (BytesOut, "dtype", "returns torch.uint8 for images of torch.float32; it must be"),
@@ -85,5 +114,9 @@ BROKEN_VALUES: list[Broken] = [
     (OutOfAnotherRange, "range", r"but declares output_range \[-1, 0.5\]"),
     (TooBrightWhereWhite, "range", r"values in \[.*, 1.1\] for images that are .*white"),
     (TooDarkWhereBlack, "range", r"values in \[-0.*\] for images that are .*black"),
+    (ReusesItsOutput, "state", "overwrites what it returned before"),
+    (SixteenImagesAtMost, "shape", r"from \(33, 3, 16, 16\) to \(16, 3, 16, 16\)"),
+    (SqueezesOneImage, "parameters", "'by' must have one row for each of the 1 images"),
+    (BatchWideThatVaries, "parameters", "declares 'by' batch_wide, but draws it differently"),
     (TooColourful, "range", r"values in \[.*, 2\] for images in pure colours"),
 ]

@@ -16,7 +16,7 @@ from augmentations.guards import ATOL
 from augmentations.kornia_adapter import KorniaAugmentation
 from augmentations.testing import check_augmentation
 from drac.config import ConfigError, TrainConfig
-from drac.methods import resolve
+from drac.spellings import resolve
 from drac.train import prepare
 
 # RandomJPEG of kornia 0.8; pytest makes errors of warnings, and an error refuses a class.

@@ -9,12 +9,13 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import augmentations
 from augmentations import plugins, registry
-from drac import logs, methods, provenance, spellings
+from drac import arms, logs, methods, provenance, spellings
 from drac.config import ConfigError, TrainConfig, build
 from drac.train import prepare
 
@@ -497,3 +498,49 @@ def test_one_that_breaks_later_ends_the_run_in_one_sentence(
     for log in ("progress.csv", "arms.csv"):
         assert len((here / "run" / log).read_text().splitlines()) == 3
     assert (here / "run" / "eval.csv").read_text().count("\n") == 1
+
+
+class Unmade(augmentations.Augmentation):
+    """Forgets what every module must do."""
+
+    def __init__(self) -> None:
+        pass
+
+    def sample(self, shape: Any, generator: Any) -> dict[str, Any]:
+        return {}
+
+    def apply(self, obs: Any, params: Any) -> Any:
+        return obs
+
+
+def test_a_class_without_super_init_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_TABLE", {**registry._TABLE, "unmade": Unmade})
+    with pytest.raises(ValueError, match=r"'unmade': Unmade.__init__ must call super\(\).__init__"):
+        augmentations.make("unmade")
+
+
+@pytest.mark.parametrize(
+    "raised", ["SystemExit(0)", "GeneratorExit()", "type('E', (BaseException,), {})('odd')"]
+)
+def test_whatever_a_module_raises_is_one_sentence(
+    raised: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "raises_at_once.py").write_text(f"raise {raised}\n")
+    with pytest.raises(ValueError, match="raises_at_once.* could not be imported"):
+        augmentations.make("raises_at_once:Any")
+
+
+def test_a_constructor_that_exits_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = (
+        "import sys\nfrom augmentations import Augmentation\n"
+        "class Exits(Augmentation):\n    def __init__(self):\n        sys.exit(0)\n"
+        "    def sample(self, shape, generator):\n        return {}\n"
+        "    def apply(self, obs, params):\n        return obs\n"
+    )
+    (tmp_path / "exits_at_once.py").write_text(code)
+    with pytest.raises(ConfigError, match="'exits_at_once:Exits' cannot be made: SystemExit"):
+        arms.make("exits_at_once:Exits")

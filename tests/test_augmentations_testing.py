@@ -118,3 +118,12 @@ def test_rounding_is_allowed_and_more_on_request() -> None:
 
 def test_sizes_are_chosen_by_the_caller() -> None:
     assert check_augmentation(SizeSixteenOnly(), sizes=(16,)) == HERE
+
+
+def test_misuse_is_one_sentence() -> None:
+    with pytest.raises(
+        TypeError, match=r"must be an Augmentation, such as make.'crop'.; got 'crop'"
+    ):
+        check_augmentation("crop")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="sizes are empty"):
+        check_augmentation(Good(), sizes=())

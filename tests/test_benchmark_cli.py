@@ -18,7 +18,7 @@ from benchmark import cli, run_cli
 from benchmark.engines import local
 from benchmark.store import Store, validate
 from benchmark.suites import RunSpec
-from drac import files
+from drac import best, files, methods
 from drac.config import TrainConfig
 
 DRAC_BENCH = str(Path(sys.executable).with_name("drac-bench"))
@@ -77,10 +77,6 @@ BAD = {
     "games of nothing": ("--games names nothing", ["run", "--suite", "demo", "--games"]),
     "seeds of nothing": ("--seeds names nothing", ["run", "--suite", "demo", "--seeds"]),
     "results is a file": ("is a file", ["run", "--suite", "demo", "--results", "file"]),
-    "tables of nothing": ("there are no runs", ["tables"]),
-    "tables of the unknown": ("unknown experiment 'x'", ["tables", "--experiment", "x"]),
-    "tables outside": ("unknown experiment '..'", ["tables", "--experiment", ".."]),
-    "tables of an unknown suite": ("unknown suite", ["tables", "--suite", "x"]),
     "status of the unknown": ("unknown experiment 'x'", ["status", "--experiment", "x"]),
     "status with a wrong option": ("--experimnt", ["status", "--experimnt", "x"]),
 }
@@ -146,16 +142,6 @@ def test_cuda_that_is_absent_is_noticed_before_anything_is_written(
     assert tree(tmp_path) == {}
 
 
-def test_tables_that_cannot_be_written_are_noticed_first(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_run(tmp_path / "results")
-    (tmp_path / "results/tables").write_text("")
-    assert cli.main(["tables"]) == 2
-    printed = capsys.readouterr()
-    assert (printed.out, printed.err.count("\n")) == ("", 1)
-
-
 # --- options ------------------------------------------------------------------------------------
 
 OTHER: dict[str, Any] = {
@@ -170,6 +156,18 @@ OTHER: dict[str, Any] = {
     "ucb_exploration": 0.7, "ucb_window": 3, "ucb_initial": "try-each-once",
     "ucb_reward": "standardized", "bandit_reward_rows": "rollout", "eval_every": 1000,
     "eval_episodes": 7, "eval_envs": 3, "checkpoint_every": 2.5, "augmentation": "rotate",
+    "best_from": str(best.PUBLISHED), "meta_conv": "learned", "meta_inner_lr": 0.1,
+    "meta_learning_rate": 0.1, "meta_train_share": 0.5, "bottleneck_coef": 0.1,
+    "latent_samples": 3, "sni_lambda": 0.2, "mix_alpha": 0.3, "eval_filters": 2,
+    "matching_coef": 0.3, "clean_probability": 0.4, "plr_score": "gae", "plr_temperature": 0.2,
+    "plr_staleness": 0.2, "plr_smoothing": 0.5, "plr_replay": 0.5, "plr_min_seen": 0.5,
+    "thompson_prior_mean": 1.0, "thompson_prior_weight": 0.1, "thompson_prior_shape": 2.0,
+    "thompson_prior_scale": 0.1, "discounted_ucb_discount": 0.9,
+    "discounted_ucb_exploration": 0.2, "exp3_exploration": 0.1, "exp3_range_window": 50,
+    "rl2_hidden_size": 16, "rl2_learning_rate": 1e-3, "rl2_entropy_coef": 0.01,
+    "rl2_reward_input": "latest", "minibatch_by": "steps", "idaac_policy_epochs": 2,
+    "idaac_value_epochs": 3, "idaac_value_every": 2, "idaac_advantage_coef": 0.1,
+    "idaac_order_coef": 0.01, "idaac_order_hidden": 8,
 }  # fmt: skip
 """A value that is no default, for every option."""
 
@@ -192,7 +190,8 @@ def test_every_option_of_the_config_reaches_its_runs(
 ) -> None:
     value = OTHER[name]
     words = value if isinstance(value, tuple) else (str(value),)
-    method = "drac" if name == "augmentation" else "ucb-drac"
+    having = [m.name for m in methods.METHODS.values() if name in m.options]
+    method = "ucb-drac" if "ucb-drac" in having or not having else having[0]
     fidelity = [] if name == "fidelity" else ["--fidelity", "released"]
     cli.main(
         [
@@ -279,31 +278,6 @@ def test_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     each = capsys.readouterr().out
     assert "ucb-drac/coinrun/seed0: incomplete" in each
     assert f"lacks: trained 128 of {TOTAL} steps; " in each
-
-
-def test_tables_are_written_as_they_are_printed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_run(tmp_path / "results", experiment="a")
-    write_run(tmp_path / "results", "ucb-drac", experiment="b", arms=ARMS)
-    assert cli.main(["tables"]) == 0
-    out = capsys.readouterr().out
-    for name in ("a", "b"):
-        for table in ("per-game", "best-augmentation"):
-            assert (tmp_path / f"results/tables/{name}/{table}.md").read_text() in out
-            assert len(pd.read_csv(tmp_path / f"results/tables/{name}/{table}.csv")) == 1
-    assert cli.main(["tables", "--experiment", "a", "b", "--results", "results"]) == 0
-    together = pd.read_csv(tmp_path / "results/tables/a+b/per-game.csv")
-    assert sorted(together["method"]) == ["ppo", "ucb-drac"]
-    assert len(pd.read_csv(tmp_path / "results/tables/a+b/runs.csv")) == 2
-
-
-def test_an_experiment_named_twice_is_counted_once(tmp_path: Path) -> None:
-    write_run(tmp_path / "results", experiment="smoke")
-    words = ["tables", "--experiment", "smoke", "smoke"]
-    assert cli.main(words) == 0
-    assert cli.main(["tables", "--experiment", "smoke", "--suite", "smoke"]) == 0
-    assert pd.read_csv("results/tables/smoke/per-game.csv")["seeds"].tolist() == [1]
 
 
 # --- running, with fake training ----------------------------------------------------------------

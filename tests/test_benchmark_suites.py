@@ -137,3 +137,18 @@ def test_an_empty_sweep_is_an_error(methods: list[str], games: list[str], seeds:
 def test_an_impossible_option_is_an_error() -> None:
     with pytest.raises(ConfigError, match="not divisible"):
         list(expand("e", ["ppo"], ["maze"], [0], {"num_envs": 3, "num_steps": 3}))
+
+
+def test_what_a_method_ignores_is_for_the_others_of_the_sweep() -> None:
+    """DAAC has passes of its own in place of epochs."""
+    options = {"epochs": 1, "idaac_value_epochs": 2, "ucb_window": 5}
+    methods = ["ppo", "daac", "ucb-drac"]
+    configs = {config.method: config for _, config in expand("e", methods, ["maze"], [0], options)}
+    assert {name: config.epochs for name, config in configs.items()} == {
+        "ppo": 1,
+        "ucb-drac": 1,
+        "daac": TrainConfig().epochs,
+    }
+    assert configs["daac"].idaac_value_epochs == 2
+    with pytest.raises(ConfigError, match="'daac' has no option epochs$"):
+        list(expand("e", ["daac"], ["maze"], [0], {"epochs": 1}))

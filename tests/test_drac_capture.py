@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pkgutil import resolve_name
 
 import pytest
 import torch
 from torch import Tensor
 
 import augmentations
+from drac import methods, objectives
 from drac.capture import WARMUP_CALLS, Captured, Replay, Tensors
 from drac.config import TrainConfig
 from drac.learner import Learner
@@ -134,6 +136,27 @@ def test_a_replayed_update_is_the_update(name: str | None, fidelity: str) -> Non
         assert torch.equal(one, other)
     for key in ("augmentation", "targets", "minibatches"):
         assert torch.equal(plain.state_dict()[key], captured.state_dict()[key])
+
+
+@pytest.mark.parametrize("method", ["rand-fm", "ibac-sni", "mixreg"])
+def test_a_replayed_update_of_another_loss_is_the_update(method: str) -> None:
+    """Also what the method changes between updates, and draws, reaches the recording."""
+    made = []
+    for record in (None, Recorder()):
+        own = learner(None, method=method)
+        kind, objective = methods.family(method), objectives.make(own.config)
+        generator = torch.Generator().manual_seed(1)
+        network = resolve_name(kind.network)(own.config, 5, (3, 16, 16), generator)
+        made.append(
+            resolve_name(kind.learner)(network, own.config, objective=objective, record=record)
+        )
+    plain, captured = made
+    for seed in range(3):
+        figures = [each.update(filled_rollout(seed), None) for each in (plain, captured)]
+        assert figures[0] == figures[1]
+    assert captured.captured._recordings
+    state, other = plain.network.state_dict(), captured.network.state_dict()
+    assert all(torch.equal(state[name], other[name]) for name in state)
 
 
 def test_another_augmentation_is_no_other_recording() -> None:

@@ -68,6 +68,12 @@ def configs(draw: st.DrawFn) -> TrainConfig:
         "ucb_initial": st.sampled_from(("prior", "try-each-once")),
         "ucb_reward": st.sampled_from(("raw", "standardized")),
         "bandit_reward_rows": st.sampled_from(("rollout", "released")),
+        "plr_score": st.sampled_from(("value-l1", "gae")),
+        "plr_temperature": positive,
+        "plr_staleness": st.floats(0, 1),
+        "plr_smoothing": st.floats(0, 1, exclude_min=True),
+        "plr_replay": st.one_of(st.just("proportionate"), st.floats(0, 1)),
+        "plr_min_seen": st.floats(0, 1),
         "eval_every": st.integers(0, 2**53),
         "eval_episodes": st.integers(1, 10**6),
         "eval_envs": st.integers(1, 4096),
@@ -76,13 +82,16 @@ def configs(draw: st.DrawFn) -> TrainConfig:
     given_ = draw(st.fixed_dictionaries({}, optional=values))
     first, size = draw(st.integers(0, 10**9)), draw(st.integers(0, 10**9))
     given_ |= {"levels": f"{first}-{first + size}"} if draw(st.booleans()) else {}
-    given_["method"] = draw(st.sampled_from(("ppo", "ucb-drac", "drac", "drac-rotate")))
+    names = ("ppo", "ucb-drac", "drac", "drac-rotate", "ucb-drac+plr")
+    given_["method"] = draw(st.sampled_from(names))
     if given_["method"] == "drac":
         given_["augmentation"] = draw(st.sampled_from(SPECS))
     foreign = methods.options() - {*methods.family(given_["method"]).options}
     given_ = {name: value for name, value in given_.items() if name not in foreign}
     shape = {"num_envs": envs, "num_steps": minibatches * factor, "minibatches": minibatches}
     given_.setdefault("steps", 25_000_000)
+    if methods.family(given_["method"]).chooses_levels:
+        given_.pop("levels", None)
     return TrainConfig(**given_, **shape)
 
 
@@ -187,6 +196,7 @@ def test_the_presets_are_the_columns_of_the_fidelity_page() -> None:
         "cutout_color_scale": ("unit", "released"),
         "bandit_reward_rows": ("rollout", "released"),
         "meta_conv": ("learned", "frozen"),
+        "plr_min_seen": (0.0, 1.0),
         "rl2_reward_input": ("latest", "previous"),
         "minibatch_by": ("steps", "envs"),
     }
@@ -451,6 +461,11 @@ OTHER: dict[str, Any] = {
     "ucb_window": 5,
     "ucb_initial": "try-each-once",
     "ucb_reward": "standardized",
+    "plr_score": "gae",
+    "plr_temperature": 0.2,
+    "plr_staleness": 0.2,
+    "plr_smoothing": 0.5,
+    "plr_replay": 0.5,
     "eval_every": 0,
     "eval_episodes": 5,
     "eval_envs": 5,
@@ -460,13 +475,13 @@ OTHER: dict[str, Any] = {
 
 def test_every_differing_field_is_named() -> None:
     saved = TrainConfig(device="cpu", precision="float32")
-    wanted = TrainConfig(method="ucb-drac", fidelity="released", **OTHER)
+    wanted = TrainConfig(method="ucb-drac+plr", fidelity="released", **OTHER)
     names = {*OTHER, "fidelity"}
-    foreign = methods.options() - {*METHODS["ucb-drac"].options} - PRESETS["released"].keys()
+    foreign = methods.foreign("ucb-drac+plr") - PRESETS["released"].keys()
     others = {"device", "precision", "method", *foreign}
     assert names == TrainConfig.model_fields.keys() - CONTINUABLE - others
     for config, expected in (
-        (wanted, names),
+        (wanted, {*names, "method"}),
         (TrainConfig(method="drac-crop"), {"method", "augmentation"}),
     ):
         with pytest.raises(ConfigError, match="another configuration") as caught:

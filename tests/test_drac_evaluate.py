@@ -133,6 +133,16 @@ def test_an_actor_critic_is_an_agent_and_is_left_as_it_was() -> None:
     assert all(torch.equal(before[name], w) for name, w in network.state_dict().items())
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_a_network_plays_in_evaluation_mode_and_is_put_back(training: bool) -> None:
+    network = ActorCritic(NUM_ACTIONS, hidden_size=8).train(training)
+    modes = set()
+    network.register_forward_hook(lambda module, *_: modes.add(module.training))
+    evaluate(network, "starpilot", "test", episodes=2, num_envs=2)
+    assert modes == {False}
+    assert network.training == training
+
+
 @pytest.mark.parametrize(("episodes", "num_envs"), [(0, 1), (1, 0), (-1, 4)])
 def test_impossible_counts(episodes: int, num_envs: int) -> None:
     with pytest.raises(ValueError, match="must be at least 1"):

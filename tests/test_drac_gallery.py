@@ -77,7 +77,8 @@ def half(monkeypatch: pytest.MonkeyPatch) -> None:
 def offered(monkeypatch: pytest.MonkeyPatch) -> None:
     """One plug-in that works, one that cannot be imported, and one that wants a name we have."""
     points = [Point("half", "works"), Point("lost", "broken"), Point("crop", "other:Crop")]
-    monkeypatch.setattr(plugins, "offered", lambda: {point.name: (point,) for point in points})
+    found = {point.name: (point,) for point in points}
+    monkeypatch.setattr(plugins, "offered", lambda *kind: found)
 
 
 # The list

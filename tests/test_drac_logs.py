@@ -130,6 +130,22 @@ def test_continuing_cuts_off_what_came_after_the_checkpoint(tmp_path: Path) -> N
         assert (cut / f"{name}.csv").read_bytes() == (straight / f"{name}.csv").read_bytes()
 
 
+def test_a_run_that_an_earlier_version_began_keeps_its_columns(tmp_path: Path) -> None:
+    """Version 0.1 had no extra_loss, and no column of a future version is known."""
+    positions = write(tmp_path, range(1, 2))
+    path = tmp_path / "progress.csv"
+    table = pd.read_csv(path).drop(columns="extra_loss").assign(future=1.5)
+    path.write_text(table.to_csv(index=False))
+    positions["progress"] = path.stat().st_size
+    log = RunLog(tmp_path, positions, step=100)
+    log.update(report(2), 1.0, 1.0)
+    log.close()
+    first, second = rows(path)
+    assert list(first) == list(second) == list(table.columns)
+    assert (second["step"], second["grad_norm"], second["charts/SPS"]) == ("200", "0.5", "1.0")
+    assert (first["future"], second["future"]) == ("1.5", "")
+
+
 def test_positions_are_the_files_lengths(tmp_path: Path) -> None:
     log = RunLog(tmp_path)
     log.update(report(1), 1.0, 1.0)

@@ -114,6 +114,17 @@ class Choice(Probe):
         return (actions == self.answer) + self.rng.normal(0, 0.3, self.num_envs)
 
 
+class Clocked(Choice):
+    """As `Choice`, with four steps an episode and a square that brightens with time."""
+
+    length = 4
+
+    def see(self) -> np.ndarray:
+        obs = super().see()
+        obs[:, 6:10, 6:10] = (60 * self.time).astype(np.uint8)[:, None, None, None]
+        return obs
+
+
 class Distracted(Choice):
     """As `Choice`, with a white bar at the side that also gives the answer away in training.
 
@@ -199,6 +210,17 @@ def test_a_reward_that_comes_at_once_is_not_discounted() -> None:
 def test_the_better_action_is_learned() -> None:
     training = trained(Choice(), updates=15)
     assert accuracy(training, Choice(64, seed=1)) > 0.95
+
+
+@pytest.mark.parametrize("method", ["daac", "idaac"])
+def test_decoupled_networks_learn_the_better_action(method: str) -> None:
+    training = trained(Clocked(), updates=16, method=method, idaac_value_epochs=3)
+    assert accuracy(training, Clocked(64, seed=1)) > 0.9
+
+
+def test_the_value_network_of_its_own_learns_the_value() -> None:
+    value = late_values(Constant(), time=0, method="daac", idaac_value_epochs=3)
+    assert value == pytest.approx(1.0, abs=0.03)
 
 
 def test_only_the_right_augmentation_removes_a_distractor() -> None:

@@ -94,6 +94,9 @@ METHODS = [
         "ucb_reward": "standardized",
         "fidelity": "released",
     },
+    {"method": "rand-fm", "eval_filters": 2},
+    {"method": "ibac-sni", "latent_samples": 2},
+    {"method": "mixreg"},
 ]
 
 
@@ -376,6 +379,31 @@ def test_the_agent_of_a_run_can_be_loaded(tmp_path: Path) -> None:
     assert all(torch.equal(weights[n], w.cpu()) for n, w in agent.state_dict().items())
     with pytest.raises(ConfigError, match="does not fit"):
         load_agent(tmp_path, small(method="ppo", hidden_size=8))
+
+
+@pytest.mark.parametrize("method", ["rand-fm", "ibac-sni"])
+def test_the_agent_of_a_run_is_its_method_s_network(method: str, tmp_path: Path) -> None:
+    """It plays as the trained network does when it is evaluated."""
+    config = small(method=method, steps=64, eval_every=64)
+    training = Training(config)
+    for _ in iterate(training):
+        pass
+    training.env.close()
+    train(config, tmp_path)
+    agent, _ = load_agent(tmp_path, config)
+    assert type(agent) is type(training.network)
+    obs = torch.from_numpy(training.obs).permute(0, 3, 1, 2) / 255
+    with torch.inference_mode():
+        assert all(map(torch.equal, agent.cpu()(obs), training.network.eval()(obs)))
+        acting = training.network.train()(obs)[0]
+        assert torch.equal(acting, agent(obs)[0]) == (method == "ibac-sni")
+
+
+def test_the_method_s_own_loss_is_logged(tmp_path: Path) -> None:
+    for method in ("rand-fm", "ibac-sni", "mixreg"):
+        train(small(method=method, steps=64), tmp_path / method)
+        logged = float(rows(tmp_path / method / "progress.csv")[0]["extra_loss"])
+        assert (logged > 0) == (method != "mixreg")
 
 
 def test_released_augmentations_are_wired_in() -> None:

@@ -47,7 +47,9 @@ class Objective(Protocol):
         """Draw what the loss of a minibatch needs: tensors whose first dimension is B."""
 
     def __call__(self, network: ActorCritic, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """Return the loss, and the figures of `UpdateStats` but its `grad_norm`, detached: (7,).
+        """Return the loss, and the figures of `UpdateStats` but its `grad_norm`, detached.
+
+        They are (7,), or (8,) with the objective's `extra_loss`.
 
         Called inside the context that sets the network's precision. It must not wait for the
         device: no `.item()`, no branch on a tensor's values.

@@ -16,7 +16,17 @@ from drac.rollout import Minibatch
 
 
 @dataclass(frozen=True)
-class Terms:
+class PolicyTerms:
+    """The policy's part of PPO's loss on some samples; each of shape ()."""
+
+    policy_loss: Tensor
+    entropy: Tensor
+    approx_kl: Tensor
+    clip_fraction: Tensor
+
+
+@dataclass(frozen=True)
+class Terms(PolicyTerms):
     """PPO's loss on some samples, and what it was made from.
 
     Shape:
@@ -26,19 +36,30 @@ class Terms:
     """
 
     loss: Tensor
-    policy_loss: Tensor
     value_loss: Tensor
-    entropy: Tensor
-    approx_kl: Tensor
-    clip_fraction: Tensor
     logits: Tensor
     value: Tensor
 
-    def figures(self, aug_policy_loss: Tensor, aug_value_loss: Tensor) -> Tensor:
-        """Return what an objective returns beside its loss: (7,)."""
+    def figures(self, aug_policy_loss: Tensor, aug_value_loss: Tensor, *extra: Tensor) -> Tensor:
+        """Return what an objective returns beside its loss: (7,), or (8,) with an extra loss."""
         own = (self.policy_loss, self.value_loss, self.entropy)
-        rest = (aug_policy_loss, aug_value_loss, self.approx_kl, self.clip_fraction)
+        rest = (aug_policy_loss, aug_value_loss, self.approx_kl, self.clip_fraction, *extra)
         return torch.stack([figure.detach() for figure in (*own, *rest)])
+
+
+def policy_terms(logits: Tensor, samples: Minibatch, config: TrainConfig) -> PolicyTerms:
+    """Compute what PPO's loss has of the policy."""
+    log_probs = F.log_softmax(logits, dim=1).gather(1, samples.actions[:, None]).squeeze(1)
+    log_ratio = (log_probs - samples.old_log_probs).detach()
+    ratio = log_ratio.exp()
+    return PolicyTerms(
+        policy_loss=losses.clipped_policy_loss(
+            log_probs, samples.old_log_probs, samples.advantages, config.clip
+        ),
+        entropy=losses.entropy(logits),
+        approx_kl=(ratio - 1 - log_ratio).mean(),  # Schulman 2020, estimator k3
+        clip_fraction=((ratio - 1).abs() > config.clip).float().mean(),
+    )
 
 
 def terms(logits: Tensor, value: Tensor, samples: Minibatch, config: TrainConfig) -> Terms:
@@ -46,21 +67,14 @@ def terms(logits: Tensor, value: Tensor, samples: Minibatch, config: TrainConfig
 
     L = L_policy + value_coef L_value - entropy_coef H
     """
-    log_probs = F.log_softmax(logits, dim=1).gather(1, samples.actions[:, None]).squeeze(1)
-    policy_loss = losses.clipped_policy_loss(
-        log_probs, samples.old_log_probs, samples.advantages, config.clip
-    )
+    policy = policy_terms(logits, samples, config)
     value_loss = losses.clipped_value_loss(value, samples.old_values, samples.returns, config.clip)
-    entropy = losses.entropy(logits)
-    log_ratio = (log_probs - samples.old_log_probs).detach()
-    ratio = log_ratio.exp()
     return Terms(
-        loss=policy_loss + config.value_coef * value_loss - config.entropy_coef * entropy,
-        policy_loss=policy_loss,
+        **vars(policy),
+        loss=policy.policy_loss
+        + config.value_coef * value_loss
+        - config.entropy_coef * policy.entropy,
         value_loss=value_loss,
-        entropy=entropy,
-        approx_kl=(ratio - 1 - log_ratio).mean(),  # Schulman 2020, estimator k3
-        clip_fraction=((ratio - 1).abs() > config.clip).float().mean(),
         logits=logits,
         value=value,
     )

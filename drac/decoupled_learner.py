@@ -1,0 +1,203 @@
+"""The updates of DAAC and IDAAC: first the policy network's, then the value network's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from augmentations import Augmentation
+from drac.capture import Recorder, Tensors
+from drac.config import TrainConfig
+from drac.decoupled import DecoupledActorCritic
+from drac.learner import Learner, check_finite, mean_of
+from drac.objectives import Objective
+from drac.objectives.daac import DAAC, OrderOfPairs, Value
+from drac.pairs import EpisodeSpans
+from drac.report import UpdateStats
+from drac.rollout import Minibatch, Rollout
+
+
+class DecoupledLearner(Learner):
+    """Trains each part of a `DecoupledActorCritic` with an optimizer of its own.
+
+    An update is `idaac_policy_epochs` passes of the policy over the rollout and, in every
+    `idaac_value_every`-th, the first included, `idaac_value_epochs` passes of the value. Where the
+    network has an order classifier, each step of the policy follows one of the classifier on the
+    same pairs (Raileanu & Fergus 2021, algorithm 1 and released code).
+
+    Args:
+        network, config, minibatch_generator, augmentation_generator, objective, record: see
+            `Learner`; the objective is the policy's, by default DAAC's.
+        target_generator: generator of the pairs.
+    """
+
+    def __init__(
+        self,
+        network: DecoupledActorCritic,
+        config: TrainConfig,
+        minibatch_generator: torch.Generator | None = None,
+        augmentation_generator: torch.Generator | None = None,
+        target_generator: torch.Generator | None = None,
+        objective: Objective | None = None,
+        record: Recorder | None = None,
+    ) -> None:
+        super().__init__(
+            network,
+            config,
+            minibatch_generator,
+            augmentation_generator,
+            target_generator,
+            objective or DAAC(config),
+            record,
+            network.policy_parameters(),
+        )
+        self._value = Learner(
+            network,
+            config,
+            objective=Value(config),
+            record=record,
+            parameters=network.value_parameters(),
+        )
+        self._parts = {"value": self._value}
+        self._classifier: Learner | None = None
+        if network.classifier is not None:
+            self._classifier = self._parts["classifier"] = Learner(
+                network,
+                config,
+                objective=OrderOfPairs(config),
+                record=record,
+                parameters=network.classifier.parameters(),
+            )
+        self._updates = 0
+        self._value_loss = 0.0  # of the last update that trained the value
+
+    @property
+    def num_steps(self) -> int:
+        """How many gradient steps the next update takes of policy and value."""
+        epochs = self.config.idaac_policy_epochs
+        if self._value_is_due():
+            epochs += self.config.idaac_value_epochs
+        return epochs * self.config.minibatches
+
+    def update(
+        self,
+        rollout: Rollout,
+        augmentation: Augmentation | None,
+        on_step: Callable[[], None] = lambda: None,
+        *,
+        arm: str | None = None,
+    ) -> UpdateStats:
+        """Train the policy on a rollout, and the value if it is its turn.
+
+        Args:
+            rollout: with advantages and returns filled in.
+            augmentation: must be None.
+            on_step: called after every gradient step of policy and value.
+            arm: not looked at.
+
+        Returns:
+            Means over the policy's gradient steps, and `value_loss` over the value's: the last
+            ones, if there are none in this update.
+
+        Raises:
+            ValueError: if there is an augmentation.
+            NonFinite: after the first gradient step whose loss or gradient is not finite; the
+                network is spoiled then.
+        """
+        if augmentation is not None:
+            raise ValueError("DAAC and IDAAC use no augmentation")
+        for part in self._parts.values():
+            part.phases = self.phases
+        figures = self._train_policy(rollout, on_step)
+        if self._value_is_due():
+            self._value_loss = self._train_value(rollout, on_step)
+        self._updates += 1
+        stats = dict(zip(UpdateStats.__dataclass_fields__, figures, strict=True))
+        return UpdateStats(**{**stats, "value_loss": self._value_loss})
+
+    def _value_is_due(self) -> bool:
+        return self._updates % self.config.idaac_value_every == 0
+
+    def _train_policy(self, rollout: Rollout, on_step: Callable[[], None]) -> list[float]:
+        """Return the means of the figures of the policy's steps."""
+        number = self.config.idaac_policy_epochs * self.config.minibatches
+        policy, order = _Steps(self, number, "policy network"), None
+        if self._classifier is not None:
+            order = _Steps(self._classifier, number, "order classifier")
+        spans = EpisodeSpans(rollout.dones)
+        for rows, minibatch in self._minibatches(rollout, self.config.idaac_policy_epochs):
+            draws: Tensors = {}
+            if order is not None:
+                draws = self._pairs(rollout, spans, rows)
+                order.take(minibatch, draws)
+            policy.take(minibatch, draws)
+            on_step()
+        if order is not None:
+            order.means()
+        return policy.means()
+
+    def _train_value(self, rollout: Rollout, on_step: Callable[[], None]) -> float:
+        """Return the mean loss of the value's steps."""
+        number = self.config.idaac_value_epochs * self.config.minibatches
+        value = _Steps(self._value, number, "value network")
+        for _, minibatch in self._minibatches(rollout, self.config.idaac_value_epochs):
+            value.take(minibatch, {})
+            on_step()
+        return UpdateStats(*value.means()).value_loss
+
+    def _minibatches(self, rollout: Rollout, epochs: int) -> Iterator[tuple[Tensor, Minibatch]]:
+        """Yield the minibatches of several passes, each with its rows."""
+        samples = rollout.samples()
+        for _ in range(epochs):
+            for rows in rollout.partition(self.config.minibatches, self.minibatch_generator):
+                with self.phases("gather minibatch"):
+                    minibatch = samples[rows]
+                yield rows, minibatch
+
+    def _pairs(self, rollout: Rollout, spans: EpisodeSpans, rows: Tensor) -> Tensors:
+        """Draw the partners of a minibatch: what `IDAAC` and `OrderOfPairs` need."""
+        with self.phases("gather minibatch"):
+            pairs = spans.partners(rows, self.target_generator)
+            return {
+                "other_obs": rollout.samples().obs[pairs.rows],
+                "other_first": pairs.other_first,
+                "paired": pairs.paired,
+            }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the next update depends on, but the network."""
+        parts = {name: part.state_dict() for name, part in self._parts.items()}
+        own = {"updates": self._updates, "value_loss": self._value_loss}
+        return {**super().state_dict(), **parts, **own}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        super().load_state_dict(state)
+        for name, part in self._parts.items():
+            part.load_state_dict(state[name])
+        self._updates, self._value_loss = state["updates"], state["value_loss"]
+
+
+class _Steps:
+    """The gradient steps that a learner takes in one update, checked to be finite."""
+
+    def __init__(self, learner: Learner, number: int, name: str) -> None:
+        self._learner, self._number, self._name = learner, number, name
+        self._figures: list[Tensor] = []
+
+    def take(self, minibatch: Minibatch, draws: Tensors) -> None:
+        """Take a step. On CPU it is checked at once; elsewhere looking means waiting."""
+        self._figures.append(self._learner.take_step(minibatch, None, draws))
+        if self._learner.device.type == "cpu":
+            self._check(len(self._figures) - 1)
+
+    def means(self) -> list[float]:
+        """Return the means of all figures, checked."""
+        self._check(0)
+        return mean_of(self._figures)
+
+    def _check(self, first: int) -> None:
+        check_finite(self._figures, first, self._number, f"in the {self._name}")

@@ -1,0 +1,112 @@
+"""Mixture regularization (Wang et al. 2020, section 3.2)."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import torch
+from torch import Tensor
+
+from augmentations import as_float
+from drac.capture import Tensors
+from drac.config import TrainConfig
+from drac.learner import Learner
+from drac.networks import ActorCritic
+from drac.objectives import Inputs
+from drac.objectives.ppo import terms
+from drac.rollout import Minibatch
+
+PARTNER = "partner_"
+"""Begins the names under which a minibatch's draws hold the partners' samples."""
+
+_SAMPLES = tuple(field.name for field in fields(Minibatch))
+
+
+class Mixreg:
+    """PPO on mixtures of two samples i and j, and of what is learned about them.
+
+        s = lambda s_i + (1 - lambda) s_j,  lambda ~ Beta(mix_alpha, mix_alpha) for each sample
+
+    and so are the return, the advantage, the old value and the old log-probability. The action is
+    that of the sample with the larger share. With every lambda 1 this is PPO.
+
+    `draws` holds `share` (B,), lambda, and each partner's row under `partner_<field>`: whoever
+    takes the gradient step cuts them into micro-batches together with the samples. What `draw`
+    returns has `partners` (B,) instead, their rows in the minibatch; see `PairingLearner`.
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+
+    def draw(
+        self, num_samples: int, num_actions: int, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Draw `share`, in 0..1, and `partners`, a permutation of the rows."""
+        partners = torch.randperm(num_samples, generator=generator, device=generator.device)
+        share = draw_shares(num_samples, self.config.mix_alpha, generator)
+        return {"share": share, "partners": partners}
+
+    def __call__(self, network: ActorCritic, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        """Return the loss and its figures; see `Objective`."""
+        draws = inputs.draws
+        partners = Minibatch(*(draws[PARTNER + name] for name in _SAMPLES))
+        obs, samples = mixed(inputs.obs, inputs.samples, partners, draws["share"])
+        logits, value = network(obs)
+        ppo = terms(logits, value, samples, self.config)
+        none = torch.zeros_like(ppo.loss)
+        return ppo.loss, ppo.figures(none, none)
+
+
+class PairingLearner(Learner):
+    """Gathers each sample's partner once a minibatch, images as uint8."""
+
+    def _draw(self, minibatch: Minibatch) -> Tensors:
+        draws = super()._draw(minibatch)
+        partners = minibatch[draws.pop("partners")]
+        return draws | {PARTNER + name: getattr(partners, name) for name in _SAMPLES}
+
+
+def mixed(
+    obs: Tensor, samples: Minibatch, partners: Minibatch, share: Tensor
+) -> tuple[Tensor, Minibatch]:
+    """Mix images, and what is learned about them, by each row's share.
+
+    A share of 1 leaves a row's bits as they are, one of 0 makes it its partner.
+
+    Args:
+        obs: images of `samples`, (b, 3, H, W) float in [0, 1].
+        samples: b of them.
+        partners: as many; their images are uint8, or float in [0, 1].
+        share: (b,), in 0..1: the part of `samples`.
+
+    Returns:
+        The mixed images, and samples whose `obs` are these.
+    """
+
+    def mix(one: Tensor, other: Tensor) -> Tensor:
+        weight = share.view(-1, *[1] * (one.dim() - 1))
+        return weight * one + (1 - weight) * other
+
+    images = mix(obs, as_float(partners.obs))
+    return images, Minibatch(
+        obs=images,
+        actions=torch.where(share > 0.5, samples.actions, partners.actions),
+        old_log_probs=mix(samples.old_log_probs, partners.old_log_probs),
+        old_values=mix(samples.old_values, partners.old_values),
+        returns=mix(samples.returns, partners.returns),
+        advantages=mix(samples.advantages, partners.advantages),
+    )
+
+
+def draw_shares(number: int, alpha: float, generator: torch.Generator) -> Tensor:
+    """Draw from Beta(alpha, alpha): (number,) float32, on the generator's device.
+
+        Beta = G_1 / (G_1 + G_2),  G = Gamma(alpha) = Gamma(alpha + 1) U^(1/alpha)
+
+    in logarithms, since most draws of Gamma(0.01) are too small for a float.
+    """
+    concentration = torch.full((2, number), alpha + 1, device=generator.device)
+    gamma = torch._standard_gamma(concentration, generator=generator)
+    minus_log_u = torch.empty_like(gamma).exponential_(generator=generator)
+    first, second = gamma.log() - minus_log_u / alpha
+    return torch.sigmoid(first - second)
