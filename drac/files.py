@@ -15,6 +15,9 @@ from typing import BinaryIO
 from drac.config import ConfigError
 
 _LOCK_ATTEMPTS = 5
+OWN_FOLDERS = ("checkpoint", "evaluations")
+"""Of a run's folder, whose files are written."""
+
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 
 
@@ -73,6 +76,28 @@ def require_writable(folder: Path) -> None:
         raise ConfigError(f"{folder} cannot be written: no permission in {existing}")
 
 
+def require_own(run_dir: Path) -> None:
+    """Check that what a run's folder holds are files and folders of its own, if it exists.
+
+    A symbolic link in a folder that came from elsewhere could have a run append to a file outside,
+    and opening a pipe could wait for ever. The folder itself may be a link.
+
+    Raises:
+        ConfigError: naming what is neither a file nor a folder.
+    """
+    try:
+        for folder in (run_dir, *(run_dir / name for name in OWN_FOLDERS)):
+            for entry in os.scandir(folder) if folder.is_dir() else ():
+                is_file = entry.is_file(follow_symlinks=False)
+                if not (is_file or entry.is_dir(follow_symlinks=False)):
+                    kind = "a symbolic link" if entry.is_symlink() else "a pipe or a device"
+                    raise ConfigError(
+                        f"{entry.path} is {kind}; what is in a run's folder must lie there"
+                    )
+    except OSError as error:
+        raise ConfigError(f"{run_dir} cannot be read: {error.strerror}") from None
+
+
 @contextlib.contextmanager
 def owned(folder: Path) -> Iterator[None]:
     """Make `folder` and hold it for this process alone; the system frees it when we end.
@@ -83,6 +108,7 @@ def owned(folder: Path) -> Iterator[None]:
     import fcntl
 
     require_writable(folder)
+    require_own(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("a+")

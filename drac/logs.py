@@ -14,8 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drac import files
+from drac import files, reading
 from drac.config import ConfigError
+from drac.counts import shown
 from drac.report import Report, UpdateStats
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ SPLITS = ("train", "test")
 """What every evaluation plays: the run's training levels, and the full distribution."""
 
 META = "meta.json"
+META_FORMAT = 1
 
 
 class _Table:
@@ -170,14 +172,22 @@ class RunLog:
 def read_meta(run_dir: Path) -> dict[str, Any]:
     """Return a run's meta.json, empty if absent or damaged."""
     try:
-        meta = json.loads((run_dir / META).read_text(encoding="utf-8"))
+        meta = reading.read_json(run_dir / META)
     except (OSError, ValueError):
         return {}
     return meta if isinstance(meta, dict) else {}
 
 
 def write_meta(run_dir: Path, **facts: Any) -> None:
-    """Add facts to a run's meta.json: versions, machine, wall time."""
-    path = run_dir / META
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"format": 1}
-    files.write_text(path, json.dumps({**known, **facts}, indent=2) + "\n")
+    """Add facts to a run's meta.json: versions, machine, wall time. A damaged one is begun anew.
+
+    Raises:
+        ConfigError: if it is one of a later version.
+    """
+    known = read_meta(run_dir)
+    version = known.get("format", META_FORMAT)
+    if version != META_FORMAT:
+        path, ours = run_dir / META, f"this version reads format {META_FORMAT}"
+        raise ConfigError(f"{path} has format {shown(version)}; {ours}")
+    text = json.dumps({"format": META_FORMAT, **known, **facts}, indent=2)
+    files.write_text(run_dir / META, text + "\n")

@@ -64,6 +64,7 @@ def prepare(config: TrainConfig, run_dir: Path) -> TrainConfig:
         ConfigError: see `train`.
     """
     files.require_writable(run_dir)
+    files.require_own(run_dir)
     if (run_dir / "config.json").exists():
         config = config.continue_from(TrainConfig.from_json(run_dir / "config.json"), run_dir)
         provenance.require(config, run_dir)
