@@ -16,10 +16,8 @@ from drac.report import NonFinite, UpdateStats
 from drac.rollout import Minibatch
 
 FIGURES = tuple(UpdateStats.__dataclass_fields__)
-WATCHED = ("approx_kl", "clip_fraction")
+_WATCHED = slice(FIGURES.index("approx_kl"), FIGURES.index("clip_fraction") + 1)
 """Figures from which nothing is learned: they may be infinite."""
-
-LEARNED = tuple(number for number, name in enumerate(FIGURES) if name not in WATCHED)
 
 MAX_IMAGES = 2048
 """Of a minibatch that are kept for inspection: 25 MB, before they are compressed."""
@@ -107,7 +105,7 @@ def evidence(
     """Return what is known of a gradient step, as arrays by name: see `NonFinite`."""
     arrays: dict[str, NDArray[Any]] = {
         "gradient_step": np.array(step),
-        "loss_names": np.array(FIGURES),
+        "loss_names": np.array(FIGURES[: len(figures)]),
         "losses": np.array(figures),
     }
     if minibatch is not None:
@@ -119,5 +117,6 @@ def evidence(
 
 def on_device(figures: Tensor) -> Tensor:
     """Return, without waiting for the device, 1.0 if a step must be left out, else 0.0: ()."""
-    learned = figures[list(LEARNED)]
+    # Slices: a list of indices would have to be copied to the device, which no recording may.
+    learned = torch.cat([figures[: _WATCHED.start], figures[_WATCHED.stop :]])
     return (~learned.isfinite().all()).float()
