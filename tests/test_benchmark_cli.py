@@ -20,6 +20,7 @@ from benchmark.store import Store, validate
 from benchmark.suites import RunSpec
 from drac import best, lock, methods
 from drac.config import TrainConfig
+from drac.logs import read_meta
 
 DRAC_BENCH = str(Path(sys.executable).with_name("drac-bench"))
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # others test on these cores too
@@ -170,6 +171,7 @@ OTHER: dict[str, Any] = {
     "ucb_exploration": 0.7, "ucb_window": 3, "ucb_initial": "try-each-once",
     "ucb_reward": "standardized", "bandit_reward_rows": "rollout", "eval_every": 1000,
     "eval_episodes": 7, "eval_envs": 3, "checkpoint_every": 2.5, "augmentation": "rotate",
+    "disk_wait": 5.0, "on_nan": "skip",
     "best_from": str(best.PUBLISHED), "meta_conv": "learned", "meta_inner_lr": 0.1,
     "meta_learning_rate": 0.1, "meta_train_share": 0.5, "bottleneck_coef": 0.1,
     "latent_samples": 3, "sni_lambda": 0.2, "mix_alpha": 0.3, "eval_filters": 2,
@@ -476,5 +478,6 @@ def test_ctrl_c_stops_a_sweep_that_has_saved_its_runs_and_leaves_nobody(tmp_path
     assert "stopping: what runs saves its state first" in out
     assert out.endswith("stopped; the same command continues\n")
     assert list((run_dir / "checkpoint").iterdir())
+    (session,) = read_meta(run_dir)["sessions"]
     with pytest.raises(ProcessLookupError):
-        os.kill(int((run_dir / ".lock").read_text()), 0)  # the child's process id
+        os.kill(session["pid"], 0)  # the child

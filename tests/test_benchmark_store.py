@@ -16,6 +16,7 @@ from benchmark.suites import RunSpec
 from drac import lock
 from drac.config import ConfigError, TrainConfig
 from drac.files import check_name
+from drac.fresh import set_aside
 
 
 @pytest.fixture
@@ -316,3 +317,18 @@ def test_a_folder_is_in_use_while_somebody_owns_it(tmp_path: Path) -> None:
     with lock.owned(run_dir):
         assert in_use(run_dir)
     assert not in_use(run_dir)
+
+
+def test_a_run_that_was_set_aside_is_none(tmp_path: Path) -> None:
+    """`drac train --fresh` renames the folder; its scores must not count as one more seed."""
+    run_dir = write_run(tmp_path, "ucb-drac", arms=ARMS)
+    store = Store(tmp_path)
+    specs = store.specs("exp")
+    aside = set_aside(run_dir)
+    assert aside is not None
+    assert aside.is_dir()
+    assert store.specs("exp") == []
+    assert store.experiments() == []
+    write_run(tmp_path, "ucb-drac", arms=ARMS)
+    assert store.specs("exp") == specs
+    assert len(store.load(store.specs("exp"))) == 1
