@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,13 +18,23 @@ from drac.config import ConfigError
 _LOCK_ATTEMPTS = 5
 OWN_FOLDERS = ("checkpoint", "evaluations")
 """Of a run's folder, whose files are written."""
+_TEMPORARY = re.compile(r"\..+\.(?:json|pt|npz)\.[a-z0-9_]{8}")
+"""What `replacing` calls the files of a run before they are complete."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file that takes the name `path` once it is complete and on disk."""
+def replacing(
+    path: Path, check: Callable[[Path], None] = lambda temporary: None
+) -> Iterator[BinaryIO]:
+    """Open a temporary file that takes the name `path` once it is complete and on disk.
+
+    Args:
+        path: replaced if it exists.
+        check: called with the complete file under its temporary name; what it raises keeps the
+            file from taking the other.
+    """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
     try:
@@ -32,10 +43,42 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o644)  # mkstemp's 0600 would keep colleagues from reading results
+        check(temporary)
         temporary.replace(path)
+        _sync_folder(path.parent)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # of a file system that has become read-only
+            temporary.unlink(missing_ok=True)
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk: a power cut may undo a renaming otherwise."""
+    with contextlib.suppress(OSError):  # some file systems have no such thing
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove_temporary(folder: Path) -> list[Path]:
+    """Remove what a killed process left of `replacing` in a folder, which nobody else may use.
+
+    Returns:
+        The files that were removed; none if there is no such folder.
+    """
+    found = [path for path in folder.glob(".*") if _TEMPORARY.fullmatch(path.name)]
+    removed = [path for path in found if path.is_file() and not path.is_symlink()]
+    for path in removed:
+        path.unlink()
+    return removed
+
+
+def unused(path: Path) -> Path:
+    """Return `path`, or the first of `path-2`, `path-3`, ... that does not exist."""
+    candidates = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+    return next(p for p in itertools.chain([path], candidates) if not os.path.lexists(p))
 
 
 def write_text(path: Path, text: str) -> None:

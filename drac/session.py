@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import Any
 
 import torch
 
 from drac import checkpoint, hardware, logs, methods
-from drac.config import ConfigError, TrainConfig
+from drac.config import CONTINUABLE, ConfigError, TrainConfig
 from drac.envs import procgen_build
 from drac.evaluate import evaluate
 from drac.games import NUM_ACTIONS, OBS_SHAPE
@@ -64,9 +65,8 @@ class Session:
     def __init__(self, training: Training, run_dir: Path, watcher: Watcher) -> None:
         self.training, self.run_dir, self.watcher = training, run_dir, watcher
         self.config = training.config
-        state = checkpoint.load_newest(run_dir, watcher.message)
-        if state:
-            training.load_state_dict(state["training"])
+        limit = checkpoint_limit(training.network, self.config)
+        state = checkpoint.load_newest(run_dir, watcher.message, self._restore, limit)
         self.evaluations: dict[str, float] = state.get("evaluations", {})
         self.evaluated_step: int = state.get("evaluated_step", 0)
         self._wall_before: float = state.get("wall_s", 0.0)
@@ -75,6 +75,17 @@ class Session:
         facts = hardware.describe(self.config, procgen_build())
         logs.write_meta(run_dir, **facts, wall_s=self.wall_s, steps=training.step)
         watcher.begun(self.config, training.step)
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Restore the training, or raise ConfigError if the checkpoint is of another run."""
+        require_own(state, self.config)
+        try:
+            self.training.load_state_dict(state["training"])
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            what = str(error).partition("\n")[0]
+            raise ConfigError(
+                f"a checkpoint in {self.run_dir} does not fit its config.json ({what})"
+            ) from None
 
     @property
     def wall_s(self) -> float:
@@ -139,6 +150,7 @@ class Session:
     def save(self) -> None:
         """Write a checkpoint from which the run continues exactly."""
         state = {
+            "config": self.config.model_dump(mode="json"),
             "training": self.training.state_dict(),
             "evaluations": self.evaluations,
             "evaluated_step": self.evaluated_step,
@@ -174,6 +186,31 @@ class Session:
         self.training.env.close()
 
 
+def checkpoint_limit(network: ActorCritic, config: TrainConfig) -> int:
+    """Return the bytes that a checkpoint may have, generously: of a larger one nothing is read.
+
+    It holds the weights and Adam's two moments, some 25 KB an env (never above 1 MiB), the scores
+    of levels, and what a selector or a plug-in remembers.
+    """
+    weights = sum(t.numel() * t.element_size() for t in network.state_dict().values())
+    return 8 * weights + config.num_envs * 2**20 + 64 * 2**20
+
+
+def require_own(state: dict[str, Any], config: TrainConfig) -> None:
+    """Raise ConfigError if a checkpoint was saved by a run with another configuration."""
+    saved = state.get("config", {})  # format 1 had none
+    if not isinstance(saved, dict):
+        raise ConfigError("a checkpoint holds no configuration where it should")
+    ours = config.model_dump(mode="json")
+    differing = [
+        f"{name} is {saved[name]!r} there and {value!r} here"
+        for name, value in ours.items()
+        if name in saved and saved[name] != value and name not in CONTINUABLE
+    ]
+    if differing:
+        raise ConfigError(f"a checkpoint is of another run: {'; '.join(differing)}")
+
+
 def load_agent(run_dir: Path, config: TrainConfig) -> tuple[ActorCritic, int]:
     """Return the network of a run's newest checkpoint, and the step it was saved at.
 
@@ -186,11 +223,15 @@ def load_agent(run_dir: Path, config: TrainConfig) -> tuple[ActorCritic, int]:
     if path is None:
         raise ConfigError(f"{run_dir} has no checkpoint yet")
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    state = checkpoint.load(path, device)["training"]
     make: Callable[..., ActorCritic] = resolve_name(methods.family(config.method).network)
     network = make(config, NUM_ACTIONS, OBS_SHAPE).to(device).eval()
+    state = checkpoint.load(path, checkpoint_limit(network, config))
     try:
-        network.load_state_dict(state["network"])
-    except RuntimeError as error:
+        require_own(state, config)
+        network.load_state_dict(state["training"]["network"])
+        step = int(state["training"]["update"]) * config.rollout_size
+    except ConfigError as error:
+        raise ConfigError(f"{path} cannot be used: {error}") from None
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise ConfigError(f"{path} does not fit {run_dir}/config.json: {error}") from None
-    return network, int(state["update"]) * config.rollout_size
+    return network, step
