@@ -130,9 +130,10 @@ def require_own(run_dir: Path) -> None:
     """
     try:
         for folder in (run_dir, *(run_dir / name for name in OWN_FOLDERS)):
-            with os.scandir(folder) if folder.is_dir() else contextlib.nullcontext([]) as entries:
-                for entry in entries:
-                    _require_plain(entry)
+            if folder.is_dir():
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        _require_plain(entry)
     except OSError as error:
         raise ConfigError(f"{run_dir} cannot be read: {error.strerror}") from None
 

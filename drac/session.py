@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Any
 
 import torch
 
-from drac import checkpoint, hardware, logs, methods
+from drac import checkpoint, hardware, logs
 from drac.config import CONTINUABLE, ConfigError, TrainConfig
 from drac.envs import procgen_build
 from drac.evaluate import evaluate
-from drac.games import NUM_ACTIONS, OBS_SHAPE
 from drac.logs import SPLITS, RunLog
-from drac.networks import ActorCritic
+from drac.networks import ActorCritic, of_method
 from drac.report import Report
 from drac.seeding import stream_seed
 from drac.training import Training
@@ -192,7 +189,7 @@ def checkpoint_limit(network: ActorCritic, config: TrainConfig) -> int:
     It holds the weights and Adam's two moments, some 25 KB an env (never above 1 MiB), the scores
     of levels, and what a selector or a plug-in remembers.
     """
-    weights = sum(t.numel() * t.element_size() for t in network.state_dict().values())
+    weights: int = sum(t.numel() * t.element_size() for t in network.state_dict().values())
     return 8 * weights + config.num_envs * 2**20 + 64 * 2**20
 
 
@@ -223,12 +220,14 @@ def load_agent(run_dir: Path, config: TrainConfig) -> tuple[ActorCritic, int]:
     if path is None:
         raise ConfigError(f"{run_dir} has no checkpoint yet")
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    make: Callable[..., ActorCritic] = resolve_name(methods.family(config.method).network)
-    network = make(config, NUM_ACTIONS, OBS_SHAPE).to(device).eval()
+    network = of_method(config).to(device).eval()
     state = checkpoint.load(path, checkpoint_limit(network, config))
     try:
         require_own(state, config)
-        network.load_state_dict(state["training"]["network"])
+        weights = state["training"]["network"]
+        if not all(isinstance(tensor, torch.Tensor) for tensor in weights.values()):
+            raise TypeError("its network has weights that are no tensors")
+        network.load_state_dict(weights)
         step = int(state["training"]["update"]) * config.rollout_size
     except ConfigError as error:
         raise ConfigError(f"{path} cannot be used: {error}") from None

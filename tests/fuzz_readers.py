@@ -28,7 +28,7 @@ import torch
 from small_runs import RUNS, small_config, tree
 from torch import Tensor, nn
 
-from drac import checkpoint, logs, policy
+from drac import checkpoint, logs, policy, session
 from drac.config import ConfigError, TrainConfig
 from drac.networks import ActorCritic
 
@@ -114,7 +114,7 @@ def mutate_json(content: bytes, rng: random.Random) -> bytes:
                 parent = parent[key]
             kept = {k: v for k, v in parent.items() if k != place[-1]}
             if rng.random() < 0.5:
-                kept[str(rng.choice(ODD))[:100]] = rng.choice(ODD)
+                kept[_dumped(rng.choice(ODD)).decode()[:100]] = rng.choice(ODD)
             value = _changed(value, place[:-1], kept)
         else:
             value = _changed(value, place, rng.choice(ODD))
@@ -243,18 +243,14 @@ def targets(folder: Path) -> list[Target]:
         Target("meta.json", run / "meta.json", meta, mutate_json, _meta),
     ]
     state = _state()
+    state["training"]["network"] = TinyNetwork().state_dict()
     path = checkpoint.save(run, 32, state)
-    content = path.read_bytes()
-    if content[:2] == b"PK":
-        made.append(Target("checkpoint", path, content, mutate_bytes, checkpoint.load))
-    else:
-        sealed = resealed(mutate_safetensors)
-        made.append(Target("checkpoint", path, content, sealed, checkpoint.load))
-        old = path.with_name("step_000000000031.pt")
-        torch.save({"format": 1, **state}, old)
-        made.append(
-            Target("checkpoint of format 1", old, old.read_bytes(), mutate_bytes, checkpoint.load)
-        )
+    made.append(Target("checkpoint", path, path.read_bytes(), resealed(mutate_safetensors), _agent))
+    old = folder / "format 1" / "checkpoint" / path.name
+    old.parent.mkdir(parents=True)
+    torch.save({"format": 1, **state}, old)
+    (old.parents[1] / "config.json").write_text(config.to_json())
+    made.append(Target("checkpoint, format 1", old, old.read_bytes(), mutate_bytes, _agent))
     made.append(_policy_target(folder / "policy.safetensors", config))
     for target in made:
         target.path.write_bytes(target.content)
@@ -264,6 +260,11 @@ def targets(folder: Path) -> list[Target]:
 
 def _config(path: Path) -> object:
     return TrainConfig.from_json(path)
+
+
+def _agent(path: Path) -> object:
+    run_dir = path.parents[1]
+    return session.load_agent(run_dir, TrainConfig.from_json(run_dir / "config.json"))
 
 
 def _meta(path: Path) -> object:
@@ -306,7 +307,8 @@ def fuzz(inputs: int, seed: int, folder: Path, tell: Callable[[str], None]) -> R
         folder: empty; the files lie there.
         tell: is told of the progress.
     """
-    real, policy.of_method = policy.of_method, lambda config: TinyNetwork()
+    real = policy.of_method
+    policy.of_method = session.of_method = lambda config: TinyNetwork()
     made = targets(folder)
     expected = tree(folder)
     failures: list[str] = []
@@ -326,7 +328,7 @@ def fuzz(inputs: int, seed: int, folder: Path, tell: Callable[[str], None]) -> R
                 if number % 10_000 == 9999 or number == inputs - 1:
                     tell(f"{number + 1:,} inputs, {len(failures)} failures, {rate:.0f} a second")
     finally:
-        policy.of_method = real
+        policy.of_method = session.of_method = real
     return Result({target.name: target.outcomes for target in made}, failures)
 
 
