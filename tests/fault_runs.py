@@ -88,7 +88,7 @@ def wait_for(process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> boo
 def saving(run_dir: Path) -> bool:
     """Whether a checkpoint is being written: its temporary file is there."""
     try:
-        return any(name.startswith(".step_") for name in os.listdir(checkpoint.folder(run_dir)))
+        return any(p.name.startswith(".step_") for p in checkpoint.folder(run_dir).iterdir())
     except FileNotFoundError:
         return False
 
