@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from drac import logs
+from drac import lock, logs
 
 PROGRESS_COLUMNS = ("step", "arm", "train_return", "charts/SPS")
 ARM_COLUMNS = ("update", "arm", "count")
@@ -84,12 +83,5 @@ def final_evaluation(run_dir: Path) -> pd.DataFrame:
 
 
 def in_use(run_dir: Path) -> bool:
-    """Whether a process is training this run: `drac.files.owned` holds the folder's lock."""
-    try:
-        with (run_dir / ".lock").open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # no lock yet, or a file system without locks
-        return False
-    return False
+    """Whether a process is training this run: `drac.lock.owned` holds its folder."""
+    return lock.in_use(run_dir)

@@ -205,7 +205,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 _NO_MATTER = {"game", "method", "seed", "augmentation"} | {
-    *("checkpoint_every", "eval_every", "eval_envs", "micro_batch"),
+    *("checkpoint_every", "disk_wait", "on_nan", "eval_every", "eval_envs", "micro_batch"),
     *("threads", "env_groups", "cuda_graphs"),
 }
 """Fields that say which run it is, or do not change what its final scores measure."""

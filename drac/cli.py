@@ -39,7 +39,8 @@ examples:
 """
 
 TRAIN_HELP = """Train one agent on the training levels of a game, then evaluate it on them and on
-unseen ones. The same command continues a run that was stopped; a larger --steps prolongs it.
+unseen ones. The same command continues a run that was stopped; a larger --steps prolongs it, and
+--fresh starts over. Ctrl-C and SIGTERM save first and end with status 75.
 
 example: drac train --game bigfish --method ucb-drac --seed 0 --steps 1M
 all methods: drac train --method help"""
@@ -62,9 +63,11 @@ def train_command(argv: Sequence[str]) -> int:
             ("run_dir", Annotated[Path | None, tyro.conf.arg(help=_RUN_DIR_HELP)], None),
             ("experiment", Annotated[str, tyro.conf.arg(help=_EXPERIMENT_HELP)], "default"),
             ("results", Annotated[Path, tyro.conf.arg(help=_RESULTS_HELP)], Path("results")),
+            ("fresh", Annotated[bool, tyro.conf.arg(help=_FRESH_HELP)], False),
         ],
     )
     values = vars(flags.parse(flags_type, argv, "drac train", TRAIN_HELP))
+    fresh = values.pop("fresh")
     run_dir, experiment, results = (values.pop(k) for k in ("run_dir", "experiment", "results"))
 
     def folder(config: TrainConfig) -> Path:
@@ -79,7 +82,7 @@ def train_command(argv: Sequence[str]) -> int:
         raise ConfigError(_without_plugin(values, folder) or str(error)) from None
     if flags.peek(argv, "--run-dir") == "":  # an unset variable of a script: not this folder
         raise ConfigError("run_dir is empty; give a folder, or leave --run-dir out")
-    return _train(config, folder(config))
+    return _train(config, folder(config), fresh)
 
 
 def _without_plugin(values: dict[str, Any], folder: Callable[[TrainConfig], Path]) -> str:
@@ -93,17 +96,18 @@ def _without_plugin(values: dict[str, Any], folder: Callable[[TrainConfig], Path
 _RUN_DIR_HELP = "the run's folder, else RESULTS/runs/EXPERIMENT/METHOD/GAME/seedK"
 _EXPERIMENT_HELP = "groups runs that belong together"
 _RESULTS_HELP = "root of all results"
+_FRESH_HELP = "start over; a run that is there keeps everything as SEED.before-1, .before-2, ..."
 
 
-def _train(config: TrainConfig, run_dir: Path) -> int:
+def _train(config: TrainConfig, run_dir: Path, fresh: bool = False) -> int:
     from drac.display import watching  # torch is imported from here on
     from drac.signals import EXIT_CODE, Interrupted
     from drac.train import prepare, train
 
-    prepare(config, run_dir)
+    prepare(config, run_dir, fresh)
     with watching() as watcher:
         try:
-            result = train(config, run_dir, watcher)
+            result = train(config, run_dir, watcher, fresh)
         except Interrupted as stop:
             watcher.message(str(stop))
             return EXIT_CODE

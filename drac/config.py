@@ -26,7 +26,9 @@ from drac.options import Options
 FORMAT = 1
 """Version of config.json. Raised when an old file can no longer be read as it is."""
 
-CONTINUABLE = frozenset({"steps", "checkpoint_every", "threads", "env_groups", "cuda_graphs"})
+CONTINUABLE = frozenset(
+    {"steps", "checkpoint_every", "disk_wait", "on_nan", "threads", "env_groups", "cuda_graphs"}
+)
 """Fields that may change when a run is continued; any other difference is an error."""
 
 MAX_LEVELS = 10_000

@@ -154,7 +154,8 @@ class _Writer:
         tag: dict[str, Any] = {"x": len(self.tensors)}
         if not tensor.is_contiguous():
             # The order of dimensions in memory is kept: it decides which kernels Adam runs.
-            order = sorted(range(tensor.dim()), key=lambda dim: -tensor.stride(dim))
+            strides = tensor.stride()
+            order = sorted(range(tensor.dim()), key=lambda dim: -strides[dim])
             if tensor.permute(order).is_contiguous():
                 tensor, tag["order"] = tensor.permute(order), order
         self.tensors.append(tensor.to("cpu", copy=True).contiguous())

@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from drac import disk
 from drac.config import TrainConfig
 from drac.report import Report
 from drac.session import Watcher
@@ -101,7 +102,11 @@ class TerminalWatcher(Watcher):
 
     def message(self, text: str) -> None:
         """Print a line above the bar, as it is: a specification may look like rich's markup."""
-        self._console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        try:
+            self._console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        except OSError as error:
+            if error.errno not in disk.TEMPORARY:  # a full disk must not end a run by its output
+                raise
 
 
 @contextmanager

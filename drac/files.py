@@ -1,25 +1,22 @@
-"""Files that are whole or absent, and run folders with one owner."""
+"""Files that are whole or absent, and folders that hold nothing foreign."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import itertools
 import os
 import re
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from drac.config import ConfigError
 
-_LOCK_ATTEMPTS = 5
-OWN_FOLDERS = ("checkpoint", "evaluations")
-"""Of a run's folder, whose files are written."""
 _TEMPORARY = re.compile(r"\..+\.(?:json|pt|npz)\.[a-z0-9_]{8}")
 """What `replacing` calls the files of a run before they are complete."""
+OWN_FOLDERS = ("checkpoint", "evaluations")
+"""Of a run's folder, whose files are written."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 
@@ -143,38 +140,3 @@ def _require_plain(entry: os.DirEntry[str]) -> None:
         return
     kind = "a symbolic link" if entry.is_symlink() else "a pipe or a device"
     raise ConfigError(f"{entry.path} is {kind}; what is in a run's folder must lie there")
-
-
-@contextlib.contextmanager
-def owned(folder: Path) -> Iterator[None]:
-    """Make `folder` and hold it for this process alone; the system frees it when we end.
-
-    Raises:
-        ConfigError: if another process holds it, or it cannot be made or written.
-    """
-    import fcntl
-
-    require_writable(folder)
-    require_own(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("a+")
-    except OSError as error:
-        raise ConfigError(f"{folder} cannot be written: {error.strerror}") from None
-    with lock:
-        for attempt in range(1, _LOCK_ATTEMPTS + 1):
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError as error:
-                if error.errno not in (errno.EAGAIN, errno.EACCES):
-                    raise
-                if attempt == _LOCK_ATTEMPTS:
-                    lock.seek(0)
-                    holder = lock.read().strip() or "(unknown)"
-                    raise ConfigError(f"{folder} is in use by process {holder}") from None
-            time.sleep(0.05)  # whoever asks whether a run is in use holds the lock for a moment
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield

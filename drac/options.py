@@ -14,6 +14,7 @@ from augmentations import PAPER_ARMS
 from drac.counts import Count
 from drac.fidelity import Fidelity
 from drac.games import GAMES
+from drac.intervals import Interval
 
 _DIFFERS = "; --fidelity sets it"
 
@@ -209,4 +210,12 @@ class Options(BaseModel):
     eval_every: Count = Field(500_000, ge=0, description="steps between evaluations; 0: at the end")
     eval_episodes: int = Field(100, ge=1, description="episodes on each split per evaluation")
     eval_envs: int = Field(64, ge=1, le=4096, description="environments used by an evaluation")
-    checkpoint_every: float = Field(10.0, ge=0, description="minutes between checkpoints")
+    checkpoint_every: Interval = Field(
+        10.0, description="between checkpoints: minutes, as 10 or 2.5m, or steps, as 500k-steps"
+    )
+    disk_wait: float = Field(
+        60.0, ge=0, description="minutes to try again while a disk is full or read-only"
+    )
+    on_nan: Literal["stop", "skip"] = Field(
+        "stop", description="stop at a gradient step that is not finite, or count it and go on"
+    )

@@ -18,7 +18,7 @@ from benchmark import cli, run_cli
 from benchmark.engines import local
 from benchmark.store import Store, validate
 from benchmark.suites import RunSpec
-from drac import best, files, methods
+from drac import best, lock, methods
 from drac.config import TrainConfig
 
 DRAC_BENCH = str(Path(sys.executable).with_name("drac-bench"))
@@ -277,7 +277,7 @@ def test_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         lines = (half / name).read_text().splitlines(keepends=True)
         (half / name).write_text("".join(lines[: 1 + len(lines) // 2]))
     Store(results).add_to_plan("exp", [RunSpec("exp", "ppo", "maze", k) for k in range(9)])
-    with files.owned(half):
+    with lock.owned(half):
         assert cli.main(["status"]) == 0
         overview = capsys.readouterr().out
         assert cli.main(["status", "--experiment", "exp"]) == 0
@@ -365,14 +365,14 @@ def test_what_another_process_has_begun_is_left_to_it(
 ) -> None:
     fake_training(monkeypatch, "raise SystemExit(1)")
     run_dir = tmp_path / "results/runs/default/ppo/coinrun/seed0"
-    with files.owned(run_dir):
+    with lock.owned(run_dir):
         assert cli.main(["run", *ONE, *SMALL]) == 0
     assert "0 complete, 1 in the hands of another process" in capsys.readouterr().out
 
 
 def test_a_run_that_another_process_took_meanwhile_is_no_failure(tmp_path: Path) -> None:
     store, spec = Store(tmp_path), RunSpec("e", "ppo", "maze", 0)
-    with files.owned(store.run_dir(spec)):
+    with lock.owned(store.run_dir(spec)):
         assert run_cli._outcome(store, spec, 2).startswith("left to another process")
     assert run_cli._outcome(store, spec, 2).startswith("FAILED (exit status 2")
 

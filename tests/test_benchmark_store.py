@@ -13,7 +13,7 @@ from benchmark.progress import Progress, progress_of
 from benchmark.run_files import DamagedError, final_evaluation, in_use, read_csv
 from benchmark.store import Store, settings, validate
 from benchmark.suites import RunSpec
-from drac import files
+from drac import lock
 from drac.config import ConfigError, TrainConfig
 from drac.files import check_name
 
@@ -313,6 +313,6 @@ def test_progress_of_a_run(run_dir: Path, tmp_path: Path) -> None:
 def test_a_folder_is_in_use_while_somebody_owns_it(tmp_path: Path) -> None:
     run_dir = write_run(tmp_path, "ucb-drac", arms=ARMS)
     assert not in_use(run_dir)
-    with files.owned(run_dir):
+    with lock.owned(run_dir):
         assert in_use(run_dir)
     assert not in_use(run_dir)

@@ -15,7 +15,8 @@ from small_runs import RUNS, small_config
 
 from drac import checkpoint
 from drac.config import ConfigError, TrainConfig
-from drac.session import Watcher, require_own
+from drac.restoring import require_own
+from drac.session import Watcher
 from drac.train import train
 
 SEEDS = {"one": 0, "other": 1}

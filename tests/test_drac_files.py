@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from drac import files
+from drac import files, lock
 from drac.config import ConfigError
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from drac.files import owned
+from drac.lock import owned
 with owned(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
@@ -100,14 +100,14 @@ def test_a_folder_that_the_system_cannot_make(tmp_path: Path) -> None:
         files.require_writable(tmp_path / ("x" * 300))
     with (
         pytest.raises(ConfigError, match="cannot be written"),
-        files.owned(Path("/proc/self/new/run")),
+        lock.owned(Path("/proc/self/new/run")),
     ):
         pass
 
 
 def test_an_owned_folder_is_made_and_may_be_owned_again(tmp_path: Path) -> None:
     for _ in range(2):
-        with files.owned(tmp_path / "a" / "b"):
+        with lock.owned(tmp_path / "a" / "b"):
             assert (tmp_path / "a" / "b" / ".lock").read_text() == str(os.getpid())
 
 
@@ -119,17 +119,17 @@ def test_a_second_owner_is_refused_until_the_first_is_gone(tmp_path: Path) -> No
         assert holder.stdout.readline() == "held\n"
         with (
             pytest.raises(ConfigError, match=f"in use by process {holder.pid}$"),
-            files.owned(tmp_path),
+            lock.owned(tmp_path),
         ):
             pass
         holder.kill()  # SIGKILL: it cannot clean up
         holder.wait()
-    with files.owned(tmp_path):
+    with lock.owned(tmp_path):
         assert (tmp_path / ".lock").read_text() == str(os.getpid())
 
 
 def test_an_error_frees_the_folder(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), files.owned(tmp_path):
+    with pytest.raises(ZeroDivisionError), lock.owned(tmp_path):
         raise ZeroDivisionError
-    with files.owned(tmp_path):
+    with lock.owned(tmp_path):
         pass

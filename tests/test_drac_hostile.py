@@ -21,7 +21,7 @@ from small_runs import RUNS, small_config, small_run, tree
 
 import benchmark.cli
 from benchmark.store import Store, validate
-from drac import checkpoint, cli, files, flags, logs, reading
+from drac import checkpoint, cli, flags, lock, logs, reading
 from drac.config import ConfigError, TrainConfig
 
 ROOT = Path(__file__).parents[1]
@@ -172,7 +172,7 @@ def test_what_leads_out_of_a_run_s_folder_is_refused(
         line = refused(argv, capsys)
         assert f"run/{name} is a {'pipe' if kind == 'pipe' else 'symbolic link'}" in line
     with pytest.raises(ConfigError, match="what is in a run's folder must lie there"):  # noqa: SIM117
-        with files.owned(here / "run"):
+        with lock.owned(here / "run"):
             pass
     assert tree(here) == before
 
