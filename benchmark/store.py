@@ -37,6 +37,7 @@ def validate(run_dir: Path) -> list[str]:
     if not (run_dir / "config.json").exists():
         return ["not started"]
     try:
+        files.require_own(run_dir)
         config = TrainConfig.from_json(run_dir / "config.json")
     except ConfigError as error:
         return [str(error)]

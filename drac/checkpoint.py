@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from drac import container, files, format1
+from drac import container, files, format1, reading
 from drac.config import ConfigError
 
 KEPT = 2  # the newest, and the one before it
@@ -123,15 +123,11 @@ def load(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
             of a format we do not know.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(max_bytes + 1)
+        content = reading.read(path, max_bytes)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read as a checkpoint ({error.strerror})") from None
-    if len(content) > max_bytes:
-        raise ConfigError(
-            f"{path} cannot be read as a checkpoint (it has more than the {max_bytes:,} bytes that"
-            f" this run can need)"
-        )
+    except ValueError as error:
+        raise ConfigError(f"{path} cannot be read as a checkpoint ({error})") from None
     try:
         if content.startswith(format1.MAGIC):
             return _of_format1(path, format1.loads(content))

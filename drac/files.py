@@ -127,12 +127,16 @@ def require_own(run_dir: Path) -> None:
     """
     try:
         for folder in (run_dir, *(run_dir / name for name in OWN_FOLDERS)):
-            for entry in os.scandir(folder) if folder.is_dir() else ():
-                is_file = entry.is_file(follow_symlinks=False)
-                if not (is_file or entry.is_dir(follow_symlinks=False)):
-                    kind = "a symbolic link" if entry.is_symlink() else "a pipe or a device"
-                    raise ConfigError(
-                        f"{entry.path} is {kind}; what is in a run's folder must lie there"
-                    )
+            if folder.is_dir():
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        _require_plain(entry)
     except OSError as error:
         raise ConfigError(f"{run_dir} cannot be read: {error.strerror}") from None
+
+
+def _require_plain(entry: os.DirEntry[str]) -> None:
+    if entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False):
+        return
+    kind = "a symbolic link" if entry.is_symlink() else "a pipe or a device"
+    raise ConfigError(f"{entry.path} is {kind}; what is in a run's folder must lie there")

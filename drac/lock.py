@@ -100,7 +100,7 @@ def _taken(folder: Path, notify: Callable[[str], None]) -> Iterator[IO[str]]:
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock = (folder / NAME).open("a+", encoding="utf-8")
+            lock = (folder / NAME).open("a+", encoding="utf-8", errors="replace")
         except OSError as error:
             raise ConfigError(f"{folder} cannot be written: {error.strerror}") from None
         with lock:
@@ -190,7 +190,7 @@ def _make(path: Path) -> bool:
 
 def _content(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
 

@@ -73,8 +73,11 @@ class _Table:
 
 
 def _header(path: Path) -> list[str]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return next(csv.reader(file), [])
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return next(csv.reader(file), [])
+    except (ValueError, csv.Error) as error:
+        raise ConfigError(f"{path} has no header that can be read ({error})") from None
 
 
 def _require_rows(path: Path, position: int) -> None:

@@ -63,9 +63,9 @@ def export(run_dir: Path, out: Path) -> Policy:
             or one of the three files is there and is not of an earlier export.
     """
     require_free(out)
+    files.require_own(run_dir)
     if not (run_dir / "config.json").is_file():
         raise ConfigError(f"{run_dir} is no run: it holds no config.json")
-    files.require_own(run_dir)
     files.require_writable(out.parent)
     config = TrainConfig.from_json(run_dir / "config.json")
     network, step = load_agent(run_dir, config)
@@ -157,6 +157,8 @@ def load(path: Path, device: torch.device | str | None = None) -> Policy:
         with safe_open(path, "pt") as opened:
             _check_weights(path, opened, expected)
             weights = {name: opened.get_tensor(name) for name in expected}
+    except ConfigError:
+        raise
     except (OSError, ValueError, SafetensorError) as error:
         raise ConfigError(f"{path} cannot be read as a policy ({_one_line(error)})") from None
     if spoiled := [name for name, w in weights.items() if not w.isfinite().all()]:
@@ -169,7 +171,7 @@ def load(path: Path, device: torch.device | str | None = None) -> Policy:
 def _check_weights(path: Path, opened: Any, expected: dict[str, torch.Tensor]) -> None:
     names = set(opened.keys())
     if differing := sorted(names ^ set(expected)):
-        which = "more" if differing[0] in names else "less"
+        which = "more" if differing[0] in names else "fewer"
         raise ConfigError(
             f"{path} does not fit the network of its config: it has {which} weights than that,"
             f" such as {shown(differing[0])}"

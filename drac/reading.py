@@ -33,7 +33,8 @@ def read(path: Path, limit: int, first: int | None = None) -> bytes:
             raise ValueError("it is no regular file")
         if about.st_size > limit:
             raise ValueError(f"it has {about.st_size:,} bytes, more than the {limit:,} allowed")
-        content = file.read(limit + 1 if first is None else first)  # it may have grown since
+        # One more than there should be, as it may have grown since; Python takes the memory first.
+        content = file.read(about.st_size + 1 if first is None else first)
     if len(content) > limit:
         raise ValueError(f"it has more than the {limit:,} bytes allowed")
     return content

@@ -43,3 +43,22 @@ def require_own(state: dict[str, Any], config: TrainConfig) -> None:
     ]
     if differing:
         raise ConfigError(f"a checkpoint is of another run: {'; '.join(differing)}")
+
+
+def require_facts(state: dict[str, Any]) -> None:
+    """Raise ConfigError unless what a checkpoint holds beside the training is what we save."""
+    returns, positions = state.get("evaluations", {}), state.get("positions")
+    numbers = [state.get("wall_s", 0.0), state.get("evaluated_step", 0)]
+    for name, found, kind in (
+        ("evaluations", returns, float),
+        ("positions", {} if positions is None else positions, int),
+    ):
+        if not isinstance(found, dict) or not all(type(key) is str for key in found):
+            raise ConfigError(f"a checkpoint's {name} are damaged")
+        if not all(type(value) is kind for value in found.values()):
+            raise ConfigError(f"a checkpoint's {name} are damaged")
+        numbers += found.values() if kind is int else []
+    if not all(type(value) in (int, float) and 0 <= value < 2**60 for value in numbers):
+        raise ConfigError("a checkpoint's counters are damaged")
+    if type(numbers[1]) is not int or (numbers[1] and not set(logs.SPLITS) <= set(returns)):
+        raise ConfigError("a checkpoint's evaluations are damaged")

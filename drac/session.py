@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from drac import checkpoint, files, hardware, intervals, logs, methods, restoring
+from drac import checkpoint, files, hardware, intervals, logs, restoring
+from drac.clock import Stopwatch
 from drac.config import ConfigError, TrainConfig
 from drac.disk import Patience
 from drac.envs import procgen_build
 from drac.evaluate import evaluate
-from drac.games import NUM_ACTIONS, OBS_SHAPE
 from drac.logs import SPLITS, RunLog
-from drac.networks import ActorCritic
+from drac.networks import ActorCritic, of_method
 from drac.report import NonFinite, Report
 from drac.seeding import stream_seed
 from drac.signals import Interrupted
@@ -100,7 +98,8 @@ class Session:
         self.evaluations: dict[str, float] = state.get("evaluations", {})
         self.evaluated_step: int = state.get("evaluated_step", 0)
         self._wall_before: float = state.get("wall_s", 0.0)
-        self._begun = self._saved_at = self._updated_at = time.monotonic()
+        self._clock = Stopwatch()
+        self._saved_at = self._updated_at = 0.0
         self._saved_step, self._skipped = training.step, training.skipped_steps
         positions, tables = state.get("positions"), training.levels.table()
         self._log = RunLog(run_dir, positions, training.step, tables, self._patience)
@@ -113,6 +112,7 @@ class Session:
     def _restore(self, state: dict[str, Any]) -> None:
         """Restore the training, or raise ConfigError if the checkpoint is of another run."""
         restoring.require_own(state, self.config)
+        restoring.require_facts(state)
         try:
             self.training.load_state_dict(state["training"])
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -129,7 +129,7 @@ class Session:
     @property
     def wall_s(self) -> float:
         """Seconds this run has taken so far, over all its sessions."""
-        return self._wall_before + time.monotonic() - self._begun
+        return self._wall_before + self._clock()
 
     def finished(self) -> bool:
         """Whether all steps are trained and evaluated."""
@@ -138,7 +138,7 @@ class Session:
 
     def log(self, report: Report) -> None:
         """Write an update to the logs and tell the watcher."""
-        now = time.monotonic()
+        now = self._clock()
         sps = self.config.rollout_size / max(now - self._updated_at, 1e-9)
         self._updated_at = now
         self._log.update(report, self.wall_s, sps)
@@ -167,7 +167,7 @@ class Session:
         if to_evaluate and _passed(self.config.eval_every, before, step):
             self.evaluate()
         every = self.config.checkpoint_every
-        due = time.monotonic() - self._saved_at >= 60 * intervals.minutes(every)
+        due = self._clock() - self._saved_at >= 60 * intervals.minutes(every)
         if due or _passed(intervals.steps(every), self._saved_step, step):
             self.save()
 
@@ -194,7 +194,7 @@ class Session:
         for name in levels.table():
             self._log.rows(name, levels.rows(step))
         self.evaluated_step = step
-        self._updated_at = time.monotonic()
+        self._updated_at = self._clock()
 
     def _evaluate(self, split: str) -> pd.DataFrame:
         config, step = self.config, self.training.step
@@ -231,7 +231,7 @@ class Session:
         step, run_dir = self.training.step, self.run_dir
         self._patience(checkpoint.folder(run_dir), lambda: checkpoint.save(run_dir, step, state))
         self._write_meta()
-        self._saved_at, self._saved_step = time.monotonic(), step
+        self._saved_at, self._saved_step = self._clock(), step
 
     def finish(self) -> TrainResult:
         """Evaluate the final policy unless that is done, and save."""
@@ -293,12 +293,14 @@ def load_agent(run_dir: Path, config: TrainConfig) -> tuple[ActorCritic, int]:
     if path is None:
         raise ConfigError(f"{run_dir} has no checkpoint yet")
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    make: Callable[..., ActorCritic] = resolve_name(methods.family(config.method).network)
-    network = make(config, NUM_ACTIONS, OBS_SHAPE).to(device).eval()
+    network = of_method(config).to(device).eval()
     state = checkpoint.load(path, restoring.most_bytes(network, config))
     try:
         restoring.require_own(state, config)
-        network.load_state_dict(state["training"]["network"])
+        weights = state["training"]["network"]
+        if not all(isinstance(tensor, torch.Tensor) for tensor in weights.values()):
+            raise TypeError("its network has weights that are no tensors")
+        network.load_state_dict(weights)
         step: int = int(state["training"]["update"]) * config.rollout_size
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise ConfigError(f"{path} does not fit {run_dir}/config.json: {error}") from None

@@ -187,7 +187,7 @@ def test_a_file_larger_than_the_run_can_need_is_not_read(tmp_path: Path) -> None
     path = checkpoint.save(tmp_path, 64, STATE)
     size = path.stat().st_size
     assert equal(checkpoint.load(path, max_bytes=size), STATE)
-    with pytest.raises(ConfigError, match=f"more than the {size - 1:,} bytes"):
+    with pytest.raises(ConfigError, match=f"more than the {size - 1:,} allowed"):
         checkpoint.load(path, max_bytes=size - 1)
 
 
