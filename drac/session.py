@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
-from drac import checkpoint, files, hardware, intervals, logs, restoring
+from drac import checkpoint, hardware, intervals, logs, restoring, steps
 from drac.clock import Stopwatch
 from drac.config import ConfigError, TrainConfig
 from drac.disk import Patience
@@ -26,9 +25,6 @@ from drac.training import Training
 
 if TYPE_CHECKING:
     import pandas as pd
-
-NAN_REPORT = "nan_report.npz"
-"""The minibatch of a gradient step that ended a run: see `drac.report.NonFinite`."""
 
 
 class Watcher:
@@ -248,17 +244,9 @@ class Session:
 
     def report_nan(self, error: NonFinite) -> str:
         """Save the minibatch of a gradient step that was not finite; say where it is, or ""."""
-        if not error.evidence:
-            return ""
-        path = self.run_dir / NAN_REPORT
         about = {"step": self.training.step, "update": self.training.update + 1}
         arm = self.training.arm or ""
-        try:
-            with files.replacing(path) as file:
-                np.savez_compressed(file, **error.evidence, **about, arm=np.array(arm))
-        except OSError as failure:
-            return f"its minibatch could not be saved ({failure.strerror}); "
-        return f"its minibatch is in {path}; "
+        return steps.report(self.run_dir, {**error.evidence, **about, "arm": arm})
 
     def left_behind(self) -> str:
         """Say where the log and the checkpoint are, for the end of an error's sentence."""
@@ -281,18 +269,24 @@ def _passed(every: int, before: int, now: int) -> bool:
     return every > 0 and now // every > before // every
 
 
-def load_agent(run_dir: Path, config: TrainConfig) -> tuple[ActorCritic, int]:
+def load_agent(run_dir: Path, config: TrainConfig, device: str = "auto") -> tuple[ActorCritic, int]:
     """Return the network of a run's newest checkpoint, and the step it was saved at.
 
     It is the network of the run's method, in evaluation mode.
 
+    Args:
+        run_dir: the run's folder.
+        config: of the run.
+        device: where it is to play: "cpu", "cuda", or "auto", CUDA if there is one. The run's own
+            device does not matter.
+
     Raises:
-        ConfigError: if there is no checkpoint, or it does not fit the config.
+        ConfigError: if there is no checkpoint, it does not fit the config, or CUDA is absent.
     """
+    device = hardware.resolve(config.model_copy(update={"device": device})).device
     path = checkpoint.newest(run_dir)
     if path is None:
         raise ConfigError(f"{run_dir} has no checkpoint yet")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     network = of_method(config).to(device).eval()
     state = checkpoint.load(path, restoring.most_bytes(network, config))
     try:

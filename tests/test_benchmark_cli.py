@@ -78,10 +78,6 @@ BAD = {
     "games of nothing": ("--games names nothing", ["run", "--suite", "demo", "--games"]),
     "seeds of nothing": ("--seeds names nothing", ["run", "--suite", "demo", "--seeds"]),
     "results is a file": ("is a file", ["run", "--suite", "demo", "--results", "file"]),
-    "tables of nothing": ("there are no runs", ["tables"]),
-    "tables of the unknown": ("unknown experiment 'x'", ["tables", "--experiment", "x"]),
-    "tables outside": ("unknown experiment '..'", ["tables", "--experiment", ".."]),
-    "tables of an unknown suite": ("unknown suite", ["tables", "--suite", "x"]),
     "status of the unknown": ("unknown experiment 'x'", ["status", "--experiment", "x"]),
     "status with a wrong option": ("--experimnt", ["status", "--experimnt", "x"]),
 }
@@ -145,16 +141,6 @@ def test_cuda_that_is_absent_is_noticed_before_anything_is_written(
     assert cli.main(["run", *ONE, "--device", "cuda"]) == 2
     assert "no CUDA device" in capsys.readouterr().err
     assert tree(tmp_path) == {}
-
-
-def test_tables_that_cannot_be_written_are_noticed_first(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_run(tmp_path / "results")
-    (tmp_path / "results/tables").write_text("")
-    assert cli.main(["tables"]) == 2
-    printed = capsys.readouterr()
-    assert (printed.out, printed.err.count("\n")) == ("", 1)
 
 
 # --- options ------------------------------------------------------------------------------------
@@ -294,31 +280,6 @@ def test_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     each = capsys.readouterr().out
     assert "ucb-drac/coinrun/seed0: incomplete" in each
     assert f"lacks: trained 128 of {TOTAL} steps; " in each
-
-
-def test_tables_are_written_as_they_are_printed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_run(tmp_path / "results", experiment="a")
-    write_run(tmp_path / "results", "ucb-drac", experiment="b", arms=ARMS)
-    assert cli.main(["tables"]) == 0
-    out = capsys.readouterr().out
-    for name in ("a", "b"):
-        for table in ("per-game", "best-augmentation"):
-            assert (tmp_path / f"results/tables/{name}/{table}.md").read_text() in out
-            assert len(pd.read_csv(tmp_path / f"results/tables/{name}/{table}.csv")) == 1
-    assert cli.main(["tables", "--experiment", "a", "b", "--results", "results"]) == 0
-    together = pd.read_csv(tmp_path / "results/tables/a+b/per-game.csv")
-    assert sorted(together["method"]) == ["ppo", "ucb-drac"]
-    assert len(pd.read_csv(tmp_path / "results/tables/a+b/runs.csv")) == 2
-
-
-def test_an_experiment_named_twice_is_counted_once(tmp_path: Path) -> None:
-    write_run(tmp_path / "results", experiment="smoke")
-    words = ["tables", "--experiment", "smoke", "smoke"]
-    assert cli.main(words) == 0
-    assert cli.main(["tables", "--experiment", "smoke", "--suite", "smoke"]) == 0
-    assert pd.read_csv("results/tables/smoke/per-game.csv")["seeds"].tolist() == [1]
 
 
 # --- running, with fake training ----------------------------------------------------------------

@@ -72,8 +72,8 @@ class Faults:
         # Less than was asked for, as the system may.
         return self._os_write(descriptor, content[: max(1, len(content) // 2)])
 
-    def fdopen(self, descriptor: int, mode: str) -> Any:
-        faults, opened = self, self._os_fdopen(descriptor, mode)
+    def open(self, path: Path, mode: str = "r", **options: Any) -> Any:
+        faults, opened = self, self._path_open(path, mode, **options)
         if mode != "wb":
             return opened
 
@@ -87,6 +87,8 @@ class Faults:
 
             def flush(self) -> None:
                 opened.flush()
+
+            name = opened.name
 
             def fileno(self) -> int:
                 return int(opened.fileno())
@@ -107,10 +109,10 @@ class Faults:
     @contextlib.contextmanager
     def injected(self, where: Path) -> Iterator[None]:
         """Let them happen while a run in `where` is trained."""
-        self._os_write, self._os_fdopen = os.write, os.fdopen
+        self._os_write, self._path_open = os.write, Path.open
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(os, "write", self.write)
-            patch.setattr(os, "fdopen", self.fdopen)
+            patch.setattr(Path, "open", lambda path, *args, **kw: self.open(path, *args, **kw))
             patch.setattr(os, "fsync", self.failing(lambda descriptor: None))
             patch.setattr(os, "ftruncate", self.failing(os.ftruncate))
             patch.setattr(tempfile, "mkstemp", self.failing(tempfile.mkstemp))
