@@ -69,7 +69,7 @@ class Session:
         training: at its beginning; the newest checkpoint is restored into it.
         run_dir: owned by this process.
         watcher: is told of everything.
-        stopping: whether a signal came: evaluations end at the next step of their envs.
+        stopping: whether a signal came; evaluations end then.
 
     Raises:
         ConfigError: if checkpoints or logs do not let the run continue; nothing was written.
@@ -171,8 +171,8 @@ class Session:
         """Play `eval_episodes` on both splits and log every episode, of both splits or of none.
 
         Raises:
-            Interrupted: if a signal came. The state was saved without the evaluation, which is
-                repeated when the run continues: it depends on nothing but the policy and the step.
+            Interrupted: if a signal came. The state was saved without the evaluation, which the
+                run repeats when it continues.
         """
         step = self.training.step
         try:
@@ -224,7 +224,7 @@ class Session:
             "wall_s": self.wall_s,
             "positions": self._log.positions(),
         }
-        step, run_dir = self.training.step, self.run_dir
+        run_dir, step = self.run_dir, self.training.step
         self._patience(checkpoint.folder(run_dir), lambda: checkpoint.save(run_dir, step, state))
         self._write_meta()
         self._saved_at, self._saved_step = self._clock(), step
@@ -265,7 +265,7 @@ class _Stopped(Exception):
 
 
 def _passed(every: int, before: int, now: int) -> bool:
-    """Whether a multiple of `every` lies after `before`, up to `now`; never if `every` is 0."""
+    """Whether a multiple of `every` lies after `before`, up to `now`; none does of 0."""
     return every > 0 and now // every > before // every
 
 

@@ -87,8 +87,11 @@ METHODS = {
 ARMS = ("random-conv", "color-jitter", "flip")
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if not methods.METHODS[m].chooses_levels])
-@pytest.mark.parametrize("fidelity", ["paper", "released"])
+CASES = [(m, "paper") for m in METHODS if not methods.METHODS[m].chooses_levels]
+CASES += [(m, "released") for m in ("ppo", "ucb-drac", "rl2-drac", "meta-drac")]
+
+
+@pytest.mark.parametrize(("method", "fidelity"), CASES)
 def test_every_method_continues_exactly(
     method: str,
     fidelity: str,
