@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import dataclasses
 import io
@@ -144,6 +145,20 @@ def whole_number(name: str, given: str, at_least: int) -> int:
     return number
 
 
+def _print_anything() -> None:
+    """Have what the terminal's encoding lacks printed in its escaped form: no run ends by that."""
+    codecs.register_error("drac", _escaped)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding.lower() != "utf-8":
+        sys.stdout.reconfigure(errors="drac")
+
+
+def _escaped(error: UnicodeError) -> tuple[str | bytes, int]:
+    try:  # of a path in bytes that are no text to this locale: the very bytes
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        return codecs.lookup_error("backslashreplace")(error)
+
+
 def run_command(
     prog: str, usage: str, commands: Mapping[str, Command], argv: Sequence[str] | None
 ) -> int:
@@ -152,6 +167,7 @@ def run_command(
     A `ConfigError` becomes one line on stderr and status 2; a failing disk, or a loss that is not
     finite, one line and status 1; Ctrl-C 130.
     """
+    _print_anything()
     words = list(sys.argv[1:] if argv is None else argv)
     name, rest = (words[0], words[1:]) if words else ("help", [])
     try:

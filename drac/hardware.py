@@ -117,8 +117,13 @@ def describe(config: TrainConfig, procgen_build: str) -> dict[str, Any]:
         "precision": config.precision,
         "threads": torch.get_num_threads(),
         "commit": _commit(),
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join(_text(word) for word in (Path(sys.argv[0]).name, *sys.argv[1:])),
     }
+
+
+def _text(word: str) -> str:
+    """Return a word of the command line as text: what the locale could not decode is UTF-8."""
+    return os.fsencode(word).decode("utf-8", "replace")
 
 
 def _version(package: str) -> str:

@@ -298,7 +298,9 @@ class Result:
     failures: list[str]
 
 
-def fuzz(inputs: int, seed: int, folder: Path, tell: Callable[[str], None]) -> Result:
+def fuzz(
+    inputs: int, seed: int, folder: Path, tell: Callable[[str], None], first: int = 0
+) -> Result:
     """Try `inputs` mutants; policies are read into a `TinyNetwork`.
 
     Args:
@@ -306,6 +308,7 @@ def fuzz(inputs: int, seed: int, folder: Path, tell: Callable[[str], None]) -> R
         seed: of all mutants; number n of a kind is the same whatever `inputs` is.
         folder: empty; the files lie there.
         tell: is told of the progress.
+        first: number of the first mutant that is tried.
     """
     real = policy.of_method
     policy.of_method = session.of_method = lambda config: TinyNetwork()
@@ -314,17 +317,18 @@ def fuzz(inputs: int, seed: int, folder: Path, tell: Callable[[str], None]) -> R
     failures: list[str] = []
     begun = time.monotonic()
     try:
-        for number in range(inputs):
+        for number in range(first, inputs):
             target = made[number % len(made)]
             rng = random.Random(f"{seed} {target.name} {number // len(made)}")
             problem = _try(target, rng)
             if problem:
                 failures.append(f"{target.name} {number // len(made)}: {problem}")
+                tell(failures[-1])
             if number % 2000 == 1999 or number == inputs - 1:
                 if tree(folder) != expected:
                     failures.append(f"a file changed before input {number}")
                     expected = tree(folder)
-                rate = (number + 1) / (time.monotonic() - begun)
+                rate = (number + 1 - first) / (time.monotonic() - begun)
                 if number % 10_000 == 9999 or number == inputs - 1:
                     tell(f"{number + 1:,} inputs, {len(failures)} failures, {rate:.0f} a second")
     finally:
@@ -356,12 +360,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--inputs", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="begin with this one")
     parser.add_argument("--log", type=Path, help="where the table goes")
     given = parser.parse_args(argv)
     torch.set_num_threads(1)
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        result = fuzz(given.inputs, given.seed, Path(folder), lambda text: print(text, flush=True))
+    with tempfile.TemporaryDirectory() as name:
+        folder, tell = Path(name), lambda text: print(text, flush=True)
+        result = fuzz(given.inputs, given.seed, folder, tell, given.first)
     versions = f"Python {platform.python_version()}, torch {torch.__version__}"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     lines = [

@@ -6,6 +6,7 @@ import functools
 import io
 import re
 import sys
+import time
 
 import pytest
 from rich.console import Console
@@ -70,7 +71,7 @@ def test_speed_and_time_left_are_shown(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr(display.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     with watching() as watcher:
         watcher.begun(TrainConfig(steps="1M"), 0)
         now[0] += 20

@@ -1,0 +1,38 @@
+"""Some thousands of the inputs of `make test-fuzz`, and that it can fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fuzz_readers
+import pytest
+
+from drac import logs
+
+
+def test_two_thousand_inputs_are_read_or_refused(tmp_path: Path) -> None:
+    result = fuzz_readers.fuzz(2000, 7, tmp_path, lambda text: None)
+    assert result.failures == []
+    for counts in result.counts.values():
+        assert counts["refused"] > 50
+        assert counts["read"] > 5  # some mutants are valid: the real parser is reached
+        assert counts.total() == 400
+
+
+def test_a_mutant_can_be_made_again(tmp_path: Path) -> None:
+    target = fuzz_readers.Target("meta", tmp_path, b'{"format": 1}', fuzz_readers.mutate_json, len)
+    one, other = (target.mutate(target.content, fuzz_readers.random.Random(5)) for _ in range(2))
+    assert one == other
+
+
+def test_a_traceback_and_a_changed_file_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def careless(run_dir: Path) -> dict[str, object]:
+        (tmp_path / "outside").touch()
+        return {"format": len((run_dir / "meta.json").read_text())}
+
+    monkeypatch.setattr(logs, "read_meta", careless)
+    result = fuzz_readers.fuzz(400, 0, tmp_path, lambda text: None)
+    assert any("UnicodeDecodeError" in failure for failure in result.failures)
+    assert "a file changed before input 399" in result.failures
