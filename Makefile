@@ -29,12 +29,14 @@ fi
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check browser clean
+.PHONY: help demo test test-fuzz test-faults check browser clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    train UCB-DrAC on all 16 games for a few steps and print the table"
 	@echo "make test    run the tests; options for pytest: make test ARGS='-k bandit'"
+	@echo "make test-fuzz    100,000 damaged and hostile files to everything that reads some"
+	@echo "make test-faults  100 kills of runs, which must end as if there had been none"
 	@echo "make check   ruff, the formatter and mypy"
 	@echo "make browser installs Chromium from Debian's packages, for the browser test of the report"
 	@echo "make clean   remove .venv, caches and build outputs; results/ stays"
@@ -46,6 +48,14 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	@$(TEST)
+
+# Long, and each writes the log that is committed; ARGS='--kills 10' is shorter.
+test-fuzz: $(STAMP)
+	@OMP_NUM_THREADS=1 PYTHONPATH=. $(BIN)/python tests/fuzz_readers.py --inputs 100000 \
+		--log results/evidence/fuzz-readers.txt $(ARGS)
+
+test-faults: $(STAMP)
+	@$(BIN)/python tests/fault_runs.py --kills 100 --log results/evidence/faults.txt $(ARGS)
 
 check: $(STAMP)
 	@$(BIN)/ruff check .

@@ -142,6 +142,7 @@ def _complete(store: Any, spec: RunSpec, config: TrainConfig) -> bool:
     """Whether a run needs nothing more; raises ConfigError if its folder cannot be used."""
     run_dir = store.run_dir(spec)
     files.require_writable(run_dir)
+    files.require_own(run_dir)
     if not (run_dir / "config.json").exists():
         return False
     saved = TrainConfig.from_json(run_dir / "config.json")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import sys
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from drac import logs
+from drac import lock, logs
 
 PROGRESS_COLUMNS = ("step", "arm", "train_return", "charts/SPS")
 ARM_COLUMNS = ("update", "arm", "count", "mean", "score")
@@ -143,12 +142,5 @@ def final_evaluation(run_dir: Path) -> pd.DataFrame:
 
 
 def in_use(run_dir: Path) -> bool:
-    """Whether a process is training this run: `drac.files.owned` holds the folder's lock."""
-    try:
-        with (run_dir / ".lock").open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # no lock yet, or a file system without locks
-        return False
-    return False
+    """Whether a process is training this run: `drac.lock.owned` holds its folder."""
+    return lock.in_use(run_dir)

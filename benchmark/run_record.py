@@ -17,7 +17,7 @@ from benchmark.run_files import (
     final_episodes,
     read_columns,
 )
-from drac import logs
+from drac import files, logs
 from drac.config import ConfigError, TrainConfig
 from drac.logs import SPLITS
 
@@ -59,6 +59,7 @@ def read_run(run_dir: Path) -> RunRecord:
     if not (run_dir / "config.json").exists():
         return RunRecord(problems=("not started",))
     try:
+        files.require_own(run_dir)
         config = TrainConfig.from_json(run_dir / "config.json")
     except ConfigError as error:
         return RunRecord(problems=(str(error),))

@@ -16,12 +16,14 @@ from benchmark.run_record import RunRecord, read_run
 from benchmark.run_record import total_steps as total_steps
 from benchmark.run_record import validate as validate
 from benchmark.suites import RunSpec
-from drac import files, methods
+from drac import files, methods, reading
 from drac.config import ConfigError, TrainConfig
+from drac.counts import shown
 from drac.logs import SPLITS
 
 LOG = "train.log"
 PLAN = "plan.json"
+PLAN_LIMIT = 2**26  # bytes, of some million runs
 
 
 class Store:
@@ -55,9 +57,8 @@ class Store:
         """Return the runs of an experiment that are planned or have a folder."""
         found = set(self.plan(experiment))
         for path in (self.runs / experiment).glob("*/*/seed*/config.json"):
-            method, game, folder = path.parts[-4:-1]
-            if re.fullmatch("seed(0|[1-9][0-9]{0,9})", folder):
-                found.add(RunSpec(experiment, method, game, int(folder[4:])))
+            if (spec := _spec(experiment, *path.parts[-4:-1])) is not None:
+                found.add(spec)
         return sorted(found)
 
     def plan(self, experiment: str) -> list[RunSpec]:
@@ -68,9 +69,11 @@ class Store:
         """
         path = self.runs / experiment / PLAN
         try:
-            ids = json.loads(path.read_text(encoding="utf-8"))["runs"]
-            parts = [run.split("/") for run in ids]
-            return [RunSpec(experiment, m, g, int(s.removeprefix("seed"))) for m, g, s in parts]
+            ids = reading.read_json(path, PLAN_LIMIT)["runs"]
+            specs = [_spec(experiment, *run.split("/")) for run in ids]
+            if None in specs:
+                raise ValueError(f"{shown(ids[specs.index(None)])} is no run")
+            return [spec for spec in specs if spec is not None]
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -131,6 +134,17 @@ class Store:
         return row
 
 
+def _spec(experiment: str, method: str, game: str, folder: str) -> RunSpec | None:
+    """Return the run of a folder method/game/seedK; None if these are no plain names.
+
+    Names may come with a store from elsewhere: ".." would leave it, and tables print them.
+    """
+    plain = files.NAME.fullmatch(method) and files.NAME.fullmatch(game)
+    if not plain or not re.fullmatch("seed(0|[1-9][0-9]{0,9})", folder):
+        return None
+    return RunSpec(experiment, method, game, int(folder[4:]))
+
+
 def _problems(spec: RunSpec, record: RunRecord) -> list[str]:
     problems, found = list(record.problems), record.config
     if not problems and found is not None:
@@ -150,7 +164,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 _NO_MATTER = {"game", "method", "seed", "augmentation"} | {
-    *("checkpoint_every", "eval_every", "eval_envs", "micro_batch"),
+    *("checkpoint_every", "disk_wait", "on_nan", "eval_every", "eval_envs", "micro_batch"),
     *("threads", "env_groups", "cuda_graphs"),
 }
 """Fields that say which run it is, or do not change what its final scores measure."""

@@ -7,6 +7,9 @@ from drac.games import GAMES, normalize_score
 from drac.learner import Learner
 from drac.methods import METHODS, Method
 from drac.networks import ActorCritic
+from drac.policy import Policy
+from drac.policy import export as export_policy
+from drac.policy import load as load_policy
 from drac.report import NonFinite, Report, UpdateStats
 from drac.rollout import Minibatch, Rollout
 from drac.session import TrainResult, Watcher, load_agent
@@ -22,6 +25,7 @@ __all__ = [
     "Method",
     "Minibatch",
     "NonFinite",
+    "Policy",
     "ProcgenVectorEnv",
     "Report",
     "Rollout",
@@ -31,8 +35,10 @@ __all__ = [
     "UpdateStats",
     "Watcher",
     "evaluate",
+    "export_policy",
     "iterate",
     "load_agent",
+    "load_policy",
     "normalize_score",
     "train",
 ]

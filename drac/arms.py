@@ -6,7 +6,7 @@ sentence, which names the augmentation as the user wrote it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pkgutil import resolve_name
 from typing import Any
 
@@ -20,6 +20,9 @@ from augmentations.errors import told
 from drac import methods
 from drac.config import ConfigError, TrainConfig
 from drac.seeding import seed_sequence, stream_seed
+
+Augment = Callable[[Tensor, slice], Tensor]
+"""Maps clean images (b, 3, H, W) and their rows in the minibatch to augmented images."""
 
 NO_AUGMENTATION = "none"
 """PPO's only arm."""
@@ -143,3 +146,23 @@ def applied(
             f" {told(error)}"
         ) from error
     return output
+
+
+def guarded(augment: Augment, name: str, params: Mapping[str, Tensor], size: int) -> Augment:
+    """Return `augment` with its contract checked: for the first minibatch of each augmentation.
+
+    Later ones are not checked, as that would wait for the device. The function returned raises
+    a ConfigError that names the augmentation.
+    """
+
+    def checked(obs: Tensor, rows: slice) -> Tensor:
+        try:
+            guards.check_params(params, size, name)
+            guards.check_input(obs, name)
+            output = augment(obs, rows)
+            guards.check_output(obs, output, name)
+        except guards.Broken as error:
+            raise ConfigError(str(error)) from None
+        return output
+
+    return checked

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import pickle
-import warnings
+import errno
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from drac import files
+from drac import container, files, format1, reading
 from drac.config import ConfigError
 
-FORMAT = 1
 KEPT = 2  # the newest, and the one before it
+MAX_BYTES = 4 * 2**30
+"""A file larger than this is refused unread; `load` takes a narrower bound."""
+
+_NAME = re.compile(r"step_([0-9]{12,})\.pt")
 
 
 def folder(run_dir: Path) -> Path:
@@ -25,34 +25,56 @@ def folder(run_dir: Path) -> Path:
 
 def newest(run_dir: Path) -> Path | None:
     """Return the newest checkpoint of a run, or None."""
-    found = sorted(folder(run_dir).glob("step_*.pt"))
-    return found[-1] if found else None
+    return next(iter(_found(run_dir)), None)
 
 
-def load_newest(run_dir: Path, notify: Callable[[str], None]) -> dict[str, Any]:
+def _found(run_dir: Path) -> list[Path]:
+    """Return a run's checkpoints, the newest first."""
+    steps = {path: _step(path) for path in folder(run_dir).glob("step_*.pt")}
+    known = {path: step for path, step in steps.items() if step is not None}
+    return sorted(known, key=lambda path: known[path], reverse=True)
+
+
+def _step(path: Path) -> int | None:
+    match = _NAME.fullmatch(path.name)
+    return int(match.group(1)) if match else None
+
+
+def load_newest(
+    run_dir: Path,
+    notify: Callable[[str], None],
+    restore: Callable[[dict[str, Any]], None] = lambda state: None,
+    max_bytes: int = MAX_BYTES,
+) -> dict[str, Any]:
     """Read a run's newest checkpoint; empty if it has none.
 
-    A damaged one is set aside as `*.damaged`, and the one before it read instead.
+    A damaged or foreign one is set aside as `*.damaged`, and the one before it read instead.
 
     Args:
         run_dir: the run's folder.
         notify: told in one sentence of what was set aside.
+        restore: called with each state that could be read, until it raises no ConfigError.
+        max_bytes: see `load`.
 
     Raises:
-        ConfigError: if there are checkpoints and none can be read; they stay as they are.
+        ConfigError: if there are checkpoints and none can be used; they stay as they are.
     """
-    found = sorted(folder(run_dir).glob("step_*.pt"), reverse=True)
-    for number, path in enumerate(found):
+    damaged: list[tuple[Path, str]] = []
+    for path in _found(run_dir):
         try:
-            state = load(path)
-        except ConfigError:
-            if number + 1 == len(found):
-                raise
+            state = load(path, max_bytes)
+            restore(state)
+        except ConfigError as error:
+            damaged.append((path, str(error)))
             continue
-        for damaged in found[:number]:
-            damaged.rename(damaged.with_suffix(".damaged"))
-            notify(f"{damaged} is damaged and was set aside; continuing from {path.name}")
+        for bad, why in damaged:
+            aside = files.unused(bad.with_suffix(".damaged"))
+            bad.rename(aside)
+            notify(f"{bad} is damaged and was set aside; continuing from {path.name} ({why})")
         return state
+    if damaged:
+        others = "; nor can the one before it" if damaged[1:] else ""
+        raise ConfigError(f"{damaged[0][1]}{others}; drac train --fresh starts over")
     return {}
 
 
@@ -63,40 +85,67 @@ def save(run_dir: Path, step: int, state: dict[str, Any]) -> Path:
         run_dir: the run's folder.
         step: environment steps so far, part of the name.
         state: tensors, numbers, strings, and lists and dicts of them.
+
+    Raises:
+        ConfigError: if the state holds something else.
+        OSError: if it cannot be written, or is not read back as it was written; the checkpoints
+            that there were stay.
     """
     folder(run_dir).mkdir(exist_ok=True)
     path = folder(run_dir) / f"step_{step:012d}.pt"
-    # Through memory: torch turns a full disk into an error that hides it.
-    content = io.BytesIO()
-    torch.save({"format": FORMAT, **state}, content)
-    with files.replacing(path) as file:
-        file.write(content.getbuffer())
     try:
-        load(path)
-    except ConfigError:
-        path.unlink()
-        raise
-    for old in sorted(folder(run_dir).glob("step_*.pt"))[:-KEPT]:
+        content = container.dumps({"step": step, "state": state})
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be written: {error}") from None
+    with files.replacing(path, check=lambda temporary: _check(temporary, content)) as file:
+        file.write(content)
+    for old in _found(run_dir)[KEPT:]:
         old.unlink()
     return path
 
 
-def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Read a checkpoint.
+def _check(path: Path, content: bytes) -> None:
+    """Raise OSError unless a file holds what was to be written to it."""
+    if path.read_bytes() != content:
+        raise OSError(errno.EIO, "what was written is read back otherwise", str(path))
+
+
+def load(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
+    """Read a checkpoint, its tensors onto the CPU.
+
+    Args:
+        path: of format 2, or of format 1 as version 0.1 wrote it.
+        max_bytes: what the file may have at most; memory is bounded by a small multiple of its
+            size, whatever it declares.
 
     Raises:
-        ConfigError: if it is missing, damaged or of a format we do not know.
+        ConfigError: if it is missing, damaged, too large, named for another step than it holds, or
+            of a format we do not know.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's, on what a damaged file looks like
-            state: Any = torch.load(path, map_location=device, weights_only=True)
-    except pickle.UnpicklingError:
-        raise ConfigError(f"{path} is no checkpoint of ours: it holds more than data") from None
-    except Exception as error:  # a damaged pickle may raise anything
-        what = str(error).partition("\n")[0].partition(". ")[0]
-        raise ConfigError(f"{path} cannot be read as a checkpoint ({what})") from None
-    version = state.pop("format", None) if isinstance(state, dict) else None
-    if version != FORMAT:
-        raise ConfigError(f"{path} has format {version!r}; this version reads format {FORMAT}")
-    return dict(state)
+        content = reading.read(path, max_bytes)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read as a checkpoint ({error.strerror})") from None
+    except ValueError as error:
+        raise ConfigError(f"{path} cannot be read as a checkpoint ({error})") from None
+    try:
+        if content.startswith(format1.MAGIC):
+            return _of_format1(path, format1.loads(content))
+        held = container.loads(content)
+        step, state = held["step"], held["state"]
+    except (container.Unreadable, KeyError) as error:
+        raise ConfigError(f"{path} cannot be read as a checkpoint ({error})") from None
+    named = _step(path)
+    if named is not None and step != named:
+        raise ConfigError(f"{path} is named for another step than it holds, {step!r}")
+    if not isinstance(state, dict):
+        raise ConfigError(f"{path} cannot be read as a checkpoint (it holds no state of a run)")
+    return state
+
+
+def _of_format1(path: Path, state: dict[str, Any]) -> dict[str, Any]:
+    version = state.pop("format", None)
+    if version != 1:
+        known = f"this version reads formats 1 and {container.FORMAT}"
+        raise ConfigError(f"{path} has format {str(version)[:40]!r}; {known}")
+    return state

@@ -15,6 +15,7 @@ from drac import files, flags, provenance
 from drac.augmentations_cli import augmentations_command
 from drac.config import ConfigError, TrainConfig, build, preset_defaults
 from drac.evaluate_cli import evaluate_command
+from drac.export_cli import export_command
 from drac.method_list import listing
 from drac.watch_cli import watch_command
 
@@ -26,6 +27,7 @@ Train and evaluate agents on Procgen games.
 commands:
   train           train one agent, or continue where it stopped
   evaluate        play episodes with a trained agent, or measure its robustness
+  export          write a trained agent to a file, with a card that describes it
   watch           make a video of a trained agent
   augmentations   list the augmentations, or draw them on frames of a game
 
@@ -33,6 +35,7 @@ examples:
   drac train --game bigfish --method ucb-drac --seed 0 --steps 25M
   drac train --method help
   drac evaluate results/runs/default/ucb-drac/bigfish/seed0 --split test --episodes 100
+  drac export results/runs/default/ucb-drac/bigfish/seed0 --out policy.safetensors
   drac watch results/runs/default/ucb-drac/bigfish/seed0 --split test --out clip.mp4
   drac augmentations show --game coinrun --out gallery.png
 
@@ -40,7 +43,8 @@ examples:
 """
 
 TRAIN_HELP = """Train one agent on the training levels of a game, then evaluate it on them and on
-unseen ones. The same command continues a run that was stopped; a larger --steps prolongs it.
+unseen ones. The same command continues a run that was stopped; a larger --steps prolongs it, and
+--fresh starts over. Ctrl-C and SIGTERM save first and end with status 75.
 
 example: drac train --game bigfish --method ucb-drac --seed 0 --steps 1M
 all methods: drac train --method help"""
@@ -63,9 +67,11 @@ def train_command(argv: Sequence[str]) -> int:
             ("run_dir", Annotated[Path | None, tyro.conf.arg(help=_RUN_DIR_HELP)], None),
             ("experiment", Annotated[str, tyro.conf.arg(help=_EXPERIMENT_HELP)], "default"),
             ("results", Annotated[Path, tyro.conf.arg(help=_RESULTS_HELP)], Path("results")),
+            ("fresh", Annotated[bool, tyro.conf.arg(help=_FRESH_HELP)], False),
         ],
     )
     values = vars(flags.parse(flags_type, argv, "drac train", TRAIN_HELP))
+    fresh = values.pop("fresh")
     run_dir, experiment, results = (values.pop(k) for k in ("run_dir", "experiment", "results"))
 
     def folder(config: TrainConfig) -> Path:
@@ -80,7 +86,7 @@ def train_command(argv: Sequence[str]) -> int:
         raise ConfigError(_without_plugin(values, folder) or str(error)) from None
     if flags.peek(argv, "--run-dir") == "":  # an unset variable of a script: not this folder
         raise ConfigError("run_dir is empty; give a folder, or leave --run-dir out")
-    return _train(config, folder(config))
+    return _train(config, folder(config), fresh)
 
 
 def _without_plugin(values: dict[str, Any], folder: Callable[[TrainConfig], Path]) -> str:
@@ -94,17 +100,18 @@ def _without_plugin(values: dict[str, Any], folder: Callable[[TrainConfig], Path
 _RUN_DIR_HELP = "the run's folder, else RESULTS/runs/EXPERIMENT/METHOD/GAME/seedK"
 _EXPERIMENT_HELP = "groups runs that belong together"
 _RESULTS_HELP = "root of all results"
+_FRESH_HELP = "start over; a run that is there keeps everything as SEED.before-1, .before-2, ..."
 
 
-def _train(config: TrainConfig, run_dir: Path) -> int:
+def _train(config: TrainConfig, run_dir: Path, fresh: bool = False) -> int:
     from drac.display import watching  # torch is imported from here on
     from drac.signals import EXIT_CODE, Interrupted
     from drac.train import prepare, train
 
-    prepare(config, run_dir)
+    prepare(config, run_dir, fresh)
     with watching() as watcher:
         try:
-            result = train(config, run_dir, watcher)
+            result = train(config, run_dir, watcher, fresh)
         except Interrupted as stop:
             watcher.message(str(stop))
             return EXIT_CODE
@@ -120,6 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = {
         "train": train_command,
         "evaluate": evaluate_command,
+        "export": export_command,
         "watch": watch_command,
         "augmentations": augmentations_command,
     }

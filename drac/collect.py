@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from augmentations import as_float
+from drac.report import NonFinite
 from drac.returns import gae
 from drac.sampling import autocast, draw_noise
 from drac.training import Training
@@ -75,7 +77,11 @@ def _on_device(array: NDArray[Any], device: torch.device) -> Tensor:
 
 @torch.inference_mode()
 def estimate_returns(training: Training) -> float:
-    """Fill in advantages and returns; return the reward that the bandit is credited with."""
+    """Fill in advantages and returns; return the reward that the bandit is credited with.
+
+    Raises:
+        NonFinite: if the returns are NaN or infinite.
+    """
     rollout, config = training.rollout, training.config
     with training.phases("normalize, GAE"):
         obs = torch.from_numpy(training.obs).to(rollout.obs.device)
@@ -93,4 +99,7 @@ def estimate_returns(training: Training) -> float:
         rollout.returns.copy_(returns)
         # The released code averages over T+1 rows, the last of them 0 (docs/fidelity.md, "reward").
         rows = config.num_steps + (config.bandit_reward_rows == "released")
-        return float(returns.double().sum() / (rows * config.num_envs))
+        mean = float(returns.double().sum() / (rows * config.num_envs))
+    if not math.isfinite(mean):
+        raise NonFinite("what the value network expects is NaN or infinite")
+    return mean

@@ -17,7 +17,7 @@ import pydantic
 
 from augmentations import registry as augmentation_registry
 from augmentations.arguments import hint, unknown
-from drac import best, methods, spellings
+from drac import best, methods, reading, spellings
 from drac.counts import shown
 from drac.fidelity import PRESETS, Fidelity
 from drac.games import GAMES
@@ -26,7 +26,9 @@ from drac.options import Options
 FORMAT = 1
 """Version of config.json. Raised when an old file can no longer be read as it is."""
 
-CONTINUABLE = frozenset({"steps", "checkpoint_every", "threads", "env_groups", "cuda_graphs"})
+CONTINUABLE = frozenset(
+    {"steps", "checkpoint_every", "disk_wait", "on_nan", "threads", "env_groups", "cuda_graphs"}
+)
 """Fields that may change when a run is continued; any other difference is an error."""
 
 MAX_LEVELS = 10_000
@@ -196,16 +198,31 @@ class TrainConfig(Options):
             ConfigError: if the file is missing, damaged or of a format we do not know.
         """
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            version = data.pop("format")
-        except KeyError:
-            raise ConfigError(f"{path} is no configuration of a run: it has no format") from None
-        except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
+            data = reading.read_json(path)
+        except (OSError, ValueError) as error:
             raise ConfigError(f"{path} cannot be read as a run's configuration ({error})") from None
-        if version != FORMAT:
+        return cls.from_data(data, str(path))
+
+    @classmethod
+    def from_data(cls, data: Any, what: str) -> TrainConfig:
+        """Return the config that the JSON of a config.json stands for; `what` names its source.
+
+        Raises:
+            ConfigError: see `from_json`.
+        """
+        if not isinstance(data, dict):
+            raise ConfigError(f"{what} cannot be read as a run's configuration (no JSON object)")
+        version = data.get("format", None)
+        if version is None:
+            raise ConfigError(f"{what} is no configuration of a run: it has no format")
+        if type(version) is not int or version != FORMAT:
             known = f"this version reads format {FORMAT}"
-            raise ConfigError(f"{path} has format {shown(version)}; {known}")
-        return build(_without_foreign_options(data), what=str(path), recorded=True)
+            raise ConfigError(f"{what} has format {shown(version)}; {known}")
+        values = {name: value for name, value in data.items() if name != "format"}
+        # A config.json says which augmentation it was: no other file that it names is opened.
+        if values.get("best_from") is not None and not values.get("augmentation"):
+            raise ConfigError(f"{what}: best_from without the augmentation that was found there")
+        return build(_without_foreign_options(values), what=what, recorded=True)
 
     def continue_from(self, saved: TrainConfig, where: Path) -> TrainConfig:
         """Return this config as the continuation of the run that `saved` began.

@@ -13,12 +13,13 @@ from augmentations import Augmentation
 from drac.capture import Recorder, Tensors
 from drac.config import TrainConfig
 from drac.decoupled import DecoupledActorCritic
-from drac.learner import Learner, check_finite, mean_of
+from drac.learner import Learner
 from drac.objectives import Objective
 from drac.objectives.daac import DAAC, OrderOfPairs, Value
 from drac.pairs import EpisodeSpans
 from drac.report import UpdateStats
 from drac.rollout import Minibatch, Rollout
+from drac.steps import GradientSteps
 
 
 class DecoupledLearner(Learner):
@@ -105,13 +106,13 @@ class DecoupledLearner(Learner):
 
         Raises:
             ValueError: if there is an augmentation.
-            NonFinite: after the first gradient step whose loss or gradient is not finite; the
-                network is spoiled then.
+            NonFinite: see `Learner.update`.
         """
         if augmentation is not None:
             raise ValueError("DAAC and IDAAC use no augmentation")
         for part in self._parts.values():
             part.phases = self.phases
+        self.skipped = 0
         figures = self._train_policy(rollout, on_step)
         if self._value_is_due():
             self._value_loss = self._train_value(rollout, on_step)
@@ -124,31 +125,36 @@ class DecoupledLearner(Learner):
     def _train_policy(self, rollout: Rollout, on_step: Callable[[], None]) -> list[float]:
         """Return the means of the figures of the policy's steps."""
         number = self.config.idaac_policy_epochs * self.config.minibatches
-        policy, order = _Steps(self, number, "policy network"), None
+        policy, order = self.steps(number, "in the policy network"), None
         if self._classifier is not None:
-            order = _Steps(self._classifier, number, "order classifier")
+            order = self.steps(number, "in the order classifier")
         spans = EpisodeSpans(rollout.dones)
-        for rows, minibatch in self._minibatches(rollout, self.config.idaac_policy_epochs):
+        for rows, minibatch in self._passes(rollout, self.config.idaac_policy_epochs):
             draws: Tensors = {}
-            if order is not None:
+            if order is not None and self._classifier is not None:
                 draws = self._pairs(rollout, spans, rows)
-                order.take(minibatch, draws)
-            policy.take(minibatch, draws)
+                order.add(self._classifier.take_step(minibatch, None, draws), minibatch)
+            policy.add(self.take_step(minibatch, None, draws), minibatch)
             on_step()
         if order is not None:
-            order.means()
-        return policy.means()
+            self._means(order)
+        return self._means(policy)
 
     def _train_value(self, rollout: Rollout, on_step: Callable[[], None]) -> float:
         """Return the mean loss of the value's steps."""
         number = self.config.idaac_value_epochs * self.config.minibatches
-        value = _Steps(self._value, number, "value network")
-        for _, minibatch in self._minibatches(rollout, self.config.idaac_value_epochs):
-            value.take(minibatch, {})
+        value = self.steps(number, "in the value network")
+        for _, minibatch in self._passes(rollout, self.config.idaac_value_epochs):
+            value.add(self._value.take_step(minibatch, None, {}), minibatch)
             on_step()
-        return UpdateStats(*value.means()).value_loss
+        return UpdateStats(*self._means(value)).value_loss
 
-    def _minibatches(self, rollout: Rollout, epochs: int) -> Iterator[tuple[Tensor, Minibatch]]:
+    def _means(self, steps: GradientSteps) -> list[float]:
+        means = steps.means()
+        self.skipped += steps.skipped
+        return means
+
+    def _passes(self, rollout: Rollout, epochs: int) -> Iterator[tuple[Tensor, Minibatch]]:
         """Yield the minibatches of several passes, each with its rows."""
         samples = rollout.samples()
         for _ in range(epochs):
@@ -179,25 +185,3 @@ class DecoupledLearner(Learner):
         for name, part in self._parts.items():
             part.load_state_dict(state[name])
         self._updates, self._value_loss = state["updates"], state["value_loss"]
-
-
-class _Steps:
-    """The gradient steps that a learner takes in one update, checked to be finite."""
-
-    def __init__(self, learner: Learner, number: int, name: str) -> None:
-        self._learner, self._number, self._name = learner, number, name
-        self._figures: list[Tensor] = []
-
-    def take(self, minibatch: Minibatch, draws: Tensors) -> None:
-        """Take a step. On CPU it is checked at once; elsewhere looking means waiting."""
-        self._figures.append(self._learner.take_step(minibatch, None, draws))
-        if self._learner.device.type == "cpu":
-            self._check(len(self._figures) - 1)
-
-    def means(self) -> list[float]:
-        """Return the means of all figures, checked."""
-        self._check(0)
-        return mean_of(self._figures)
-
-    def _check(self, first: int) -> None:
-        check_finite(self._figures, first, self._number, f"in the {self._name}")

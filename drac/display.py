@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from drac import disk
+from drac.clock import Stopwatch
 from drac.config import TrainConfig
 from drac.report import Report
 from drac.session import Watcher
@@ -36,8 +37,8 @@ class TerminalWatcher(Watcher):
         self._train: float | None = None
         self._test: float | None = None
         self._arm = "-"
-        self._printed_at = time.monotonic()
-        self._begun_step, self._begun_at = 0.0, time.monotonic()
+        self._clock = Stopwatch()
+        self._printed_at = self._begun_step = self._begun_at = 0.0
 
     def begun(self, config: TrainConfig, step: int) -> None:
         """Say what runs."""
@@ -47,7 +48,7 @@ class TerminalWatcher(Watcher):
             f"{config.method} on {config.game}, seed {config.seed}, {self._total:,} steps,"
             f" fidelity {config.fidelity}, {config.device} {config.precision}: {how}"
         )
-        self._begun_step, self._begun_at = step, time.monotonic()
+        self._begun_step, self._begun_at = step, self._clock()
         if self._bar:
             self._task = self._bar.add_task("", total=self._total, completed=step, **self._fields())
 
@@ -60,7 +61,7 @@ class TerminalWatcher(Watcher):
 
     def progress(self, step: float) -> None:
         """Move the bar, or print a line now and then."""
-        elapsed = time.monotonic() - self._begun_at
+        elapsed = self._clock() - self._begun_at
         if elapsed > 2:
             self._sps = (step - self._begun_step) / elapsed
         if self._bar:
@@ -75,9 +76,9 @@ class TerminalWatcher(Watcher):
 
     def _line_due(self) -> bool:
         """Whether the last plain line is long enough ago; if so, the next one is now."""
-        due = time.monotonic() - self._printed_at >= PLAIN_INTERVAL_S
+        due = self._clock() - self._printed_at >= PLAIN_INTERVAL_S
         if due:
-            self._printed_at = time.monotonic()
+            self._printed_at = self._clock()
         return due
 
     def updated(self, report: Report, sps: float) -> None:
@@ -101,7 +102,11 @@ class TerminalWatcher(Watcher):
 
     def message(self, text: str) -> None:
         """Print a line above the bar, as it is: a specification may look like rich's markup."""
-        self._console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        try:
+            self._console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        except OSError as error:
+            if error.errno not in disk.TEMPORARY:  # a full disk must not end a run by its output
+                raise
 
 
 @contextmanager

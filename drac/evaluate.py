@@ -70,6 +70,7 @@ def play(
     generator: torch.Generator,
     precision: str = "float32",
     on_episode: Callable[[], None] | None = None,
+    on_step: Callable[[], None] | None = None,
 ) -> list[Episode]:
     """Play `quota[i]` episodes on env i with sampled actions.
 
@@ -80,6 +81,7 @@ def play(
         generator: of the actions, on the agent's device.
         precision: "float32" or "bf16".
         on_episode: called after every episode that counts.
+        on_step: called before every step of the envs; what it raises ends the evaluation.
 
     Returns:
         The episodes, in the order of envs, and of time within an env.
@@ -88,6 +90,8 @@ def play(
     active = np.flatnonzero(np.asarray(quota) > 0)
     obs, _ = env.reset()
     while len(active):
+        if on_step:
+            on_step()
         # An env that has played its quota steps on, since Procgen steps all; the network skips it.
         actions = np.zeros(env.num_envs, np.int64)
         frames = torch.from_numpy(obs[active]).to(generator.device).permute(0, 3, 1, 2)
@@ -119,6 +123,7 @@ def evaluate(
     mode: Literal["easy", "hard"] = "easy",
     precision: str = "float32",
     on_episode: Callable[[], None] | None = None,
+    on_step: Callable[[], None] | None = None,
 ) -> pd.DataFrame:
     """Play episodes of a game and return one row per episode.
 
@@ -132,6 +137,7 @@ def evaluate(
         mode: Procgen's distribution mode.
         precision: "float32" or "bf16" autocast.
         on_episode: called after every episode.
+        on_step: called before every step of the envs; what it raises ends the evaluation.
 
     Returns:
         Columns `split, level_seed, return, length`, `episodes` rows.
@@ -149,7 +155,8 @@ def evaluate(
     env = ProcgenVectorEnv(game, num_envs, split, seed=stream_seed(seed, "env"), mode=mode)
     try:
         with evaluating(agent):
-            played = play(agent, env, quotas(episodes, num_envs), generator, precision, on_episode)
+            quota = quotas(episodes, num_envs)
+            played = play(agent, env, quota, generator, precision, on_episode, on_step)
     finally:
         env.close()
     table = pd.DataFrame([asdict(e) for e in played], columns=[f.name for f in fields(Episode)])

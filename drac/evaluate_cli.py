@@ -18,12 +18,14 @@ from drac.config import ConfigError, TrainConfig, build
 if TYPE_CHECKING:
     import pandas as pd
 
-HELP = """Play episodes with the newest checkpoint of a run, print their statistics and keep every
-episode in a CSV file. With --robustness, measure instead how much policy, value and features change
-where only the background does (the paper's Table 2), on both splits unless one is named.
+HELP = """Play episodes with the newest checkpoint of a run, or with a policy of drac export, print
+their statistics and keep every episode in a CSV file. With --robustness, measure instead how much
+policy, value and features change where only the background does (the paper's Table 2), on both
+splits unless one is named.
 
 example: drac evaluate results/runs/default/ppo/coinrun/seed0 --split test --episodes 100
-example: drac evaluate results/runs/default/ppo/coinrun/seed0 --robustness"""
+example: drac evaluate results/runs/default/ppo/coinrun/seed0 --robustness
+a policy: drac evaluate policy.safetensors --split test"""
 
 DEVICES = ("auto", "cpu", "cuda")
 ROBUSTNESS = "robustness.csv"
@@ -35,7 +37,7 @@ class EvaluateFlags:
     """Flags of `drac evaluate`."""
 
     run: tyro.conf.Positional[Path]
-    """a run's folder"""
+    """a run's folder, or a .safetensors file of drac export"""
     split: Annotated[str, tyro.conf.arg(metavar="SPLIT")] = ""
     """train (the run's own levels), test (the full distribution) or levels A-B; default: test"""
     episodes: Annotated[str, tyro.conf.arg(metavar="N")] = "100"
@@ -52,12 +54,27 @@ class EvaluateFlags:
     """where the episodes go (default: RUN/evaluations/SPLIT-seedK-STEP.csv, RUN/robustness.csv)"""
 
 
+def is_policy(run: Path) -> bool:
+    """Whether what was named as a run is a file of `drac export`."""
+    return run.suffix == ".safetensors" and not run.is_dir()
+
+
+def kept_in(run: Path, name: str) -> Path:
+    """Return what is kept of an agent unless the user names a file: RUN/name, POLICY-name."""
+    return run.with_name(f"{run.stem}-{name}") if is_policy(run) else run / name
+
+
 def read_run(run: Path) -> TrainConfig:
-    """Return a run's config.
+    """Return the config of a run, or of the run that an exported policy is of.
 
     Raises:
-        ConfigError: if the folder is none of a run.
+        ConfigError: if it is neither.
     """
+    if is_policy(run):
+        from drac import policy
+
+        return policy.load(run, "cpu").config
+    files.require_own(run)
     if not (run / "config.json").is_file():
         raise ConfigError(f"{run} is no run: it holds no config.json")
     return TrainConfig.from_json(run / "config.json")
@@ -110,7 +127,13 @@ def evaluate_command(argv: Sequence[str]) -> int:
 
 
 def read_agent(run: Path, config: TrainConfig, device: str, prog: str) -> tuple[Any, int]:
-    """Return the network of a run's newest checkpoint and its step; tell of a missing plug-in."""
+    """Return an agent's network and step, a run's newest; tell of a missing plug-in."""
+    if is_policy(run):
+        from drac import hardware, policy
+
+        where = hardware.resolve(config.model_copy(update={"device": device})).device
+        found = policy.load(run, where)
+        return found.network, found.step
     from drac.session import load_agent  # torch is imported from here on
 
     agent, step = load_agent(run, config, device)
@@ -142,7 +165,7 @@ def _evaluate(
 
     agent, step = read_agent(given.run, config, given.device, "drac evaluate")
     ((name, split),) = splits.items()
-    default = given.run / "evaluations" / f"{name}-seed{counts['seed']}-step{step}.csv"
+    default = kept_in(given.run, "evaluations") / f"{name}-seed{counts['seed']}-step{step}.csv"
     out = given.out or default
     require_free(out, given.out is not None)
     with Progress(console=Console(stderr=True)) as bar:
@@ -151,7 +174,7 @@ def _evaluate(
             agent,
             config.game,
             split,
-            **counts,
+            *(counts[name] for name in ("episodes", "num_envs", "seed")),
             mode=config.mode,
             precision=config.precision,
             on_episode=lambda: bar.advance(task),
@@ -186,7 +209,7 @@ def _robustness(
     from drac import robustness
 
     agent, step = read_agent(given.run, config, given.device, "drac evaluate")
-    out = given.out or given.run / ROBUSTNESS
+    out = given.out or kept_in(given.run, ROBUSTNESS)
     if out.suffix != ".csv":
         raise ConfigError(f"out {str(out)!r} must end in .csv")
     for path in (out, out.with_suffix(".json")):

@@ -1,28 +1,38 @@
-"""Files that are whole or absent, and run folders with one owner."""
+"""Files that are whole or absent, and folders that hold nothing foreign."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
+import itertools
 import os
 import re
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from drac.config import ConfigError
 
-_LOCK_ATTEMPTS = 5
+_TEMPORARY = re.compile(r"\..+\.(?:json|pt|npz)\.[a-z0-9_]{8}")
+"""What `replacing` calls the files of a run before they are complete."""
+OWN_FOLDERS = ("checkpoint", "clips", "evaluations")
+"""Of a run's folder, whose files are written."""
+
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(
+    path: Path, check: Callable[[Path], None] = lambda temporary: None
+) -> Iterator[BinaryIO]:
     """Open a temporary file that takes the name `path` once it is complete and on disk.
 
     Its own `name` may be given to whoever writes to names only.
+
+    Args:
+        path: replaced if it exists.
+        check: called with the complete file under its temporary name; what it raises keeps the
+            file from taking the other.
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(descriptor)
@@ -33,10 +43,42 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o644)  # mkstemp's 0600 would keep colleagues from reading results
+        check(temporary)
         temporary.replace(path)
+        _sync_folder(path.parent)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # of a file system that has become read-only
+            temporary.unlink(missing_ok=True)
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk: a power cut may undo a renaming otherwise."""
+    with contextlib.suppress(OSError):  # some file systems have no such thing
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def remove_temporary(folder: Path) -> list[Path]:
+    """Remove what a killed process left of `replacing` in a folder, which nobody else may use.
+
+    Returns:
+        The files that were removed; none if there is no such folder.
+    """
+    found = [path for path in folder.glob(".*") if _TEMPORARY.fullmatch(path.name)]
+    removed = [path for path in found if path.is_file() and not path.is_symlink()]
+    for path in removed:
+        path.unlink()
+    return removed
+
+
+def unused(path: Path) -> Path:
+    """Return `path`, or the first of `path-2`, `path-3`, ... that does not exist."""
+    candidates = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+    return next(p for p in itertools.chain([path], candidates) if not os.path.lexists(p))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -77,35 +119,27 @@ def require_writable(folder: Path) -> None:
         raise ConfigError(f"{folder} cannot be written: no permission in {existing}")
 
 
-@contextlib.contextmanager
-def owned(folder: Path) -> Iterator[None]:
-    """Make `folder` and hold it for this process alone; the system frees it when we end.
+def require_own(run_dir: Path) -> None:
+    """Check that what a run's folder holds are files and folders of its own, if it exists.
+
+    A symbolic link in a folder that came from elsewhere could have a run append to a file outside,
+    and opening a pipe could wait for ever. The folder itself may be a link.
 
     Raises:
-        ConfigError: if another process holds it, or it cannot be made or written.
+        ConfigError: naming what is neither a file nor a folder.
     """
-    import fcntl
-
-    require_writable(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("a+")
+        for folder in (run_dir, *(run_dir / name for name in OWN_FOLDERS)):
+            if folder.is_dir():
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        _require_plain(entry)
     except OSError as error:
-        raise ConfigError(f"{folder} cannot be written: {error.strerror}") from None
-    with lock:
-        for attempt in range(1, _LOCK_ATTEMPTS + 1):
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError as error:
-                if error.errno not in (errno.EAGAIN, errno.EACCES):
-                    raise
-                if attempt == _LOCK_ATTEMPTS:
-                    lock.seek(0)
-                    holder = lock.read().strip() or "(unknown)"
-                    raise ConfigError(f"{folder} is in use by process {holder}") from None
-            time.sleep(0.05)  # whoever asks whether a run is in use holds the lock for a moment
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
+        raise ConfigError(f"{run_dir} cannot be read: {error.strerror}") from None
+
+
+def _require_plain(entry: os.DirEntry[str]) -> None:
+    if entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False):
+        return
+    kind = "a symbolic link" if entry.is_symlink() else "a pipe or a device"
+    raise ConfigError(f"{entry.path} is {kind}; what is in a run's folder must lie there")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from augmentations import Augmentation, as_float, guards
+from drac.arms import Augment, guarded
 from drac.capture import Captured, Recorder, Tensors, record_cuda_graph
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
 from drac.networks import ActorCritic
 from drac.objectives import Inputs, Objective
 from drac.objectives.drac import DrAC
@@ -19,11 +20,9 @@ from drac.phases import Phases, unmeasured
 from drac.report import UpdateStats
 from drac.rollout import Minibatch, Rollout
 from drac.sampling import autocast
+from drac.steps import FIGURES, GradientSteps, on_device
 
-Augment = Callable[[Tensor, slice], Tensor]
-"""Maps clean images (b, 3, H, W) and their rows in the minibatch to augmented images."""
-
-_GRAD_NORM = tuple(UpdateStats.__dataclass_fields__).index("grad_norm")
+_GRAD_NORM = FIGURES.index("grad_norm")
 _SAMPLES = tuple(field.name for field in fields(Minibatch))
 
 
@@ -52,6 +51,7 @@ class Learner:
 
     Attributes:
         captured: the recorded gradient step; None where steps are not recorded.
+        skipped: gradient steps that the last update left out, as they were not finite.
     """
 
     def __init__(
@@ -74,12 +74,15 @@ class Learner:
             record = record or record_cuda_graph
         self.captured = Captured(self._step_on_tensors, record) if record else None
         self.parameters = list(network.parameters() if parameters is None else parameters)
+        # Where nothing looks at a step before its end, Adam's one kernel is told on the device.
+        self._skips_on_device = config.on_nan == "skip" and (on_cuda or self.captured is not None)
+        self.skipped = 0
         # On CUDA: one kernel for all weights, which keeps its step count on the device.
         self.optimizer = torch.optim.Adam(
             self.parameters,
             lr=config.learning_rate,
             eps=config.adam_eps,
-            fused=on_cuda or None,
+            fused=on_cuda or self._skips_on_device or None,
             capturable=on_cuda,
         )
         self.minibatch_generator = minibatch_generator or torch.Generator().manual_seed(0)
@@ -117,27 +120,45 @@ class Learner:
 
         Raises:
             ConfigError: if the augmentation breaks its contract on its first minibatch.
-            NonFinite: after the first gradient step whose loss or gradient is not finite; the
-                network is spoiled then.
+            NonFinite: for the first gradient step whose loss or gradient is not finite, which on
+                CPU is not taken; on CUDA the network is spoiled then. With `on_nan="skip"`: if no
+                step of the update is finite.
         """
-        steps: list[Tensor] = []
-        num_steps = self.num_steps
         name = arm or (guards.title(augmentation) if augmentation else "")
         using = f"with the augmentation {name!r}" if augmentation else "without augmentation"
-        for _ in range(self.config.epochs):
+        unseen = torch.Generator()
+        unseen.set_state(self.minibatch_generator.get_state())
+        steps = self.steps(self.num_steps, using, self._minibatches(rollout, unseen))
+        for minibatch in self._minibatches(rollout, self.minibatch_generator):
+            augment = self._sampled(augmentation, name, minibatch) if augmentation else None
+            steps.add(self.take_step(minibatch, augment, self._draw(minibatch)), minibatch)
+            on_step()
+        means = steps.means()
+        self.skipped = steps.skipped
+        return UpdateStats(*means)
+
+    def steps(
+        self, number: int, where: str, again: Iterator[Minibatch] | None = None
+    ) -> GradientSteps:
+        """Return what takes the figures of `number` gradient steps; see `GradientSteps`."""
+        return GradientSteps(
+            number,
+            where,
+            skip=self.config.on_nan == "skip",
+            at_once=self.device.type == "cpu",
+            again=again,
+        )
+
+    def _minibatches(self, rollout: Rollout, generator: torch.Generator) -> Iterator[Minibatch]:
+        config = self.config
+        for _ in range(config.epochs):
             minibatches = rollout.minibatches(
-                self.config.minibatches, self.minibatch_generator, self.config.minibatches_of_envs
+                config.minibatches, generator, config.minibatches_of_envs
             )
-            for _ in range(self.config.minibatches):
+            for _ in range(config.minibatches):
                 with self.phases("gather minibatch"):
                     minibatch = next(minibatches)
-                augment = self._sampled(augmentation, name, minibatch) if augmentation else None
-                steps.append(self.take_step(minibatch, augment, self._draw(minibatch)))
-                if self.device.type == "cpu":  # elsewhere looking means waiting: at the end
-                    check_finite(steps, len(steps) - 1, num_steps, using)
-                on_step()
-        check_finite(steps, 0, num_steps, using)
-        return UpdateStats(*mean_of(steps))
+                yield minibatch
 
     def _sampled(self, augmentation: Augmentation, name: str, minibatch: Minibatch) -> Augment:
         """Draw parameters once for the minibatch; apply them to any rows of it."""
@@ -150,7 +171,7 @@ class Learner:
         if any(augmentation is known for known in self._guarded):
             return augment
         self._guarded.append(augmentation)
-        return _guarded(augment, name, params, len(minibatch))
+        return guarded(augment, name, params, len(minibatch))
 
     def _draw(self, minibatch: Minibatch) -> Tensors:
         num_actions = self.network.policy_head.out_features
@@ -219,9 +240,22 @@ class Learner:
             figures = figures + part * weight
         with self.phases("optimizer"):
             norm = nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
+            head, extra = figures[:_GRAD_NORM], figures[_GRAD_NORM:]
+            figures = torch.cat([head, norm.detach().reshape(1), extra])
+            self._step_if_finite(figures)
+        return figures
+
+    def _step_if_finite(self, figures: Tensor) -> None:
+        """Take Adam's step, unless that would spoil the network.
+
+        On CUDA, where nothing waits for figures, every step is taken, or with `on_nan="skip"` the
+        kernel itself leaves it out, as torch's gradient scaler has it do.
+        """
+        if self._skips_on_device:
+            vars(self.optimizer)["found_inf"] = on_device(figures)
+        looks = self.device.type == "cpu" and not self.captured
+        if not (looks and UpdateStats(*figures.tolist()).not_finite()):
             self.optimizer.step()
-        head, extra = figures[:_GRAD_NORM], figures[_GRAD_NORM:]
-        return torch.cat([head, norm.detach().reshape(1), extra])
 
     def _inputs(
         self,
@@ -261,38 +295,3 @@ class Learner:
         self.minibatch_generator.set_state(state["minibatches"])
         self.augmentation_generator.set_state(state["augmentation"])
         self.target_generator.set_state(state["targets"])
-
-
-def _guarded(augment: Augment, name: str, params: Mapping[str, Tensor], size: int) -> Augment:
-    """Return `augment` with its contract checked: for the first minibatch of each augmentation.
-
-    Later ones are not checked, as that would wait for the device. The function returned raises
-    a ConfigError that names the augmentation.
-    """
-
-    def checked(obs: Tensor, rows: slice) -> Tensor:
-        try:
-            guards.check_params(params, size, name)
-            guards.check_input(obs, name)
-            output = augment(obs, rows)
-            guards.check_output(obs, output, name)
-        except guards.Broken as error:
-            raise ConfigError(str(error)) from None
-        return output
-
-    return checked
-
-
-def mean_of(steps: list[Tensor]) -> list[float]:
-    """Return the means of the figures of several gradient steps."""
-    totals = torch.zeros_like(steps[0], dtype=torch.float64)
-    for figures in steps:
-        totals += figures.double()
-    means: list[float] = (totals / len(steps)).tolist()
-    return means
-
-
-def check_finite(steps: list[Tensor], first: int, num_steps: int, using: str) -> None:
-    """Raise NonFinite for the first gradient step, from `first` on, that is not finite."""
-    for number, figures in enumerate(torch.stack(steps[first:]).tolist(), first + 1):
-        UpdateStats(*figures).check_finite(f"{using}, in gradient step {number} of {num_steps}")

@@ -5,17 +5,20 @@ Methods may keep further tables, such as levels.csv.
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
-import os
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drac import files
+from drac import files, lock, reading
 from drac.config import ConfigError
+from drac.counts import shown
+from drac.disk import Appender, Patience
+from drac.events import EventLog
 from drac.report import Report, UpdateStats
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 PROGRESS_COLUMNS = (
     *("step", "update", "arm", "train_return", "train_length", "episodes", "bandit_reward"),
     *UpdateStats.__dataclass_fields__,
-    *("wall_s", "charts/SPS"),
+    *("skipped_steps", "wall_s", "charts/SPS"),
 )
 TIMING_COLUMNS = ("wall_s", "charts/SPS")
 """The columns that differ between two runs of the same command."""
@@ -35,6 +38,7 @@ SPLITS = ("train", "test")
 """What every evaluation plays: the run's training levels, and the full distribution."""
 
 META = "meta.json"
+META_FORMAT = 1
 
 
 class _Table:
@@ -43,35 +47,50 @@ class _Table:
     A file that an earlier version began, with fewer columns, keeps those it has.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str], position: int) -> None:
-        with path.open("ab") as file:
-            file.truncate(position)
+    def __init__(
+        self, path: Path, columns: Sequence[str], position: int, patience: Patience
+    ) -> None:
         self._columns, self._header = columns, _header(path) if position else columns
-        self._file = path.open("a", newline="", encoding="utf-8")
-        self._writer = csv.writer(self._file, lineterminator="\n")
+        self._file = Appender(path, position, patience)
         if position == 0:
             self.append([columns])
 
     def append(self, rows: Iterable[Iterable[Any]]) -> None:
-        """Write rows, whose fields are in the order of `columns`."""
+        """Write rows, whose fields are in the order of `columns`: all of them, or none."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
         for row in rows:
             fields = dict(zip(self._columns, row, strict=True))
-            self._writer.writerow([fields.get(name, "") for name in self._header])
-        self._file.flush()
+            writer.writerow([fields.get(name, "") for name in self._header])
+        self._file.append(text.getvalue().encode("utf-8"))
 
     def position(self) -> int:
-        """Bytes written so far, all of them on disk: a checkpoint is about to rely on it."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        return self._file.tell()
+        """Bytes written so far, all of them on disk."""
+        return self._file.position()
 
     def close(self) -> None:
         self._file.close()
 
 
 def _header(path: Path) -> list[str]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return next(csv.reader(file), [])
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return next(csv.reader(file), [])
+    except (ValueError, csv.Error) as error:
+        raise ConfigError(f"{path} has no header that can be read ({error})") from None
+
+
+def _require_rows(path: Path, position: int) -> None:
+    """Raise ConfigError unless a file has a whole row that ends at a position."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(position - 1, 0))
+            last = file.read(1)
+    except OSError:
+        last = b""
+    if position and last != b"\n":
+        is_behind = "was changed since" if last else "lacks rows that the checkpoint says it had"
+        raise ConfigError(f"{path} {is_behind}; cannot continue (drac train --fresh starts over)")
 
 
 class RunLog:
@@ -83,9 +102,12 @@ class RunLog:
             made; later rows are cut off. None begins new files.
         step: the step to continue from; TensorBoard hides older events beyond it.
         tables: columns of further CSV files, by name, that the run's method keeps.
+        patience: of each write.
 
     Raises:
-        ConfigError: if a file is shorter than its position.
+        ConfigError: if a file is shorter than its position, or has no end of a row there.
+        DiskError: if a write fails for longer than `patience` lasts; whoever continues from the
+            last checkpoint finds the files as they were then.
     """
 
     def __init__(
@@ -94,8 +116,9 @@ class RunLog:
         positions: Mapping[str, int] | None = None,
         step: int = 0,
         tables: Mapping[str, Sequence[str]] | None = None,
+        patience: Patience | None = None,
     ) -> None:
-        positions = positions or {}
+        positions, patience = positions or {}, patience or Patience()
         columns: dict[str, Sequence[str]] = {
             "progress": PROGRESS_COLUMNS,
             "arms": ARM_COLUMNS,
@@ -103,27 +126,20 @@ class RunLog:
             **(tables or {}),
         }
         for name in columns:
-            path, position = run_dir / f"{name}.csv", positions.get(name, 0)
-            if position and (not path.exists() or path.stat().st_size < position):
-                raise ConfigError(
-                    f"{path} lacks rows that the checkpoint says it had; cannot continue"
-                )
+            _require_rows(run_dir / f"{name}.csv", positions.get(name, 0))
         self._tables = {
-            name: _Table(run_dir / f"{name}.csv", header, positions.get(name, 0))
+            name: _Table(run_dir / f"{name}.csv", header, positions.get(name, 0), patience)
             for name, header in columns.items()
         }
-        with warnings.catch_warnings():  # tensorboard's own imports warn of their dependencies
-            warnings.simplefilter("ignore")
-            from torch.utils.tensorboard import SummaryWriter
-        self._events: Any = SummaryWriter(str(run_dir), purge_step=step + 1 if step else None)
+        self._events = EventLog(run_dir, step, patience)
 
     def update(self, report: Report, wall_s: float, sps: float) -> None:
         """Log an update; `wall_s` is the run's time so far, `sps` steps per second of late."""
         blank = ["" if v is None else v for v in (report.train_return, report.train_length)]
         losses = asdict(report.stats)
         head = [report.step, report.update, report.arm, *blank, report.episodes]
-        timing = [round(wall_s, 3), round(sps, 2)]
-        self._tables["progress"].append([[*head, report.bandit_reward, *losses.values(), *timing]])
+        tail = [report.skipped_steps, round(wall_s, 3), round(sps, 2)]
+        self._tables["progress"].append([[*head, report.bandit_reward, *losses.values(), *tail]])
         self._tables["arms"].append(
             [report.update, arm.arm, arm.count, arm.mean, arm.score, int(arm.arm == report.arm)]
             for arm in report.arms
@@ -137,7 +153,7 @@ class RunLog:
         for arm in report.arms:
             for name in ("count", "mean", "score"):
                 scalars[f"bandit/{name}/{arm.arm}"] = getattr(arm, name)
-        self._scalars(scalars, report.step)
+        self._events.scalars(scalars, report.step)
 
     def evaluation(self, step: int, episodes: pd.DataFrame) -> None:
         """Log the episodes of one split, as `drac.evaluate.evaluate` returns them."""
@@ -146,15 +162,11 @@ class RunLog:
         split = episodes["split"].iloc[0]
         mean, length = episodes["return"].mean(), episodes["length"].mean()
         name = "train/eval_return" if split == "train" else f"{split}/return"
-        self._scalars({name: mean, f"{split}/eval_length": length}, step)
+        self._events.scalars({name: mean, f"{split}/eval_length": length}, step)
 
     def rows(self, table: str, rows: Iterable[Iterable[Any]]) -> None:
         """Append rows to one of the tables given at construction."""
         self._tables[table].append(rows)
-
-    def _scalars(self, scalars: Mapping[str, float], step: int) -> None:
-        for name, value in scalars.items():
-            self._events.add_scalar(name, value, step)
 
     def positions(self) -> dict[str, int]:
         """Return the length of every CSV file in bytes, for a checkpoint."""
@@ -169,15 +181,52 @@ class RunLog:
 
 def read_meta(run_dir: Path) -> dict[str, Any]:
     """Return a run's meta.json, empty if absent or damaged."""
+    with contextlib.suppress(OSError):
+        return _known(run_dir)
+    return {}
+
+
+def _known(run_dir: Path) -> dict[str, Any]:
+    """Return the same, but raise OSError if it is there and cannot be read just now."""
     try:
-        meta = json.loads((run_dir / META).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        meta = reading.read_json(run_dir / META)
+    except (FileNotFoundError, ValueError):
         return {}
     return meta if isinstance(meta, dict) else {}
 
 
+SESSIONS = "sessions"
+"""The key of meta.json that holds one entry for each process that worked on the run."""
+
+_SESSIONS_KEPT = 1000
+
+
+def begin_session(run_dir: Path, resumed_from: str | None, step: int) -> list[dict[str, Any]]:
+    """Return meta.json's list of sessions with one more: host, process, when, and from where.
+
+    Args:
+        run_dir: the run's folder.
+        resumed_from: name of the checkpoint; None if the run begins.
+        step: the session begins at.
+    """
+    earlier = read_meta(run_dir).get(SESSIONS)
+    known = earlier if isinstance(earlier, list) else []
+    sessions = [entry for entry in known if isinstance(entry, dict)]
+    owner = lock.this_process()
+    this = {"host": owner.host, "pid": owner.pid, "started": owner.started}
+    return [*sessions, {**this, "resumed_from": resumed_from, "step": step}][-_SESSIONS_KEPT:]
+
+
 def write_meta(run_dir: Path, **facts: Any) -> None:
-    """Add facts to a run's meta.json: versions, machine, wall time."""
-    path = run_dir / META
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"format": 1}
-    files.write_text(path, json.dumps({**known, **facts}, indent=2) + "\n")
+    """Add facts to a run's meta.json: versions, machine, wall time. A damaged one is begun anew.
+
+    Raises:
+        ConfigError: if it is one of a later version.
+    """
+    known = _known(run_dir)
+    version = known.get("format", META_FORMAT)
+    if version != META_FORMAT:
+        path, ours = run_dir / META, f"this version reads format {META_FORMAT}"
+        raise ConfigError(f"{path} has format {shown(version)}; {ours}")
+    text = json.dumps({"format": META_FORMAT, **known, **facts}, indent=2)
+    files.write_text(run_dir / META, text + "\n")

@@ -123,7 +123,7 @@ class MetaLearner(Learner):
         """Take one step of Adam on the convolution's weights.
 
         Raises:
-            NonFinite: if the outer loss or its gradient is not finite.
+            NonFinite: if the outer loss or its gradient is not finite, and may not be skipped.
         """
         order = torch.randperm(len(samples), generator=self.split_generator)
         number = min(max(round(self.config.meta_train_share * len(order)), 1), len(order) - 1)
@@ -138,6 +138,9 @@ class MetaLearner(Learner):
         norm = nn.utils.clip_grad_norm_(self.weights.values(), MAX_GRAD_NORM)
         self.outer_loss = loss.item()
         if not (loss + norm).isfinite():
+            if self.config.on_nan == "skip":
+                self.skipped += 1
+                return
             raise NonFinite("the outer loss of the meta step, or its gradient, is NaN or infinite")
         self.meta_optimizer.step()
         with torch.no_grad():

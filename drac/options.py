@@ -14,6 +14,7 @@ from augmentations import PAPER_ARMS
 from drac.counts import Count
 from drac.fidelity import Fidelity
 from drac.games import GAMES
+from drac.intervals import Interval
 
 _DIFFERS = "; --fidelity sets it"
 
@@ -64,7 +65,9 @@ class Options(BaseModel):
     max_grad_norm: float = Field(0.5, gt=0, description="gradients are clipped to this norm")
     reward_gamma: float = Field(0.99, ge=0, le=1, description="discount of reward normalization")
     reward_clip: float = Field(10.0, gt=0, description="normalized rewards are clipped to +-this")
-    hidden_size: int = Field(256, ge=1, description="width of the layer under the two heads")
+    hidden_size: int = Field(
+        256, ge=1, le=16_384, description="width of the layer under the two heads"
+    )
     residual: Literal["impala", "released"] = Field(
         "impala", description="skip connection of x, or of relu(x)" + _DIFFERS
     )
@@ -181,7 +184,7 @@ class Options(BaseModel):
     )
 
     # rl2-drac
-    rl2_hidden_size: int = Field(32, ge=1, description="of the recurrent policy")
+    rl2_hidden_size: int = Field(32, ge=1, le=4096, description="of the recurrent policy")
     rl2_learning_rate: float = Field(5e-4, gt=0, description="of that policy")
     rl2_entropy_coef: float = Field(0.001, ge=0, description="weight of that policy's entropy")
     rl2_reward_input: Literal["latest", "previous"] = Field(
@@ -204,11 +207,19 @@ class Options(BaseModel):
         0.001, ge=0, description="alpha_i, weight of hiding the order of observations"
     )
     idaac_order_hidden: int = Field(
-        0, ge=0, description="hidden layer of the order classifier; 0: it is linear"
+        0, ge=0, le=4096, description="hidden layer of the order classifier; 0: it is linear"
     )
 
     # Evaluation and saving
     eval_every: Count = Field(500_000, ge=0, description="steps between evaluations; 0: at the end")
     eval_episodes: int = Field(100, ge=1, description="episodes on each split per evaluation")
     eval_envs: int = Field(64, ge=1, le=4096, description="environments used by an evaluation")
-    checkpoint_every: float = Field(10.0, ge=0, description="minutes between checkpoints")
+    checkpoint_every: Interval = Field(
+        10.0, description="between checkpoints: minutes, as 10 or 2.5m, or steps, as 500k-steps"
+    )
+    disk_wait: float = Field(
+        60.0, ge=0, description="minutes to try again while a disk is full or read-only"
+    )
+    on_nan: Literal["stop", "skip"] = Field(
+        "stop", description="stop at a gradient step that is not finite, or count it and go on"
+    )

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 class NonFinite(ArithmeticError):
-    """What a run computed is NaN or infinite. The message is one sentence, fit for the terminal."""
+    """What a run computed is NaN or infinite. The message is one sentence, fit for the terminal.
+
+    Attributes:
+        evidence: numpy arrays by name, for inspection: the minibatch (`obs` (B, 3, H, W) uint8,
+            `actions`, ...), its `losses` and their `loss_names`. Empty if it was no minibatch.
+    """
+
+    def __init__(self, message: str, evidence: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.evidence: Mapping[str, Any] = evidence or {}
 
 
 @dataclass(frozen=True)
@@ -31,16 +42,16 @@ class UpdateStats:
     grad_norm: float
     extra_loss: float = 0.0
 
-    def check_finite(self, where: str) -> None:
-        """Raise NonFinite, naming `where`, if a loss or the gradient is NaN or infinite.
+    def not_finite(self) -> str:
+        """Say which loss, or the gradient, is NaN or infinite; "" if none is.
 
         `approx_kl` and `clip_fraction` are only watched: nothing is learned from them.
         """
         learned = (name for name in vars(self) if name not in ("approx_kl", "clip_fraction"))
         bad = [name for name in learned if not math.isfinite(getattr(self, name))]
-        if bad:
-            are = "is" if len(bad) == 1 else "are"
-            raise NonFinite(f"{', '.join(bad)} {are} NaN or infinite {where}")
+        if not bad:
+            return ""
+        return f"{', '.join(bad)} {'is' if len(bad) == 1 else 'are'} NaN or infinite"
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,7 @@ class Report:
         train_length: mean length of these episodes, in steps.
         episodes: training episodes finished so far.
         stats: the losses.
+        skipped_steps: gradient steps so far that were not finite and left out, `--on-nan skip`.
     """
 
     step: int
@@ -78,3 +90,4 @@ class Report:
     train_length: float | None
     episodes: int
     stats: UpdateStats
+    skipped_steps: int = 0

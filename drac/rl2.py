@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from drac.report import NonFinite
 from ucb import BaseSelector
 from ucb.moments import RunningMoments
 
@@ -212,6 +213,8 @@ class RL2Selector(BaseSelector):
             + self.VALUE_COEF * advantage.square()
             - self.entropy_coef * entropy
         )
+        if not loss.isfinite():
+            raise NonFinite("the loss of the policy that chooses the arm is NaN or infinite")
         self._optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.policy.parameters(), self.MAX_GRAD_NORM)

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
 
-from drac import checkpoint, hardware, logs, methods
+import torch
+
+from drac import checkpoint, hardware, intervals, logs, restoring, steps
+from drac.clock import Stopwatch
 from drac.config import ConfigError, TrainConfig
+from drac.disk import Patience
 from drac.envs import procgen_build
 from drac.evaluate import evaluate
-from drac.games import NUM_ACTIONS, OBS_SHAPE
 from drac.logs import SPLITS, RunLog
-from drac.networks import ActorCritic
-from drac.report import Report
+from drac.networks import ActorCritic, of_method
+from drac.report import NonFinite, Report
 from drac.seeding import stream_seed
+from drac.signals import Interrupted
 from drac.training import Training
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Watcher:
@@ -57,27 +63,69 @@ class TrainResult:
 
 
 class Session:
-    """One process's work on a run: its logs, evaluations and checkpoints."""
+    """One process's work on a run: its logs, evaluations and checkpoints.
 
-    def __init__(self, training: Training, run_dir: Path, watcher: Watcher) -> None:
+    Args:
+        training: at its beginning; the newest checkpoint is restored into it.
+        run_dir: owned by this process.
+        watcher: is told of everything.
+        stopping: whether a signal came; evaluations end then.
+
+    Raises:
+        ConfigError: if checkpoints or logs do not let the run continue; nothing was written.
+        DiskError: here and in all methods, when a write fails for longer than `disk_wait`.
+    """
+
+    def __init__(
+        self,
+        training: Training,
+        run_dir: Path,
+        watcher: Watcher,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.training, self.run_dir, self.watcher = training, run_dir, watcher
         self.config = training.config
-        state = checkpoint.load_newest(run_dir, watcher.message)
-        if state:
-            training.load_state_dict(state["training"])
+        self._stopping = stopping
+        self._patience = Patience(self.config.disk_wait, watcher.message, stopping)
+        limit = restoring.most_bytes(training.network, self.config)
+        state = checkpoint.load_newest(run_dir, watcher.message, self._restore, limit)
+        if not state:
+            restoring.require_new(run_dir)
         self.evaluations: dict[str, float] = state.get("evaluations", {})
         self.evaluated_step: int = state.get("evaluated_step", 0)
         self._wall_before: float = state.get("wall_s", 0.0)
-        self._begun = self._saved_at = self._updated_at = time.monotonic()
-        self._log = RunLog(run_dir, state.get("positions"), training.step, training.levels.table())
+        self._clock = Stopwatch()
+        self._saved_at = self._updated_at = 0.0
+        self._saved_step, self._skipped = training.step, training.skipped_steps
+        positions, tables = state.get("positions"), training.levels.table()
+        self._log = RunLog(run_dir, positions, training.step, tables, self._patience)
+        newest = checkpoint.newest(run_dir)
+        sessions = logs.begin_session(run_dir, newest.name if newest else None, training.step)
         facts = hardware.describe(self.config, procgen_build())
-        logs.write_meta(run_dir, **facts, wall_s=self.wall_s, steps=training.step)
+        self._write_meta(**facts, sessions=sessions)
         watcher.begun(self.config, training.step)
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Restore the training, or raise ConfigError if the checkpoint is of another run."""
+        restoring.require_own(state, self.config)
+        restoring.require_facts(state)
+        try:
+            self.training.load_state_dict(state["training"])
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            what = str(error).partition("\n")[0]
+            raise ConfigError(
+                f"a checkpoint in {self.run_dir} does not fit its config.json ({what})"
+            ) from None
+
+    def _write_meta(self, **facts: Any) -> None:
+        facts |= {"wall_s": round(self.wall_s, 3), "steps": self.training.step}
+        path = self.run_dir / logs.META
+        self._patience(path, lambda: logs.write_meta(self.run_dir, **facts))
 
     @property
     def wall_s(self) -> float:
         """Seconds this run has taken so far, over all its sessions."""
-        return self._wall_before + time.monotonic() - self._begun
+        return self._wall_before + self._clock()
 
     def finished(self) -> bool:
         """Whether all steps are trained and evaluated."""
@@ -86,37 +134,65 @@ class Session:
 
     def log(self, report: Report) -> None:
         """Write an update to the logs and tell the watcher."""
-        now = time.monotonic()
+        now = self._clock()
         sps = self.config.rollout_size / max(now - self._updated_at, 1e-9)
         self._updated_at = now
         self._log.update(report, self.wall_s, sps)
+        if report.skipped_steps > self._skipped:
+            number = report.skipped_steps - self._skipped
+            self.watcher.message(
+                f"update {report.update}: {number} gradient step{'s' * (number > 1)} not finite"
+                f" and skipped, {report.skipped_steps} in all"
+            )
+            self._skipped = report.skipped_steps
         self.watcher.updated(report, sps)
 
     def evaluate_and_save_when_due(self) -> None:
-        """Evaluate every `eval_every` steps, save every `checkpoint_every` minutes.
+        """Evaluate every `eval_every` steps, save as often as `checkpoint_every` says.
 
         Called after every update, and before the first of a session: a signal may have come
         between an update and its evaluation.
+
+        Raises:
+            Interrupted: see `evaluate`.
         """
-        every, step = self.config.eval_every, self.training.step
+        step = self.training.step
         last = self.training.update == self.config.num_updates
-        due = every and step and step // every > (step - self.config.rollout_size) // every
-        if due and not last and self.evaluated_step != step:
+        before = step - self.config.rollout_size
+        to_evaluate = step and not last and self.evaluated_step != step
+        if to_evaluate and _passed(self.config.eval_every, before, step):
             self.evaluate()
-        if time.monotonic() - self._saved_at >= 60 * self.config.checkpoint_every:
+        every = self.config.checkpoint_every
+        due = self._clock() - self._saved_at >= 60 * intervals.minutes(every)
+        if due or _passed(intervals.steps(every), self._saved_step, step):
             self.save()
 
     def evaluate(self) -> None:
-        """Play `eval_episodes` on both splits and log every episode."""
-        for split in SPLITS:
-            self._evaluate(split)
+        """Play `eval_episodes` on both splits and log every episode, of both splits or of none.
+
+        Raises:
+            Interrupted: if a signal came. The state was saved without the evaluation, which the
+                run repeats when it continues.
+        """
+        step = self.training.step
+        try:
+            played = {split: self._evaluate(split) for split in SPLITS}
+        except _Stopped:
+            self.save()
+            raise Interrupted(
+                f"saved at step {step}, whose evaluation is to be repeated; the same command"
+                f" continues"
+            ) from None
+        for split, episodes in played.items():
+            self._log.evaluation(step, episodes)
+            self.evaluations[split] = float(episodes["return"].mean())
         levels = self.training.levels
         for name in levels.table():
-            self._log.rows(name, levels.rows(self.training.step))
-        self.evaluated_step = self.training.step
-        self._updated_at = time.monotonic()
+            self._log.rows(name, levels.rows(step))
+        self.evaluated_step = step
+        self._updated_at = self._clock()
 
-    def _evaluate(self, split: str) -> None:
+    def _evaluate(self, split: str) -> pd.DataFrame:
         config, step = self.config, self.training.step
         played = itertools.count(1)
         episodes = evaluate(
@@ -129,23 +205,29 @@ class Session:
             mode=config.mode,
             precision=config.precision,
             on_episode=lambda: self.watcher.evaluating(split, next(played), config.eval_episodes),
+            on_step=self._stop_if_asked,
         ).assign(split=split)
-        self._log.evaluation(step, episodes)
-        self.evaluations[split] = float(episodes["return"].mean())
-        self.watcher.evaluated(step, split, self.evaluations[split])
+        self.watcher.evaluated(step, split, float(episodes["return"].mean()))
+        return episodes
+
+    def _stop_if_asked(self) -> None:
+        if self._stopping():
+            raise _Stopped
 
     def save(self) -> None:
         """Write a checkpoint from which the run continues exactly."""
         state = {
+            "config": self.config.model_dump(mode="json"),
             "training": self.training.state_dict(),
             "evaluations": self.evaluations,
             "evaluated_step": self.evaluated_step,
             "wall_s": self.wall_s,
             "positions": self._log.positions(),
         }
-        checkpoint.save(self.run_dir, self.training.step, state)
-        logs.write_meta(self.run_dir, wall_s=round(self.wall_s, 3), steps=self.training.step)
-        self._saved_at = time.monotonic()
+        run_dir, step = self.run_dir, self.training.step
+        self._patience(checkpoint.folder(run_dir), lambda: checkpoint.save(run_dir, step, state))
+        self._write_meta()
+        self._saved_at, self._saved_step = self._clock(), step
 
     def finish(self) -> TrainResult:
         """Evaluate the final policy unless that is done, and save."""
@@ -160,6 +242,12 @@ class Session:
             test_return=self.evaluations["test"],
         )
 
+    def report_nan(self, error: NonFinite) -> str:
+        """Save the minibatch of a gradient step that was not finite; say where it is, or ""."""
+        about = {"step": self.training.step, "update": self.training.update + 1}
+        arm = self.training.arm or ""
+        return steps.report(self.run_dir, {**error.evidence, **about, "arm": arm})
+
     def left_behind(self) -> str:
         """Say where the log and the checkpoint are, for the end of an error's sentence."""
         newest = checkpoint.newest(self.run_dir)
@@ -170,6 +258,15 @@ class Session:
         """Close logs and envs."""
         self._log.close()
         self.training.env.close()
+
+
+class _Stopped(Exception):
+    """A signal came during an evaluation."""
+
+
+def _passed(every: int, before: int, now: int) -> bool:
+    """Whether a multiple of `every` lies after `before`, up to `now`; none does of 0."""
+    return every > 0 and now // every > before // every
 
 
 def load_agent(run_dir: Path, config: TrainConfig, device: str = "auto") -> tuple[ActorCritic, int]:
@@ -190,11 +287,15 @@ def load_agent(run_dir: Path, config: TrainConfig, device: str = "auto") -> tupl
     path = checkpoint.newest(run_dir)
     if path is None:
         raise ConfigError(f"{run_dir} has no checkpoint yet")
-    state = checkpoint.load(path, device)["training"]
-    make: Callable[..., ActorCritic] = resolve_name(methods.family(config.method).network)
-    network = make(config, NUM_ACTIONS, OBS_SHAPE).to(device).eval()
+    network = of_method(config).to(device).eval()
+    state = checkpoint.load(path, restoring.most_bytes(network, config))
     try:
-        network.load_state_dict(state["network"])
-    except RuntimeError as error:
+        restoring.require_own(state, config)
+        weights = state["training"]["network"]
+        if not all(isinstance(tensor, torch.Tensor) for tensor in weights.values()):
+            raise TypeError("its network has weights that are no tensors")
+        network.load_state_dict(weights)
+        step: int = int(state["training"]["update"]) * config.rollout_size
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise ConfigError(f"{path} does not fit {run_dir}/config.json: {error}") from None
-    return network, int(state["update"]) * config.rollout_size
+    return network, step

@@ -8,17 +8,22 @@ from pathlib import Path
 
 import numpy as np
 
-from drac import files, hardware, provenance
+from drac import checkpoint, files, hardware, provenance
 from drac.arms import build_augmentations, try_augmentations
 from drac.collect import collect, estimate_returns
 from drac.config import TrainConfig
+from drac.disk import DiskError, Patience
+from drac.fresh import set_aside
+from drac.lock import owned
 from drac.report import ArmStats, NonFinite, Report
 from drac.session import Session, TrainResult, Watcher
 from drac.signals import Interrupted, stop_requested
 from drac.training import Training
 
 
-def train(config: TrainConfig, run_dir: Path | str, watcher: Watcher | None = None) -> TrainResult:
+def train(
+    config: TrainConfig, run_dir: Path | str, watcher: Watcher | None = None, fresh: bool = False
+) -> TrainResult:
     """Train a run, or continue it, in its folder.
 
     A folder that holds the same config with fewer steps is continued from its last checkpoint.
@@ -27,19 +32,28 @@ def train(config: TrainConfig, run_dir: Path | str, watcher: Watcher | None = No
         config: what to train; "auto" is resolved here.
         run_dir: made if needed.
         watcher: is told of everything as it happens.
+        fresh: begin anew; a run that the folder holds keeps all its files in a renamed folder.
 
     Raises:
         ConfigError: before anything is written: the folder holds another config, or cannot be
             written, or the device is absent.
         Interrupted: after a signal; the state was saved and the same call continues.
-        NonFinite: naming the update, if its loss is NaN or infinite; nothing of it is kept.
+        NonFinite: naming the update, if its loss is NaN or infinite; nothing of it is logged, and
+            the minibatch is left in nan_report.npz.
+        DiskError: if the disk was full, or read-only, for longer than `disk_wait`.
     """
     run_dir, watcher = Path(run_dir), watcher or Watcher()
-    config = prepare(config, run_dir)
+    config = prepare(config, run_dir, fresh)
     hardware.use(config)
-    with files.owned(run_dir), stop_requested(watcher.message) as stopping:
-        files.write_text(run_dir / "config.json", config.to_json())
-        session = Session(Training(config), run_dir, watcher)
+    if fresh and (aside := set_aside(run_dir)):
+        watcher.message(f"{run_dir} is now {aside}")
+    with owned(run_dir, watcher.message), stop_requested(watcher.message) as stopping:
+        for folder in (run_dir, checkpoint.folder(run_dir)):
+            files.remove_temporary(folder)
+        patience = Patience(config.disk_wait, watcher.message, stopping)
+        path = run_dir / "config.json"
+        patience(path, lambda: files.write_text(path, config.to_json()))
+        session = Session(Training(config), run_dir, watcher, stopping)
         try:
             if session.finished():
                 watcher.message(f"{run_dir} is complete: {config.steps} steps and both evaluations")
@@ -52,19 +66,25 @@ def train(config: TrainConfig, run_dir: Path | str, watcher: Watcher | None = No
                 session.evaluate_and_save_when_due()
             return session.finish()
         except NonFinite as error:
-            raise NonFinite(f"{error}; {session.left_behind()}") from None
+            saved = session.report_nan(error)
+            raise NonFinite(f"{error}; {saved}{session.left_behind()}", error.evidence) from None
+        except DiskError as error:
+            raise DiskError(f"{error}; {session.left_behind()}") from None
         finally:
             session.close()
 
 
-def prepare(config: TrainConfig, run_dir: Path) -> TrainConfig:
+def prepare(config: TrainConfig, run_dir: Path, fresh: bool = False) -> TrainConfig:
     """Resolve "auto" and check, without writing, that the config may run in the folder.
+
+    With `fresh` it does not matter which run the folder holds.
 
     Raises:
         ConfigError: see `train`.
     """
     files.require_writable(run_dir)
-    if (run_dir / "config.json").exists():
+    files.require_own(run_dir)
+    if (run_dir / "config.json").exists() and not fresh:
         config = config.continue_from(TrainConfig.from_json(run_dir / "config.json"), run_dir)
         provenance.require(config, run_dir)
     made = build_augmentations(config)  # only their classes know which arguments they take
@@ -101,6 +121,7 @@ def iterate(
             augmentation = training.augmentations[training.arm]
             stats = learner.update(training.rollout, augmentation, tick, arm=training.arm)
         training.update += 1
+        training.skipped_steps += learner.skipped
         counts, means = selector.counts(), selector.means()
         returns, lengths = zip(*training.recent, strict=True) if training.recent else ((), ())
         yield Report(
@@ -115,6 +136,7 @@ def iterate(
             train_length=float(np.mean(lengths)) if lengths else None,
             episodes=training.episodes,
             stats=stats,
+            skipped_steps=training.skipped_steps,
         )
 
 
@@ -125,7 +147,8 @@ def _naming(training: Training) -> Iterator[None]:
         yield
     except NonFinite as error:
         which = f"update {training.update + 1}, begun at step {training.step:,},"
-        raise NonFinite(f"{which} failed and is neither logged nor saved: {error}") from None
+        text = f"{which} failed and is neither logged nor saved: {error}"
+        raise NonFinite(text, error.evidence) from None
 
 
 def _ticker(

@@ -81,6 +81,7 @@ class Training:
         self.arm: str | None = None
         self.update = 0
         self.episodes = 0
+        self.skipped_steps = 0
         self.recent: deque[tuple[float, int]] = deque(maxlen=EPISODE_WINDOW)
         self.phases: Phases = unmeasured
 
@@ -120,6 +121,7 @@ class Training:
             "arm": self.arm,
             "update": self.update,
             "episodes": self.episodes,
+            "skipped_steps": self.skipped_steps,
             "recent": [list(episode) for episode in self.recent],
         }
 
@@ -138,6 +140,7 @@ class Training:
         self.env.set_state([tensor.numpy().tobytes() for tensor in state["env"]])
         self.obs = self.env.observe()
         self.arm, self.update, self.episodes = state["arm"], state["update"], state["episodes"]
+        self.skipped_steps = state.get("skipped_steps", 0)  # absent in version 0.1
         self.recent.clear()
         self.recent.extend((value, length) for value, length in state["recent"])
 

@@ -14,7 +14,14 @@ import tyro
 from augmentations.arguments import unknown
 from drac import files, flags
 from drac.config import ConfigError, TrainConfig
-from drac.evaluate_cli import read_agent, read_device, read_run, read_split, require_free
+from drac.evaluate_cli import (
+    kept_in,
+    read_agent,
+    read_device,
+    read_run,
+    read_split,
+    require_free,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -70,7 +77,7 @@ def watch_command(argv: Sequence[str]) -> int:
     if given.out:
         _require_clip(given.out)
     agent, step = read_agent(given.run, config, given.device, "drac watch")
-    out = given.out or given.run / "clips" / f"{name}-seed{seed}-step{step}.mp4"
+    out = given.out or kept_in(given.run, "clips") / f"{name}-seed{seed}-step{step}.mp4"
     for path in (out, out.with_suffix(".json")):
         require_free(path, given.out is not None)
     return _film(agent, config, step, name, split, episodes, seed, out)

@@ -18,8 +18,9 @@ from benchmark import cli, run_cli
 from benchmark.engines import local
 from benchmark.store import Store, validate
 from benchmark.suites import RunSpec
-from drac import best, files, methods
+from drac import best, lock, methods
 from drac.config import TrainConfig
+from drac.logs import read_meta
 
 DRAC_BENCH = str(Path(sys.executable).with_name("drac-bench"))
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # others test on these cores too
@@ -156,6 +157,7 @@ OTHER: dict[str, Any] = {
     "ucb_exploration": 0.7, "ucb_window": 3, "ucb_initial": "try-each-once",
     "ucb_reward": "standardized", "bandit_reward_rows": "rollout", "eval_every": 1000,
     "eval_episodes": 7, "eval_envs": 3, "checkpoint_every": 2.5, "augmentation": "rotate",
+    "disk_wait": 5.0, "on_nan": "skip",
     "best_from": str(best.PUBLISHED), "meta_conv": "learned", "meta_inner_lr": 0.1,
     "meta_learning_rate": 0.1, "meta_train_share": 0.5, "bottleneck_coef": 0.1,
     "latent_samples": 3, "sni_lambda": 0.2, "mix_alpha": 0.3, "eval_filters": 2,
@@ -263,7 +265,7 @@ def test_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         lines = (half / name).read_text().splitlines(keepends=True)
         (half / name).write_text("".join(lines[: 1 + len(lines) // 2]))
     Store(results).add_to_plan("exp", [RunSpec("exp", "ppo", "maze", k) for k in range(9)])
-    with files.owned(half):
+    with lock.owned(half):
         assert cli.main(["status"]) == 0
         overview = capsys.readouterr().out
         assert cli.main(["status", "--experiment", "exp"]) == 0
@@ -326,14 +328,14 @@ def test_what_another_process_has_begun_is_left_to_it(
 ) -> None:
     fake_training(monkeypatch, "raise SystemExit(1)")
     run_dir = tmp_path / "results/runs/default/ppo/coinrun/seed0"
-    with files.owned(run_dir):
+    with lock.owned(run_dir):
         assert cli.main(["run", *ONE, *SMALL]) == 0
     assert "0 complete, 1 in the hands of another process" in capsys.readouterr().out
 
 
 def test_a_run_that_another_process_took_meanwhile_is_no_failure(tmp_path: Path) -> None:
     store, spec = Store(tmp_path), RunSpec("e", "ppo", "maze", 0)
-    with files.owned(store.run_dir(spec)):
+    with lock.owned(store.run_dir(spec)):
         assert run_cli._outcome(store, spec, 2).startswith("left to another process")
     assert run_cli._outcome(store, spec, 2).startswith("FAILED (exit status 2")
 
@@ -437,5 +439,6 @@ def test_ctrl_c_stops_a_sweep_that_has_saved_its_runs_and_leaves_nobody(tmp_path
     assert "stopping: what runs saves its state first" in out
     assert out.endswith("stopped; the same command continues\n")
     assert list((run_dir / "checkpoint").iterdir())
+    (session,) = read_meta(run_dir)["sessions"]
     with pytest.raises(ProcessLookupError):
-        os.kill(int((run_dir / ".lock").read_text()), 0)  # the child's process id
+        os.kill(session["pid"], 0)  # the child

@@ -22,9 +22,10 @@ from benchmark.run_files import (
 )
 from benchmark.store import Store, settings, validate
 from benchmark.suites import RunSpec
-from drac import files
+from drac import lock
 from drac.config import ConfigError, TrainConfig
 from drac.files import check_name
+from drac.fresh import set_aside
 from drac.logs import EVAL_COLUMNS
 
 
@@ -359,6 +360,21 @@ def test_progress_of_a_run(run_dir: Path, tmp_path: Path) -> None:
 def test_a_folder_is_in_use_while_somebody_owns_it(tmp_path: Path) -> None:
     run_dir = write_run(tmp_path, "ucb-drac", arms=ARMS)
     assert not in_use(run_dir)
-    with files.owned(run_dir):
+    with lock.owned(run_dir):
         assert in_use(run_dir)
     assert not in_use(run_dir)
+
+
+def test_a_run_that_was_set_aside_is_none(tmp_path: Path) -> None:
+    """`drac train --fresh` renames the folder; its scores must not count as one more seed."""
+    run_dir = write_run(tmp_path, "ucb-drac", arms=ARMS)
+    store = Store(tmp_path)
+    specs = store.specs("exp")
+    aside = set_aside(run_dir)
+    assert aside is not None
+    assert aside.is_dir()
+    assert store.specs("exp") == []
+    assert store.experiments() == []
+    write_run(tmp_path, "ucb-drac", arms=ARMS)
+    assert store.specs("exp") == specs
+    assert len(store.load(store.specs("exp"))) == 1

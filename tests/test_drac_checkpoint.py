@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -74,11 +75,14 @@ def test_a_failed_save_leaves_the_old_ones(tmp_path: Path, monkeypatch: pytest.M
     for step in (1, 2):
         checkpoint.save(tmp_path, step, {"step": step})
 
-    def fail(state: object, file: io.BufferedWriter) -> None:
-        file.write(b"half")
-        raise OSError(28, "No space left on device")
+    class Full(io.BytesIO):
+        """A file on a disk that fills up half-way."""
 
-    monkeypatch.setattr(torch, "save", fail)
+        def write(self, content: Any) -> int:
+            super().write(content[: len(content) // 2])
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "open", lambda path, mode: Full())
     with pytest.raises(OSError, match="No space"):
         checkpoint.save(tmp_path, 3, {"step": 3})
     names = sorted(path.name for path in checkpoint.folder(tmp_path).iterdir())
@@ -92,8 +96,8 @@ def test_one_that_cannot_be_read_back_does_not_replace_any(
         checkpoint.save(tmp_path, step, {"step": step})
     with pytest.raises(ConfigError, match="more than data"):
         checkpoint.save(tmp_path, 4, {"object": Evil(tmp_path / "evil")})
-    monkeypatch.setattr(torch, "save", lambda state, file: file.write(b"PK\3\4 torn"))
-    with pytest.raises(ConfigError, match="cannot be read"):
+    monkeypatch.setattr(os, "fsync", lambda descriptor: os.truncate(descriptor, 100))
+    with pytest.raises(OSError, match="read back otherwise"):
         checkpoint.save(tmp_path, 3, {"step": 3})
     newest = checkpoint.newest(tmp_path)
     assert newest is not None
@@ -104,9 +108,10 @@ def test_one_that_cannot_be_read_back_does_not_replace_any(
 @pytest.mark.parametrize("legacy", [False, True])
 def test_no_code_of_a_file_is_executed(tmp_path: Path, legacy: bool) -> None:
     path, evil = tmp_path / "a.pt", tmp_path / "evil"
-    content = {"format": checkpoint.FORMAT, "training": Evil(evil)}
+    content = {"format": 1, "training": Evil(evil)}
     torch.save(content, path, _use_new_zipfile_serialization=not legacy)
-    with pytest.raises(ConfigError, match="holds more than data"):
+    message = "cannot be read as a checkpoint" if legacy else "holds more than data"
+    with pytest.raises(ConfigError, match=message):
         checkpoint.load(path)
     path.write_bytes(pickle.dumps(content))
     with pytest.raises(ConfigError, match=r"a\.pt"):
@@ -115,12 +120,19 @@ def test_no_code_of_a_file_is_executed(tmp_path: Path, legacy: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [{"format": 2}, {"a": 1}, [1], 5, None, "format", torch.zeros(2)], ids=repr
+    "content", [{"format": 3}, {"a": 1}, [1], 5, None, "format", torch.zeros(2)], ids=repr
 )
 def test_another_format_is_refused(tmp_path: Path, content: object) -> None:
     torch.save(content, tmp_path / "a.pt")
-    with pytest.raises(ConfigError, match=r"a\.pt has format .*; this version reads format 1"):
+    expected = "reads formats 1 and 2" if isinstance(content, dict) else "no state of a run"
+    with pytest.raises(ConfigError, match=rf"a\.pt .*{expected}"):
         checkpoint.load(tmp_path / "a.pt")
+
+
+def test_format_1_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "step_000000000007.pt"
+    torch.save({"format": 1, **STATE}, path)
+    assert equal(checkpoint.load(path), STATE)
 
 
 def test_missing_empty_and_foreign_files_are_refused(tmp_path: Path) -> None:
@@ -145,26 +157,64 @@ def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_a_damaged_file_is_refused_or_read(tmp_path: Path) -> None:
+def test_a_file_of_format_1_that_is_damaged_is_refused_or_read(tmp_path: Path) -> None:
+    """It has no checksum of its own, but those of its zip archive."""
     rng = random.Random(0)
     path = tmp_path / "a.pt"
-    contents = []
-    for legacy in (False, True):
-        buffer = io.BytesIO()
-        state = {"format": checkpoint.FORMAT, **STATE}
-        torch.save(state, buffer, _use_new_zipfile_serialization=not legacy)
-        contents.append(buffer.getvalue())
-    contents.append(pickle.dumps({"format": 1, "a": [1, {"x": 2.0}]}, 2))
-    for content in contents:
-        for _ in range(60):
-            damaged = bytearray(content)
-            for _ in range(3):
-                damaged[rng.randrange(min(1000, len(damaged)))] = rng.randrange(256)
-            path.write_bytes(damaged)
-            try:
-                checkpoint.load(path)
-            except ConfigError:
-                continue
+    buffer = io.BytesIO()
+    torch.save({"format": 1, **STATE}, buffer)
+    refused = 0
+    for _ in range(100):
+        damaged = bytearray(buffer.getvalue())
+        for _ in range(3):
+            damaged[rng.randrange(min(1000, len(damaged)))] = rng.randrange(256)
+        path.write_bytes(damaged)
+        with contextlib.suppress(ConfigError):
+            checkpoint.load(path)
+            continue
+        refused += 1
+    assert refused > 50
+
+
+def test_a_step_that_is_not_the_name_s_is_refused(tmp_path: Path) -> None:
+    path = checkpoint.save(tmp_path, 64, {"a": 1})
+    other = path.rename(path.with_name("step_000000000128.pt"))
+    with pytest.raises(ConfigError, match="named for another step than it holds, 64"):
+        checkpoint.load(other)
+
+
+def test_a_file_larger_than_the_run_can_need_is_not_read(tmp_path: Path) -> None:
+    path = checkpoint.save(tmp_path, 64, STATE)
+    size = path.stat().st_size
+    assert equal(checkpoint.load(path, max_bytes=size), STATE)
+    with pytest.raises(ConfigError, match=f"more than the {size - 1:,} allowed"):
+        checkpoint.load(path, max_bytes=size - 1)
+
+
+def test_what_cannot_be_restored_is_set_aside_too(tmp_path: Path) -> None:
+    for step in (1, 2, 3):
+        checkpoint.save(tmp_path, step, {"step": step})
+    said: list[str] = []
+
+    def restore(state: dict[str, Any]) -> None:
+        if state["step"] != 2:
+            raise ConfigError("of another run")
+
+    assert checkpoint.load_newest(tmp_path, said.append, restore) == {"step": 2}
+    names = sorted(path.name for path in checkpoint.folder(tmp_path).iterdir())
+    assert names == ["step_000000000002.pt", "step_000000000003.damaged"]
+    assert "step_000000000003.pt is damaged and was set aside" in said[0]
+    checkpoint.save(tmp_path, 3, {"step": 3})
+    checkpoint.load_newest(tmp_path, said.append, restore)
+    names = sorted(path.name for path in checkpoint.folder(tmp_path).iterdir())
+    assert names[1:] == ["step_000000000003.damaged", "step_000000000003.damaged-2"]
+
+    def nothing_fits(state: dict[str, Any]) -> None:
+        raise ConfigError("of another run")
+
+    with pytest.raises(ConfigError, match=r"of another run; drac train --fresh starts over"):
+        checkpoint.load_newest(tmp_path, said.append, nothing_fits)
+    assert checkpoint.newest(tmp_path) is not None
 
 
 def test_a_full_disk_is_an_os_error_and_leaves_the_old_checkpoint(

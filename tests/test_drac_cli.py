@@ -245,7 +245,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[TrainConfig, Path]]:
 
     calls: list[tuple[TrainConfig, Path]] = []
 
-    def train(config: TrainConfig, run_dir: Path, watcher: object) -> drac.train.TrainResult:
+    def train(
+        config: TrainConfig, run_dir: Path, watcher: object, fresh: bool
+    ) -> drac.train.TrainResult:
         calls.append((config, run_dir))
         return drac.train.TrainResult(run_dir, 64, 1.0, 2.0)
 

@@ -20,7 +20,7 @@ from benchmark.speed_worker.arithmetic import flop, matmul_rates
 from benchmark.speed_worker.others import Others
 from benchmark.speed_worker.work import InTurn, play, shorter, take_steps, training_of, warm_up
 from benchmark.training_speed.report import Cell, Machine, Task
-from drac import checkpoint, hardware, methods
+from drac import checkpoint, hardware, intervals, methods
 from drac.config import TrainConfig, build
 from drac.evaluate import evaluate
 from drac.logs import SPLITS
@@ -97,10 +97,14 @@ def _shares(
 ) -> dict[str, float]:
     """Return the seconds of evaluations and checkpoints that fall to one update."""
     evaluations = config.rollout_size / config.eval_every if config.eval_every else 0.0
-    minutes = config.checkpoint_every or update_s / 60  # 0: after every update
+    if steps := intervals.steps(config.checkpoint_every):
+        checkpoints = config.rollout_size / steps
+    else:
+        minutes = intervals.minutes(config.checkpoint_every) or update_s / 60  # 0: every update
+        checkpoints = update_s / (60 * minutes)
     return {
         "evaluate": (evaluate_s or 0.0) * evaluations,
-        "checkpoint": (checkpoint_s or 0.0) * update_s / (60 * minutes),
+        "checkpoint": (checkpoint_s or 0.0) * checkpoints,
     }
 
 

@@ -1,0 +1,135 @@
+"""Writes that wait for room: a full disk costs a run time, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+Written = TypeVar("Written")
+
+TEMPORARY = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+"""No space, no quota, read-only, and the errors of a device or a network in trouble."""
+
+INTERVAL_S = 60
+"""Between two attempts."""
+
+
+class DiskError(OSError):
+    """A write that could not be done. The message is one sentence, fit for the terminal."""
+
+
+class Patience:
+    """Repeats a write that fails because of the disk, once a minute for a while.
+
+    Args:
+        minutes: how long; 0 gives up at once.
+        notify: told in one sentence before each wait.
+        stopping: whether to give up now: a signal came.
+    """
+
+    def __init__(
+        self,
+        minutes: float = 0.0,
+        notify: Callable[[str], None] = lambda text: None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._minutes, self._notify, self._stopping = minutes, notify, stopping
+
+    def __call__(self, what: Path, write: Callable[[], Written]) -> Written:
+        """Return what `write` returns, in the end.
+
+        Args:
+            what: is written, for messages.
+            write: may be called again after it has failed.
+
+        Raises:
+            DiskError: when patience is over.
+        """
+        waited = 0.0
+        while True:
+            try:
+                result = write()
+            except OSError as error:
+                if error.errno not in TEMPORARY:
+                    raise
+                waited += self._wait(what, error.strerror or str(error), waited)
+                continue
+            if waited:
+                self._tell(f"{what} could be written again")
+            return result
+
+    def _wait(self, what: Path, why: str, waited: float) -> float:
+        """Wait until the next attempt is due; return the seconds that it took."""
+        left = 60 * self._minutes - waited
+        if left <= 0 or self._stopping():
+            tried = f" (tried for {waited / 60:g} minutes)" if waited else ""
+            raise DiskError(f"{what} cannot be written: {why}{tried}")
+        self._tell(
+            f"{what} cannot be written: {why}; trying again in a minute, for"
+            f" {left / 60:g} more minutes"
+        )
+        seconds = 0
+        while seconds < min(INTERVAL_S, left) and not self._stopping():
+            sleep(1)
+            seconds += 1
+        return float(max(seconds, 1))
+
+    def _tell(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # what we say may go to the same disk
+            self._notify(text)
+
+
+sleep = time.sleep
+
+
+class Appender:
+    """A file that grows by pieces, each of which is there as a whole or not at all.
+
+    Args:
+        path: made if needed, and cut back to `position`.
+        position: bytes.
+        patience: of each write.
+    """
+
+    def __init__(self, path: Path, position: int, patience: Patience) -> None:
+        self._path, self._position, self._patience = path, position, patience
+        self._descriptor = patience(path, self._open)
+
+    def _open(self) -> int:
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            os.ftruncate(descriptor, self._position)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def append(self, content: bytes) -> None:
+        """Write a piece at the end."""
+        self._patience(self._path, lambda: self._append(content))
+
+    def _append(self, content: bytes) -> None:
+        done = 0
+        try:
+            os.lseek(self._descriptor, self._position, os.SEEK_SET)
+            while done < len(content):
+                done += os.write(self._descriptor, content[done:])
+        except OSError:
+            with contextlib.suppress(OSError):  # else the next piece is written over the rest
+                os.ftruncate(self._descriptor, self._position)
+            raise
+        self._position += len(content)
+
+    def position(self) -> int:
+        """Bytes written so far, all of them on disk: a checkpoint is about to rely on it."""
+        self._patience(self._path, lambda: os.fsync(self._descriptor))
+        return self._position
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
