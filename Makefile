@@ -29,7 +29,7 @@ fi
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fuzz test-faults check clean
+.PHONY: help demo test test-fuzz test-faults check browser clean
 .DELETE_ON_ERROR:
 
 help:
@@ -38,6 +38,7 @@ help:
 	@echo "make test-fuzz    100,000 damaged and hostile files to everything that reads some"
 	@echo "make test-faults  100 kills of runs, which must end as if there had been none"
 	@echo "make check   ruff, the formatter and mypy"
+	@echo "make browser installs Chromium from Debian's packages, for the browser test of the report"
 	@echo "make clean   remove .venv, caches and build outputs; results/ stays"
 	@echo
 	@echo "The first call sets up .venv; PYTHON=/path/to/python says from which Python (3.10-3.12)."
@@ -80,6 +81,14 @@ $(STAMP):
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		-c constraints.txt -e '.[dev]' || exit 1; \
 	touch $@
+
+# Playwright, which the set-up installs, drives the system's browser and brings none of its own.
+browser:
+	@for name in chromium chromium-browser google-chrome; do \
+		command -v $$name >/dev/null && exit; \
+	done; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null
 
 clean:
 	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

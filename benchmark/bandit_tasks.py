@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,16 @@ from benchmark.table import Table
 from drac.seeding import seed_sequence, stream_seed
 from ucb import ArmSelector, DiscountedUCB, SlidingWindowUCB, ThompsonSampling, UniformArm
 
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from drac.rl2 import RecurrentPolicy
+
 NUM_ARMS = 4
 TRAINING_TASKS = 2000
 NEW_TASKS = 200
+TRAINED, UNTRAINED = "rl2, trained on 2,000 tasks", "rl2, untrained"
 _NAMES = tuple(f"arm {number}" for number in range(NUM_ARMS))
 
 _BANDITS: dict[str, Callable[[np.random.Generator], ArmSelector]] = {
@@ -29,8 +37,9 @@ _BANDITS: dict[str, Callable[[np.random.Generator], ArmSelector]] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """Regret of one player: mean over the new tasks, and its standard error."""
+    """Regret of one player with one seed: mean over the new tasks, and its standard error."""
 
+    seed: int
     player: str
     regret: float
     error: float
@@ -38,36 +47,54 @@ class Outcome:
 
 def compare(
     seed: int, on_progress: Callable[[float], None] = lambda share: None, **settings: Any
-) -> tuple[dict[str, Any], list[Outcome]]:
-    """Train RL^2 on 2,000 tasks; return its settings, and everybody's regret on 200 new ones.
+) -> list[Outcome]:
+    """Train RL^2 on 2,000 tasks; return everybody's regret on the same 200 new ones.
 
     Args:
         seed: of tasks, rewards, weights and players.
         on_progress: called with the share of the training that is done.
         settings: of `drac.rl2_meta.MetaSettings`, where they differ from the defaults.
     """
-    import torch
-
     from drac import rl2_meta
-    from drac.rl2 import RecurrentPolicy
-
-    def generator(name: str) -> torch.Generator:
-        return torch.Generator().manual_seed(stream_seed(seed, "tasks", name))
 
     meta = rl2_meta.MetaSettings(**settings)
-    policy = RecurrentPolicy(NUM_ARMS, 32, generator("weights"))
-    training = rl2_meta.draw_tasks(TRAINING_TASKS, NUM_ARMS, generator("training"))
-    new = rl2_meta.draw_tasks(NEW_TASKS, NUM_ARMS, generator("new"))
-    untrained = rl2_meta.regret(policy, new, meta.pulls, generator("untrained"))
-    rl2_meta.meta_train(policy, training, generator("meta"), meta, on_progress)
-    trained = rl2_meta.regret(policy, new, meta.pulls, generator("trained"))
-    outcomes = [_outcome("rl2, trained on 2,000 tasks", trained.numpy())]
-    outcomes.append(_outcome("rl2, untrained", untrained.numpy()))
+    policy, training = _untrained(seed), _tasks(seed, "training", TRAINING_TASKS)
+    rl2_meta.meta_train(policy, training, _generator(seed, "meta"), meta, on_progress)
+    new = _tasks(seed, "new", NEW_TASKS)
+    regrets = rl2_meta.regret(policy, new, meta.pulls, _generator(seed, "trained"))
+    return [_outcome(seed, TRAINED, regrets.numpy()), *others(seed, meta.pulls)]
+
+
+def others(seed: int, pulls: int) -> list[Outcome]:
+    """Return the regret of everybody who needs no training, on that seed's new tasks."""
+    from drac import rl2_meta
+
+    new = _tasks(seed, "new", NEW_TASKS)
+    regrets = rl2_meta.regret(_untrained(seed), new, pulls, _generator(seed, "untrained"))
+    outcomes = [_outcome(seed, UNTRAINED, regrets.numpy())]
     for name, make in _BANDITS.items():
         random = np.random.default_rng(seed_sequence(seed, "tasks", name))
-        regrets = [_play(make(random), task, meta.pulls, random) for task in new.numpy()]
-        outcomes.append(_outcome(name, np.array(regrets)))
-    return asdict(meta), outcomes
+        lost = [_play(make(random), task, pulls, random) for task in new.numpy()]
+        outcomes.append(_outcome(seed, name, np.array(lost)))
+    return outcomes
+
+
+def _generator(seed: int, name: str) -> torch.Generator:
+    import torch
+
+    return torch.Generator().manual_seed(stream_seed(seed, "tasks", name))
+
+
+def _untrained(seed: int) -> RecurrentPolicy:
+    from drac.rl2 import RecurrentPolicy
+
+    return RecurrentPolicy(NUM_ARMS, 32, _generator(seed, "weights"))
+
+
+def _tasks(seed: int, name: str, number: int) -> Tensor:
+    from drac import rl2_meta
+
+    return rl2_meta.draw_tasks(number, NUM_ARMS, _generator(seed, name))
 
 
 def _play(
@@ -82,22 +109,28 @@ def _play(
     return lost
 
 
-def _outcome(player: str, regrets: np.ndarray[Any, Any]) -> Outcome:
+def _outcome(seed: int, player: str, regrets: np.ndarray[Any, Any]) -> Outcome:
     error = float(regrets.std(ddof=1) / len(regrets) ** 0.5)
-    return Outcome(player, round(float(regrets.mean()), 4), round(error, 4))
+    return Outcome(seed, player, round(float(regrets.mean()), 4), round(error, 4))
 
 
-def table(settings: dict[str, Any], outcomes: list[Outcome]) -> Table:
-    """Return the table that is printed."""
-    uniform = next(o.regret for o in outcomes if o.player == "uniform")
-    cells = [
-        {
-            "player": o.player,
-            "regret": f"{o.regret:.2f} ± {o.error:.2f}",
-            "of uniform play's": f"{o.regret / uniform:.0%}",
-        }
-        for o in outcomes
-    ]
+def shares(outcomes: Sequence[Outcome], player: str) -> list[float]:
+    """Return the player's regret over that of uniform play, one number a seed."""
+    uniform = {o.seed: o.regret for o in outcomes if o.player == "uniform"}
+    return [o.regret / uniform[o.seed] for o in outcomes if o.player == player]
+
+
+def table(outcomes: Sequence[Outcome], settings: dict[str, Any]) -> Table:
+    """Return the table that is printed: regret with every seed, and over uniform play's."""
+    cells = []
+    for player in dict.fromkeys(o.player for o in outcomes):
+        regrets = {f"seed {o.seed}": f"{o.regret:.2f}" for o in outcomes if o.player == player}
+        of_uniform = shares(outcomes, player)
+        median, worst = np.median(of_uniform), max(of_uniform)
+        cells.append(
+            {"player": player, **regrets, "of uniform's": f"{median:.0%}", "worst": f"{worst:.0%}"}
+        )
+    errors = [o.error for o in outcomes]
     return Table(
         name="rl2-tasks",
         title=f"Regret on {NEW_TASKS} new bandit tasks",
@@ -106,12 +139,20 @@ def table(settings: dict[str, Any], outcomes: list[Outcome]) -> Table:
         notes=(
             (
                 f"tasks: {NUM_ARMS} arms that pay 1 with probabilities uniform in [0, 1],"
-                f" {settings['pulls']} pulls; mean ± standard error over the tasks"
+                f" {settings['pulls']} pulls; regret is the mean over the tasks, with a standard"
+                f" error of {min(errors):.2f} to {max(errors):.2f}"
             ),
+            "of uniform's: regret over that of uniform play, median and worst of the seeds",
             (
-                f"rl2 was trained on {TRAINING_TASKS:,} other tasks, {settings['passes']} times"
-                " each with new payments; on the new ones its weights stay as they are"
+                f"rl2 was trained on {TRAINING_TASKS:,} other tasks, each played once; on the new"
+                " ones its weights stay as they are"
             ),
             "ucb: the paper's constants, meant for small differences; ucb1: c = sqrt 2, no window",
         ),
     )
+
+
+def as_json(outcomes: Sequence[Outcome], settings: dict[str, Any]) -> str:
+    """Return settings and outcomes as JSON, one line an outcome."""
+    lines = ",\n".join(f"    {json.dumps(asdict(o))}" for o in outcomes)
+    return f'{{\n  "settings": {json.dumps(settings)},\n  "outcomes": [\n{lines}\n  ]\n}}\n'

@@ -62,7 +62,8 @@ class Curve:
 
 CURVES = {
     "constant": Curve("0.30 throughout", lambda share: np.full_like(share, 0.3)),
-    "rising": Curve("from 0 to 3, whatever the arm", lambda share: 3 * share),
+    # 3 (1 - exp(-5 s)): steep at first, as returns are, by about the gap while all arms are tried.
+    "rising": Curve("from 0 to 3, fast at first", lambda share: -3 * np.expm1(-5 * share)),
     "switching": Curve("0.30; another best arm in each third", lambda s: np.full_like(s, 0.3), 3),
 }
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -14,12 +14,15 @@ from augmentations.arguments import unknown
 from drac import files, flags
 from drac.config import ConfigError
 
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
 HELP = """Simulate every selector on constant, rising and switching return curves, 1,525 pulls of 8
 arms as in a run of 25M steps: regret, and how often each arm was pulled. Print a table and write
 bandits.csv, bandits.json and bandits.png. Seconds; rl2 takes nearly all of them.
 
 With --tasks, train RL^2 over 2,000 short bandit tasks instead, and compare its regret on 200 new
-ones with that of uniform play and of bandits; write rl2-tasks.json. About a minute.
+ones with that of uniform play and of bandits; write rl2-tasks.json. Half a minute a seed.
 
 example: drac-bench bandits --seeds 0-19 --out results/bandits"""
 
@@ -29,7 +32,7 @@ class BanditsFlags:
     """Flags of `drac-bench bandits`."""
 
     seeds: Annotated[tuple[str, ...], tyro.conf.arg(metavar="A-B")] = ("0-4",)
-    """one run of each selector and curve for each; with --tasks the first counts"""
+    """one run of each selector and curve for each; with --tasks one training for each"""
     selectors: tuple[str, ...] = ()
     """which to compare, e.g. ucb thompson "ucb, both" (default: all)"""
     curves: tuple[str, ...] = ()
@@ -40,6 +43,8 @@ class BanditsFlags:
     """processes side by side; the numbers are the same"""
     out: Path = Path("results/bandits")
     """folder for the files; those of an earlier call are replaced"""
+    picture: Path | None = None
+    """where the picture goes (default: bandits.png in --out)"""
     tasks: bool = False
     """compare on many short tasks, for which RL^2 is trained"""
 
@@ -63,8 +68,12 @@ def bandits_command(argv: Sequence[str]) -> int:
     pulls = flags.whole_number("pulls", given.pulls, at_least=2)
     workers = flags.whole_number("workers", given.workers, at_least=1)
     files.require_writable(given.out)
+    if given.picture is not None:
+        if given.picture.suffix not in (".png", ".pdf", ".svg"):
+            raise ConfigError(f"{given.picture} must end in .png, .pdf, .svg")
+        files.require_writable(given.picture.parent)
     if given.tasks:
-        return _tasks(given, seeds[0])
+        return _tasks(given, seeds)
     return _report(given, seeds, pulls, workers)
 
 
@@ -87,25 +96,33 @@ def _report(given: BanditsFlags, seeds: Sequence[int], pulls: int, workers: int)
     given.out.mkdir(parents=True, exist_ok=True)
     files.write_text(given.out / "bandits.csv", bandits_table.frame(runs).to_csv(index=False))
     files.write_text(given.out / "bandits.json", bandits_table.as_json(runs))
-    bandits_plot.draw(runs, given.out / "bandits.png")
-    print(f"written to {given.out}: bandits.csv, bandits.json, bandits.png")
+    picture = given.picture or given.out / "bandits.png"
+    bandits_plot.draw(runs, picture)
+    print(f"written to {given.out}: bandits.csv, bandits.json; the picture to {picture}")
     return 0
 
 
-def _tasks(given: BanditsFlags, seed: int) -> int:
+def _tasks(given: BanditsFlags, seeds: Sequence[int]) -> int:
+    import torch
     from rich.console import Console
     from rich.progress import Progress
 
     from benchmark import bandit_tasks
+    from drac.rl2_meta import MetaSettings
 
+    torch.set_num_threads(1)  # matrices of 100 x 32
+    settings = asdict(MetaSettings())
+    outcomes: list[bandit_tasks.Outcome] = []
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("training RL^2 over 2,000 tasks", total=1.0)
-        settings, outcomes = bandit_tasks.compare(
-            seed, lambda share: bar.update(task, completed=share)
-        )
-    print(bandit_tasks.table(settings, outcomes).markdown())
+        for seed in seeds:
+            task = bar.add_task(f"training RL^2 over 2,000 tasks, seed {seed}", total=1.0)
+            outcomes += bandit_tasks.compare(seed, partial(_show, bar, task))
+    print(bandit_tasks.table(outcomes, settings).markdown())
     given.out.mkdir(parents=True, exist_ok=True)
-    content = {"seed": seed, "settings": settings, "outcomes": [asdict(o) for o in outcomes]}
-    files.write_text(given.out / "rl2-tasks.json", json.dumps(content, indent=2) + "\n")
+    files.write_text(given.out / "rl2-tasks.json", bandit_tasks.as_json(outcomes, settings))
     print(f"written to {given.out}: rl2-tasks.json")
     return 0
+
+
+def _show(bar: Progress, task: TaskID, share: float) -> None:
+    bar.update(task, completed=share)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmark.bandits import CURVES, EVERY, SELECTORS, Run
+from benchmark.bandits import ARMS, CURVES, EVERY, GAP, LOCKED, SELECTORS, Run
 from drac import files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _LOOKS = {
-    "fixed": ("#9a9a9a", ":"),
-    "uniform": ("#9a9a9a", "--"),
+    "fixed": ("#707070", ":"),
+    "uniform": ("#707070", "--"),
     "ucb": ("#000000", "-"),
     "ucb, each once": ("#5d3a9b", "--"),
     "ucb, standardized": ("#5d3a9b", "-."),
@@ -27,7 +28,8 @@ _LOOKS = {
     "exp3": ("#e08214", "-"),
     "rl2": ("#d6336c", "--"),
 }
-"""Colour and dashes of a selector: the same in every panel, and different in grey."""
+"""Colour and dashes of a selector, the same in every panel. Its name stands at the line's end, so
+that ten lines can be told apart in grey too."""
 
 _SHARES = (
     ("best arm", "#1b7837", ""),
@@ -47,49 +49,93 @@ def draw(runs: Sequence[Run], out: Path) -> None:
 
     curves = [name for name in CURVES if any(run.curve == name for run in runs)]
     selectors = [name for name in SELECTORS if any(run.selector == name for run in runs)]
-    figure = Figure(figsize=(3.5 * len(curves) + 1.5, 7), layout="constrained")
-    grid = figure.subplots(2, len(curves), squeeze=False, height_ratios=(1.15, 1))
+    figure = Figure(figsize=(3.5 * len(curves) + 1.2, 7.8), layout="constrained")
+    grid = figure.subplots(2, len(curves), squeeze=False, height_ratios=(1.3, 1))
     for column, curve in enumerate(curves):
         of_curve = [run for run in runs if run.curve == curve]
         _regret(grid[0, column], of_curve, selectors)
         _shares(grid[1, column], of_curve, selectors, named=column == 0)
-        grid[0, column].set_title(f"{curve}\n{CURVES[curve].summary}", fontsize="medium")
-    grid[0, 0].set_ylabel("regret, mean over seeds")
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=5, frameon=False)
+        title = f"{curve} returns\n{CURVES[curve].summary}"
+        grid[0, column].set_title(title, fontsize="medium")
+    seeds = len({run.seed for run in runs})
+    figure.suptitle(f"Choosing among {len(ARMS)} arms of which one is {GAP} better; {seeds} seeds")
+    grid[0, 0].set_ylabel("regret (sum of return lost), mean over seeds")
     handles, labels = grid[1, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
     picture = BytesIO()
-    figure.savefig(picture, format=out.suffix.removeprefix("."), dpi=130)
+    figure.savefig(picture, format=out.suffix.removeprefix("."), dpi=140)
     out.parent.mkdir(parents=True, exist_ok=True)
     with files.replacing(out) as file:
         file.write(picture.getvalue())
 
 
 def _regret(axes: Axes, runs: Sequence[Run], selectors: Sequence[str]) -> None:
+    pulls, ends = runs[0].pulls, []
+    at = [0, *range(EVERY, pulls, EVERY), pulls]
     for selector in selectors:
-        regret = np.array([run.regret for run in runs if run.selector == selector])
-        pulls = runs[0].pulls
-        at = [0, *range(EVERY, pulls, EVERY), pulls]
+        regret = np.mean([run.regret for run in runs if run.selector == selector], axis=0)
         color, dashes = _LOOKS[selector]
-        axes.plot(
-            at,
-            np.append(0.0, regret.mean(axis=0)),
-            dashes,
-            color=color,
-            linewidth=2.2 if selector == "ucb" else 1.5,
-            label=selector,
+        width = 2.6 if selector == "ucb" else 1.4
+        axes.plot(at, np.append(0.0, regret), dashes, color=color, linewidth=width)
+        ends.append(float(regret[-1]))
+    top = 1.35 * max(*ends, 1e-9)  # room for what is said
+    axes.set_ylim(0, top)
+    for selector, end, height in zip(selectors, ends, spread(ends, top / 21, top), strict=True):
+        axes.annotate(
+            selector,
+            xy=(1, end / top),
+            xytext=(1.07, height / top),
+            xycoords="axes fraction",
+            color=_LOOKS[selector][0],
+            fontsize=8,
+            fontweight="bold" if selector == "ucb" else "normal",
+            va="center",
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": "#bbbbbb", "lw": 0.6, "shrinkA": 1},
         )
-    axes.set_xlabel("pulls (updates)")
-    axes.set_xlim(0, runs[0].pulls)
-    axes.set_ylim(bottom=0)
+    said = locked_in(runs)
+    if said:
+        box = {"facecolor": "white", "edgecolor": "black", "boxstyle": "round,pad=0.35"}
+        axes.text(0.03, 0.97, said, transform=axes.transAxes, va="top", fontsize=8, bbox=box)
+    axes.set_xlabel("pulls (updates of a run)")
+    axes.set_xlim(0, pulls)
     _tidy(axes)
+
+
+def spread(heights: Sequence[float], apart: float, top: float) -> list[float]:
+    """Return heights of labels near `heights`, none nearer than `apart` to another.
+
+    From the lowest up each is moved as far as the one below asks, then from the highest down as far
+    as `top` and the one above ask.
+    """
+    order = sorted(range(len(heights)), key=heights.__getitem__)
+    placed = list(heights)
+    for below, above in pairwise(order):
+        placed[above] = max(placed[above], placed[below] + apart)
+    limit = top
+    for index in reversed(order):
+        placed[index] = min(placed[index], limit)
+        limit = placed[index] - apart
+    return placed
+
+
+def locked_in(runs: Sequence[Run]) -> str:
+    """Return what is to be said of the paper's bandit on one curve; "" if it was not run."""
+    ucb = [run for run in runs if run.selector == "ucb"]
+    if not ucb:
+        return ""
+    most = np.mean([max(run.counts) / run.pulls for run in ucb])
+    return (
+        f"ucb, the paper's: one arm gets {most:.0%}\nof the pulls, on average; a wrong one"
+        f"\n{LOCKED:.0%} or more in {sum(run.locked for run in ucb)} of {len(ucb)} runs"
+    )
 
 
 def _shares(axes: Axes, runs: Sequence[Run], selectors: Sequence[str], named: bool) -> None:
     """Draw one bar a selector: pulls of the best arm, of the next, and of all others."""
     for row, selector in enumerate(selectors):
-        shares = np.mean([shares_of(run) for run in runs if run.selector == selector], axis=0)
+        of_selector = [run for run in runs if run.selector == selector]
+        shares = np.mean([shares_of(run) for run in of_selector], axis=0)
         left = 0.0
         for share, (label, color, hatch) in zip(shares, _SHARES, strict=True):
             axes.barh(
@@ -104,6 +150,9 @@ def _shares(axes: Axes, runs: Sequence[Run], selectors: Sequence[str], named: bo
                 label=label if row == 0 else None,
             )
             left += share
+        locked = sum(run.locked for run in of_selector)
+        if locked:
+            axes.text(1.03, row, f"{locked} of {len(of_selector)} locked", va="center", fontsize=8)
     axes.set_yticks(range(len(selectors)), selectors if named else [""] * len(selectors))
     axes.invert_yaxis()
     axes.set_xlim(0, 1)

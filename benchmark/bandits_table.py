@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import pandas as pd
 
@@ -41,7 +42,8 @@ def table(runs: Sequence[Run]) -> Table:
     rows = frame(runs)
     cells, data = [], []
     for (curve, selector), group in rows.groupby(["curve", "selector"], sort=False):
-        error = group["regret"].sem() if len(group) > 1 else 0.0
+        regrets = group["regret"].to_numpy(float)
+        error = regrets.std(ddof=1) / len(regrets) ** 0.5 if len(regrets) > 1 else 0.0
         numbers = group[["regret", "best_share", "most_pulled_share", "first_share"]].mean()
         data.append({"curve": curve, "selector": selector, "runs": len(group), **numbers})
         cells.append(
@@ -81,3 +83,14 @@ def as_json(runs: Sequence[Run]) -> str:
     lines = ",\n".join(f"    {json.dumps(asdict(run))}" for run in ordered)
     head = json.dumps({"arms": list(ARMS), "noise": NOISE, "gap": GAP})
     return f'{{\n  "settings": {head},\n  "runs": [\n{lines}\n  ]\n}}\n'
+
+
+def from_json(text: str) -> list[Run]:
+    """Return the runs of `as_json`."""
+    runs = []
+    for run in json.loads(text)["runs"]:
+        fields: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in run.items()
+        }
+        runs.append(Run(**fields))
+    return runs

@@ -1,17 +1,15 @@
-"""Which augmentation is best for a game: by the sweep, by the bandit, by the paper."""
+"""Which augmentation is best for a game: by the sweep of fixed ones, and by the bandit."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from augmentations import PAPER_ARMS
-from benchmark import published
-from benchmark.comparable import apart_from_published, common_settings, counted, missing, shortened
-from benchmark.table import NOT_AVAILABLE, Table
+from benchmark.comparable import counted, differing, shortened
 from drac import methods
-from drac.games import GAMES
 
 NO_RUNS = "no runs"
 NOT_COMPARABLE = "not comparable: settings differ"
@@ -19,49 +17,8 @@ NOT_COMPARABLE = "not comparable: settings differ"
 BEST_FROM = "best-from.csv"
 """The file of `sweep_choices`, for `--best-from`."""
 
-_FAMILY, _PREFIX, _BANDIT = "drac", "drac-", "ucb-drac"
-_HOW_CHOSEN = (
-    "By the sweep: highest mean test return over seeds among runs of fixed augmentations"
-    " (drac-<augmentation>). By the bandit: the arm selected in most updates, over all seeds."
-    " Arms with equal values are joined by '='. The two need not agree: with the paper's"
-    " constants the bandit can lock on to one arm (docs/fidelity.md)."
-)
-
-
-def best_augmentations(runs: pd.DataFrame) -> Table:
-    """The best augmentation per game, in three columns.
-
-    The sweep's best has the highest mean test return among the fixed augmentations, as in the
-    paper; the bandit's is the arm it selected most, over all seeds. Neither pools runs whose
-    settings differ.
-
-    Args:
-        runs: as `Store.load` returns them.
-    """
-    complete = counted(runs)
-    fixed = _fixed(complete)
-    bandit = complete[complete["method"] == _BANDIT]
-    paper, source = published.best_augmentation()
-    cells: list[dict[str, Any]] = []
-    data: list[dict[str, Any]] = []
-    for game in [game for game in GAMES if game in set(runs["game"])]:
-        sweep_text, sweep = _sweep_choice(fixed[fixed["game"] == game])
-        bandit_text, chosen = _bandit_choice(bandit[bandit["game"] == game])
-        cells.append(
-            {
-                "game": game,
-                "by the sweep (test return)": sweep_text,
-                "by the bandit (share of updates)": bandit_text,
-                "by the paper": paper.get(game, NOT_AVAILABLE),
-            }
-        )
-        data.append({"game": game, **sweep, **chosen, "paper": paper.get(game, "")})
-    short = apart_from_published(complete) if len(complete) else []
-    settings = [common_settings(complete)] if len(complete) else []
-    lacking = [*_not_run(fixed), *_unequal(fixed)]
-    notes = [*short, *missing(runs), *lacking, *settings, _HOW_CHOSEN, f"By the paper: {source}."]
-    title = "Best augmentation per game"
-    return Table("best-augmentation", title, pd.DataFrame(cells), pd.DataFrame(data), tuple(notes))
+_FAMILY, _PREFIX = "drac", "drac-"
+BANDIT = "ucb-drac"
 
 
 def sweep_choices(runs: pd.DataFrame) -> pd.DataFrame:
@@ -77,8 +34,8 @@ def sweep_choices(runs: pd.DataFrame) -> pd.DataFrame:
         Columns `game`, `augmentation`, `test_mean`, `compared` (augmentations) and `runs`.
     """
     rows: list[dict[str, Any]] = []
-    for game, own in _fixed(counted(runs)).groupby("game"):
-        if _differ(own):
+    for game, own in fixed(counted(runs)).groupby("game"):
+        if differing(own):
             continue
         means = own.groupby("augmentation")["test"].mean()
         ties = [str(name) for name in means.index[means >= means.max() - 1e-9]]
@@ -88,17 +45,18 @@ def sweep_choices(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["game", "augmentation", "test_mean", "compared", "runs"])
 
 
-def _fixed(complete: pd.DataFrame) -> pd.DataFrame:
+def fixed(complete: pd.DataFrame) -> pd.DataFrame:
     """Return the runs of DrAC with a fixed augmentation: drac-crop, but not drac-best."""
-    return complete[[methods.family(name).name == _FAMILY for name in complete["method"]]]
+    own = [methods.family(name).name == _FAMILY for name in complete["method"]]
+    return complete[np.array(own, dtype=bool)]
 
 
-def _sweep_choice(runs: pd.DataFrame) -> tuple[str, dict[str, Any]]:
+def sweep_choice(runs: pd.DataFrame) -> tuple[str, dict[str, Any]]:
     """Return the cell and the data: the augmentation(s) with the best mean test return."""
     nothing = {"sweep": "", "sweep_test_mean": float("nan"), "sweep_compared": 0}
     if runs.empty:
         return NO_RUNS, nothing
-    if _differ(runs):
+    if differing(runs):
         return NOT_COMPARABLE, nothing
     means = runs.groupby("method")["test"].mean()
     top = float(means.max())
@@ -109,17 +67,12 @@ def _sweep_choice(runs: pd.DataFrame) -> tuple[str, dict[str, Any]]:
     return f"{best} ({top:.2f}, best of {len(means)})", found
 
 
-def _differ(runs: pd.DataFrame) -> bool:
-    """Whether the runs' settings differ."""
-    return len({repr(sorted(values.items())) for values in runs["settings"]}) > 1
-
-
-def _bandit_choice(runs: pd.DataFrame) -> tuple[str, dict[str, Any]]:
+def bandit_choice(runs: pd.DataFrame) -> tuple[str, dict[str, Any]]:
     """Return the cell and the data: the most selected arm(s), and their share of all updates."""
     nothing = {"bandit": "", "bandit_share": float("nan"), "bandit_seeds": 0}
     if runs.empty:
         return NO_RUNS, nothing
-    if _differ(runs):
+    if differing(runs):
         return NOT_COMPARABLE, nothing
     counts: dict[str, int] = {}
     for arms in runs["arms"]:
@@ -133,7 +86,7 @@ def _bandit_choice(runs: pd.DataFrame) -> tuple[str, dict[str, Any]]:
     return f"{' = '.join(best)} ({share:.0%}{each})", found
 
 
-def _not_run(fixed: pd.DataFrame) -> list[str]:
+def not_run(fixed: pd.DataFrame) -> list[str]:
     """Say which of the paper's eight augmentations were not compared, and on which games."""
     games: dict[tuple[str, ...], list[str]] = {}
     for game, runs in fixed.groupby("game"):
@@ -148,7 +101,7 @@ def _not_run(fixed: pd.DataFrame) -> list[str]:
     ]
 
 
-def _unequal(fixed: pd.DataFrame) -> list[str]:
+def unequal(fixed: pd.DataFrame) -> list[str]:
     """Say where the compared augmentations have different numbers of seeds."""
     said = []
     for game, runs in fixed.groupby("game"):

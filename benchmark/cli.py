@@ -6,19 +6,19 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import tyro
 
-from benchmark import suites
 from benchmark.bandits_cli import bandits_command
+from benchmark.compare_cli import compare_command
+from benchmark.figures_cli import figures_command
+from benchmark.import_cli import import_command
+from benchmark.report_cli import report_command
 from benchmark.run_cli import run_command
 from benchmark.speed_cli import speed_command
+from benchmark.tables_cli import experiments, tables_command
 from drac import files, flags
 from drac.config import ConfigError
-
-if TYPE_CHECKING:
-    from benchmark.store import Store
 
 USAGE = """
 usage: drac-bench COMMAND [OPTIONS]
@@ -29,7 +29,12 @@ commands:
   run      run a suite, or methods x games x seeds; what is complete is not run again
   status   show how far the runs of each experiment are
   tables   tabulate finished runs beside the published numbers
+  compare  say whether one method is better than another, by how much, how sure
+  import-scores
+           bring in the scores of other people's runs, to be compared
   plot     draw the learning curves of runs
+  figures  draw figures of all runs: curves, intervals, profiles, what a bandit chose
+  report   write all of it as a site of static files
   speed    measure how fast this machine is
   bandits  compare what chooses the augmentation on simulated return curves
 
@@ -37,8 +42,12 @@ examples:
   drac-bench run --suite demo
   drac-bench run --methods ppo ucb-drac --games all --seeds 0-2 --steps 1M --workers 2
   drac-bench status
-  drac-bench tables
+  drac-bench tables --table table1 --format latex
+  drac-bench import-scores results/published/run_scores.csv
+  drac-bench compare ucb-drac ppo
   drac-bench plot results/runs/default/ppo/starpilot/seed0 --out curve.png
+  drac-bench figures --experiment demo
+  drac-bench report --experiment demo --out report
   drac-bench speed --reference
   drac-bench bandits --seeds 0-19
 
@@ -49,12 +58,6 @@ STATUS_HELP = """Show how many runs of each experiment are complete, and what th
 --experiment, show every run: its step, steps/s, time left, last returns and augmentation.
 
 example: drac-bench status --experiment demo"""
-
-TABLES_HELP = """Tabulate the finished runs of an experiment beside the published numbers, print the
-tables and write them as Markdown and CSV below RESULTS/tables. Where fixed augmentations of DrAC
-were compared, best-from.csv is the best of each game, for --method drac-best --best-from.
-
-example: drac-bench tables --experiment demo"""
 
 PLOT_HELP = """Draw the training return of runs over their steps, with every evaluation on the
 training levels and on the full distribution.
@@ -83,7 +86,7 @@ def status_command(argv: Sequence[str]) -> int:
 
     given: StatusFlags = flags.parse(StatusFlags, argv, "drac-bench status", STATUS_HELP)
     store = Store(given.results)
-    names = _experiments(store, given.experiment)
+    names = experiments(store, given.experiment)
     if not names:
         print(f"no runs below {store.runs}")
     for name in names:
@@ -101,58 +104,6 @@ def status_command(argv: Sequence[str]) -> int:
             rest = len(incomplete) - SHOWN
             print(f"  and {rest} more: drac-bench status --experiment {name}")
     return 0
-
-
-@dataclass
-class TablesFlags:
-    """Flags of `drac-bench tables`."""
-
-    experiment: tuple[str, ...] = ()
-    """experiments to tabulate together (default: each on its own)"""
-    suite: str | None = None
-    """the same as --experiment, for a suite's name"""
-    results: Path = Path("results")
-    """root of all results"""
-
-
-def tables_command(argv: Sequence[str]) -> int:
-    """`drac-bench tables`."""
-    from benchmark.store import Store
-
-    given: TablesFlags = flags.parse(TablesFlags, argv, "drac-bench tables", TABLES_HELP)
-    store = Store(given.results)
-    wanted = given.experiment + ((suites.get(given.suite).name,) if given.suite else ())
-    wanted = tuple(dict.fromkeys(wanted))
-    groups = [wanted] if wanted else [(name,) for name in store.experiments()]
-    for name in wanted:
-        _experiments(store, name)
-    if not groups:
-        raise ConfigError(f"there are no runs below {store.runs}; begin with drac-bench run")
-    for group in groups:
-        files.require_writable(store.tables / "+".join(group))
-    for group in groups:
-        _tabulate(store, group)
-    return 0
-
-
-def _tabulate(store: Store, experiments: tuple[str, ...]) -> None:
-    from benchmark import tables
-    from benchmark.best_augmentation import BEST_FROM, sweep_choices
-
-    runs = store.load(spec for name in experiments for spec in store.specs(name))
-    folder = store.tables / "+".join(experiments)
-    folder.mkdir(parents=True, exist_ok=True)
-    print(f"# {' + '.join(experiments)}\n")
-    for make in tables.ALL:
-        table = make(runs)
-        print(table.markdown())
-        files.write_text(folder / f"{table.name}.md", table.markdown())
-        files.write_text(folder / f"{table.name}.csv", table.data.to_csv(index=False))
-    files.write_text(folder / "runs.csv", tables.every_run(runs).to_csv(index=False))
-    best = sweep_choices(runs)
-    if len(best):
-        files.write_text(folder / BEST_FROM, best.to_csv(index=False))
-    print(f"written to {folder}")
 
 
 @dataclass
@@ -187,27 +138,17 @@ def plot_command(argv: Sequence[str]) -> int:
     return 0
 
 
-def _experiments(store: Store, wanted: str | None) -> list[str]:
-    """Return the experiments to show; an unknown name is an error."""
-    names: list[str] = store.experiments()
-    if wanted is None:
-        return names
-    if wanted not in names:
-        from augmentations.arguments import unknown
-
-        if not names:
-            raise ConfigError(f"unknown experiment {wanted!r}: there are no runs in {store.runs}")
-        raise ConfigError(unknown("experiment", wanted, names))
-    return [wanted]
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `drac-bench`; returns the exit status."""
     commands = {
         "run": run_command,
         "status": status_command,
         "tables": tables_command,
+        "compare": compare_command,
+        "import-scores": import_command,
         "plot": plot_command,
+        "figures": figures_command,
+        "report": report_command,
         "speed": speed_command,
         "bandits": bandits_command,
     }

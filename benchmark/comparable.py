@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from drac.fidelity import PRESETS
@@ -12,7 +14,19 @@ from drac.fidelity import PRESETS
 SHOWN = 8
 """How many runs or cells a note lists before it says "and 12 more"."""
 
+PROTOCOL = ("steps", "fidelity", "mode", "levels", "precision", "procgen_build", "eval_episodes")
+"""Settings in which runs of different methods must agree before one is said to be better."""
+
 PUBLISHED_LEVELS = {"easy": "0-199", "hard": "0-499"}
+
+
+def differing(runs: pd.DataFrame) -> list[str]:
+    """Return the settings in which runs that have them do not agree."""
+    values: dict[str, set[str]] = {}
+    for settings in {id(settings): settings for settings in runs["settings"]}.values():
+        for name, value in settings.items():
+            values.setdefault(name, set()).add(repr(value))
+    return [name for name, found in values.items() if len(found) > 1]
 
 
 def variants(runs: pd.DataFrame) -> pd.Series[str]:
@@ -22,19 +36,17 @@ def variants(runs: pd.DataFrame) -> pd.Series[str]:
     and "ppo [steps=4096]": they are never averaged together. What `fidelity` sets is named only
     where a run departs from its preset.
     """
-    settings = list(runs["settings"])
-    names = list(dict.fromkeys(name for values in settings for name in values))
-    differing = [name for name in names if len({repr(v[name]) for v in settings if name in v}) > 1]
+    unlike = differing(runs)
     return pd.Series(
-        [_label(*run, differing) for run in zip(runs["method"], settings, strict=True)],
+        [_label(*run, unlike) for run in zip(runs["method"], runs["settings"], strict=True)],
         index=runs.index,
         dtype="object",
     )
 
 
-def _label(method: str, settings: Mapping[str, Any], differing: Iterable[str]) -> str:
+def _label(method: str, settings: Mapping[str, Any], unlike: Iterable[str]) -> str:
     preset = PRESETS.get(settings.get("fidelity", ""), {})
-    said = [name for name in differing if name in settings]
+    said = [name for name in unlike if name in settings]
     said = [name for name in said if name not in preset or preset[name] != settings[name]]
     texts = [f"{name}={_text(settings[name])}" for name in said]
     return f"{method} [{', '.join(texts)}]" if texts else method
@@ -49,6 +61,28 @@ def counted(runs: pd.DataFrame) -> pd.DataFrame:
     complete = runs[runs["problems"].map(len) == 0].copy()
     complete["label"] = variants(complete)
     return complete.drop_duplicates(["label", "game", "seed"])
+
+
+def baseline(complete: pd.DataFrame, settings: Mapping[str, Any], method: str) -> pd.DataFrame:
+    """Return the runs of a method that scores of a run with these settings may be compared with.
+
+    They were had by the same protocol; of several variants, by the same options too.
+
+    Args:
+        complete: as `counted` returns them.
+        settings: of the run.
+        method: e.g. "ppo".
+
+    Returns:
+        Rows of `complete`; none if there is no such variant of the method, or no single one.
+    """
+    runs = complete[complete["method"] == method]
+    for names in (PROTOCOL, settings):
+        agree = [all(own[n] == settings[n] for n in names if n in own) for own in runs["settings"]]
+        chosen = runs[np.array(agree, dtype=bool)]
+        if chosen["label"].nunique() == 1:
+            return chosen
+    return complete[:0]
 
 
 def shortened(items: Iterable[str]) -> str:
@@ -104,6 +138,31 @@ def _values(complete: pd.DataFrame, name: str) -> list[Any]:
     return list(dict.fromkeys(values[name] for values in complete["settings"]))
 
 
+def closing(runs: pd.DataFrame, complete: pd.DataFrame) -> list[str]:
+    """Say what every table ends with: missing runs and seeds, what is mixed, the settings.
+
+    Args:
+        runs: as `Store.load` returns them.
+        complete: as `counted` returns them.
+    """
+    return [*missing(runs), *mixed(complete), *_settings(complete)]
+
+
+def mixed(complete: pd.DataFrame) -> list[str]:
+    """Say in what the runs differ, and how many have which value; such runs stand apart."""
+    said = []
+    for name in differing(complete):
+        values = [own[name] for own in complete["settings"] if name in own]
+        counts = Counter(map(_text, values))
+        shares = shortened(f"{value} ({count} runs)" for value, count in counts.items())
+        said.append(f"Mixed {name}: {shares}; runs that differ in it are not averaged.")
+    return said
+
+
+def _settings(complete: pd.DataFrame) -> list[str]:
+    return [common_settings(complete)] if len(complete) else []
+
+
 def common_settings(complete: pd.DataFrame) -> str:
     """Describe the settings of the runs in one sentence; several values are listed."""
     names = ("fidelity", "mode", "levels", "precision", "device", "procgen_build", "eval_episodes")
@@ -113,7 +172,9 @@ def common_settings(complete: pd.DataFrame) -> str:
 
 
 def apart_from_published(complete: pd.DataFrame) -> list[str]:
-    """Say in what the runs are not comparable with the published ones."""
+    """Say in what the runs are not comparable with the published ones; nothing of no runs."""
+    if complete.empty:
+        return []
     notes = []
     steps = max(_values(complete, "steps"))
     full = 200_000_000 if _values(complete, "mode") == ["hard"] else 25_000_000

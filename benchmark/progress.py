@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.run_files import PROGRESS_COLUMNS, DamagedError, final_evaluation, read_csv
-from benchmark.store import total_steps
+from benchmark.run_record import total_steps
 from drac.config import TrainConfig
 
 

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import math
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
+from benchmark.aggregate import Summary
+
 FOLDER = Path(__file__).resolve().parent.parent / "results" / "published"
 
-NAMES = {"ppo": "PPO", "ucb-drac": "UCB-DrAC", "rl2-drac": "RL2-DrAC", "meta-drac": "Meta-DrAC"}
+NAMES = {
+    "ppo": "PPO",
+    "ucb-drac": "UCB-DrAC",
+    "rl2-drac": "RL2-DrAC",
+    "meta-drac": "Meta-DrAC",
+    "rand-drac": "Rand-DrAC",
+    "drac-crop": "Crop-DrAC",
+    "drac-best": "DrAC (Best)",
+    "rad-best": "RAD (Best)",
+    "ucb-rad": "UCB-RAD",
+    "rand-fm": "Rand-FM",
+    "ibac-sni": "IBAC-SNI",
+    "mixreg": "Mixreg",
+    "plr": "PLR",
+    "ucb-drac+plr": "UCB-DrAC+PLR",
+    "daac": "DAAC",
+    "idaac": "IDAAC",
+}
 """What our methods are called in the files; a method that is absent has no published rows."""
 
 PER_GAME_SOURCES = (
@@ -21,6 +43,17 @@ PER_GAME_SOURCES = (
 )
 """The sources shown in per-game tables: printed tables with 100 test episodes a run (easy mode,
 and hard mode), and the authors' own curves. Others, which disagree, are in per_game.csv."""
+
+
+NORMALIZED_SOURCES = (
+    (
+        "Raileanu et al., Automatic Data Augmentation for Generalization in RL,"
+        " ICLR 2021 submission, Table 1"
+    ),
+    "Jiang et al., Prioritized Level Replay, ICML 2021, Table 2",
+    "Jiang et al., Prioritized Level Replay, ICML 2021, Table 4",
+)
+"""The sources of PPO-normalized aggregates; each normalizes by its own PPO."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +88,8 @@ def _read(name: str) -> pd.DataFrame:
     return pd.read_csv(FOLDER / name)
 
 
-def per_game(method: str, split: str, mode: str, source: str) -> dict[str, tuple[float, float]]:
+@cache
+def per_game(method: str, split: str, mode: str, source: str) -> Mapping[str, tuple[float, float]]:
     """Return game -> (mean, std) as published for one of our methods; empty if it was not.
 
     `std` is NaN where the source has none.
@@ -74,7 +108,8 @@ def per_game(method: str, split: str, mode: str, source: str) -> dict[str, tuple
         & (rows["source"] == source)
     ]
     columns = (chosen[name].tolist() for name in ("game", "mean", "std"))
-    return {game: (mean, std) for game, mean, std in zip(*columns, strict=True)}
+    found = {game: (mean, std) for game, mean, std in zip(*columns, strict=True)}
+    return MappingProxyType(found)
 
 
 def source(name: str) -> Source:
@@ -97,6 +132,78 @@ def per_game_sources(modes: Collection[str]) -> dict[str, Source]:
     """Return the sources with numbers of these modes, by the letter that tables call them."""
     found = {chr(97 + i): source(name) for i, name in enumerate(PER_GAME_SOURCES)}
     return {letter: described for letter, described in found.items() if described.mode in modes}
+
+
+def standard_errors(ours: Summary, mean: float, std: float, seeds: int | None) -> float:
+    """Return (our mean - theirs) in units of the pooled standard error s sqrt(1/n + 1/m).
+
+    s is Student's: s^2 = ((n-1) s_ours^2 + (m-1) std^2) / (n + m - 2). One seed of ours has no
+    spread of its own, and takes theirs.
+
+    Args:
+        ours: over our n seeds.
+        mean: as published, in the same unit.
+        std: likewise.
+        seeds: their m; None where nobody says.
+
+    Returns:
+        NaN where a number is missing or there is no spread.
+    """
+    if seeds is None or seeds < 2 or ours.n == 0 or math.isnan(mean) or math.isnan(std):
+        return float("nan")
+    error = pooled_error(ours.std, ours.n, std, seeds)
+    return (ours.mean - mean) / error if error > 0 else float("nan")
+
+
+def pooled_error(std: float, n: int, other_std: float, m: int) -> float:
+    """Return the standard error of the difference of two means, by the pooled variance."""
+    own = 0.0 if n == 1 else (n - 1) * std**2
+    return math.sqrt((own + (m - 1) * other_std**2) / (n + m - 2) * (1 / n + 1 / m))
+
+
+@dataclass(frozen=True)
+class Normalized:
+    """A published PPO-normalized return in percent: over games; NaN where it was not printed."""
+
+    median: float
+    mean: float
+    std: float
+
+
+def normalized(split: str, source: str) -> dict[str, Normalized]:
+    """Return method, as the source calls it -> its PPO-normalized return on a split.
+
+    Args:
+        split: "train" or "test".
+        source: one of `NORMALIZED_SOURCES`.
+    """
+    rows = _read("ppo_normalized.csv")
+    rows = rows[(rows["split"] == split) & (rows["source"] == source)]
+    columns = (rows[name].tolist() for name in ("method", "median", "mean", "std"))
+    return {name: Normalized(*values) for name, *values in zip(*columns, strict=True)}
+
+
+def normalized_sources(modes: Collection[str]) -> dict[str, Source]:
+    """Return the sources of normalized returns of these modes, by their letters in tables."""
+    found = {}
+    for letter, name in zip("abc", NORMALIZED_SOURCES, strict=True):
+        rows = _read("ppo_normalized.csv")
+        rows = rows[rows["source"] == name]
+        (mode,) = rows["mode"].unique()
+        notes = tuple(rows["note"].dropna().unique())
+        if mode in modes:
+            steps = 200_000_000 if mode == "hard" else 25_000_000
+            said = re.search("([0-9]+) (?:seeds|runs)", notes[0])
+            seeds = int(said[1]) if said else source(name).seeds
+            found[letter] = Source(name, "printed", mode, steps, seeds, notes)
+    return found
+
+
+def robustness() -> tuple[dict[tuple[str, str, str], float], str]:
+    """Return (method as published, metric, "mean" or "median") -> value; and the source."""
+    rows = _read("robustness.csv")
+    keys = zip(rows["method"], rows["metric"], rows["statistic"], strict=True)
+    return dict(zip(keys, rows["value"].tolist(), strict=True)), str(rows["source"].iloc[0])
 
 
 def best_augmentation() -> tuple[dict[str, str], str]:

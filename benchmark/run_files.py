@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
+import csv
 import io
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from drac import lock, logs
 
 PROGRESS_COLUMNS = ("step", "arm", "train_return", "charts/SPS")
-ARM_COLUMNS = ("update", "arm", "count")
+ARM_COLUMNS = ("update", "arm", "count", "mean", "score")
 """What is read of progress.csv and arms.csv; of eval.csv it is every column."""
 
-_TEXT = {"arm", "split"}
-_MAY_BE_BLANK = {"train_return"}  # no episode has ended yet
+ROBUSTNESS_COLUMNS = ("metric", "split", "variant", "pairs", "value")
+"""What is read of robustness.csv, which `drac evaluate --robustness` leaves."""
+
+_TEXT = {"arm", "split", "metric", "variant"}
+_COUNTS = {"step", "update", "count", "level_seed", "length", "pairs"}
+_MAY_BE_MISSING = {
+    "train_return": {""},  # no episode has ended yet
+    "value": {"NaN"},  # a game has no such variant
+}
+_MAY_BE_INFINITE = {"score"}  # of an arm that must be tried first
+
+Columns = dict[str, NDArray[Any]]
+"""Name -> values (rows,): int64 for counts and numbers of steps, float64, or str as objects."""
 
 
 class DamagedError(ValueError):
     """A file of a run holds what `drac train` does not write. The message names the file."""
 
 
-def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+def read_columns(path: Path, columns: Sequence[str]) -> Columns:
     """Read a run's CSV file; no rows if it is absent or has none yet.
 
-    A last line without its end is still being written, and left out.
+    A last line without its end is still being written, and left out. (The csv module and numpy
+    read a run's small files several times faster than pandas, and a table reads thousands.)
 
     Args:
         path: the file.
@@ -39,47 +55,90 @@ def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     try:
         text = path.read_text(encoding="utf-8")
         whole = text[: text.rfind("\n") + 1] or ",".join(columns)
-        table: pd.DataFrame = pd.read_csv(io.StringIO(whole), low_memory=False)
+        header, *rows = csv.reader(io.StringIO(whole, newline=""), strict=True)
     except FileNotFoundError:
-        return pd.DataFrame(columns=list(columns))
-    except (OSError, ValueError) as error:
+        header, rows = list(columns), []
+    except (OSError, ValueError, csv.Error) as error:
         raise DamagedError(f"{path.name} cannot be read ({_one_line(error)})") from None
-    if absent := [name for name in columns if name not in table]:
+    if absent := [name for name in columns if name not in header]:
         raise DamagedError(f"{path.name} is damaged: it has no column {', '.join(absent)}")
-    if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is too much for an index
-        raise DamagedError(f"{path.name} is damaged: line 2 has more fields than the header")
-    for name in columns:
-        _check(path.name, table, name)
-    return table[list(columns)]
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(header) and row:
+            _refuse_length(path.name, number, row, header, columns)
+    fields = dict(zip(header, zip(*filter(None, rows), strict=True), strict=False))
+    return {name: _typed(path.name, name, fields.get(name, ())) for name in columns}
 
 
-def _check(file: str, table: pd.DataFrame, name: str) -> None:
+def _refuse_length(
+    file: str, number: int, row: list[str], header: list[str], columns: Sequence[str]
+) -> None:
+    if len(row) > len(header):
+        raise DamagedError(f"{file} is damaged: line {number} has more fields than the header")
+    lacking = next((name for name in columns if name in header[len(row) :]), header[len(row)])
+    raise DamagedError(f"{file} is damaged: line {number} has no {lacking}")
+
+
+def _typed(file: str, name: str, texts: Sequence[str]) -> NDArray[Any]:
     """Turn a column of numbers into numbers, and refuse what is missing or not finite."""
     if name in _TEXT:
-        good = table[name].notna().to_numpy()
+        values = np.array([sys.intern(text) for text in texts], dtype=object)
+        good = np.array([text != "" for text in texts], dtype=bool)
     else:
-        given, table[name] = table[name], pd.to_numeric(table[name], errors="coerce")
-        good = np.isfinite(table[name].to_numpy(float))
-        if name in _MAY_BE_BLANK:
-            good |= given.isna().to_numpy()
+        try:
+            values = np.array(list(map(float, texts)), dtype=np.float64)
+        except ValueError:
+            values = np.array([_number(text) for text in texts], dtype=np.float64)
+        good = np.isfinite(values)
+        if missing := _MAY_BE_MISSING.get(name):
+            good |= np.array([text in missing for text in texts], dtype=bool)
+        if name in _MAY_BE_INFINITE:
+            good |= np.isinf(values)
     if not good.all():
         line = int(good.argmin()) + 2
         raise DamagedError(f"{file} is damaged: line {line} has no {name}")
+    if name in _COUNTS and (np.abs(values) < 2**53).all() and (values % 1 == 0).all():
+        return values.astype(np.int64)
+    return values
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
+def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a run's CSV file into a table: see `read_columns`.
+
+    Raises:
+        DamagedError: likewise.
+    """
+    return pd.DataFrame(read_columns(path, columns))
 
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def final_evaluation(run_dir: Path) -> pd.DataFrame:
+def final_episodes(run_dir: Path) -> Columns:
     """Return the episodes of a run's last evaluation: step, split, level_seed, return, length.
 
     Raises:
-        DamagedError: see `read_csv`.
+        DamagedError: see `read_columns`.
     """
-    episodes = read_csv(run_dir / "eval.csv", logs.EVAL_COLUMNS)
-    last: pd.DataFrame = episodes[episodes["step"] == episodes["step"].max()]
-    return last
+    episodes = read_columns(run_dir / "eval.csv", logs.EVAL_COLUMNS)
+    last = episodes["step"] == episodes["step"].max(initial=0)
+    return {name: values[last] for name, values in episodes.items()}
+
+
+def final_evaluation(run_dir: Path) -> pd.DataFrame:
+    """Return `final_episodes` as a table.
+
+    Raises:
+        DamagedError: see `read_columns`.
+    """
+    return pd.DataFrame(final_episodes(run_dir))
 
 
 def in_use(run_dir: Path) -> bool:

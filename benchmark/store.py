@@ -12,15 +12,11 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.run_files import (
-    ARM_COLUMNS,
-    PROGRESS_COLUMNS,
-    DamagedError,
-    final_evaluation,
-    read_csv,
-)
+from benchmark.run_record import RunRecord, read_run
+from benchmark.run_record import total_steps as total_steps
+from benchmark.run_record import validate as validate
 from benchmark.suites import RunSpec
-from drac import files, logs, methods, reading
+from drac import files, methods, reading
 from drac.config import ConfigError, TrainConfig
 from drac.counts import shown
 from drac.logs import SPLITS
@@ -28,60 +24,6 @@ from drac.logs import SPLITS
 LOG = "train.log"
 PLAN = "plan.json"
 PLAN_LIMIT = 2**26  # bytes, of some million runs
-
-_Check = Callable[[Path, TrainConfig], Iterable[str]]
-
-
-def validate(run_dir: Path) -> list[str]:
-    """Return what keeps a run from being complete; an empty list means that it is."""
-    if not (run_dir / "config.json").exists():
-        return ["not started"]
-    try:
-        files.require_own(run_dir)
-        config = TrainConfig.from_json(run_dir / "config.json")
-    except ConfigError as error:
-        return [str(error)]
-    checks = (_lacking_updates, _lacking_arms, _lacking_episodes, _lacking_meta)
-    return [problem for check in checks for problem in _found(check, run_dir, config)]
-
-
-def total_steps(config: TrainConfig) -> int:
-    """Return the environment steps of a whole run: `config.steps` in whole rollouts."""
-    return config.num_updates * config.rollout_size
-
-
-def _found(check: _Check, run_dir: Path, config: TrainConfig) -> list[str]:
-    try:
-        return list(check(run_dir, config))
-    except DamagedError as error:
-        return [str(error)]
-
-
-def _lacking_updates(run_dir: Path, config: TrainConfig) -> Iterator[str]:
-    steps = read_csv(run_dir / "progress.csv", PROGRESS_COLUMNS)["step"]
-    done, total = (int(steps.iloc[-1]) if len(steps) else 0), total_steps(config)
-    if done != total:
-        yield f"trained {done:,} of {total:,} steps"
-
-
-def _lacking_arms(run_dir: Path, config: TrainConfig) -> Iterator[str]:
-    updates = read_csv(run_dir / "arms.csv", ARM_COLUMNS)["update"]
-    done = int(updates.iloc[-1]) if len(updates) else 0
-    if done != config.num_updates:
-        yield f"arms.csv ends at update {done:,} of {config.num_updates:,}"
-
-
-def _lacking_episodes(run_dir: Path, config: TrainConfig) -> Iterator[str]:
-    episodes = final_evaluation(run_dir)
-    for split in SPLITS:
-        final = (episodes["split"] == split) & (episodes["step"] == total_steps(config))
-        if final.sum() != config.eval_episodes:
-            yield f"{final.sum()} of {config.eval_episodes} final {split} episodes"
-
-
-def _lacking_meta(run_dir: Path, config: TrainConfig) -> Iterator[str]:
-    if not logs.read_meta(run_dir):
-        yield f"no readable {logs.META}"
 
 
 class Store:
@@ -102,13 +44,7 @@ class Store:
 
     def problems(self, spec: RunSpec) -> list[str]:
         """Return what keeps a run from being complete, as `validate`, or from being itself."""
-        problems = validate(self.run_dir(spec))
-        if not problems:
-            found = TrainConfig.from_json(self.run_dir(spec) / "config.json")
-            named = RunSpec(spec.experiment, found.method, found.game, found.seed)
-            if named != spec:  # a copied or renamed folder would count as one more seed
-                problems.append(f"its config.json is that of {named.id}")
-        return problems
+        return _problems(spec, read_run(self.run_dir(spec)))
 
     def experiments(self) -> list[str]:
         """Return the names of the experiments that have a plan or runs."""
@@ -156,32 +92,45 @@ class Store:
             text = json.dumps({"format": 1, "runs": ids}, indent=1) + "\n"
             files.write_text(folder / PLAN, text)
 
-    def load(self, specs: Iterable[RunSpec]) -> pd.DataFrame:
+    def load(
+        self, specs: Iterable[RunSpec], on_run: Callable[[], None] = lambda: None
+    ) -> pd.DataFrame:
         """Return one row per run: its result, its settings, and what it lacks.
 
-        Columns: `experiment, method, game, seed, problems` (list of str), `train, test` (mean of
-        the final episodes; NaN where incomplete), `augmentation` (specification of a fixed one,
-        else ""), `settings` (dict of what must agree between
+        Every file is read once. Columns: `experiment, method, game, seed, problems` (list of str),
+        `train, test` (mean of the final episodes; NaN where incomplete), `augmentation`
+        (specification of a fixed one, else ""), `settings` (dict of what must agree between
         runs that are averaged; empty where unknown), `arms` (dict arm -> count of the last
-        update; empty where incomplete).
+        update; empty where incomplete), `record` (the `RunRecord`: all that was read), `folder`.
+
+        Args:
+            specs: which runs.
+            on_run: called after each.
         """
         columns = ["experiment", "method", "game", "seed", "problems", *SPLITS]
-        columns += ["augmentation", "settings", "arms"]
-        return pd.DataFrame([self._row(spec) for spec in specs], columns=columns)
+        columns += ["augmentation", "settings", "arms", "record", "folder"]
+        rows = []
+        seen: dict[str, dict[str, Any]] = {}  # runs of one sweep share their settings, and memory
+        for spec in specs:
+            row = self._row(spec)
+            row["settings"] = seen.setdefault(repr(row["settings"]), row["settings"])
+            rows.append(row)
+            on_run()
+        return pd.DataFrame(rows, columns=columns)
 
     def _row(self, spec: RunSpec) -> dict[str, Any]:
         run_dir, row = self.run_dir(spec), dict(vars(spec))
-        row.update(problems=self.problems(spec), augmentation="", settings={}, arms={})
-        with contextlib.suppress(ConfigError):
-            config = TrainConfig.from_json(run_dir / "config.json")
-            row["augmentation"] = config.augmentation or ""
-            row["settings"] = settings(config, logs.read_meta(run_dir))
+        record = read_run(run_dir)
+        row.update(problems=_problems(spec, record), augmentation="", settings={}, arms={})
+        row.update(record=record, folder=run_dir)
+        if record.config is not None:
+            row["augmentation"] = record.config.augmentation or ""
+            row["settings"] = settings(record.config, record.meta)
         if not row["problems"]:
-            means = final_evaluation(run_dir).groupby("split")["return"].mean()
-            row.update({split: float(means[split]) for split in SPLITS})
-            arms = read_csv(run_dir / "arms.csv", ARM_COLUMNS)
-            last = arms[arms["update"] == arms["update"].max()]
-            row["arms"] = dict(zip(last["arm"], last["count"].astype(int), strict=True))
+            played = record.episodes
+            row.update({s: float(played["return"][played["split"] == s].mean()) for s in SPLITS})
+            counts = (record.arms[name].tolist() for name in ("arm", "count"))
+            row["arms"] = dict(zip(*counts, strict=True))
         return row
 
 
@@ -194,6 +143,15 @@ def _spec(experiment: str, method: str, game: str, folder: str) -> RunSpec | Non
     if not plain or not re.fullmatch("seed(0|[1-9][0-9]{0,9})", folder):
         return None
     return RunSpec(experiment, method, game, int(folder[4:]))
+
+
+def _problems(spec: RunSpec, record: RunRecord) -> list[str]:
+    problems, found = list(record.problems), record.config
+    if not problems and found is not None:
+        named = RunSpec(spec.experiment, found.method, found.game, found.seed)
+        if named != spec:  # a copied or renamed folder would count as one more seed
+            problems.append(f"its config.json is that of {named.id}")
+    return problems
 
 
 @contextlib.contextmanager

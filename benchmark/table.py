@@ -2,11 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pandas as pd
 
 NOT_AVAILABLE = "not available"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows under one heading.
+
+    Attributes:
+        cells: what is shown; all text.
+        heading: "" where the table's title says it.
+        bold: (position of the row, name of the column) of cells that are emphasized; what that
+            means is in the table's notes.
+        keys: how many of the first columns name the row.
+    """
+
+    cells: pd.DataFrame
+    heading: str = ""
+    bold: frozenset[tuple[int, str]] = frozenset()
+    keys: int = 1
+
+    def rows(self, mark: str = "") -> list[list[str]]:
+        """Return header and rows as text of one line each.
+
+        Args:
+            mark: stands before and after a cell in bold.
+        """
+        columns = list(map(str, self.cells.columns))
+        body = [list(row) for row in self.cells.astype(str).to_numpy().tolist()]
+        for row, column in self.bold:
+            index = columns.index(column)
+            body[row][index] = f"{mark}{body[row][index]}{mark}"
+        return [[" ".join(cell.split()) for cell in row] for row in [columns, *body]]
+
+    def split(self, width: int | None) -> Iterator[Block]:
+        """Yield blocks of at most `width` characters a line, where one column is not wider.
+
+        Each has the columns that name the rows. None yields the block as it is.
+        """
+        if width is None or len(self.cells.columns) <= self.keys + 1:
+            yield self
+            return
+        widths = [max(3, *map(len, column)) + 3 for column in zip(*self.rows("**"), strict=True)]
+        names, named = list(self.cells.columns), sum(widths[: self.keys]) + 1
+        begin = self.keys
+        while begin < len(names):
+            end, used = begin + 1, named + widths[begin]
+            while end < len(names) and used + widths[end] <= width:
+                used, end = used + widths[end], end + 1
+            shown = [*names[: self.keys], *names[begin:end]]
+            kept = frozenset((row, name) for row, name in self.bold if name in shown)
+            again = f"{self.heading} (continued)".strip()
+            heading = again if begin > self.keys else self.heading
+            yield Block(self.cells[shown], heading, kept, self.keys)
+            begin = end
 
 
 @dataclass(frozen=True)
@@ -19,6 +73,10 @@ class Table:
         cells: what is shown; all text.
         data: numbers, for a CSV file.
         notes: sources, missing runs, caveats.
+        heading: of `cells`, where there are further blocks.
+        bold: cells that are emphasized: see `Block`.
+        keys: how many of the first columns name the row.
+        more: further blocks, shown below.
     """
 
     name: str
@@ -26,13 +84,39 @@ class Table:
     cells: pd.DataFrame
     data: pd.DataFrame
     notes: tuple[str, ...]
+    heading: str = ""
+    bold: frozenset[tuple[int, str]] = frozenset()
+    keys: int = 1
+    more: tuple[Block, ...] = ()
 
-    def markdown(self) -> str:
-        """Return the table as GitHub-flavoured Markdown, aligned to be read as text too."""
-        rows = [list(map(str, self.cells.columns)), *self.cells.astype(str).to_numpy().tolist()]
-        rows = [[" ".join(cell.split()).replace("|", "\\|") for cell in row] for row in rows]
-        widths = [max(3, *map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
-        lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """All that is shown, `cells` first."""
+        return (Block(self.cells, self.heading, self.bold, self.keys), *self.more)
+
+    def markdown(self, width: int | None = None) -> str:
+        """Return the table as GitHub-flavoured Markdown, aligned to be read as text too.
+
+        Args:
+            width: characters of a line beyond which a block is split; None never splits.
+        """
+        parts = [f"## {self.title}\n"]
+        for block in self.blocks:
+            for part in block.split(width):
+                if part.heading:
+                    parts.append(f"### {_escaped(part.heading)}\n")
+                parts.append(_markdown(part))
         notes = "".join(f"- {' '.join(note.split())}\n" for note in self.notes)
-        return f"## {self.title}\n\n" + "\n".join(lines) + f"\n\n{notes}"
+        return "\n".join([*parts, notes])
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", "\\|")
+
+
+def _markdown(block: Block) -> str:
+    rows = [[_escaped(cell) for cell in row] for row in block.rows("**")]
+    widths = [max(3, *map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines) + "\n"

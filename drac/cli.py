@@ -12,10 +12,12 @@ from typing import Annotated, Any
 import tyro
 
 from drac import files, flags, provenance
-from drac.agents_cli import evaluate_command, export_command
 from drac.augmentations_cli import augmentations_command
 from drac.config import ConfigError, TrainConfig, build, preset_defaults
+from drac.evaluate_cli import evaluate_command
+from drac.export_cli import export_command
 from drac.method_list import listing
+from drac.watch_cli import watch_command
 
 USAGE = """
 usage: drac COMMAND [OPTIONS]
@@ -24,8 +26,9 @@ Train and evaluate agents on Procgen games.
 
 commands:
   train           train one agent, or continue where it stopped
-  evaluate        play episodes with a trained agent
+  evaluate        play episodes with a trained agent, or measure its robustness
   export          write a trained agent to a file, with a card that describes it
+  watch           make a video of a trained agent
   augmentations   list the augmentations, or draw them on frames of a game
 
 examples:
@@ -33,6 +36,7 @@ examples:
   drac train --method help
   drac evaluate results/runs/default/ucb-drac/bigfish/seed0 --split test --episodes 100
   drac export results/runs/default/ucb-drac/bigfish/seed0 --out policy.safetensors
+  drac watch results/runs/default/ucb-drac/bigfish/seed0 --split test --out clip.mp4
   drac augmentations show --game coinrun --out gallery.png
 
 `drac COMMAND --help` lists the options. Many runs at once: `drac-bench --help`.
@@ -124,6 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "train": train_command,
         "evaluate": evaluate_command,
         "export": export_command,
+        "watch": watch_command,
         "augmentations": augmentations_command,
     }
     return flags.run_command("drac", USAGE, commands, argv)

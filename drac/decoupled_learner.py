@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -116,8 +117,7 @@ class DecoupledLearner(Learner):
         if self._value_is_due():
             self._value_loss = self._train_value(rollout, on_step)
         self._updates += 1
-        stats = dict(zip(UpdateStats.__dataclass_fields__, figures, strict=True))
-        return UpdateStats(**{**stats, "value_loss": self._value_loss})
+        return replace(UpdateStats(*figures), value_loss=self._value_loss)
 
     def _value_is_due(self) -> bool:
         return self._updates % self.config.idaac_value_every == 0

@@ -84,6 +84,7 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
         seed: decides the order of levels and everything random inside them; 0..2**31-1.
         mode: Procgen's distribution mode.
         num_threads: Procgen's worker threads; the results do not depend on it.
+        render_mode: "rgb_array" has Procgen draw large pictures too, for `render`.
 
     Raises:
         ValueError: for an unknown game, split or mode, a seed out of range, or too few envs.
@@ -91,7 +92,7 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
 
     metadata: dict[str, Any] = {  # noqa: RUF012 - gymnasium declares it so
         "autoreset_mode": AutoresetMode.SAME_STEP,
-        "render_modes": [],
+        "render_modes": ["rgb_array"],
     }
 
     def __init__(
@@ -102,6 +103,7 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
         seed: int = 0,
         mode: Literal["easy", "hard"] = "easy",
         num_threads: int = 2,
+        render_mode: Literal["rgb_array"] | None = None,
     ) -> None:
         if game not in GAMES:
             raise ValueError(unknown("game", game, GAMES))
@@ -111,19 +113,17 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
             raise ValueError(f"unknown mode {mode!r}: choose 'easy' or 'hard'")
         if num_threads < 0:
             raise ValueError(f"num_threads must be at least 0, not {num_threads}")
-        self.game = game
-        self.num_envs = num_envs
+        if render_mode not in (None, "rgb_array"):
+            raise ValueError(f"unknown render_mode {render_mode!r}: choose None or 'rgb_array'")
+        self.game, self.num_envs, self.render_mode = game, num_envs, render_mode
         self._start_level, self._num_levels = level_range(split)
-        self._mode = mode
-        self._num_threads = num_threads
-        self._seed = _checked(seed)
-        self._resets = 0
+        self._mode, self._num_threads = mode, num_threads
+        self._seed, self._resets = _checked(seed), 0
         self.single_observation_space = gymnasium.spaces.Box(0, 255, (64, 64, 3), np.uint8)
         self.single_action_space = gymnasium.spaces.Discrete(NUM_ACTIONS)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._returns = np.zeros(num_envs)
-        self._lengths = np.zeros(num_envs, np.int64)
+        self._returns, self._lengths = np.zeros(num_envs), np.zeros(num_envs, np.int64)
         self._pristine = True
         self._env = self._make(seed)
 
@@ -163,6 +163,7 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
             distribution_mode=self._mode,
             rand_seed=seed,
             num_threads=self._num_threads,
+            render_mode=self.render_mode,
         )
 
     def reset(
@@ -281,6 +282,14 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
         self._require_open()
         _, obs, _ = self._env.observe()
         return obs["rgb"], {"level_seed": self._level_seeds("level_seed")}
+
+    def render(self) -> tuple[NDArray[np.uint8], ...]:
+        """Return what a person would see: uint8 (512, 512, 3) of each env."""
+        self._require_open()
+        if self.render_mode is None:
+            raise ValueError("these envs draw no pictures: make them with render_mode='rgb_array'")
+        self._env.observe()
+        return tuple(picture.copy() for picture in self._env._info["rgb"])
 
     def _require_open(self) -> None:
         if self.closed:

@@ -49,7 +49,7 @@ def split_name(split: Split) -> str:
 
 
 @contextlib.contextmanager
-def _evaluating(agent: Agent) -> Iterator[None]:
+def evaluating(agent: Agent) -> Iterator[None]:
     """Put a network into evaluation mode, and back: some act otherwise while they train."""
     if not isinstance(agent, nn.Module):
         yield
@@ -154,7 +154,7 @@ def evaluate(
     generator = torch.Generator(device).manual_seed(stream_seed(seed, "actions"))
     env = ProcgenVectorEnv(game, num_envs, split, seed=stream_seed(seed, "env"), mode=mode)
     try:
-        with _evaluating(agent):
+        with evaluating(agent):
             quota = quotas(episodes, num_envs)
             played = play(agent, env, quota, generator, precision, on_episode, on_step)
     finally:

@@ -15,7 +15,7 @@ from drac.config import ConfigError
 
 _TEMPORARY = re.compile(r"\..+\.(?:json|pt|npz)\.[a-z0-9_]{8}")
 """What `replacing` calls the files of a run before they are complete."""
-OWN_FOLDERS = ("checkpoint", "evaluations")
+OWN_FOLDERS = ("checkpoint", "clips", "evaluations")
 """Of a run's folder, whose files are written."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
@@ -27,15 +27,18 @@ def replacing(
 ) -> Iterator[BinaryIO]:
     """Open a temporary file that takes the name `path` once it is complete and on disk.
 
+    Its own `name` may be given to whoever writes to names only.
+
     Args:
         path: replaced if it exists.
         check: called with the complete file under its temporary name; what it raises keeps the
             file from taking the other.
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(descriptor)
     temporary = Path(name)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with temporary.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

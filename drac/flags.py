@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import tyro
 
 from augmentations.arguments import unknown
+from drac import methods
 from drac.config import ConfigError, TrainConfig, preset_defaults
 from drac.counts import parse_count
 from drac.report import NonFinite
@@ -22,6 +23,9 @@ from drac.report import NonFinite
 Command = Callable[[Sequence[str]], int]
 Field = tuple[str, Any, Any]
 """(name, type, default), for `dataclasses.make_dataclass`."""
+
+FEW = 4
+"""So many methods that have an option are named in its help."""
 
 
 def text(help_text: str, metavar: str) -> Any:
@@ -38,7 +42,7 @@ def config_fields(defaults: Mapping[str, Any], exclude: Iterable[str] = ()) -> l
     for name, info in TrainConfig.model_fields.items():
         if name in exclude:
             continue
-        help_text, default = info.description or "", defaults[name]
+        help_text, default = (info.description or "") + _of_methods(name), defaults[name]
         if name == "arms":
             annotation: Any = Annotated[tuple[str, ...], tyro.conf.arg(help=help_text)]
         elif default is None:
@@ -48,6 +52,12 @@ def config_fields(defaults: Mapping[str, Any], exclude: Iterable[str] = ()) -> l
             annotation, default = text(help_text, _metavar(name)), str(default)
         fields.append((name, annotation, default))
     return fields
+
+
+def _of_methods(name: str) -> str:
+    """Return "; only plr, ucb-drac+plr" for an option that few methods have."""
+    having = methods.having(name)
+    return f"; only {', '.join(having)}" if 0 < len(having) <= FEW else ""
 
 
 def _metavar(name: str) -> str:

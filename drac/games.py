@@ -29,6 +29,25 @@ GAMES: tuple[str, ...] = (
 NUM_ACTIONS = 15
 """Every game has the same 15 actions; many do nothing in a given game."""
 
+ACTIONS: tuple[str, ...] = (
+    "left+down",
+    "left",
+    "left+up",
+    "down",
+    "no-op",
+    "up",
+    "right+down",
+    "right",
+    "right+up",
+    "key D",
+    "key A",
+    "key W",
+    "key S",
+    "key Q",
+    "key E",
+)
+"""What each action presses: `get_combos` of Procgen's env.py. The keys act in some games only."""
+
 OBS_SHAPE = (3, 64, 64)
 """(channels, height, width) of every game's observations, as networks see them."""
 

@@ -5,6 +5,7 @@ Methods may keep further tables, such as levels.csv.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -180,9 +181,16 @@ class RunLog:
 
 def read_meta(run_dir: Path) -> dict[str, Any]:
     """Return a run's meta.json, empty if absent or damaged."""
+    with contextlib.suppress(OSError):
+        return _known(run_dir)
+    return {}
+
+
+def _known(run_dir: Path) -> dict[str, Any]:
+    """Return the same, but raise OSError if it is there and cannot be read just now."""
     try:
         meta = reading.read_json(run_dir / META)
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         return {}
     return meta if isinstance(meta, dict) else {}
 
@@ -215,7 +223,7 @@ def write_meta(run_dir: Path, **facts: Any) -> None:
     Raises:
         ConfigError: if it is one of a later version.
     """
-    known = read_meta(run_dir)
+    known = _known(run_dir)
     version = known.get("format", META_FORMAT)
     if version != META_FORMAT:
         path, ours = run_dir / META, f"this version reads format {META_FORMAT}"

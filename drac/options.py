@@ -26,7 +26,9 @@ class Options(BaseModel):
 
     # What to run
     game: str = Field("coinrun", description=", ".join(GAMES))
-    method: str = Field("ucb-drac", description="ppo, drac-<augmentation> or ucb-drac")
+    method: str = Field(
+        "ucb-drac", description="ppo, drac-crop, ucb-drac, ...; --method help lists all"
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="root of every random number in the run")
     steps: Count = Field(25_000_000, gt=0, description="environment steps, e.g. 25M, 500k, 1e6")
     fidelity: Fidelity = Field("paper", description="the paper's equations, or the released code")
@@ -74,9 +76,11 @@ class Options(BaseModel):
     )
 
     # DrAC
-    augmentation: str | None = Field(None, description="for --method drac: crop, flip, ...")
+    augmentation: str | None = Field(
+        None, description="for the families (drac, rad, dra, drc): crop, flip, ..."
+    )
     best_from: str | None = Field(
-        None, description="CSV of each game's best for drac-best, rad-best; none: the published"
+        None, description="CSV of each game's best augmentation; none: the published"
     )
     aug_coef: float = Field(0.1, ge=0, description="alpha_r, weight of the consistency terms")
     policy_target: Literal["exact", "sampled"] = Field(
@@ -94,7 +98,7 @@ class Options(BaseModel):
 
     # Choosing the augmentation
     arms: tuple[str, ...] = Field(
-        PAPER_ARMS, description="what ucb-drac chooses from, in order: any augmentations"
+        PAPER_ARMS, description="what a bandit chooses from, in order: any augmentations"
     )
     ucb_exploration: float = Field(0.1, ge=0, description="c in Q + c sqrt(ln t / N)")
     ucb_window: int = Field(10, ge=1, description="rewards of an arm that its mean Q covers")
@@ -187,7 +191,7 @@ class Options(BaseModel):
         "latest", description="reward it sees beside the last arm: its own, or older" + _DIFFERS
     )
     minibatch_by: Literal["steps", "envs"] = Field(
-        "steps", description="rl2-drac: minibatches of any steps, or of whole envs" + _DIFFERS
+        "steps", description="minibatches of any steps, or of whole envs" + _DIFFERS
     )
 
     # DAAC and IDAAC; the defaults are those of their released code

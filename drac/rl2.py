@@ -49,7 +49,8 @@ class RecurrentPolicy(nn.Module):
             else:
                 nn.init.zeros_(parameter)
         for tower, last_gain in ((self.actor, 0.01), (self.critic, 1.0)):
-            for layer, gain in zip(tower[::2], (2**0.5, 2**0.5, last_gain), strict=True):
+            layers = [layer for layer in tower if isinstance(layer, nn.Linear)]
+            for layer, gain in zip(layers, (2**0.5, 2**0.5, last_gain), strict=True):
                 nn.init.orthogonal_(layer.weight, gain, generator=generator)
                 nn.init.zeros_(layer.bias)
 
@@ -215,7 +216,7 @@ class RL2Selector(BaseSelector):
         if not loss.isfinite():
             raise NonFinite("the loss of the policy that chooses the arm is NaN or infinite")
         self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.policy.parameters(), self.MAX_GRAD_NORM)
         self._optimizer.step()
 
@@ -252,12 +253,11 @@ class RL2Selector(BaseSelector):
         if len(moments) != len(self.arms):
             raise ValueError(f"state needs {len(self.arms)} moments, got {len(moments)}")
         try:
-            memory = _Memory(
-                **{
-                    k: torch.tensor(v) if isinstance(v, list) else v
-                    for k, v in learned["memory"].items()
-                }
-            )
+            fields: dict[str, Any] = {
+                name: torch.tensor(value) if isinstance(value, list) else value
+                for name, value in learned["memory"].items()
+            }
+            memory = _Memory(**fields)
             generator = torch.tensor(learned["generator"], dtype=torch.uint8)
             torch.Generator().set_state(generator)
             weights = {name: torch.tensor(w) for name, w in learned["weights"].items()}

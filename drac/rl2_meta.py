@@ -3,11 +3,17 @@
 A task is K arms that pay 1 with fixed unknown probabilities, drawn uniformly from [0, 1], and a
 fixed number of pulls: the setting of Duan et al. 2016, section 3.1. Trained over tasks, the GRU's
 memory becomes an exploration strategy, and a task never seen needs no gradient step at all.
+
+The source draws fresh tasks for every step of its policy. Here each of a few thousand is played
+once, and many gradient steps are taken on what was seen. That calls for **relabelled arms**: the
+arms of a task have no meaning of their own, so a trial with its arms renamed is a trial of an
+equally likely task. Every gradient step renames the arms of every trial anew; 4 arms make 24
+trials of one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -20,13 +26,13 @@ from drac.rl2 import RecurrentPolicy
 
 @dataclass(frozen=True)
 class MetaSettings:
-    """How a policy is trained over tasks: PPO on whole tasks.
+    """How a policy is trained over tasks, each of them played once: PPO on whole tasks.
 
     Attributes:
         pulls: of a task, T.
-        passes: over the tasks, each with new rewards.
         batch: tasks played side by side, then learned from.
         epochs: gradient steps on each batch, through all pulls of its tasks.
+        relabel: whether each of these steps renames the arms of every task at random.
         learning_rate: Adam's at the start; it falls to 0 linearly, and so does `entropy_coef`.
         discount: of later pulls.
         gae_lambda: lambda of GAE.
@@ -35,10 +41,10 @@ class MetaSettings:
     """
 
     pulls: int = 50
-    passes: int = 20
     batch: int = 100
-    epochs: int = 4
-    learning_rate: float = 3e-3
+    epochs: int = 40
+    relabel: bool = True
+    learning_rate: float = 0.01
     discount: float = 0.9
     gae_lambda: float = 0.9
     clip: float = 0.2
@@ -52,12 +58,26 @@ class Trial:
     Shape:
         inputs: (T, B, 1 + K), what the policy saw.
         arms: (T, B) int64.
-        expected: (T, B), the mean reward of the arm pulled: the reward without its noise.
+        rewards: (T, B), 0 or 1, what the arm pulled paid; all that is learned from.
+        expected: (T, B), the probability that it would pay; for the regret alone.
     """
 
     inputs: Tensor
     arms: Tensor
+    rewards: Tensor
     expected: Tensor
+
+    def relabelled(self, names: Tensor) -> Trial:
+        """Return the trial with its arms renamed.
+
+        Args:
+            names: (B, K) int64, a permutation for each task: the new number of each arm.
+        """
+        size = (len(self.arms), *names.shape)
+        rewards, one_hot = self.inputs.split((1, names.shape[1]), 2)
+        one_hot = one_hot.gather(2, names.argsort(1).expand(size))
+        arms = names.expand(size).gather(2, self.arms[..., None]).squeeze(2)
+        return Trial(torch.cat((rewards, one_hot), 2), arms, self.rewards, self.expected)
 
 
 def draw_tasks(number: int, num_arms: int, generator: torch.Generator) -> Tensor:
@@ -70,19 +90,18 @@ def play(policy: RecurrentPolicy, tasks: Tensor, pulls: int, generator: torch.Ge
     """Play B tasks (B, K) with the weights as they are; only the hidden state learns."""
     size, rows = len(tasks), torch.arange(len(tasks))
     inputs, hidden = torch.zeros(size, 1 + policy.num_arms), torch.zeros(size, policy.hidden_size)
-    seen, chosen, expected = [], [], []
+    seen, chosen, paid, expected = [], [], [], []
     for _ in range(pulls):
         seen.append(inputs)
         outputs, state = policy.gru(inputs[None], hidden[None])
         hidden = state[0]
         probabilities = policy.actor(outputs[0]).softmax(1)
         arms = probabilities.multinomial(1, generator=generator).squeeze(1)
-        means = tasks[rows, arms]
-        paid = torch.rand(size, generator=generator) < means
-        inputs = policy.encode(paid.float(), arms)
+        expected.append(tasks[rows, arms])
+        paid.append((torch.rand(size, generator=generator) < expected[-1]).float())
+        inputs = policy.encode(paid[-1], arms)
         chosen.append(arms)
-        expected.append(means)
-    return Trial(torch.stack(seen), torch.stack(chosen), torch.stack(expected))
+    return Trial(*(torch.stack(steps) for steps in (seen, chosen, paid, expected)))
 
 
 def regret(
@@ -99,15 +118,14 @@ def meta_train(
     settings: MetaSettings | None = None,
     on_batch: Callable[[float], None] = lambda share: None,
 ) -> None:
-    """Train a policy, in place, to play tasks it has never seen.
+    """Train a policy, in place, to play tasks it has never seen; each given one is played once.
 
-    A pull counts as its arm's mean less the mean of the task's arms. Both leave the expected
-    gradient as it is, and take the noise of the payments and the tasks' differing levels out.
+    It learns from the payments of the arms it pulled, and from nothing else of a task.
 
     Args:
         policy: any weights.
         tasks: (N, K) probabilities; N a multiple of the batch.
-        generator: CPU; of the tasks' order, the choices and the payments.
+        generator: CPU; of the choices, the payments and the new names of arms.
         settings: None: the defaults.
         on_batch: called after each batch with the share of the work that is done.
 
@@ -117,48 +135,48 @@ def meta_train(
     settings = settings or MetaSettings()
     if len(tasks) % settings.batch:
         raise ValueError(f"{len(tasks)} tasks do not divide into batches of {settings.batch}")
-    optimizer = torch.optim.Adam(policy.parameters(), lr=settings.learning_rate, eps=1e-5)
-    number = settings.passes * len(tasks) // settings.batch
-    for done, batch in enumerate(_batches(tasks, settings, generator)):
+    optimizer = torch.optim.Adam(
+        policy.parameters(), lr=settings.learning_rate, eps=1e-5, fused=True
+    )
+    number = len(tasks) // settings.batch
+    for done, batch in enumerate(tasks.split(settings.batch)):
         left = 1 - done / number
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * left
         trial = play(policy, batch, settings.pulls, generator)
-        _learn(policy, optimizer, trial, trial.expected - batch.mean(1), settings, left)
+        _learn(policy, optimizer, trial, settings, left, generator)
         on_batch((done + 1) / number)
-
-
-def _batches(tasks: Tensor, settings: MetaSettings, generator: torch.Generator) -> Iterator[Tensor]:
-    for _ in range(settings.passes):
-        yield from tasks[torch.randperm(len(tasks), generator=generator)].split(settings.batch)
 
 
 def _learn(
     policy: RecurrentPolicy,
     optimizer: torch.optim.Optimizer,
     trial: Trial,
-    rewards: Tensor,
     settings: MetaSettings,
     left: float,
+    generator: torch.Generator,
 ) -> None:
-    """Take PPO's gradient steps on a batch; `left` is the share of the training to come."""
-    hidden = torch.zeros(trial.arms.shape[1], policy.hidden_size)
+    """Take PPO's gradient steps on a batch; `left` is the share of the training to come.
 
-    def now() -> tuple[Tensor, Tensor, Tensor]:
-        logits, values, _ = policy(trial.inputs, hidden)
-        logits = logits.flatten(0, 1)
-        return logits, logits.log_softmax(1).gather(1, trial.arms.reshape(-1, 1))[:, 0], values
-
+    Renaming changes neither the advantages nor the probabilities with which the arms were really
+    pulled: what PPO's ratio divides by stays that of the trial as it was played.
+    """
     with torch.no_grad():
-        _, old_log_probs, old_values = now()
+        _, old_log_probs, old_values = _look_back(policy, trial)
+    rewards = trial.rewards - 0.5  # symmetric, so that a new critic's 0 is no bad guess
     ends = torch.zeros_like(rewards, dtype=torch.bool)
     ends[-1] = True
     advantages, returns = gae(
         rewards, old_values, ends, rewards[-1], settings.discount, settings.gae_lambda
     )
     normalized = (advantages - advantages.mean()) / (advantages.std() + 1e-5)
+    tasks_and_arms = (trial.arms.shape[1], policy.num_arms)
     for _ in range(settings.epochs):
-        logits, log_probs, values = now()
+        seen = trial
+        if settings.relabel:
+            names = torch.rand(tasks_and_arms, generator=generator).argsort(1)
+            seen = trial.relabelled(names)
+        logits, log_probs, values = _look_back(policy, seen)
         surrogate = clipped_policy_loss(
             log_probs, old_log_probs, normalized.flatten(), settings.clip
         )
@@ -168,3 +186,11 @@ def _learn(
         loss.backward()
         nn.utils.clip_grad_norm_(policy.parameters(), 0.5)
         optimizer.step()
+
+
+def _look_back(policy: RecurrentPolicy, trial: Trial) -> tuple[Tensor, Tensor, Tensor]:
+    """Return logits (T * B, K), log-probabilities of the arms (T * B,) and values (T, B)."""
+    hidden = torch.zeros(trial.arms.shape[1], policy.hidden_size)
+    logits, values, _ = policy(trial.inputs, hidden)
+    logits = logits.flatten(0, 1)
+    return logits, logits.log_softmax(1).gather(1, trial.arms.reshape(-1, 1))[:, 0], values

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
-from drac import checkpoint, files, hardware, intervals, logs, restoring
+from drac import checkpoint, hardware, intervals, logs, restoring, steps
 from drac.clock import Stopwatch
 from drac.config import ConfigError, TrainConfig
 from drac.disk import Patience
@@ -26,9 +25,6 @@ from drac.training import Training
 
 if TYPE_CHECKING:
     import pandas as pd
-
-NAN_REPORT = "nan_report.npz"
-"""The minibatch of a gradient step that ended a run: see `drac.report.NonFinite`."""
 
 
 class Watcher:
@@ -73,7 +69,7 @@ class Session:
         training: at its beginning; the newest checkpoint is restored into it.
         run_dir: owned by this process.
         watcher: is told of everything.
-        stopping: whether a signal came: evaluations end at the next step of their envs.
+        stopping: whether a signal came; evaluations end then.
 
     Raises:
         ConfigError: if checkpoints or logs do not let the run continue; nothing was written.
@@ -175,8 +171,8 @@ class Session:
         """Play `eval_episodes` on both splits and log every episode, of both splits or of none.
 
         Raises:
-            Interrupted: if a signal came. The state was saved without the evaluation, which is
-                repeated when the run continues: it depends on nothing but the policy and the step.
+            Interrupted: if a signal came. The state was saved without the evaluation, which the
+                run repeats when it continues.
         """
         step = self.training.step
         try:
@@ -228,7 +224,7 @@ class Session:
             "wall_s": self.wall_s,
             "positions": self._log.positions(),
         }
-        step, run_dir = self.training.step, self.run_dir
+        run_dir, step = self.run_dir, self.training.step
         self._patience(checkpoint.folder(run_dir), lambda: checkpoint.save(run_dir, step, state))
         self._write_meta()
         self._saved_at, self._saved_step = self._clock(), step
@@ -248,17 +244,9 @@ class Session:
 
     def report_nan(self, error: NonFinite) -> str:
         """Save the minibatch of a gradient step that was not finite; say where it is, or ""."""
-        if not error.evidence:
-            return ""
-        path = self.run_dir / NAN_REPORT
         about = {"step": self.training.step, "update": self.training.update + 1}
         arm = self.training.arm or ""
-        try:
-            with files.replacing(path) as file:
-                np.savez_compressed(file, **error.evidence, **about, arm=np.array(arm))
-        except OSError as failure:
-            return f"its minibatch could not be saved ({failure.strerror}); "
-        return f"its minibatch is in {path}; "
+        return steps.report(self.run_dir, {**error.evidence, **about, "arm": arm})
 
     def left_behind(self) -> str:
         """Say where the log and the checkpoint are, for the end of an error's sentence."""
@@ -277,22 +265,28 @@ class _Stopped(Exception):
 
 
 def _passed(every: int, before: int, now: int) -> bool:
-    """Whether a multiple of `every` lies after `before`, up to `now`; never if `every` is 0."""
+    """Whether a multiple of `every` lies after `before`, up to `now`; none does of 0."""
     return every > 0 and now // every > before // every
 
 
-def load_agent(run_dir: Path, config: TrainConfig) -> tuple[ActorCritic, int]:
+def load_agent(run_dir: Path, config: TrainConfig, device: str = "auto") -> tuple[ActorCritic, int]:
     """Return the network of a run's newest checkpoint, and the step it was saved at.
 
     It is the network of the run's method, in evaluation mode.
 
+    Args:
+        run_dir: the run's folder.
+        config: of the run.
+        device: where it is to play: "cpu", "cuda", or "auto", CUDA if there is one. The run's own
+            device does not matter.
+
     Raises:
-        ConfigError: if there is no checkpoint, or it does not fit the config.
+        ConfigError: if there is no checkpoint, it does not fit the config, or CUDA is absent.
     """
+    device = hardware.resolve(config.model_copy(update={"device": device})).device
     path = checkpoint.newest(run_dir)
     if path is None:
         raise ConfigError(f"{run_dir} has no checkpoint yet")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     network = of_method(config).to(device).eval()
     state = checkpoint.load(path, restoring.most_bytes(network, config))
     try:

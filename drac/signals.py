@@ -20,11 +20,15 @@ class Interrupted(Exception):
 
 
 @contextlib.contextmanager
-def stop_requested(notify: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
+def stop_requested(
+    notify: Callable[[str], None],
+    promise: str = "saving after this update (Ctrl-C again stops at once, without saving)",
+) -> Iterator[Callable[[], bool]]:
     """Catch the first stop signal; a second Ctrl-C stops at once.
 
     Args:
         notify: called once with a sentence for the user.
+        promise: what happens now, the end of that sentence.
 
     Yields:
         A function that tells whether a signal came.
@@ -38,10 +42,7 @@ def stop_requested(notify: Callable[[str], None]) -> Iterator[Callable[[], bool]
         received.append(number)
         if first:
             with contextlib.suppress(RuntimeError, OSError):  # we may have interrupted a print
-                notify(
-                    f"{signal.Signals(number).name} received: saving after this update"
-                    f" (Ctrl-C again stops at once, without saving)"
-                )
+                notify(f"{signal.Signals(number).name} received: {promise}")
 
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False  # only the main thread may set handlers

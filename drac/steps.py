@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from drac import files
 from drac.report import NonFinite, UpdateStats
 from drac.rollout import Minibatch
 
 FIGURES = tuple(UpdateStats.__dataclass_fields__)
-WATCHED = ("approx_kl", "clip_fraction")
+_WATCHED = slice(FIGURES.index("approx_kl"), FIGURES.index("clip_fraction") + 1)
 """Figures from which nothing is learned: they may be infinite."""
 
-LEARNED = tuple(number for number, name in enumerate(FIGURES) if name not in WATCHED)
+NAN_REPORT = "nan_report.npz"
+"""The minibatch of a gradient step that ended a run: see `drac.report.NonFinite`."""
 
 MAX_IMAGES = 2048
 """Of a minibatch that are kept for inspection: 25 MB, before they are compressed."""
@@ -107,7 +110,7 @@ def evidence(
     """Return what is known of a gradient step, as arrays by name: see `NonFinite`."""
     arrays: dict[str, NDArray[Any]] = {
         "gradient_step": np.array(step),
-        "loss_names": np.array(FIGURES),
+        "loss_names": np.array(FIGURES[: len(figures)]),
         "losses": np.array(figures),
     }
     if minibatch is not None:
@@ -119,5 +122,24 @@ def evidence(
 
 def on_device(figures: Tensor) -> Tensor:
     """Return, without waiting for the device, 1.0 if a step must be left out, else 0.0: ()."""
-    learned = figures[list(LEARNED)]
+    # Slices: a list of indices would have to be copied to the device, which no recording may.
+    learned = torch.cat([figures[: _WATCHED.start], figures[_WATCHED.stop :]])
     return (~learned.isfinite().all()).float()
+
+
+def report(run_dir: Path, arrays: Mapping[str, Any]) -> str:
+    """Save what is known of a step that ended a run; say where, for the middle of a sentence.
+
+    Args:
+        run_dir: the run's folder.
+        arrays: what `evidence` returned, and more; "" is returned if that is no minibatch's.
+    """
+    if "losses" not in arrays:
+        return ""
+    path = run_dir / NAN_REPORT
+    try:
+        with files.replacing(path) as file:
+            np.savez_compressed(file, **arrays)
+    except OSError as error:
+        return f"its minibatch could not be saved ({error.strerror}); "
+    return f"its minibatch is in {path}; "

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from benchmark.store import Store
 from drac import logs
 from drac.config import TrainConfig
 
@@ -96,6 +99,12 @@ def write_run(
         ),
     )
     return run_dir
+
+
+def load(root: Path, *experiments: str) -> pd.DataFrame:
+    """All runs of these experiments ("exp"), as the tables take them."""
+    store = Store(root)
+    return store.load(s for e in experiments or ("exp",) for s in store.specs(e))
 
 
 def tree(folder: Path) -> dict[str, bytes | None]:

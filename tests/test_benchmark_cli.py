@@ -20,6 +20,7 @@ from benchmark.store import Store, validate
 from benchmark.suites import RunSpec
 from drac import best, lock, methods
 from drac.config import TrainConfig
+from drac.logs import read_meta
 
 DRAC_BENCH = str(Path(sys.executable).with_name("drac-bench"))
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # others test on these cores too
@@ -77,10 +78,6 @@ BAD = {
     "games of nothing": ("--games names nothing", ["run", "--suite", "demo", "--games"]),
     "seeds of nothing": ("--seeds names nothing", ["run", "--suite", "demo", "--seeds"]),
     "results is a file": ("is a file", ["run", "--suite", "demo", "--results", "file"]),
-    "tables of nothing": ("there are no runs", ["tables"]),
-    "tables of the unknown": ("unknown experiment 'x'", ["tables", "--experiment", "x"]),
-    "tables outside": ("unknown experiment '..'", ["tables", "--experiment", ".."]),
-    "tables of an unknown suite": ("unknown suite", ["tables", "--suite", "x"]),
     "status of the unknown": ("unknown experiment 'x'", ["status", "--experiment", "x"]),
     "status with a wrong option": ("--experimnt", ["status", "--experimnt", "x"]),
 }
@@ -146,16 +143,6 @@ def test_cuda_that_is_absent_is_noticed_before_anything_is_written(
     assert tree(tmp_path) == {}
 
 
-def test_tables_that_cannot_be_written_are_noticed_first(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_run(tmp_path / "results")
-    (tmp_path / "results/tables").write_text("")
-    assert cli.main(["tables"]) == 2
-    printed = capsys.readouterr()
-    assert (printed.out, printed.err.count("\n")) == ("", 1)
-
-
 # --- options ------------------------------------------------------------------------------------
 
 OTHER: dict[str, Any] = {
@@ -170,6 +157,7 @@ OTHER: dict[str, Any] = {
     "ucb_exploration": 0.7, "ucb_window": 3, "ucb_initial": "try-each-once",
     "ucb_reward": "standardized", "bandit_reward_rows": "rollout", "eval_every": 1000,
     "eval_episodes": 7, "eval_envs": 3, "checkpoint_every": 2.5, "augmentation": "rotate",
+    "disk_wait": 5.0, "on_nan": "skip",
     "best_from": str(best.PUBLISHED), "meta_conv": "learned", "meta_inner_lr": 0.1,
     "meta_learning_rate": 0.1, "meta_train_share": 0.5, "bottleneck_coef": 0.1,
     "latent_samples": 3, "sni_lambda": 0.2, "mix_alpha": 0.3, "eval_filters": 2,
@@ -292,31 +280,6 @@ def test_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     each = capsys.readouterr().out
     assert "ucb-drac/coinrun/seed0: incomplete" in each
     assert f"lacks: trained 128 of {TOTAL} steps; " in each
-
-
-def test_tables_are_written_as_they_are_printed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_run(tmp_path / "results", experiment="a")
-    write_run(tmp_path / "results", "ucb-drac", experiment="b", arms=ARMS)
-    assert cli.main(["tables"]) == 0
-    out = capsys.readouterr().out
-    for name in ("a", "b"):
-        for table in ("per-game", "best-augmentation"):
-            assert (tmp_path / f"results/tables/{name}/{table}.md").read_text() in out
-            assert len(pd.read_csv(tmp_path / f"results/tables/{name}/{table}.csv")) == 1
-    assert cli.main(["tables", "--experiment", "a", "b", "--results", "results"]) == 0
-    together = pd.read_csv(tmp_path / "results/tables/a+b/per-game.csv")
-    assert sorted(together["method"]) == ["ppo", "ucb-drac"]
-    assert len(pd.read_csv(tmp_path / "results/tables/a+b/runs.csv")) == 2
-
-
-def test_an_experiment_named_twice_is_counted_once(tmp_path: Path) -> None:
-    write_run(tmp_path / "results", experiment="smoke")
-    words = ["tables", "--experiment", "smoke", "smoke"]
-    assert cli.main(words) == 0
-    assert cli.main(["tables", "--experiment", "smoke", "--suite", "smoke"]) == 0
-    assert pd.read_csv("results/tables/smoke/per-game.csv")["seeds"].tolist() == [1]
 
 
 # --- running, with fake training ----------------------------------------------------------------
@@ -476,5 +439,6 @@ def test_ctrl_c_stops_a_sweep_that_has_saved_its_runs_and_leaves_nobody(tmp_path
     assert "stopping: what runs saves its state first" in out
     assert out.endswith("stopped; the same command continues\n")
     assert list((run_dir / "checkpoint").iterdir())
+    (session,) = read_meta(run_dir)["sessions"]
     with pytest.raises(ProcessLookupError):
-        os.kill(int((run_dir / ".lock").read_text()), 0)  # the child's process id
+        os.kill(session["pid"], 0)  # the child

@@ -6,16 +6,27 @@ import math
 import threading
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from synthetic_runs import ARMS, TOTAL, tree, write_run
 
 from benchmark.progress import Progress, progress_of
-from benchmark.run_files import DamagedError, final_evaluation, in_use, read_csv
+from benchmark.run_files import (
+    ARM_COLUMNS,
+    PROGRESS_COLUMNS,
+    DamagedError,
+    final_evaluation,
+    in_use,
+    read_csv,
+)
 from benchmark.store import Store, settings, validate
 from benchmark.suites import RunSpec
 from drac import lock
 from drac.config import ConfigError, TrainConfig
 from drac.files import check_name
+from drac.fresh import set_aside
+from drac.logs import EVAL_COLUMNS
 
 
 @pytest.fixture
@@ -163,6 +174,42 @@ def test_reading_an_absent_file_gives_no_rows(tmp_path: Path) -> None:
     (tmp_path / "x.csv").mkdir()
     with pytest.raises(DamagedError, match=r"x\.csv"):
         read_csv(tmp_path / "x.csv", ("step", "arm"))
+
+
+def test_reading_agrees_with_pandas(tmp_path: Path) -> None:
+    run_dir = write_run(tmp_path, "ucb-drac", arms={"crop": 3, "flip(axis='vertical', p=1)": 1})
+    for name, columns in (
+        ("progress.csv", PROGRESS_COLUMNS),
+        ("arms.csv", ARM_COLUMNS),
+        ("eval.csv", EVAL_COLUMNS),
+    ):
+        ours, theirs = read_csv(run_dir / name, columns), pd.read_csv(run_dir / name)
+        assert len(ours) > 1
+        for column in columns:
+            np.testing.assert_array_equal(ours[column].to_numpy(), theirs[column].to_numpy())
+
+
+def test_counts_of_absurd_size_stay_numbers(run_dir: Path) -> None:
+    replace_in(run_dir / "eval.csv", f"{TOTAL},test,1,2.0,9", f"{TOTAL},test,1e300,2.0,9")
+    assert final_evaluation(run_dir)["level_seed"].max() == 1e300
+
+
+def test_a_run_is_read_once(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    read_text = Path.read_text
+
+    def counting(path: Path, *args: str, **kwargs: str) -> str:
+        opened.append(path.name)
+        return read_text(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "read_text", counting)
+    store = Store(run_dir.parents[4])
+    (row,) = store.load(store.specs("exp")).to_dict("records")
+    assert row["problems"] == []
+    files_read = [name for name in opened if name != "plan.json"]
+    assert sorted(files_read) == sorted(
+        [*("config.json", "meta.json", "progress.csv", "arms.csv"), *("eval.csv", "robustness.csv")]
+    )
 
 
 def test_the_final_evaluation_is_the_last_one(run_dir: Path) -> None:
@@ -316,3 +363,18 @@ def test_a_folder_is_in_use_while_somebody_owns_it(tmp_path: Path) -> None:
     with lock.owned(run_dir):
         assert in_use(run_dir)
     assert not in_use(run_dir)
+
+
+def test_a_run_that_was_set_aside_is_none(tmp_path: Path) -> None:
+    """`drac train --fresh` renames the folder; its scores must not count as one more seed."""
+    run_dir = write_run(tmp_path, "ucb-drac", arms=ARMS)
+    store = Store(tmp_path)
+    specs = store.specs("exp")
+    aside = set_aside(run_dir)
+    assert aside is not None
+    assert aside.is_dir()
+    assert store.specs("exp") == []
+    assert store.experiments() == []
+    write_run(tmp_path, "ucb-drac", arms=ARMS)
+    assert store.specs("exp") == specs
+    assert len(store.load(store.specs("exp"))) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 import random
 import re
@@ -11,33 +10,29 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
-from synthetic_runs import write_run
+from scipy.stats import ttest_ind
+from synthetic_runs import load, write_run
 
-from augmentations import PAPER_ARMS
 from benchmark import published, tables
 from benchmark.store import Store
 from benchmark.suites import RunSpec
 from benchmark.table import Table
 from drac.games import GAMES
 
-
-def load(root: Path, *experiments: str) -> pd.DataFrame:
-    store = Store(root)
-    return store.load(s for e in experiments or ("exp",) for s in store.specs(e))
+WHAT = ("test", "train", "gap")
+"""What the blocks of the table show, in their order."""
 
 
 def per_game(root: Path, *experiments: str) -> Table:
     return tables.per_game(load(root, *experiments))
 
 
-def best(root: Path, *experiments: str) -> Table:
-    return tables.best_augmentations(load(root, *experiments))
-
-
 def cell(table: Table, game: str, column: str) -> str:
-    return str(table.cells.set_index("game").loc[game, column])
+    """A cell by what it shows: "ppo train", "published PPO test [a]"."""
+    (what,) = re.findall(r" (train|test|gap)(?![a-z])", column)
+    cells = table.blocks[WHAT.index(what)].cells.set_index("game")
+    return str(cells.loc[game, column.replace(f" {what}", "")])
 
 
 def numbers(table: Table, game: str, variant: str) -> dict[str, Any]:
@@ -49,13 +44,6 @@ def numbers(table: Table, game: str, variant: str) -> dict[str, Any]:
 
 def notes(table: Table) -> str:
     return "\n".join(table.notes)
-
-
-BEST = {
-    "sweep": "by the sweep (test return)",
-    "bandit": "by the bandit (share of updates)",
-    "paper": "by the paper",
-}
 
 
 # --- per game -----------------------------------------------------------------------------------
@@ -215,7 +203,7 @@ def test_settings_are_said(tmp_path: Path) -> None:
 def test_short_runs_are_called_short(tmp_path: Path) -> None:
     write_run(tmp_path, "ppo", steps=256)
     assert "97,656 times shorter" in notes(per_game(tmp_path))
-    assert "prove nothing" in notes(best(tmp_path))
+    assert "prove nothing" in notes(per_game(tmp_path))
 
 
 def test_runs_as_long_as_the_published_are_not(tmp_path: Path) -> None:
@@ -255,7 +243,7 @@ def test_published_numbers_are_the_files_with_source_and_kind(tmp_path: Path) ->
     assert "Published per-game test returns of drac-crop: not available." in said
     crop = table.data[table.data["method"] == "drac-crop"]
     assert crop.filter(like="published").isna().all(axis=None)
-    assert not [column for column in table.cells if "published drac" in column]
+    assert not [c for block in table.blocks for c in block.cells if "Crop-DrAC" in c]
 
 
 def test_a_number_that_nobody_published_is_not_available(
@@ -278,7 +266,7 @@ def test_hard_mode_stands_beside_hard_numbers_only(tmp_path: Path) -> None:
     Store(tmp_path).add_to_plan("exp", [RunSpec("exp", "ucb-drac", "maze", 0)])
     table = per_game(tmp_path)
     columns = [column for column in table.cells if column.startswith("published")]
-    assert columns == ["published PPO test [c]", "published UCB-DrAC test [c]"]
+    assert columns == ["published PPO [c]", "published UCB-DrAC [c]"]
     hard = published.per_game("ppo", "test", "hard", published.PER_GAME_SOURCES[2])["maze"]
     assert numbers(table, "maze", "ppo")["published_test_c_mean"] == hard[0]
     assert not [column for column in table.data if column.startswith("published_test_a")]
@@ -300,129 +288,81 @@ def test_games_are_in_the_papers_order(tmp_path: Path) -> None:
     for game in reversed(GAMES):
         write_run(tmp_path, game=game)
     assert tuple(per_game(tmp_path).cells["game"]) == GAMES
-    assert tuple(best(tmp_path).cells["game"]) == GAMES
+    for block in per_game(tmp_path).blocks:
+        assert tuple(block.cells["game"]) == GAMES
 
 
-# --- best augmentation --------------------------------------------------------------------------
+# --- beside the published numbers ---------------------------------------------------------------
 
 
-def sweep(root: Path, scores: dict[str, float], game: str = "coinrun", **options: Any) -> None:
-    for name, score in scores.items():
-        write_run(root, f"drac-{name}", game, test=(score, score, score), **options)
+def test_the_difference_is_in_pooled_standard_errors(tmp_path: Path) -> None:
+    scores = {"maze": [4.0, 6.0, 9.0], "coinrun": [7.0]}
+    for game, values in scores.items():
+        for seed, value in enumerate(values):
+            write_run(tmp_path, "ppo", game, seed, test=[value] * 3)
+    table = per_game(tmp_path)
+    plr = published.PER_GAME_SOURCES[0]
+    for game, values in scores.items():
+        mean, std = published.per_game("ppo", "test", "easy", plr)[game]
+        n, m, ours = len(values), 10, sum(values) / len(values)
+        squares = sum((value - ours) ** 2 for value in values)  # 0 for one seed
+        pooled = math.sqrt((squares + (m - 1) * std**2) / (n + m - 2))
+        expected = (ours - mean) / (pooled * math.sqrt(1 / n + 1 / m))
+        assert numbers(table, game, "ppo")["difference_test_a"] == pytest.approx(expected)
+        text = cell(table, game, "ppo test - [a]")
+        assert text == f"{expected:+.1f} SE"
+    # a figure has no standard deviation: its numbers stand there, and no difference to them
+    assert "published PPO [b]" in table.cells
+    assert "ppo - [b]" not in table.cells
+    assert math.isnan(numbers(table, "maze", "ppo")["difference_test_b"])
 
 
-def test_the_three_columns(tmp_path: Path) -> None:
-    sweep(tmp_path, {name: float(k) for k, name in enumerate(PAPER_ARMS)})
-    write_run(tmp_path, "ucb-drac", arms={"crop": 6, "flip": 2})
-    table = best(tmp_path)
-    assert cell(table, "coinrun", BEST["sweep"]) == f"{PAPER_ARMS[-1]} (7.00, best of 8)"
-    assert cell(table, "coinrun", BEST["bandit"]) == "crop (75%)"
-    assert cell(table, "coinrun", BEST["paper"]) == published.best_augmentation()[0]["coinrun"]
-    assert published.best_augmentation()[1] in notes(table)
-    assert "lacks" not in notes(table)
-    (row,) = table.data.to_dict("records")
-    assert (row["sweep"], row["sweep_test_mean"], row["sweep_compared"]) == (PAPER_ARMS[-1], 7.0, 8)
-    assert (row["bandit"], row["bandit_share"], row["bandit_seeds"]) == ("crop", 0.75, 1)
+def test_published_training_returns_stand_beside_ours(tmp_path: Path) -> None:
+    write_run(tmp_path, "ucb-drac", "maze", arms={"crop": 2})
+    table = per_game(tmp_path)
+    figures = published.PER_GAME_SOURCES[1]
+    mean, _ = published.per_game("ucb-drac", "train", "easy", figures)["maze"]
+    assert cell(table, "maze", "published UCB-DrAC train [b]") == f"{mean:.1f}"
+    assert "published UCB-DrAC [a]" not in table.blocks[1].cells  # nobody printed it
 
 
-def test_seeds_are_averaged_before_augmentations_are_compared(tmp_path: Path) -> None:
-    for seed, (crop, flip) in enumerate([(10.0, 6.0), (0.0, 6.0)]):
-        sweep(tmp_path, {"crop": crop, "flip": flip}, seed=seed)
-    assert cell(best(tmp_path), "coinrun", BEST["sweep"]) == "flip (6.00, best of 2)"
+# --- the best method ----------------------------------------------------------------------------
+
+CLEAR = {"ppo": [1.0, 2.0, 3.0], "drac-crop": [2.0, 1.0, 2.0], "drac-flip": [9.0, 9.5, 10.0]}
+CLOSE = {"ppo": [1.0, 2.0, 3.0], "drac-crop": [9.4, 9.0, 9.9], "drac-flip": [9.0, 9.5, 10.0]}
 
 
-def test_ties_name_all(tmp_path: Path) -> None:
-    sweep(tmp_path, {"crop": 3.0, "flip": 3.0, "rotate": 1.0})
-    write_run(tmp_path, "ucb-drac", arms={"crop": 4, "flip": 4, "rotate": 2})
-    table = best(tmp_path)
-    assert cell(table, "coinrun", BEST["sweep"]) == "crop = flip (3.00, best of 3)"
-    assert cell(table, "coinrun", BEST["bandit"]) == "crop = flip (40% each)"
+def write_scores(root: Path, scores: dict[str, list[float]], game: str = "maze") -> None:
+    for method, values in scores.items():
+        for seed, value in enumerate(values):
+            write_run(root, method, game, seed, test=[value] * 3)
 
 
-def test_only_one_augmentation_was_run(tmp_path: Path) -> None:
-    sweep(tmp_path, {"crop": 3.0})
-    table = best(tmp_path)
-    assert cell(table, "coinrun", BEST["sweep"]) == "crop (the only one run)"
-    assert cell(table, "coinrun", BEST["bandit"]) == "no runs"
+def test_the_best_is_bold_where_every_other_is_worse_by_welch_and_holm(tmp_path: Path) -> None:
+    write_scores(tmp_path, CLEAR)
+    write_scores(tmp_path, CLOSE, "coinrun")
+    table = per_game(tmp_path)
+    assert table.bold == {(1, "drac-flip")}  # maze; on coinrun flip is no better than crop
+    assert [numbers(table, "maze", m)["best_test"] for m in CLEAR] == [False, False, True]
+    assert not any(numbers(table, "coinrun", method)["best_test"] for method in CLOSE)
+    p_values = [ttest_ind(CLEAR["drac-flip"], CLEAR[m], equal_var=False).pvalue for m in CLEAR]
+    assert sorted(p_values)[0] * 2 < 0.05  # Holm: the smaller of two is doubled
+    assert sorted(p_values)[1] < 0.05
+    close = ttest_ind(CLOSE["drac-flip"], CLOSE["drac-crop"], equal_var=False).pvalue
+    assert close > 0.05
+    assert "Welch" in notes(table)
+    assert "| **9.50 ± 0.50** |" in table.markdown()
 
 
-def test_the_bandits_share_is_over_all_seeds(tmp_path: Path) -> None:
-    write_run(tmp_path, "ucb-drac", seed=0, arms={"crop": 9, "flip": 1})
-    write_run(tmp_path, "ucb-drac", seed=1, arms={"crop": 2, "flip": 8})
-    assert cell(best(tmp_path), "coinrun", BEST["bandit"]) == "crop (55%)"
+def test_one_seed_is_never_bold(tmp_path: Path) -> None:
+    write_scores(tmp_path, {"ppo": [1.0], "drac-crop": [100.0]})
+    assert per_game(tmp_path).bold == frozenset()
 
 
-def test_missing_augmentations_are_said(tmp_path: Path) -> None:
-    sweep(tmp_path, {name: 1.0 for name in PAPER_ARMS if name != "rotate"})
-    sweep(tmp_path, {"crop": 1.0, "flip": 0.0}, game="maze")
-    said = notes(best(tmp_path))
-    assert "The sweep lacks rotate on coinrun:" in said
-    assert re.search(r"lacks random-conv, grayscale, rotate, .* on maze:", said)
-
-
-def test_an_incomplete_augmentation_is_missing(tmp_path: Path) -> None:
-    sweep(tmp_path, dict.fromkeys(PAPER_ARMS, 1.0))
-    (tmp_path / "runs/exp/drac-flip/coinrun/seed0/eval.csv").unlink()
-    table = best(tmp_path)
-    assert "best of 7" in cell(table, "coinrun", BEST["sweep"])
-    assert "The sweep lacks flip on coinrun" in notes(table)
-
-
-def test_unequal_seeds_of_augmentations_are_said(tmp_path: Path) -> None:
-    sweep(tmp_path, {"crop": 3.0, "flip": 2.0})
-    sweep(tmp_path, {"crop": 5.0}, seed=1)
-    assert "compared have different seeds on coinrun (1 to 2)." in notes(best(tmp_path))
-
-
-def test_augmentations_with_different_settings_are_not_compared(tmp_path: Path) -> None:
-    sweep(tmp_path, {"crop": 3.0}, steps=256)
-    sweep(tmp_path, {"flip": 4.0}, steps=512)
-    for seed, fidelity in enumerate(("paper", "released")):
-        write_run(tmp_path, "ucb-drac", seed=seed, arms={"crop": 2}, fidelity=fidelity)
-    table = best(tmp_path)
-    assert cell(table, "coinrun", BEST["sweep"]) == "not comparable: settings differ"
-    assert cell(table, "coinrun", BEST["bandit"]) == "not comparable: settings differ"
-    assert table.data["sweep"].tolist() == [""]
-
-
-# --- form ---------------------------------------------------------------------------------------
-
-
-def cells_of(line: str) -> int:
-    return len(re.findall(r"(?<!\\)\|", line)) - 1
-
-
-def test_markdown_is_well_formed_and_csv_reads_back(tmp_path: Path) -> None:
-    write_run(tmp_path, "ppo", "coinrun")
-    write_run(tmp_path, "ucb-drac", "maze", arms={"a|b": 1, "flip": 1}, steps=512)
-    Store(tmp_path).add_to_plan("exp", [RunSpec("exp", "drac-crop", "maze", 0)])
-    for make in tables.ALL:
-        table = make(load(tmp_path))
-        text = table.markdown()
-        assert text.startswith(f"## {table.title}\n\n|")
-        assert text.endswith("\n")
-        lines = [line for line in text.splitlines() if line.startswith("|")]
-        assert len(lines) == len(table.cells) + 2
-        assert {cells_of(line) for line in lines} == {len(table.cells.columns)}
-        assert {len(line) for line in lines} == {len(lines[0])}
-        assert set(lines[1]) == {"|", "-"}
-        assert "nan" not in text.split("\n\n")[1]
-        back = pd.read_csv(io.StringIO(table.data.to_csv(index=False)))
-        assert list(back.columns) == list(table.data.columns)
-        assert len(back) == len(table.data)
-        numeric = table.data.select_dtypes("number")
-        pd.testing.assert_frame_equal(back[numeric.columns], numeric, check_dtype=False)
-
-
-def test_line_breaks_cannot_break_a_table() -> None:
-    table = Table("t", "T", pd.DataFrame({"a": ["x\ny"]}), pd.DataFrame(), ("one\ntwo",))
-    assert table.markdown() == "## T\n\n| a   |\n|-----|\n| x y |\n\n- one two\n"
-
-
-def test_every_run_has_a_row(tmp_path: Path) -> None:
-    write_run(tmp_path)
-    Store(tmp_path).add_to_plan("exp", [RunSpec("exp", "ucb-drac", "maze", 0)])
-    done, planned = tables.every_run(load(tmp_path)).to_dict("records")
-    assert (done["method"], done["test"], done["problems"], done["steps"]) == ("ppo", 2.0, "", 300)
-    assert (planned["method"], planned["problems"]) == ("ucb-drac", "not started")
-    assert math.isnan(planned["test"])
+def test_runs_of_another_protocol_are_not_said_to_be_better(tmp_path: Path) -> None:
+    write_scores(tmp_path, CLEAR)
+    write_run(tmp_path, "ppo", "maze", 7, precision="bf16")
+    table = per_game(tmp_path)
+    assert table.bold == frozenset()
+    assert not table.data["best_test"].any()
+    assert "Nothing is in bold" in notes(table)

@@ -13,10 +13,11 @@ from synthetic_runs import write_run
 
 from augmentations import PAPER_ARMS
 from benchmark import published, suites
-from benchmark.best_augmentation import BEST_FROM, best_augmentations, sweep_choices
+from benchmark.best_augmentation import BEST_FROM, sweep_choices
 from benchmark.cli import main as bench
 from benchmark.store import Store, settings
 from benchmark.suites import RunSpec
+from benchmark.tables.augmentations import augmentations as best_augmentations
 from drac import best, flags, methods
 from drac.arms import build_augmentations
 from drac.config import ConfigError, TrainConfig, build

@@ -82,7 +82,7 @@ def test_a_failed_save_leaves_the_old_ones(tmp_path: Path, monkeypatch: pytest.M
             super().write(content[: len(content) // 2])
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fdopen", lambda descriptor, mode: os.close(descriptor) or Full())
+    monkeypatch.setattr(Path, "open", lambda path, mode: Full())
     with pytest.raises(OSError, match="No space"):
         checkpoint.save(tmp_path, 3, {"step": 3})
     names = sorted(path.name for path in checkpoint.folder(tmp_path).iterdir())

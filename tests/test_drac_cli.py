@@ -74,7 +74,7 @@ def test_help_has_an_example_and_needs_no_torch() -> None:
     code = """
 import sys
 from drac.cli import main
-commands = (["train"], ["evaluate"], ["augmentations"])
+commands = (["train"], ["evaluate"], ["watch"], ["augmentations"])
 commands += (["augmentations", "list"], ["augmentations", "show"])
 for argv in ([], ["--help"], *([*command, "--help"] for command in commands)):
     try:
@@ -82,17 +82,17 @@ for argv in ([], ["--help"], *([*command, "--help"] for command in commands)):
     except SystemExit as stop:
         print("status", stop.code or 0)
     print("=====")
-assert not {"torch", "procgen", "pandas", "kornia", "matplotlib"} & sys.modules.keys()
+assert not {"torch", "procgen", "pandas", "kornia", "matplotlib", "av", "PIL"} & sys.modules.keys()
 """
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
-    helps = done.stdout.split("=====\n")[:7]
-    assert [text.splitlines()[-1] for text in helps] == [f"status {n}" for n in (2, *[0] * 6)]
+    helps = done.stdout.split("=====\n")[:8]
+    assert [text.splitlines()[-1] for text in helps] == [f"status {n}" for n in (2, *[0] * 7)]
     for text in helps:
         assert "usage: drac" in text
-    commands = ("train", "train", "train", "evaluate", *["augmentations"] * 3)
+    commands = ("train", "train", "train", "evaluate", "watch", *["augmentations"] * 3)
     for text, command in zip(helps, commands, strict=True):
         assert f"drac {command} " in text.replace("example", "").replace("usage:", "", 1)
         assert "example" in text
@@ -245,7 +245,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[TrainConfig, Path]]:
 
     calls: list[tuple[TrainConfig, Path]] = []
 
-    def train(config: TrainConfig, run_dir: Path, watcher: object) -> drac.train.TrainResult:
+    def train(
+        config: TrainConfig, run_dir: Path, watcher: object, fresh: bool
+    ) -> drac.train.TrainResult:
         calls.append((config, run_dir))
         return drac.train.TrainResult(run_dir, 64, 1.0, 2.0)
 

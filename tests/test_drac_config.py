@@ -77,7 +77,9 @@ def configs(draw: st.DrawFn) -> TrainConfig:
         "eval_every": st.integers(0, 2**53),
         "eval_episodes": st.integers(1, 10**6),
         "eval_envs": st.integers(1, 4096),
-        "checkpoint_every": st.floats(0, 1e6),
+        "checkpoint_every": st.one_of(st.floats(0, 1e6), st.just("500000steps")),
+        "disk_wait": st.floats(0, 1e6),
+        "on_nan": st.sampled_from(("stop", "skip")),
     }
     given_ = draw(st.fixed_dictionaries({}, optional=values))
     first, size = draw(st.integers(0, 10**9)), draw(st.integers(0, 10**9))
@@ -298,6 +300,9 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"eval_episodes": 0}, "eval_episodes 0"),
     ({"eval_every": -1}, "eval_every -1"),
     ({"checkpoint_every": -1}, "checkpoint_every -1"),
+    ({"checkpoint_every": "10M"}, "checkpoint_every '10M' must be minutes, such as 10 or 2.5m, or"),
+    ({"disk_wait": -1}, "disk_wait -1"),
+    ({"on_nan": "go on"}, "on_nan 'go on' is not possible.*'stop' or 'skip'"),
     ({"fidelity": "Paper"}, "fidelity 'Paper' is not possible.*'paper' or 'released'"),
     ({"fidelity": None}, "fidelity None"),
     ({"device": "cuda:1"}, "device 'cuda:1'"),
@@ -415,9 +420,10 @@ def test_the_same_config_continues() -> None:
 
 def test_more_steps_and_other_saving_intervals_continue() -> None:
     machine = {"threads": 4, "env_groups": 2, "cuda_graphs": False}  # rounding at most
-    assert {"steps", "checkpoint_every", *machine} == CONTINUABLE
+    operation = {"checkpoint_every": "1M-steps", "disk_wait": 0, "on_nan": "skip"}
+    assert {"steps", *operation, *machine} == CONTINUABLE
     saved = TrainConfig(steps="1M")
-    wanted = TrainConfig(steps="2M", checkpoint_every=3, **machine)
+    wanted = TrainConfig(steps="2M", **operation, **machine)
     assert wanted.continue_from(saved, RUN) == wanted
 
 

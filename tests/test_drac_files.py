@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from drac import files, lock
+from drac import files
 from drac.config import ConfigError
-
-HOLD = """
-import sys, time
-from pathlib import Path
-from drac.lock import owned
-with owned(Path(sys.argv[1])):
-    print("held", flush=True)
-    time.sleep(600)
-"""
 
 
 def test_a_file_takes_its_name_when_it_is_complete(tmp_path: Path) -> None:
@@ -98,38 +87,3 @@ def test_permission_bits_count(tmp_path: Path, mode: int) -> None:
 def test_a_folder_that_the_system_cannot_make(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="too long"):
         files.require_writable(tmp_path / ("x" * 300))
-    with (
-        pytest.raises(ConfigError, match="cannot be written"),
-        lock.owned(Path("/proc/self/new/run")),
-    ):
-        pass
-
-
-def test_an_owned_folder_is_made_and_may_be_owned_again(tmp_path: Path) -> None:
-    for _ in range(2):
-        with lock.owned(tmp_path / "a" / "b"):
-            assert (tmp_path / "a" / "b" / ".lock").read_text() == str(os.getpid())
-
-
-def test_a_second_owner_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        with (
-            pytest.raises(ConfigError, match=f"in use by process {holder.pid}$"),
-            lock.owned(tmp_path),
-        ):
-            pass
-        holder.kill()  # SIGKILL: it cannot clean up
-        holder.wait()
-    with lock.owned(tmp_path):
-        assert (tmp_path / ".lock").read_text() == str(os.getpid())
-
-
-def test_an_error_frees_the_folder(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), lock.owned(tmp_path):
-        raise ZeroDivisionError
-    with lock.owned(tmp_path):
-        pass

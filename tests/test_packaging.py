@@ -76,6 +76,16 @@ def test_packages_are_typed(wheel: dict[str, bytes], package: str) -> None:
     assert f"{package}/py.typed" in wheel
 
 
+def test_templates_and_assets_of_the_report_are_shipped(wheel: dict[str, bytes]) -> None:
+    here = {
+        path.relative_to(ROOT).as_posix(): path.read_bytes()
+        for folder in ("templates", "assets")
+        for path in (ROOT / "benchmark/report" / folder).iterdir()
+    }
+    assert len(here) > 5
+    assert {name: wheel.get(name) for name in here} == here
+
+
 def test_published_numbers_are_shipped_as_they_are(wheel: dict[str, bytes]) -> None:
     here = {path.name: path.read_bytes() for path in (ROOT / "results/published").glob("*.csv")}
     there = {

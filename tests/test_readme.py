@@ -66,16 +66,18 @@ def test_the_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPat
         "benchmark.training_speed_cli._compare",
         "benchmark.bandits_cli._report",
         "benchmark.bandits_cli._tasks",
+        "benchmark.compare_cli._report",
+        "benchmark.import_cli._bring_in",
         "benchmark.run_cli._run",
-        "benchmark.cli._tabulate",
+        "benchmark.tables_cli._tabulate",
         "benchmark.plots.learning_curves",
     ):
         monkeypatch.setattr(place, lambda *args: reached.append(args) or 0)
-    monkeypatch.setattr("benchmark.cli._experiments", lambda store, wanted: [wanted])
+    monkeypatch.setattr("benchmark.tables_cli.experiments", lambda store, wanted: [wanted])
     monkeypatch.setattr("drac.files.require_writable", lambda folder: None)
     monkeypatch.chdir(ROOT)
     program, *words = shlex.split(command)
-    if words[0] in ("evaluate", "status"):  # they need a run that is there
+    if words[0] in ("evaluate", "watch", "status"):  # they need a run that is there
         pytest.skip("covered by the tests of the commands")
     assert (cli.main if program == "drac" else bench.main)(words) == 0
     assert reached

@@ -1,0 +1,1 @@
+"""Figures of a store of runs: data frames in, `drawing.Drawing` out. matplotlib without pyplot."""

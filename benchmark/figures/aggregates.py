@@ -1,0 +1,204 @@
+"""Figures over all games: normalized curves, interval estimates, performance profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from benchmark import aggregate, bootstrap
+from benchmark.bands import Array, cube, over_games
+from benchmark.figures import method_style
+from benchmark.figures.canvas import Frame, Layout, empty, panels
+from benchmark.figures.curves import draw_curve, dress, legend, length_text
+from benchmark.figures.drawing import Drawing, Style
+from benchmark.figures.normalized import Scale, choose, final_scores
+from benchmark.histories import Histories
+from benchmark.many_files import RUN
+from drac.logs import SPLITS
+
+_RESAMPLES = 10_000
+_SEED = 0
+"""Of the bootstrap: the same store gives the same figure."""
+
+_STATISTICS: dict[str, Callable[[Array], Any]] = {
+    "IQM": aggregate.iqm,
+    "median": aggregate.median,
+    "mean": aggregate.mean,
+    "optimality gap": aggregate.optimality_gap,
+}
+
+
+def aggregate_curves(histories: Histories, style: Style) -> list[Drawing]:
+    """Normalized return of evaluations over steps, its mean over games."""
+    scale = choose(histories)
+    generator = np.random.default_rng(_SEED)
+    tables = []
+    for split in SPLITS:
+        rows = histories.evaluations[histories.evaluations["split"] == split]
+        values = rows[[RUN, "step", "return"]].set_axis([RUN, "step", "value"], axis=1)
+        for label in scale.labels:
+            runs = histories.runs[histories.runs["label"] == label]
+            own = scale.apply(values[values[RUN].isin(runs.index)], split)
+            steps, cells = cube(own, runs, list(scale.games))
+            mean, low, high = over_games(cells, generator)
+            columns = {"step": steps, "mean": mean, "low": low, "high": high}
+            seeds = _seeds(cells[..., 0]) if len(steps) else ""
+            tables.append(pd.DataFrame({"split": split, "label": label, **columns, "seeds": seeds}))
+    table = pd.concat(tables, ignore_index=True) if tables else _nothing()
+    title = f"Mean {scale.name} over {len(scale.games)} games"
+    how = "Evaluations; bands are 95 % stratified bootstrap intervals over seeds."
+    notes = (how, *_seeds_said(table), *scale.notes, *_without_band(table), *histories.notes)
+    names = {"train": "training levels", "test": "full distribution"}
+    frame = Frame(
+        title + length_text(table),
+        notes,
+        legend(scale.labels, style),
+        "environment steps",
+        scale.name,
+    )
+    with style.context():
+        figure, axes = panels(list(names.values()), frame, style)
+        for split, ax in zip(names, axes.values(), strict=True):
+            for label in scale.labels:
+                own = table[(table["split"] == split) & (table["label"] == label)]
+                draw_curve(ax, own, label, scale.labels)
+            dress(ax)
+            ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            if table["mean"].isna().all():
+                empty(ax)
+    return [Drawing("aggregate", title, figure, table, notes, style)]
+
+
+def _nothing() -> pd.DataFrame:
+    return pd.DataFrame(columns=["split", "label", "step", "mean", "low", "high", "seeds"])
+
+
+def _seeds(scores: Array) -> str:
+    """Return how many runs a game has: "10", or "3-10"."""
+    counts = aggregate.num_runs(scores) if scores.size else np.zeros(1, int)
+    low, high = int(counts.min()), int(counts.max())
+    return f"{low}" if low == high else f"{low}-{high}"
+
+
+def _seeds_said(table: pd.DataFrame) -> list[str]:
+    found = sorted({str(seeds) for seeds in table["seeds"]} - {"", "0"}, key=lambda s: (len(s), s))
+    return [f"Seeds on a game: {', '.join(found)}."] if found else []
+
+
+def _without_band(table: pd.DataFrame) -> list[str]:
+    bare = list(dict.fromkeys(table["label"][table["low"].isna() & table["mean"].notna()]))
+    gone = list(dict.fromkeys(table["label"][table["mean"].isna()]))
+    said = []
+    if bare:
+        said.append(f"One seed on a game, hence no interval: {', '.join(map(str, bare))}.")
+    if gone:
+        said.append(f"No complete run on some of the games: {', '.join(map(str, gone))}.")
+    return said
+
+
+def intervals(histories: Histories, style: Style) -> list[Drawing]:
+    """IQM, median, mean and optimality gap of the final test scores, with intervals."""
+    scale = choose(histories)
+    generator = np.random.default_rng(_SEED)
+    rows: list[dict[str, Any]] = []
+    for label in scale.labels:
+        scores = final_scores(histories, scale, label, "test")
+        for name, statistic in _STATISTICS.items():
+            row = {"label": label, "statistic": name, "mean": np.nan, "low": np.nan, "high": np.nan}
+            if scores.size:
+                ends = bootstrap.interval(
+                    scores, statistic, resamples=_RESAMPLES, generator=generator
+                )
+                row |= {"mean": float(statistic(scores)), "low": ends.low, "high": ends.high}
+            rows.append({**row, "seeds": _seeds(scores)})
+    columns = ["label", "statistic", "mean", "low", "high", "seeds"]
+    table = pd.DataFrame(rows, columns=columns)
+    title = f"Final test scores over {len(scale.games)} games"
+    how = (
+        f"Points are estimates, bars 95 % stratified bootstrap intervals"
+        f" ({_RESAMPLES:,} resamples). Optimality gap: mean shortfall below 100 %, less is better."
+    )
+    said = (histories.lengths, *scale.notes, *_without_band(table), *histories.notes)
+    notes = (how, *_seeds_said(table), *said)
+    with style.context():
+        figure = _draw_intervals(table, scale, Frame(title, notes, xlabel=scale.name), style)
+    table = table.rename(columns={"mean": "estimate"})
+    return [Drawing("intervals", title, figure, table, notes, style)]
+
+
+def _draw_intervals(table: pd.DataFrame, scale: Scale, frame: Frame, style: Style) -> Any:
+    labels = list(scale.labels)
+    height = (len(labels) + 1) * style.font * 1.7 / 72
+    left = max(map(style.em, labels), default=0.5) + 0.15
+    layout = Layout(columns=4, height=height, left=left, gap=0.22, sharex=False)
+    figure, axes = panels(list(_STATISTICS), frame, style, layout)
+    for number, (name, ax) in enumerate(axes.items()):
+        own = table[table["statistic"] == name].set_index("label")
+        for place, label in enumerate(labels):
+            look, row = method_style.of_method(label), own.loc[label]
+            ax.plot([row["low"], row["high"]], [place] * 2, color=look.colour, alpha=0.55,
+                    linewidth=style.line * 3.2, solid_capstyle="butt")  # fmt: skip
+            ax.plot(row["mean"], place, look.marker, color=look.colour, markersize=style.marker + 1)
+        ax.set_yticks(range(len(labels)), labels if number == 0 else [""] * len(labels))
+        ax.set_ylim(len(labels) - 0.4, -0.6)
+        ax.tick_params(axis="y", length=0)
+        ax.xaxis.set_major_locator(MaxNLocator(4))
+        ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        ax.grid(axis="x", color="0.9", linewidth=0.5)
+        ax.set_axisbelow(True)
+        ax.set_xlabel("")
+    figure.axes[0].set_xlabel(frame.xlabel, loc="left")
+    return figure
+
+
+def profiles(histories: Histories, style: Style) -> list[Drawing]:
+    """Share of runs above each score: performance profiles of the final scores."""
+    scale = choose(histories)
+    generator = np.random.default_rng(_SEED)
+    scores = {
+        (split, label): final_scores(histories, scale, label, split)
+        for split in SPLITS
+        for label in scale.labels
+    }
+    found = [values for values in scores.values() if values.size]
+    known = np.concatenate([v[~np.isnan(v)] for v in found]) if found else np.zeros(1)
+    low, high = np.percentile(known, [0.5, 99.5]) if known.size else (0.0, 1.0)
+    thresholds = np.linspace(min(0.0, low), max(1.0, high), 101)
+    tables = []
+    for (split, label), values in scores.items():
+        above = np.where(np.isnan(values)[..., None], np.nan, values[..., None] > thresholds)
+        share, lower, upper = over_games(above, generator)
+        columns = {"threshold": thresholds, "share": share, "low": lower, "high": upper}
+        seeds = _seeds(values)
+        tables.append(pd.DataFrame({"split": split, "label": label, **columns, "seeds": seeds}))
+    table = pd.concat(tables, ignore_index=True) if tables else _nothing()
+    title = f"Performance profiles of final scores over {len(scale.games)} games"
+    how = "Share of runs above a score, averaged over games; bands are 95 % bootstrap intervals."
+    how = " ".join([how, *_seeds_said(table), histories.lengths])
+    as_curve = table.rename(columns={"threshold": "step", "share": "mean"})
+    notes = (how, *scale.notes, *_without_band(as_curve), *histories.notes)
+    frame = Frame(title, notes, legend(scale.labels, style), scale.name, "share of runs")
+    names = {"train": "training levels", "test": "full distribution"}
+    with style.context():
+        figure, axes = panels(list(names.values()), frame, style)
+        for split, ax in zip(names, axes.values(), strict=True):
+            for label in scale.labels:
+                own = as_curve[(as_curve["split"] == split) & (as_curve["label"] == label)]
+                draw_curve(ax, own, label, scale.labels)
+            _dress_profile(ax)
+    return [Drawing("profiles", title, figure, table, notes, style)]
+
+
+def _dress_profile(ax: Axes) -> None:
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axis.set_major_locator(MaxNLocator(5))
+    ax.set_ylim(-0.02, 1.02)
+    ax.grid(color="0.9", linewidth=0.5)
+    ax.set_axisbelow(True)
+    ax.margins(x=0.02)

@@ -1,0 +1,182 @@
+"""Curves over environment steps, one panel a game."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from benchmark.bands import per_game
+from benchmark.comparable import shortened
+from benchmark.figures import method_style
+from benchmark.figures.canvas import Frame, count, empty, panels
+from benchmark.figures.drawing import Drawing, Style
+from benchmark.histories import Histories
+from benchmark.many_files import RUN
+
+_MARKERS = 6
+"""Markers on a curve, so that it is known in grey, spread out over its length."""
+
+
+def train_curves(histories: Histories, style: Style) -> list[Drawing]:
+    """Return during training: the mean of the last 100 episodes on the training levels."""
+    values = histories.progress[[RUN, "step", "train_return"]]
+    title = "Return while training, on the training levels"
+    how = "Mean of the last 100 training episodes of a run."
+    return [_curves("train-curves", title, how, "return", values, histories, style)]
+
+
+def test_curves(histories: Histories, style: Style) -> list[Drawing]:
+    """Return of evaluations on the full distribution of levels."""
+    rows = histories.evaluations[histories.evaluations["split"] == "test"]
+    values = rows[[RUN, "step", "return"]]
+    title = "Test return, on the full distribution of levels"
+    how = f"{_episodes(rows)} test episodes per evaluation."
+    return [_curves("test-curves", title, how, "return", values, histories, style)]
+
+
+def gap_curves(histories: Histories, style: Style) -> list[Drawing]:
+    """Train less test return of the same evaluation."""
+    rows = histories.evaluations
+    wide = rows.pivot(index=[RUN, "step"], columns="split", values="return")
+    wide = wide.reindex(columns=["train", "test"])
+    values = (wide["train"] - wide["test"]).rename("gap").reset_index()
+    title = "Generalization gap: train return less test return"
+    how = f"Both of the same evaluation, {_episodes(rows)} episodes on each split."
+    drawing = _curves("gap", title, how, "gap in return", values, histories, style)
+    for ax in drawing.figure.axes:
+        ax.axhline(0, color="0.6", linewidth=0.6, zorder=0.5)
+    return [drawing]
+
+
+def entropy_curves(histories: Histories, style: Style) -> list[Drawing]:
+    """Entropy of the policy; ln 15 = 2.71 nats is a policy that has learned nothing."""
+    values = histories.progress[[RUN, "step", "entropy"]]
+    title = "Entropy of the policy"
+    how = "Mean over an update's samples; 15 equally likely actions have ln 15 = 2.71 nats."
+    return [_curves("entropy", title, how, "entropy (nats)", values, histories, style)]
+
+
+def _curves(
+    name: str,
+    title: str,
+    how: str,
+    ylabel: str,
+    values: pd.DataFrame,
+    histories: Histories,
+    style: Style,
+) -> Drawing:
+    """Draw the third column of `values` over the second, one panel a game, one line a label."""
+    table = per_game(values.set_axis([RUN, "step", "value"], axis=1), histories.runs)
+    notes = (how, *band_notes(table), *_absent(table, histories), *histories.notes)
+    frame = Frame(
+        title + length_text(table),
+        notes,
+        legend(histories.labels, style),
+        "environment steps",
+        ylabel,
+    )
+    with style.context():
+        figure, axes = panels(histories.games, frame, style)
+        cells = dict(iter(table.groupby(["label", "game"], observed=True)))
+        for game, ax in axes.items():
+            own = [label for label in histories.labels if (label, game) in cells]
+            for label in own:
+                draw_curve(ax, cells[label, game], label, histories.labels)
+            if not own:
+                empty(ax)
+            dress(ax)
+    return Drawing(name, title, figure, table, notes, style)
+
+
+def draw_curve(ax: Axes, rows: pd.DataFrame, label: str, labels: Sequence[str]) -> None:
+    """Draw the mean and the band of a label: `step, mean, low, high`, by step."""
+    look = method_style.of_method(label)
+    steps = rows["step"].to_numpy(float)
+    gap = max(1, -(-len(steps) // _MARKERS))
+    start = len(steps) - 1 - gap * labels.index(label) // max(1, len(labels)) if gap > 1 else 0
+    ax.plot(
+        steps,
+        rows["mean"].to_numpy(float),
+        color=look.colour,
+        linestyle=look.dashes,
+        marker=look.marker,
+        markevery=(start % gap, gap),
+        markeredgewidth=0,
+        zorder=2.5,
+    )
+    if rows["low"].notna().any():
+        low, high = rows["low"].to_numpy(float), rows["high"].to_numpy(float)
+        ax.fill_between(steps, low, high, color=look.colour, alpha=0.15, linewidth=0)
+
+
+def legend(labels: Sequence[str], style: Style) -> list[Artist]:
+    """Return a handle for each label."""
+    handles: list[Artist] = []
+    for label in labels:
+        look = method_style.of_method(label)
+        line = Line2D([], [], color=look.colour, linestyle=look.dashes, linewidth=style.line)
+        line.set(marker=look.marker, markeredgewidth=0, markersize=style.marker, label=label)
+        handles.append(line)
+    return handles
+
+
+def dress(ax: Axes) -> None:
+    """Give an axis of steps its numbers and a grid."""
+    ax.xaxis.set_major_formatter(count)
+    ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    ax.yaxis.set_major_locator(MaxNLocator(4))
+    ax.grid(color="0.9", linewidth=0.5)
+    ax.set_axisbelow(True)
+    ax.margins(x=0.02)
+    ax.set_xlim(left=0)
+
+
+def band_notes(table: pd.DataFrame) -> list[str]:
+    """Say how many seeds a mean is over, and what its band is, or why it has none."""
+    if table.empty:
+        return ["No runs were found."]
+    seeds = table.groupby("label", observed=True)["seeds"].agg(["min", "max"])
+    low, high = int(seeds["min"].min()), int(seeds["max"].max())
+    if high == 1:
+        return ["One seed per curve: there is no band, and no telling how much is chance."]
+    number = f"{low}" if low == high else f"{low} to {high}"
+    notes = [f"Mean of {number} seeds; bands are its 95 % confidence interval (Student's t)."]
+    if low != high:
+        differ = [
+            f"{label} {a}" + (f" to {b}" if a < b else "")
+            for label, a, b in seeds.itertuples()
+            if a < high
+        ]
+        notes.append(f"Fewer than {high}: {shortened(differ)}; a curve of one seed has no band.")
+    return notes
+
+
+def _episodes(rows: pd.DataFrame) -> str:
+    found = sorted({int(number) for number in rows["episodes"]})
+    return " or ".join(map(str, found)) if len(found) < 3 else f"{found[0]} to {found[-1]}"
+
+
+def length_text(table: pd.DataFrame) -> str:
+    """Return " (25M steps)": how far a table's column `step` goes."""
+    if table.empty:
+        return ""
+    return f" ({count(float(format(table['step'].max(), '.3g')))} steps)"
+
+
+def _absent(table: pd.DataFrame, histories: Histories) -> list[str]:
+    """Say which methods have no curve on which games."""
+    there = set(zip(table["label"], table["game"], strict=True))
+    lacking = {
+        label: [game for game in histories.games if (label, game) not in there]
+        for label in histories.labels
+    }
+    return [
+        f"No curve of {label} on {', '.join(games) if len(games) < 9 else f'{len(games)} games'}."
+        for label, games in lacking.items()
+        if games
+    ]

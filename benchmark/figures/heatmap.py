@@ -1,0 +1,98 @@
+"""Games x augmentations of DrAC: the mean test return, and which is best."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from benchmark import published
+from benchmark.figures.canvas import Frame, Layout, panels
+from benchmark.figures.drawing import Drawing, Style
+from benchmark.histories import Histories
+from drac import methods
+
+_FAMILY = "drac"
+
+
+def heatmap(histories: Histories, style: Style) -> list[Drawing]:
+    """Mean final test return of DrAC with each fixed augmentation, and of PPO without any."""
+    runs = histories.runs[histories.runs["complete"]]
+    labels = [label for label in histories.labels if label in set(runs["label"]) and _shown(label)]
+    if not any(_of_family(label) for label in labels):
+        return []
+    own = runs[runs["label"].isin(labels)]
+    grouped = own.groupby(["game", "label"], observed=True)["test"].agg(["mean", "size"])
+    games = sorted(set(own["game"][[_of_family(label) for label in own["label"]]]))
+    index = pd.MultiIndex.from_product([games, labels], names=["game", "label"])
+    table = grouped.reindex(index).rename(columns={"mean": "test_return", "size": "seeds"})
+    table["seeds"] = table["seeds"].fillna(0).astype(int)
+    table = table.reset_index()
+    paper, source = published.best_augmentation()
+    seeds = sorted(set(table["seeds"]) - {0})
+    title = "Test return by augmentation"
+    how = (
+        f"Mean final test return over {' or '.join(map(str, seeds[:4]))} seeds; the colour goes"
+        f" from the least (dark) to the most (bright) of each game. Framed: the most of DrAC's;"
+        f" the tables say whether it may be chance. Star: the best according to the paper"
+        f" ({source})."
+    )
+    blank = ("Empty: no complete run.",) if table["test_return"].isna().any() else ()
+    notes = (how, histories.lengths, *blank, *histories.notes)
+    left = max(map(style.em, games)) + 0.15
+    height = len(games) * style.font * 2.0 / 72
+    layout = Layout(height=height, left=left, tick_lines=2, wide=True)
+    with style.context():
+        figure, axes = panels([""], Frame(title, notes), style, layout)
+        wide = table.pivot(index="game", columns="label", values="test_return")[labels]
+        _draw(axes[""], wide, paper, style)
+    return [Drawing("heatmap", title, figure, table, notes, style)]
+
+
+def _of_family(label: str) -> bool:
+    try:
+        return methods.family(label.partition(" [")[0]).name == _FAMILY
+    except ValueError:  # of a plug-in that is not installed here
+        return False
+
+
+def _shown(label: str) -> bool:
+    return _of_family(label) or label.partition(" [")[0] == "ppo"
+
+
+def _draw(ax: Axes, wide: pd.DataFrame, paper: dict[str, str], style: Style) -> None:
+    values = wide.to_numpy(float)
+    low = np.nanmin(values, axis=1, keepdims=True)
+    spread = np.nanmax(values, axis=1, keepdims=True) - low
+    shades = np.where(spread > 0, (values - low) / np.where(spread > 0, spread, 1), 0.5)
+    ax.imshow(np.where(np.isnan(values), np.nan, shades), cmap="cividis", vmin=0, vmax=1,
+              aspect="auto", interpolation="nearest")  # fmt: skip
+    columns = [label.removeprefix(f"{_FAMILY}-") for label in wide.columns]
+    fixed = np.array([_of_family(label) for label in wide.columns])
+    for row, game in enumerate(wide.index):
+        own = np.where(fixed, values[row], np.nan)
+        best = np.flatnonzero(own >= np.nanmax(own) - 1e-9)
+        for column in range(len(columns)):
+            value = values[row, column]
+            if np.isnan(value):
+                continue
+            star = " *" if paper.get(str(game)) == columns[column] else ""
+            look: dict[str, Any] = {"weight": "bold"} if column in best else {}
+            ink = "black" if shades[row, column] > 0.55 else "white"
+            ax.text(column, row, f"{value:.2f}{star}", color=ink, ha="center", va="center",
+                    fontsize=style.font - 0.5, **look)  # fmt: skip
+        for column in best:
+            ax.add_patch(Rectangle((column - 0.47, row - 0.44), 0.94, 0.88, fill=False,
+                                   edgecolor="#d62728", linewidth=style.line))  # fmt: skip
+    ax.set_xticks(range(len(columns)), [_two_lines(column) for column in columns])
+    ax.set_yticks(range(len(wide.index)), list(wide.index))
+    ax.tick_params(length=0, labeltop=False)
+    for side in ("left", "bottom"):
+        ax.spines[side].set_visible(False)
+
+
+def _two_lines(name: str) -> str:
+    return name.replace("-", "-\n", 1) if len(name) > 9 else name

@@ -1,0 +1,118 @@
+"""Many runs' CSV files of one kind, read at once.
+
+A parse per file costs more than the rows in it; here the files of one header are parsed as one
+text. Whatever is unusual about a file is left to `run_files.read_csv`, which says what is wrong.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmark.run_files import DamagedError, read_csv
+
+RUN = "run"
+"""The column that says which file a row is from."""
+
+_TEXT = {"arm", "split"}
+_MAY_BE_BLANK = {"train_return"}  # no episode has ended yet
+_MAY_BE_INFINITE = {"score"}  # of an arm that must be tried first
+
+_CHUNK = 2**25
+"""Bytes parsed together: enough to make the cost of a parse small, and little memory."""
+
+
+def read_many(
+    files: Mapping[int, Path], columns: Sequence[str], problems: dict[int, str]
+) -> Iterator[pd.DataFrame]:
+    """Yield the rows of many files, in a few parts; an absent file has none.
+
+    Args:
+        files: number of a run -> its file.
+        columns: those that are needed, as for `run_files.read_csv`.
+        problems: takes what is wrong with a file, by the number of its run; a file with a problem
+            has no rows, and one that has a problem already is not read.
+
+    Yields:
+        `columns` after a column `run`, in the order of `files` where they have the same header.
+    """
+    groups: dict[bytes, list[tuple[int, Path, bytes]]] = {}
+    for run, path in files.items():
+        if run in problems:
+            continue
+        try:
+            text = path.read_bytes()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            problems[run] = f"{path.name} cannot be read ({error.strerror})"
+            continue
+        header, _, body = text[: text.rfind(b"\n") + 1].partition(b"\n")
+        group = groups.setdefault(header, [])
+        group.append((run, path, body))
+        if sum(len(part) for _, _, part in group) > _CHUNK:
+            yield _parse(header, groups.pop(header), columns, problems)
+    for header, group in groups.items():
+        yield _parse(header, group, columns, problems)
+
+
+def _parse(
+    header: bytes,
+    group: Sequence[tuple[int, Path, bytes]],
+    columns: Sequence[str],
+    problems: dict[int, str],
+) -> pd.DataFrame:
+    plain = [file for file in group if _is_plain(header, file[2])]
+    together = _together(header, plain, columns)
+    singly = group if together is None else [file for file in group if file not in plain]
+    parts = [] if together is None else [together]
+    for run, path, _ in singly:
+        try:
+            table = read_csv(path, columns)
+        except DamagedError as error:
+            problems[run] = str(error)
+            continue
+        table.insert(0, RUN, run)
+        parts.append(table)
+    empty = pd.DataFrame(columns=[RUN, *columns])
+    filled = [part for part in parts if len(part)]
+    return pd.concat(filled, ignore_index=True) if filled else empty
+
+
+def _is_plain(header: bytes, body: bytes) -> bool:
+    """Whether a file has as many fields as its lines should have, and no quoted ones."""
+    return b'"' not in body and body.count(b",") == body.count(b"\n") * header.count(b",")
+
+
+def _together(
+    header: bytes, group: Sequence[tuple[int, Path, bytes]], columns: Sequence[str]
+) -> pd.DataFrame | None:
+    """Return the rows of all files in one parse; None if one of them is not as it should be."""
+    kinds = {name: "category" if name in _TEXT else "float64" for name in columns}
+    whole = b"\n".join([header, b"".join(body for _, _, body in group)])
+    try:
+        table = pd.read_csv(
+            io.BytesIO(whole), usecols=list(columns), dtype=kinds, index_col=False, na_filter=True
+        )
+    except ValueError:  # a word among numbers, a column that is absent, too many fields
+        return None
+    lines = [body.count(b"\n") for _, _, body in group]
+    if len(table) != sum(lines):  # blank lines
+        return None
+    if not all(_is_known(table[name], name) for name in columns):
+        return None
+    table = table[list(columns)]
+    table.insert(0, RUN, np.repeat([run for run, _, _ in group], lines))
+    return table
+
+
+def _is_known(values: pd.Series, name: str) -> bool:
+    if name in _MAY_BE_BLANK:
+        return not np.isinf(values).any()
+    if values.isna().any():
+        return False
+    return name in _TEXT or name in _MAY_BE_INFINITE or bool(np.isfinite(values).all())

@@ -1,0 +1,79 @@
+"""Builds a report: reads the store once, draws, writes the pages, and swaps the folder in."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+
+from benchmark.report import frames
+from benchmark.report.content import Content, gather
+from benchmark.report.folder import swapped_in
+from benchmark.report.material import Material
+from benchmark.report.pages import NAVIGATION, steps
+from benchmark.report.site import Site
+from benchmark.store import Store
+
+Say = Callable[[str, int, int], None]
+"""Called with what is done next, and how many steps of how many are done."""
+
+
+def build(
+    store: Store,
+    experiments: Sequence[str],
+    out: Path,
+    *,
+    with_frames: bool = True,
+    say: Say = lambda what, done, total: None,
+) -> int:
+    """Write the report of some experiments and return its number of pages.
+
+    Args:
+        store: of the runs, which may be unfinished or damaged: the report says so.
+        experiments: names of experiments of the store.
+        out: its folder, which is absent, empty or an older report.
+        with_frames: draw example frames where there are none, which loads Procgen.
+        say: told of the progress.
+
+    Raises:
+        ConfigError: if `out` is something else, or a plan cannot be read.
+    """
+    with swapped_in(out) as folder:
+        say("reading the runs", 0, 0)
+        content = gather(store, experiments)
+        strips, why = _strips(content, with_frames, say)
+        site = Site(folder, _common(content))
+        to_do = list(steps(Material(site, content, strips, why)))
+        for number, (name, write) in enumerate(to_do):
+            say(name, number, len(to_do))
+            write()
+        say("done", len(to_do), len(to_do))
+        return len(list(folder.rglob("*.html")))
+
+
+def _strips(
+    content: Content, with_frames: bool, say: Say
+) -> tuple[dict[str, list[frames.Strip]], str]:
+    """Return the frames of every game by its runs' mode, and why some are missing."""
+    folder = content.store.runs / frames.CACHE
+    modes = dict.fromkeys(content.games, "easy")
+    for row in content.runs.to_dict("records"):
+        if row["settings"]:
+            modes[row["game"]] = str(row["settings"]["mode"])
+    why = "they were not asked for"
+    if with_frames:
+        say("drawing example frames", 0, 0)
+        for mode in sorted(set(modes.values())):
+            games = [game for game in content.games if modes[game] == mode]
+            why = frames.draw_missing(folder, games, mode) or why
+    return {game: frames.strips(folder, game, mode) for game, mode in modes.items()}, why
+
+
+def _common(content: Content) -> dict[str, object]:
+    return {
+        "navigation": NAVIGATION,
+        "experiments": content.title,
+        "made_on": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "made_by": f"procgen-drac {metadata.version('procgen-drac')}",
+    }

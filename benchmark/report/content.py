@@ -1,0 +1,78 @@
+"""What a report is about: the runs of some experiments, read once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from benchmark.comparable import counted
+from benchmark.store import Store
+from benchmark.suites import RunSpec
+from drac.games import GAMES
+
+
+@dataclass(frozen=True)
+class Content:
+    """The runs of a report.
+
+    Attributes:
+        store: where they lie.
+        experiments: what they belong to.
+        runs: as `Store.load` returns them.
+    """
+
+    store: Store
+    experiments: tuple[str, ...]
+    runs: pd.DataFrame
+
+    @cached_property
+    def complete(self) -> pd.DataFrame:
+        """The runs that count; see `benchmark.comparable.counted`."""
+        return counted(self.runs)
+
+    @property
+    def games(self) -> list[str]:
+        """The games of the runs, in the order of `GAMES`."""
+        return [game for game in GAMES if game in set(self.runs["game"])]
+
+    @property
+    def methods(self) -> list[str]:
+        """The methods of the runs, the baseline first."""
+        return sorted(set(self.runs["method"]), key=lambda name: (name != "ppo", name))
+
+    @property
+    def title(self) -> str:
+        """The experiments' names."""
+        return " + ".join(self.experiments)
+
+    def of(self, **chosen: str) -> pd.DataFrame:
+        """Return the rows of `runs` with these values, e.g. game="maze"."""
+        rows = self.runs
+        for column, value in chosen.items():
+            rows = rows[rows[column] == value]
+        return rows
+
+    def config(self, row: Mapping[Any, Any]) -> dict[str, Any]:
+        """Return the config of a run by the names of its options; empty if it has none."""
+        return dict(row["record"].config or {})
+
+
+def spec(row: Mapping[Any, Any]) -> RunSpec:
+    """Return which run a row of `Content.runs` is."""
+    return RunSpec(row["experiment"], row["method"], row["game"], row["seed"])
+
+
+def gather(
+    store: Store, experiments: Sequence[str], on_run: Callable[[], None] = lambda: None
+) -> Content:
+    """Read the runs of some experiments.
+
+    Raises:
+        ConfigError: if an experiment's plan cannot be read.
+    """
+    runs = store.load((s for name in experiments for s in store.specs(name)), on_run)
+    return Content(store, tuple(experiments), runs)

@@ -1,0 +1,232 @@
+"""The tables that only the report has: one game's, one method's, the bandit's, the headline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmark import aggregate, bootstrap, normalize, published
+from benchmark.aggregate import Scores, summarize
+from benchmark.report.content import Content
+from benchmark.table import NOT_AVAILABLE, Block, Table
+from drac.logs import SPLITS
+
+RESAMPLES = 10_000
+"""Of the headline's intervals; `drac-bench compare` takes 50,000."""
+
+
+def labels(content: Content) -> list[tuple[str, str, str]]:
+    """Return (label, method, mode) of every variant, and of methods without a complete run."""
+    rows = content.complete.to_dict("records")
+    found = {row["label"]: (row["method"], str(row["settings"]["mode"])) for row in rows}
+    modes = [mode for _, mode in found.values()] or ["easy"]
+    counted = {method for method, _ in found.values()}
+    found |= {method: (method, modes[0]) for method in content.methods if method not in counted}
+    order = {method: number for number, method in enumerate(content.methods)}
+    names = sorted(found, key=lambda name: (order[found[name][0]], name))
+    return [(label, *found[label]) for label in names]
+
+
+def game_results(content: Content, game: str) -> Table:
+    """What every method reached on one game, one row a method."""
+    rows = [
+        ({"method": label}, label, method, mode, game) for label, method, mode in labels(content)
+    ]
+    return _results(content, f"game-{game}", f"Returns on {game}", rows)
+
+
+def method_results(content: Content, method: str) -> Table:
+    """What one method reached on every game, one row a game and variant."""
+    own = [row for row in labels(content) if row[1] == method]
+    rows = [
+        ({"game": game} | ({"variant": label} if len(own) > 1 else {}), label, method, mode, game)
+        for game in content.games
+        for label, _, mode in own
+    ]
+    return _results(content, f"method-{method}", f"Returns of {method} per game", rows)
+
+
+def _results(
+    content: Content,
+    name: str,
+    title: str,
+    rows: Iterable[tuple[dict[str, str], str, str, str, str]],
+) -> Table:
+    cells: list[dict[str, Any]] = []
+    data: list[dict[str, Any]] = []
+    listed = list(rows)
+    sources = published.per_game_sources({mode for *_, mode, _ in listed})
+    complete = content.complete
+    for head, label, method, mode, game in listed:
+        runs = complete[(complete["label"] == label) & (complete["game"] == game)]
+        values = {split: runs[split].to_numpy(float) for split in SPLITS}
+        values["gap"] = values["train"] - values["test"]
+        summaries = {what: summarize(scores) for what, scores in values.items()}
+        shown = {what: summary.text() or "missing" for what, summary in summaries.items()}
+        numbers: dict[str, Any] = {"seeds": len(runs)}
+        for what, summary in summaries.items():
+            numbers |= {f"{what}_mean": summary.mean, f"{what}_std": summary.std}
+        theirs: dict[str, str] = {}
+        for letter, source in sources.items():
+            known = published.per_game(method, "test", mode, source.name).get(game)
+            mean, std = known or (float("nan"), float("nan"))
+            text = f"{mean:.1f}" if np.isnan(std) else f"{mean:.1f} ± {std:.1f}"
+            theirs[f"published test [{letter}]"] = text if known else NOT_AVAILABLE
+            numbers |= {f"published_test_{letter}_mean": mean, f"published_test_{letter}_std": std}
+        cells.append({**head, "seeds": str(len(runs)), **shown, **theirs})
+        data.append({"game": game, "method": method, "variant": label, **numbers})
+    notes = [f"[{letter}] {source.text()}." for letter, source in sources.items()]
+    notes.append("Mean over seeds ± sample standard deviation; gap = train − test.")
+    return Table(name, title, pd.DataFrame(cells), pd.DataFrame(data), tuple(notes))
+
+
+def bandit(content: Content, game: str) -> Table | None:
+    """How often each arm was chosen on one game; None if nothing chose."""
+    complete = content.complete
+    runs = complete[(complete["game"] == game) & (complete["arms"].map(len) > 1)]
+    if runs.empty:
+        return None
+    data = [
+        {"arm": arm, "method": label, "seeds": len(own), "updates": count, "share": count / total}
+        for label, own in runs.groupby("label", sort=True)
+        for counts in [pd.DataFrame(own["arms"].tolist()).fillna(0).sum()]
+        for total in [max(counts.sum(), 1)]
+        for arm, count in counts.astype(int).items()
+    ]
+    frame = pd.DataFrame(data)
+    wide = frame.pivot(index="arm", columns="method", values="share")
+    cells = pd.DataFrame({"arm": wide.index})
+    for label in wide:
+        cells[f"{label}, share of updates"] = [
+            "-" if pd.isna(share) else f"{share:.1%}" for share in wide[label]
+        ]
+    seeds = ", ".join(f"{label} {len(own)}" for label, own in runs.groupby("label", sort=True))
+    notes = (f"Over all updates of all complete seeds: {seeds}.",)
+    title = f"Augmentations chosen on {game}"
+    return Table(f"bandit-{game}", title, cells, frame, notes)
+
+
+def scores(complete: pd.DataFrame, label: str, games: list[str], split: str) -> Scores:
+    """Return the scores (runs, games) of a variant; NaN where a seed is missing."""
+    own = complete[complete["label"] == label]
+    wide = own.pivot(index="seed", columns="game", values=split).reindex(columns=games)
+    return wide.to_numpy(float) if len(wide) else np.full((1, len(games)), np.nan)
+
+
+def headline(content: Content) -> Table:
+    """Aggregates over games, on test and training levels, with 95 % confidence intervals.
+
+    Over the games that every method has a complete run of. Intervals are stratified bootstrap;
+    scores are min-max-normalized, and the last columns compare with PPO.
+    """
+    counted = set(content.complete["label"])
+    shared = [
+        aggregate.num_runs(scores(content.complete, label, content.games, "test")) > 0
+        for label, *_ in labels(content)
+        if label in counted
+    ]
+    common = np.logical_and.reduce(shared) if shared else np.zeros(len(content.games), bool)
+    games = [game for game, kept in zip(content.games, common, strict=True) if kept]
+    blocks, data = [], []
+    for split, heading in (("test", "test levels"), ("train", "training levels")):
+        rows = _of_split(content, split, common)
+        blocks.append(Block(_cells(rows), heading))
+        data += rows
+    title = f"Aggregates over {len(games)} of {len(content.games)} games"
+    first, *more = blocks
+    return Table(
+        "headline",
+        title,
+        first.cells,
+        pd.DataFrame(data),
+        _headline_notes(content, games),
+        heading=first.heading,
+        more=tuple(more),
+    )
+
+
+def _of_split(
+    content: Content, split: str, common: np.ndarray[Any, np.dtype[np.bool_]]
+) -> list[dict[str, Any]]:
+    every = {
+        label: scores(content.complete, label, content.games, split)[:, common]
+        for label, *_ in labels(content)
+    }
+    games = [game for game, kept in zip(content.games, common, strict=True) if kept]
+    ppo = every.get("ppo")
+    return [
+        _aggregates(label, mode, split, every[label], ppo, games)
+        for label, _, mode in labels(content)
+    ]
+
+
+def _cells(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "method": [row["method"] for row in rows],
+            "runs": [str(row["runs"]) for row in rows],
+            "IQM": [_with_interval(row) for row in rows],
+            "mean": [_text(row["mean"]) for row in rows],
+            "median": [_text(row["median"]) for row in rows],
+            "optimality gap": [_text(row["optimality_gap"]) for row in rows],
+            "mean / PPO, %": [_text(100 * row["ppo_normalized_mean"], 1) for row in rows],
+            "P(better than PPO)": [_text(row["better_than_ppo"]) for row in rows],
+        }
+    )
+
+
+def _aggregates(
+    label: str, mode: str, split: str, raw: Scores, ppo: Scores | None, games: list[str]
+) -> dict[str, Any]:
+    """Return the aggregates of one variant; NaN where it has no runs."""
+    nan = float("nan")
+    names = ("iqm", "mean", "median", "optimality_gap")
+    runs = int(np.isfinite(raw).sum())
+    row: dict[str, Any] = {"method": label, "split": split, "runs": runs, "games": len(games)}
+    row |= dict.fromkeys([*names, "iqm_low", "iqm_high", "ppo_normalized_mean"], nan)
+    row["better_than_ppo"] = nan
+    if not runs:
+        return row
+    own = normalize.min_max(raw, games, mode)
+    for name in names:
+        row[name] = float(getattr(aggregate, name)(own))
+    generator = np.random.default_rng(0)
+    ends = bootstrap.interval(own, aggregate.iqm, resamples=RESAMPLES, generator=generator)
+    row |= {"iqm_low": ends.low, "iqm_high": ends.high}
+    if ppo is not None and np.isfinite(ppo).any():
+        row["ppo_normalized_mean"] = float(aggregate.mean(normalize.by_ppo(raw, ppo)))
+        if label != "ppo":
+            row["better_than_ppo"] = float(aggregate.probability_of_improvement(raw, ppo))
+    return row
+
+
+def _text(value: float, digits: int = 2) -> str:
+    return "-" if np.isnan(value) else f"{value:.{digits}f}"
+
+
+def _with_interval(row: dict[str, Any]) -> str:
+    if np.isnan(row["iqm"]):
+        return "missing"
+    ends = bootstrap.Interval(row["iqm_low"], row["iqm_high"])
+    return f"{row['iqm']:.2f} {ends.text()}" if ends.known else f"{row['iqm']:.2f} (no interval)"
+
+
+def _headline_notes(content: Content, games: list[str]) -> tuple[str, ...]:
+    notes = []
+    if len(games) < len(content.games):
+        left = [game for game in content.games if game not in games]
+        notes.append(
+            f"Warning: only the games count that every method has a complete run of; left out:"
+            f" {', '.join(left)}."
+        )
+    if content.complete.groupby(["label", "game"]).size().min() == 1:
+        notes.append("Where a game has one run only, there is no confidence interval.")
+    notes.append(
+        f"Min-max-normalized returns. IQM: interquartile mean, with its 95 % interval (stratified"
+        f" bootstrap over runs, {RESAMPLES:,} resamples; Agarwal et al. 2021). P(better than PPO):"
+        f" how likely a run beats one of PPO on a game, averaged over games."
+    )
+    return tuple(notes)

@@ -1,0 +1,204 @@
+"""DrAC with each augmentation, and which is best for a game: by sweep, by bandit, by the paper."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from augmentations import PAPER_ARMS
+from benchmark import published
+from benchmark.aggregate import Summary, summarize
+from benchmark.best_augmentation import (
+    BANDIT,
+    bandit_choice,
+    fixed,
+    not_run,
+    sweep_choice,
+    unequal,
+)
+from benchmark.comparable import apart_from_published, closing, counted, unequal_seeds
+from benchmark.table import NOT_AVAILABLE, Block, Table
+from drac import methods
+from drac.games import GAMES
+
+_HOW_CHOSEN = (
+    "By the sweep: highest mean test return over seeds among runs of fixed augmentations"
+    " (drac-<augmentation>), in bold above. By the bandit: the arm selected in most updates, over"
+    " all seeds. Arms with equal values are joined by '='. The two need not agree: with the paper's"
+    " constants the bandit can lock on to one arm (docs/fidelity.md)."
+)
+_HOW_AGREED = (
+    "Two choices agree where they share an arm; among equals each counts for its part. By chance:"
+    " what choices as frequent as these would share on average, if games were shuffled."
+)
+_PREFIX = "drac-"
+_BY = {"sweep": "the sweep", "bandit": "the bandit", "paper": "the paper"}
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """On how many games two columns chose the same augmentation.
+
+    Attributes:
+        games: on which both chose.
+        agree: on which they share an arm; of k equals each counts 1/k.
+        by_chance: expected of `agree` if the games of one column were shuffled.
+    """
+
+    games: int
+    agree: float
+    by_chance: float
+
+
+def agreement(first: Mapping[str, str], second: Mapping[str, str]) -> Agreement:
+    """Compare two columns of choices.
+
+    Args:
+        first: game -> augmentation, or several joined by " = "; "" where nothing was chosen.
+        second: likewise.
+    """
+    games = [game for game, choice in first.items() if choice and second.get(game)]
+    pairs = [(_weights(first[game]), _weights(second[game])) for game in games]
+    agree = sum(w * theirs.get(arm, 0.0) for ours, theirs in pairs for arm, w in ours.items())
+    totals: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+    for pair in pairs:
+        for total, weights in zip(totals, pair, strict=True):
+            for arm, weight in weights.items():
+                total[arm] += weight  # type: ignore[assignment]  # a part of a game
+    by_chance = sum(n * totals[1][arm] for arm, n in totals[0].items()) / max(1, len(games))
+    return Agreement(len(games), agree, by_chance)
+
+
+def _weights(choice: str) -> dict[str, float]:
+    arms = choice.split(" = ")
+    return dict.fromkeys(arms, 1 / len(arms))
+
+
+def augmentations(runs: pd.DataFrame) -> Table:
+    """Test return of DrAC with each fixed augmentation, and the best of each game, three ways.
+
+    The sweep's best has the highest mean test return among the fixed augmentations, as in the
+    paper; the bandit's is the arm it selected most, over all seeds. Neither pools runs whose
+    settings differ.
+
+    Args:
+        runs: as `Store.load` returns them.
+    """
+    complete = counted(runs)
+    sweep, bandit = fixed(complete), complete[complete["method"] == BANDIT]
+    games = [game for game in GAMES if game in set(runs["game"])]
+    paper, source = published.best_augmentation()
+    cells: list[dict[str, Any]] = []
+    data: list[dict[str, Any]] = []
+    for game in games:
+        sweep_text, found = sweep_choice(sweep[sweep["game"] == game])
+        bandit_text, chosen = bandit_choice(bandit[bandit["game"] == game])
+        texts = (sweep_text, bandit_text, paper.get(game, NOT_AVAILABLE))
+        headers = ("by the sweep (test return)", "by the bandit (share of updates)", "by the paper")
+        cells.append({"game": game, **dict(zip(headers, texts, strict=True))})
+        data.append({"game": game, **found, **chosen, "paper": paper.get(game, "")})
+    best = pd.DataFrame(data)
+    summaries = _summaries(sweep)
+    for label in dict.fromkeys(label for _, label in summaries):
+        name = label.removeprefix(_PREFIX)
+        own = [summaries.get((game, label), summarize([])) for game in games]
+        best[f"test_mean_{name}"] = [summary.mean for summary in own]
+        best[f"test_std_{name}"] = [summary.std for summary in own]
+    own_runs = fixed_or_bandit(runs)
+    own_complete = counted(own_runs)
+    return Table(
+        "augmentations",
+        "Augmentations: the sweep of fixed ones, and the best of each game",
+        _matrix(games, summaries, unequal_seeds(sweep)),
+        best,
+        (
+            *apart_from_published(own_complete),
+            _HOW_CHOSEN,
+            _HOW_AGREED,
+            f"By the paper: {source}.",
+            f"The paper's own scores of single augmentations: {NOT_AVAILABLE}.",
+            *not_run(sweep),
+            *unequal(sweep),
+            *closing(own_runs, own_complete),
+        ),
+        heading="Mean test return of DrAC with each augmentation",
+        bold=_bold(games, best, summaries),
+        more=(
+            Block(pd.DataFrame(cells), "Best augmentation of each game"),
+            Block(pd.DataFrame(_agreements(best)), "Do the three agree?"),
+        ),
+    )
+
+
+def fixed_or_bandit(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs that are in this table: of DrAC with a fixed augmentation, of the bandit."""
+    own = [name == BANDIT or _family(name) == "drac" for name in runs["method"]]
+    return runs[np.array(own, dtype=bool)]
+
+
+def _family(method: str) -> str:
+    try:
+        return methods.family(method).name
+    except ValueError:  # of a plug-in that is gone
+        return ""
+
+
+def _summaries(sweep: pd.DataFrame) -> dict[tuple[str, str], Summary]:
+    """Return (game, label) -> test return; labels in the order of the paper's augmentations."""
+    groups = sweep.groupby(["game", "label"], sort=False)["test"]
+    found = {(str(game), str(label)): summarize(own) for (game, label), own in groups}
+    order = {f"{_PREFIX}{name}": number for number, name in enumerate(PAPER_ARMS)}
+    return dict(sorted(found.items(), key=lambda item: order.get(item[0][1], len(order))))
+
+
+def _matrix(
+    games: Sequence[str], summaries: Mapping[tuple[str, str], Summary], show_n: bool
+) -> pd.DataFrame:
+    labels = list(dict.fromkeys(label for _, label in summaries))
+    if not labels:
+        return pd.DataFrame([{"game": "-", "augmentations": "no runs"}])
+    rows = []
+    for game in games:
+        row = {"game": game}
+        for label in labels:
+            summary = summaries.get((game, label))
+            row[label.removeprefix(_PREFIX)] = summary.text(show_n) if summary else "missing"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _bold(
+    games: Sequence[str], best: pd.DataFrame, summaries: Mapping[tuple[str, str], Summary]
+) -> frozenset[tuple[int, str]]:
+    """Return the cells of the sweep's best of each game."""
+    return frozenset(
+        (index, arm)
+        for index, (game, choice) in enumerate(zip(games, best["sweep"], strict=True))
+        for arm in choice.split(" = ")
+        if (game, _PREFIX + arm) in summaries
+    )
+
+
+def _agreements(best: pd.DataFrame) -> Iterator[dict[str, str]]:
+    columns = {name: dict(zip(best["game"], best[name], strict=True)) for name in _BY}
+    for one, other in combinations(_BY, 2):
+        found = agreement(columns[one], columns[other])
+        row = {"between": f"{_BY[one]} and {_BY[other]}", "games with both": f"{found.games}"}
+        some = found.games > 0
+        row["agree on"] = f"{found.agree:g}" if some else NOT_AVAILABLE
+        row["by chance"] = f"{found.by_chance:.1f}" if some else NOT_AVAILABLE
+        yield row
+    three = [row for row in best[list(_BY)].to_numpy().tolist() if all(row)]
+    same = sum(bool(set.intersection(*(set(c.split(" = ")) for c in row))) for row in three)
+    yield {
+        "between": "all three",
+        "games with both": f"{len(three)}",
+        "agree on": f"{same}" if three else NOT_AVAILABLE,
+        "by chance": "-",
+    }

@@ -1,0 +1,195 @@
+"""What the bandit chose: shares of updates, final means of the arms, and when it settled."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmark.comparable import apart_from_published, closing, counted
+from benchmark.run_record import RunRecord
+from benchmark.table import Block, Table
+from drac import methods
+from drac.games import GAMES
+
+SETTLED_SHARE = 0.9
+"""Share of the remaining updates that one arm has had when a bandit is called settled."""
+
+LEAST_REMAINING = 0.1
+"""Share of all updates that must remain: the last update alone is no habit."""
+
+
+def settled(choices: Sequence[str]) -> int | None:
+    """Return the update with which a bandit settled, from 1; None if it never did.
+
+    It is the first update that chose an arm which, from there to the end, was chosen in at least
+    90 % of the updates, at least a tenth of all updates remaining. (Our definition: the paper
+    has none.)
+
+    Args:
+        choices: the arm of each update.
+    """
+    arms = np.array([*choices], dtype=object)
+    remaining = np.arange(len(arms), 0, -1)
+    long_enough = remaining >= LEAST_REMAINING * len(arms) - 1e-9
+    found = []
+    for arm in dict.fromkeys(choices):
+        own = arms == arm
+        share = np.cumsum(own[::-1])[::-1] / remaining
+        begins = np.flatnonzero(own & long_enough & (share >= SETTLED_SHARE - 1e-12))
+        found += begins[:1].tolist()
+    return min(found) + 1 if found else None
+
+
+def chooses(method: str) -> bool:
+    """Whether a method chooses among several augmentations; False for one that is unknown."""
+    try:
+        return methods.family(method).augmentations == "several"
+    except ValueError:  # of a plug-in that is gone
+        return False
+
+
+def bandit(runs: pd.DataFrame) -> Table:
+    """Counts, final means and settling of every method that chooses its augmentation.
+
+    Args:
+        runs: as `Store.load` returns them.
+    """
+    own = runs[np.array([chooses(name) for name in runs["method"]], dtype=bool)]
+    complete = counted(own)
+    data = [row for run in complete.to_dict("records") for row in _arms(run)]
+    frame = pd.DataFrame(data, columns=[*_COLUMNS])
+    groups = [
+        (str(game), str(label), rows)
+        for game in GAMES
+        for label, rows in frame[frame["game"] == game].groupby("variant", sort=False)
+    ]
+    named = frame["variant"].nunique() > 1
+    arms = list(dict.fromkeys(frame["arm"]))
+    keys = 2 if named else 1
+    names = [{"game": g, "method": label} if named else {"game": g} for g, label, _ in groups]
+    shares = [_shares(rows, arms) for *_, rows in groups]
+    choice = [{**name, **_choice(rows)} for name, (*_, rows) in zip(names, groups, strict=True)]
+    more = (
+        Block(_cells(names, shares, "{:.0%}"), "Share of updates of each arm", _most(shares), keys),
+        Block(
+            _cells(names, [_means(rows, arms) for *_, rows in groups], "{:.3f}"),
+            "Mean reward of each arm, of its last window at the end of training",
+            keys=keys,
+        ),
+    )
+    return Table(
+        "bandit",
+        "What chose the augmentation, and when it settled",
+        pd.DataFrame(choice or [{"game": "-", "bandit": "no runs"}]),
+        frame,
+        tuple(_notes(own, complete)),
+        heading="Choice",
+        keys=keys,
+        more=more if groups else (),
+    )
+
+
+_COLUMNS = (
+    *("game", "method", "variant", "seed", "arm", "count", "share", "mean", "score"),
+    *("updates", "settled_update", "settled_step", "settled_arm", "first_arm"),
+)
+
+
+def _arms(run: Mapping[Any, Any]) -> Iterator[dict[str, Any]]:
+    """Yield one row an arm of one run."""
+    record: RunRecord = run["record"]
+    choices, steps = record.updates["arm"].tolist(), record.updates["step"]
+    update = settled(choices)
+    about = {
+        **{name: run[name] for name in ("game", "method", "seed")},
+        "variant": run["label"],
+        "updates": len(choices),
+        "settled_update": math.nan if update is None else update,
+        "settled_step": math.nan if update is None else int(steps[update - 1]),
+        "settled_arm": "" if update is None else choices[update - 1],
+        "first_arm": record.arms["arm"][0],
+    }
+    total = int(record.arms["count"].sum())
+    columns = (record.arms[name].tolist() for name in ("arm", "count", "mean", "score"))
+    for arm, count, mean, score in zip(*columns, strict=True):
+        share = count / total if total else math.nan
+        yield {**about, "arm": arm, "count": count, "share": share, "mean": mean, "score": score}
+
+
+def _shares(rows: pd.DataFrame, arms: Sequence[str]) -> dict[str, float]:
+    """Return each arm's share of the updates of all seeds; NaN for an arm these runs lack."""
+    counts = rows.groupby("arm")["count"].sum()
+    return {arm: float(counts.get(arm, math.nan)) / float(counts.sum()) for arm in arms}
+
+
+def _means(rows: pd.DataFrame, arms: Sequence[str]) -> dict[str, float]:
+    """Return each arm's final mean, over the seeds that chose it; NaN if none did."""
+    means = rows[rows["count"] > 0].groupby("arm")["mean"].mean()
+    return {arm: float(means.get(arm, math.nan)) for arm in arms}
+
+
+def _cells(
+    names: Sequence[dict[str, str]], values: Sequence[dict[str, float]], form: str
+) -> pd.DataFrame:
+    texts = [
+        {arm: "-" if math.isnan(value) else form.format(value) for arm, value in own.items()}
+        for own in values
+    ]
+    return pd.DataFrame([{**name, **own} for name, own in zip(names, texts, strict=True)])
+
+
+def _most(shares: Sequence[dict[str, float]]) -> frozenset[tuple[int, str]]:
+    tops = [max((v for v in own.values() if not math.isnan(v)), default=math.nan) for own in shares]
+    return frozenset(
+        (index, arm)
+        for index, (own, top) in enumerate(zip(shares, tops, strict=True))
+        for arm, value in own.items()
+        if value == top
+    )
+
+
+def _choice(rows: pd.DataFrame) -> dict[str, str]:
+    """Return the cells of one game: what was chosen most, and when seeds settled on what."""
+    counts = rows.groupby("arm", sort=False)["count"].sum()
+    most = " = ".join(counts.index[counts == counts.max()])
+    each = rows.drop_duplicates("seed")
+    done = each[each["settled_arm"] != ""]
+    when = (done["settled_update"] - 1) / done["updates"]
+    on = Counter(done["settled_arm"]).most_common()
+    span = "-" if done.empty else f"{when.min():.0%}"
+    if len(done) > 1:
+        span = f"{when.median():.0%} ({when.min():.0%} to {when.max():.0%})"
+    return {
+        "seeds": f"{len(each)}",
+        "updates": " / ".join(f"{n:,}" for n in dict.fromkeys(each["updates"])),
+        "most chosen": f"{most} ({counts.max() / counts.sum():.0%})",
+        "seeds that settled": f"{len(done)} of {len(each)}",
+        "on": ", ".join(arm if len(done) == 1 else f"{arm} ({n})" for arm, n in on) or "-",
+        "after this share of training": span,
+    }
+
+
+def _notes(own: pd.DataFrame, complete: pd.DataFrame) -> Iterator[str]:
+    yield from apart_from_published(complete)
+    yield (
+        f"Settled: the first update that chose an arm which from there to the end was chosen in at"
+        f" least {SETTLED_SHARE:.0%} of the updates, with at least {LEAST_REMAINING:.0%} of all"
+        f" updates to go; the share of training before it is the median over the seeds that"
+        f" settled, and their range. Our definition: the paper has none."
+    )
+    yield (
+        "A mean is that of an arm's rewards in its window, over the seeds that chose it; '-': no"
+        " seed did, and its mean is the prior's. With the paper's constants a bandit can stay on"
+        " its first arm (docs/fidelity.md), so settling is no proof of a best arm."
+    )
+    if len(complete):
+        firsts = Counter(r.updates["arm"][0] for r in complete["record"])
+        said = ", ".join(f"{arm} ({count} runs)" for arm, count in firsts.most_common())
+        yield f"The first update's arm: {said}."
+    yield "Published counts: not available; the paper's best augmentations: --table augmentations."
+    yield from closing(own, complete)

@@ -1,0 +1,161 @@
+"""The paper's Table 2: does an agent see what matters, where only the background differs?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmark import published
+from benchmark.comparable import apart_from_published, closing, counted, shortened
+from benchmark.table import NOT_AVAILABLE, Block, Table
+from drac.games import GAMES
+
+PAPER = "background"
+"""The variant of `drac evaluate --robustness` that is the paper's: another background."""
+
+_KEYS = ["variant", "method", "metric", "split", "change"]
+
+
+def robustness(runs: pd.DataFrame) -> Table:
+    """Robustness of each method, mean and median over games, beside the paper's Table 2.
+
+    Args:
+        runs: as `Store.load` returns them; robustness.csv is absent in most.
+    """
+    complete = counted(runs)
+    values = _values(complete)
+    known, source = published.robustness()
+    per_game = (
+        values.groupby([*_KEYS, "game"], sort=False)["value"]
+        .agg(mean="mean", runs="count")
+        .reset_index()
+    )
+    measured = per_game[per_game["runs"] > 0]
+    overall: pd.DataFrame = (
+        measured.groupby(_KEYS, sort=False)["mean"]
+        .agg(games="size", mean="mean", median="median")
+        .reset_index()
+    )
+    rows: Sequence[Mapping[Any, Any]] = overall.to_dict("records")
+    cells = [_row(row, known) for row in rows]
+    cells += _not_run(known, set(overall["method"]))
+    more = tuple(_metric_blocks(measured))
+    return Table(
+        "robustness",
+        "Robustness to what does not matter",
+        pd.DataFrame(cells),
+        per_game.rename(columns={"mean": "value"}),
+        tuple(_notes(runs, complete, values, source)),
+        heading="Over games",
+        keys=4,
+        more=more,
+    )
+
+
+def _values(complete: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a run, metric, split and kind of change; NaN where it was not defined."""
+    parts = []
+    for run in complete.to_dict("records"):
+        own = run["record"].robustness
+        if own and len(own["metric"]):
+            about = {"variant": run["label"], "method": run["method"], "game": run["game"]}
+            columns = {"metric": own["metric"], "split": own["split"], "change": own["variant"]}
+            parts.append(
+                pd.DataFrame({**columns, "pairs": own["pairs"], "value": own["value"], **about})
+            )
+    empty = pd.DataFrame(columns=[*_KEYS, "game", "pairs", "value"])
+    return pd.concat(parts, ignore_index=True) if parts else empty
+
+
+def _row(row: Mapping[Any, Any], known: Mapping[tuple[str, str, str], float]) -> dict[str, str]:
+    paper = published.NAMES.get(row["method"], "") if row["change"] == PAPER else ""
+    theirs = (known.get((paper, row["metric"], name), math.nan) for name in _STATISTICS)
+    return {
+        "method": str(row["variant"]),
+        "metric": str(row["metric"]),
+        "what differs": str(row["change"]),
+        "split": str(row["split"]),
+        "games": str(row["games"]),
+        **{name: _number(row[name], row["metric"]) for name in _STATISTICS},
+        **_published(theirs, row["metric"]),
+    }
+
+
+_STATISTICS = ("mean", "median")
+
+
+def _number(value: float, metric: str) -> str:
+    if math.isnan(value):
+        return NOT_AVAILABLE
+    return f"{value:.1f}" if metric.endswith("%") else f"{value:.3f}"
+
+
+def _published(values: Iterator[float], metric: str) -> dict[str, str]:
+    texts = (
+        NOT_AVAILABLE if math.isnan(v) else f"{v:.1f}" if metric.endswith("%") else f"{v:.2f}"
+        for v in values
+    )
+    return dict(zip(("published mean [a]", "published median [a]"), texts, strict=True))
+
+
+def _not_run(
+    known: Mapping[tuple[str, str, str], float], ran: set[str]
+) -> Iterator[dict[str, str]]:
+    """Yield the rows of published methods that were not measured here."""
+    names = {published.NAMES.get(method, "") for method in ran}
+    for method, metric in dict.fromkeys((method, metric) for method, metric, _ in known):
+        if method not in names:
+            yield {
+                "method": method,
+                "metric": metric,
+                "what differs": PAPER,
+                "split": "not stated",
+                "games": "not measured",
+                **dict.fromkeys(_STATISTICS, "-"),
+                **_published((known[method, metric, name] for name in _STATISTICS), metric),
+            }
+
+
+def _metric_blocks(measured: pd.DataFrame) -> Iterator[Block]:
+    """Yield a block for each metric and kind of change: games x methods."""
+    for (metric, change), own in measured.groupby(["metric", "change"], sort=False):
+        splits = own["split"].nunique() > 1
+        rows = []
+        for game in [game for game in GAMES if game in set(own["game"])]:
+            here = own[own["game"] == game]
+            columns = here["variant"] + (" " + here["split"] if splits else "")
+            values = dict(zip(columns, here["mean"], strict=True))
+            rows.append({"game": game} | {c: _number(v, str(metric)) for c, v in values.items()})
+        yield Block(pd.DataFrame(rows).fillna(NOT_AVAILABLE), f"{metric}, {change}, by game")
+
+
+def _notes(
+    runs: pd.DataFrame, complete: pd.DataFrame, values: pd.DataFrame, source: str
+) -> Iterator[str]:
+    yield from apart_from_published(complete)
+    yield f"[a] {source}; which games, splits and how many observations it does not say."
+    yield (
+        "Mean over seeds, then mean and median over games, each game counting once. JSD:"
+        " Jensen-Shannon divergence, smaller is better; cycle-consistency: larger is better."
+    )
+    without = values[np.isnan(values["value"].to_numpy(float))]
+    for change, own in without.groupby("change"):
+        yield f"Not defined for {change}: {shortened(dict.fromkeys(map(str, own['game'])))}."
+    damaged = [
+        f"{run['method']}/{run['game']}/seed{run['seed']} ({run['record'].robustness_problem})"
+        for run in complete.to_dict("records")
+        if run["record"].robustness_problem
+    ]
+    if damaged:
+        yield f"Not read: {shortened(damaged)}."
+    has = [bool(len(record.robustness.get("metric", ()))) for record in complete["record"]]
+    if not all(has):
+        yield (
+            f"Not measured: {len(has) - sum(has)} of {len(has)} complete runs; drac evaluate RUN"
+            f" --robustness measures one."
+        )
+    yield from closing(runs, complete)

@@ -1,0 +1,49 @@
+"""The command `drac export`: parse, call, print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from drac import flags
+
+EXPORT_HELP = """Write the policy of a run's newest checkpoint to a file of its own, for others:
+weights in safetensors, and a card of game, method, settings, scores and versions in its header, in
+a .json and in a .md file beside it. Nothing in it can be executed.
+
+example: drac export results/runs/default/ucb-drac/bigfish/seed0 --out policy.safetensors"""
+
+
+@dataclass
+class ExportFlags:
+    """Flags of `drac export`."""
+
+    run: tyro.conf.Positional[Path]
+    """a run's folder"""
+    out: Path | None = None
+    """the file to write, ending in .safetensors (default: RUN/policy.safetensors)"""
+
+
+def export_command(argv: Sequence[str]) -> int:
+    """`drac export`."""
+    given: ExportFlags = flags.parse(ExportFlags, argv, "drac export", EXPORT_HELP)
+    from drac import policy
+
+    out = given.out or given.run / "policy.safetensors"
+    exported = policy.export(given.run, out)
+    config, scores = exported.config, exported.card["scores"]
+    said = ", ".join(
+        f"{split} {score['mean']:.2f} ({score['episodes']} episodes)"
+        for split, score in scores.items()
+    )
+    print(
+        f"{config.method} on {config.game}, seed {config.seed}, step {exported.step:,}:"
+        f" {said or 'not evaluated at this step'}\n"
+        f"{out} ({out.stat().st_size:,} bytes), its card in {out.with_suffix('.json').name}"
+        f" and {out.with_suffix('.md').name}\n"
+        f"next: drac evaluate {out} --split test"
+    )
+    return 0

@@ -1,0 +1,208 @@
+"""The command `drac watch`: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from augmentations.arguments import unknown
+from drac import files, flags
+from drac.config import ConfigError, TrainConfig
+from drac.evaluate_cli import (
+    kept_in,
+    read_agent,
+    read_device,
+    read_run,
+    read_split,
+    require_free,
+)
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from drac.clip_frames import Caption
+    from drac.watching import Seen
+
+HELP = """Make a video of episodes played by the newest checkpoint of a run, with the return so far,
+the value and the probabilities of the actions beside the game. A .json of the same name lists the
+episodes. Ctrl-C keeps what has been played.
+
+example: drac watch results/runs/default/ucb-drac/bigfish/seed0 --split test --out clip.mp4"""
+
+STOPPED = 130
+"""Exit status after Ctrl-C."""
+
+_HOLD_S = 1.0  # how long an episode's last frame stays
+
+
+@dataclass
+class WatchFlags:
+    """Flags of `drac watch`."""
+
+    run: tyro.conf.Positional[Path]
+    """a run's folder"""
+    split: Annotated[str, tyro.conf.arg(metavar="SPLIT")] = ""
+    """train (the run's own levels), test (the full distribution) or levels A-B; default: test"""
+    level: Annotated[str, tyro.conf.arg(metavar="SEED")] = ""
+    """this one level, in place of a split"""
+    episodes: Annotated[str, tyro.conf.arg(metavar="N")] = "1"
+    """how many, one after the other"""
+    seed: Annotated[str, tyro.conf.arg(metavar="N")] = "0"
+    """decides levels and actions"""
+    device: Annotated[str, tyro.conf.arg(metavar="{auto,cpu,cuda}")] = "auto"
+    """where the network runs; auto: CUDA if there is one"""
+    out: Path | None = None
+    """a .mp4 or .gif file (default: RUN/clips/SPLIT-seedK-STEP.mp4)"""
+
+
+def watch_command(argv: Sequence[str]) -> int:
+    """`drac watch`."""
+    given: WatchFlags = flags.parse(WatchFlags, argv, "drac watch", HELP)
+    episodes = flags.whole_number("episodes", given.episodes, 1)
+    seed = flags.whole_number("seed", given.seed, 0)
+    if seed >= 2**31:
+        raise ConfigError(f"seed must be below {2**31}, not {seed}")
+    read_device(given.device)
+    for name in ("split", "level", "out"):
+        if flags.peek(argv, f"--{name}") == "":  # an unset variable of a script
+            raise ConfigError(f"{name} is empty; give it a value, or leave --{name} out")
+    config = read_run(given.run)
+    name, split = _played(given, config)
+    if given.out:
+        _require_clip(given.out)
+    agent, step = read_agent(given.run, config, given.device, "drac watch")
+    out = given.out or kept_in(given.run, "clips") / f"{name}-seed{seed}-step{step}.mp4"
+    for path in (out, out.with_suffix(".json")):
+        require_free(path, given.out is not None)
+    return _film(agent, config, step, name, split, episodes, seed, out)
+
+
+def _played(given: WatchFlags, config: TrainConfig) -> tuple[str, Any]:
+    """Return the name and the levels of what is to be played."""
+    if not given.level:
+        name = given.split or "test"
+        return name, read_split(name, config)
+    if given.split:
+        raise ConfigError(f"level {given.level} and split {given.split} exclude each other")
+    level = flags.whole_number("level", given.level, 0)
+    if level >= 2**31 - 1:
+        raise ConfigError(f"level must be below {2**31 - 1}, not {level}")
+    return f"level{level}", range(level, level + 1)
+
+
+def _require_clip(out: Path) -> None:
+    from drac.clips import SUFFIXES
+
+    if out.suffix not in SUFFIXES:
+        raise ConfigError(f"out {str(out)!r}: {unknown('ending', out.suffix, SUFFIXES)}")
+
+
+def _film(
+    agent: Any,
+    config: TrainConfig,
+    step: int,
+    name: str,
+    split: Any,
+    episodes: int,
+    seed: int,
+    out: Path,
+) -> int:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from drac import clips
+    from drac.clip_frames import Caption
+    from drac.signals import stop_requested
+    from drac.watching import watch
+
+    caption = Caption(f"{config.method} on {config.game}", _subtitle(config, step, name))
+    played: list[dict[str, Any]] = []
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        Progress(console=Console(stderr=True)) as bar,
+        stop_requested(bar.console.print, "the clip ends here") as stopping,
+    ):
+        task = bar.add_task(f"{config.game}, {name}", total=episodes)
+
+        def moments() -> Iterator[Seen]:
+            seen = watch(
+                agent,
+                config.game,
+                split,
+                episodes,
+                seed,
+                mode=config.mode,
+                precision=config.precision,
+            )
+            for moment in seen:
+                _note(played, moment)
+                bar.update(task, completed=moment.number - (moment.episode is None))
+                yield moment
+                if stopping():
+                    return
+
+        frames = clips.write(out, _frames(moments(), caption))
+        stopped = stopping()
+    record = {
+        "format": 1,
+        "clip": out.name,
+        **{key: getattr(config, key) for key in ("method", "game", "mode")},
+        "run_seed": config.seed,
+        "step": step,
+        "split": name,
+        "seed": seed,
+        "frames": frames,
+        "fps": clips.FPS,
+        "episodes": played,
+    }
+    files.write_text(out.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
+    _tell(out, record)
+    if stopped:
+        print(f"drac watch: stopped in episode {len(played)} of {episodes}", file=sys.stderr)
+    return STOPPED if stopped else 0
+
+
+def _subtitle(config: TrainConfig, step: int, name: str) -> str:
+    where = name if name.startswith("level") else f"{name} levels"
+    return f"{where}, seed {config.seed}, trained {step:,} steps"
+
+
+def _frames(
+    moments: Iterator[Seen], caption: Caption, paint: Callable[..., Image.Image] | None = None
+) -> Iterator[Image.Image]:
+    """Draw every moment; the last one of an episode stays for a while."""
+    from drac import clip_frames, clips
+
+    for moment in moments:
+        frame = (paint or clip_frames.paint)(moment, caption)
+        for _ in range(round(_HOLD_S * clips.FPS) if moment.episode else 1):
+            yield frame
+
+
+def _note(played: list[dict[str, Any]], moment: Seen) -> None:
+    """Keep what is known of the episode that a moment belongs to."""
+    if len(played) < moment.number:
+        played.append({})
+    played[-1] = {
+        "level_seed": moment.level_seed,
+        "return": moment.episode.episode_return if moment.episode else moment.episode_return,
+        "length": moment.step + 1,
+        "finished": moment.episode is not None,
+    }
+
+
+def _tell(out: Path, record: dict[str, Any]) -> None:
+    for episode in record["episodes"]:
+        end = "" if episode["finished"] else " (stopped)"
+        print(
+            f"level {episode['level_seed']}: return {episode['return']:g}"
+            f" after {episode['length']} steps{end}"
+        )
+    seconds = record["frames"] / record["fps"]
+    print(f"{out}: {record['frames']} frames, {seconds:.1f} s, {out.stat().st_size / 1e3:,.0f} kB")

@@ -1,0 +1,168 @@
+"""Bootstrap intervals, against all resamples there are, a slow loop, and normal theory."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmark import aggregate, bootstrap
+from benchmark.bootstrap import Interval
+
+SCORES = np.random.default_rng(5).normal(1.0, 0.3, (10, 16))
+
+
+def fresh(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def all_resamples(games: list[list[float]]) -> np.ndarray:
+    """Every resample of each game's own runs, all equally likely, NaN-padded: (many, runs, 2)."""
+    rows = max(map(len, games))
+    drawn = [list(itertools.product(game, repeat=len(game))) for game in games]
+    return np.array(
+        [
+            [[*game, *[math.nan] * (rows - len(game))] for game in resample]
+            for resample in itertools.product(*drawn)
+        ]
+    ).transpose(0, 2, 1)
+
+
+STATISTICS = [aggregate.mean, aggregate.median, aggregate.iqm, aggregate.optimality_gap]
+
+
+@pytest.mark.parametrize("statistic", STATISTICS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "games", [[[0.1, 0.4, 2.0], [0.3, 0.9, 1.7]], [[0.1, 0.4, 0.95, 2.0], [0.3, 1.7]]]
+)
+def test_interval_of_all_resamples(
+    statistic: Callable[[Any], Any], games: list[list[float]]
+) -> None:
+    resamples = all_resamples(games)
+    everything = np.sort(statistic(resamples))
+    found = bootstrap.interval(padded(games), statistic, generator=fresh())
+    # Values have lumps: the ends must be percentiles within what 50,000 draws can miss.
+    for end, tail in ((found.low, 0.025), (found.high, 0.975)):
+        below = np.mean(everything < end - 1e-9)
+        up_to = np.mean(everything <= end + 1e-9)
+        assert below - 0.004 < tail < up_to + 0.004
+
+
+def padded(games: list[list[float]]) -> np.ndarray:
+    rows = max(map(len, games))
+    return np.array([[*game, *[math.nan] * (rows - len(game))] for game in games]).T
+
+
+def test_width_is_that_of_normal_theory() -> None:
+    scores = fresh(1).normal(0, 1, (200, 4)) * [1, 2, 3, 4]
+    found = bootstrap.interval(scores, aggregate.mean, level=0.9, generator=fresh())
+    error = math.sqrt((scores.var(axis=0) / 200).sum()) / 4
+    assert found.low == pytest.approx(scores.mean() - 1.645 * error, abs=0.03 * error)
+    assert found.high == pytest.approx(scores.mean() + 1.645 * error, abs=0.03 * error)
+
+
+def test_runs_stay_in_their_game() -> None:
+    seen: list[np.ndarray] = []
+
+    def spy(stack: np.ndarray) -> np.ndarray:
+        seen.append(stack)
+        return np.zeros(len(stack))
+
+    scores = np.array([[1.0, 10.0, 100.0], [2.0, 20.0, np.nan], [3.0, 30.0, 300.0]])
+    bootstrap.interval(scores, spy, resamples=3000, generator=fresh())
+    drawn = np.concatenate(seen)
+    assert drawn.shape == (3000, 3, 3)
+    assert np.isnan(drawn).sum(axis=1).tolist() == [[0, 0, 1]] * 3000
+    for game, own in enumerate(([1, 2, 3], [10, 20, 30], [100, 300])):
+        values, counts = np.unique(drawn[:, :, game], return_counts=True, equal_nan=True)
+        assert values[: len(own)].tolist() == own
+        assert counts[: len(own)] == pytest.approx(3000, rel=0.05)
+    # Independent across games: not one index for a whole row.
+    corner = drawn[:, 0, :2]
+    assert len(np.unique(corner, axis=0)) == 9
+
+
+def test_difference_and_improvement_resample_both() -> None:
+    x, y = fresh(2).normal(1, 1, (100, 3)), fresh(3).normal(0, 2, (50, 3))
+    between = bootstrap.difference(aggregate.mean)
+    found = bootstrap.interval_between(x, y, between, generator=fresh())
+    error = math.sqrt((x.var(axis=0) / 100 + y.var(axis=0) / 50).sum()) / 3
+    middle = x.mean() - y.mean()
+    assert found.low == pytest.approx(middle - 1.96 * error, abs=0.04 * error)
+    assert found.high == pytest.approx(middle + 1.96 * error, abs=0.04 * error)
+    chance = aggregate.probability_of_improvement
+    won = bootstrap.interval_between(x, y, chance, resamples=2000, generator=fresh())
+    lost = bootstrap.interval_between(y, x, chance, resamples=2000, generator=fresh())
+    assert won.low < chance(x, y) < won.high
+    assert (1 - lost.high, 1 - lost.low) == pytest.approx((won.low, won.high), abs=0.01)
+
+
+def test_same_generator_same_interval() -> None:
+    intervals = [
+        bootstrap.interval(SCORES, aggregate.iqm, resamples=500, generator=fresh(seed))
+        for seed in (0, 0, 1)
+    ]
+    assert intervals[0] == intervals[1] != intervals[2]
+
+
+@pytest.mark.parametrize("alone", [0, 1])
+def test_one_run_has_no_interval(alone: int) -> None:
+    scores = SCORES.copy()
+    scores[1 if alone else 0 :, 3] = np.nan
+    found = bootstrap.interval(scores, aggregate.iqm, generator=fresh())
+    assert (found.known, found.text()) == (False, "no interval")
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+    low, high = bootstrap.profile_band(scores, [0.5, 1.0], generator=fresh())
+    assert np.isnan([low, high]).all()
+    assert low.shape == high.shape == (2,)
+    both = bootstrap.interval_between(
+        SCORES, scores, aggregate.probability_of_improvement, generator=fresh()
+    )
+    assert not both.known
+
+
+def test_band_is_the_interval_at_each_threshold() -> None:
+    thresholds = [0.5, 1.0, 1.2]
+    low, high = bootstrap.profile_band(SCORES, thresholds, resamples=20_000, generator=fresh())
+    for i, threshold in enumerate(thresholds):
+
+        def share(stack: np.ndarray, threshold: float = threshold) -> Any:
+            return (stack > threshold).mean(axis=(-2, -1))
+
+        one = bootstrap.interval(SCORES, share, generator=fresh(9))
+        assert (low[i], high[i]) == pytest.approx((one.low, one.high), abs=0.00626)  # 1 run of 160
+    assert (low <= high).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [({"level": 1.0}, "level"), ({"level": 0.0}, "level"), ({"resamples": 0}, "resamples")],
+)
+def test_impossible_options(options: dict[str, Any], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        bootstrap.interval(SCORES, aggregate.mean, generator=fresh(), **options)
+    with pytest.raises(ValueError, match=r"\(runs, games\)"):
+        bootstrap.interval(SCORES[None], aggregate.mean, generator=fresh())
+
+
+def test_text() -> None:
+    assert Interval(1.0, 2.346).text() == "[1.00, 2.35]"
+    assert Interval(1.0, 2.346).text(digits=1) == "[1.0, 2.3]"
+
+
+@pytest.mark.parametrize("level", [0.95, 0.5])
+def test_ends_are_the_percentiles_of_the_level(level: float) -> None:
+    drawn = itertools.count()
+
+    def numbered(stack: np.ndarray) -> np.ndarray:
+        return np.array([float(next(drawn)) for _ in stack])
+
+    found = bootstrap.interval(SCORES, numbered, resamples=2001, level=level, generator=fresh())
+    assert next(drawn) == 2001
+    tail = 1000 * (1 - level)
+    assert (found.low, found.high) == pytest.approx((tail, 2000 - tail))

@@ -1,0 +1,334 @@
+"""Figures: the numbers in them against slow loops, what they say of missing runs, how they look."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+from synthetic_runs import write_run
+from synthetic_store import EXPERIMENT, write_store
+
+from benchmark import aggregate, histories
+from benchmark.figures import bandit, levels, normalized
+from benchmark.figures.catalogue import FIGURES
+from benchmark.figures.drawing import FORMATS, PAPER, SCREEN, Drawing, Style
+from benchmark.figures_cli import NAMES
+from benchmark.histories import Histories
+from benchmark.store import Store
+from drac.games import normalize_score
+
+METHODS = ("ppo", "drac-crop", "drac-cutout-color", "ucb-drac")
+GAMES = ("bigfish", "caveflyer", "coinrun", "maze", "starpilot")
+
+
+def load(root: Path, experiment: str = "exp") -> Histories:
+    store = Store(root)
+    specs = store.specs(experiment)
+    return histories.load(store.load(specs))
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("store")
+    write_store(folder, METHODS, GAMES, seeds=3)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def found(root: Path) -> Histories:
+    return load(root, EXPERIMENT)
+
+
+@pytest.fixture(scope="module")
+def drawn(found: Histories) -> dict[str, Drawing]:
+    return {name: FIGURES[name](found, SCREEN)[0] for name in FIGURES}
+
+
+def episodes(root: Path) -> Iterator[tuple[str, str, int, pd.DataFrame]]:
+    for path in sorted((root / "runs" / EXPERIMENT).glob("*/*/*/eval.csv")):
+        method, game, seed = path.parts[-4:-1]
+        yield method, game, int(seed[4:]), pd.read_csv(path)
+
+
+def test_the_command_offers_what_there_is() -> None:
+    assert tuple(FIGURES) == NAMES
+
+
+def test_curves_end_where_the_tables_are(drawn: dict[str, Drawing], found: Histories) -> None:
+    """The last point of a curve is the mean that a table prints, of the last evaluation."""
+    finals = found.runs.groupby(["label", "game"])[["train", "test"]].mean()
+    test = (
+        drawn["test-curves"].data.query("step == 24_998_400").set_index(["label", "game"])["mean"]
+    )
+    gap = drawn["gap"].data.query("step == 24_998_400").set_index(["label", "game"])["mean"]
+    assert len(test) == len(gap) == 20
+    pd.testing.assert_series_equal(test, finals["test"], check_names=False)
+    pd.testing.assert_series_equal(gap, finals["train"] - finals["test"], check_names=False)
+
+
+def test_training_curves_are_the_logs(drawn: dict[str, Drawing], root: Path) -> None:
+    folder = root / "runs" / EXPERIMENT / "ucb-drac" / "maze"
+    logs = [pd.read_csv(path) for path in folder.glob("*/progress.csv")]
+    for name, column in (("train-curves", "train_return"), ("entropy", "entropy")):
+        curve = drawn[name].data.query("label == 'ucb-drac' and game == 'maze'")
+        expected = np.mean([log[column] for log in logs], axis=0)
+        np.testing.assert_allclose(curve["mean"], expected)
+        assert (curve["low"] < curve["mean"]).all()
+
+
+def test_the_aggregate_is_over_ppos_final_return(drawn: dict[str, Drawing], root: Path) -> None:
+    means: dict[tuple[str, str], list[float]] = {}
+    for method, game, _, table in episodes(root):
+        final = table[(table["step"] == 24_998_400) & (table["split"] == "test")]
+        means.setdefault((method, game), []).append(final["return"].mean())
+    table = drawn["aggregate"].data.query("step == 24_998_400 and split == 'test'")
+    for row in table.to_dict("records"):
+        over = [np.mean(means[row["label"], game]) / np.mean(means["ppo", game]) for game in GAMES]
+        assert row["mean"] == pytest.approx(np.mean(over))
+        assert row["low"] < row["mean"] < row["high"]
+    assert table.set_index("label")["mean"]["ppo"] == pytest.approx(1)
+
+
+def test_intervals_and_profiles_are_those_of_the_statistics(
+    drawn: dict[str, Drawing], found: Histories
+) -> None:
+    scale = normalized.choose(found)
+    scores = normalized.final_scores(found, scale, "ucb-drac", "test")
+    assert scores.shape == (3, 5)
+    table = drawn["intervals"].data.query("label == 'ucb-drac'").set_index("statistic")
+    assert table["estimate"]["IQM"] == aggregate.iqm(scores)
+    assert table["estimate"]["median"] == aggregate.median(scores)
+    assert (table["low"] <= table["estimate"]).all()
+    assert (table["estimate"] <= table["high"]).all()
+    profile = drawn["profiles"].data.query("label == 'ucb-drac' and split == 'test'")
+    expected = aggregate.performance_profile(scores, profile["threshold"])
+    np.testing.assert_allclose(profile["share"], expected)
+    assert expected.min() < 0.5 < expected.max()
+
+
+def test_losses_are_means_over_games(drawn: dict[str, Drawing], root: Path) -> None:
+    table = drawn["losses"].data
+    paths = (root / "runs" / EXPERIMENT / "drac-crop").glob("*/*/progress.csv")
+    expected = np.mean([pd.read_csv(path)["aug_value_loss"] for path in paths], axis=0)
+    curve = table.query("label == 'drac-crop' and loss == 'aug_value_loss'")
+    np.testing.assert_allclose(curve["mean"], expected)
+    assert "aug_value_loss" not in set(table.query("label == 'ppo'")["loss"])
+
+
+def test_shares_count_the_updates(root: Path, drawn: dict[str, Drawing]) -> None:
+    table = drawn["bandit-shares"].data
+    paths = (root / "runs" / EXPERIMENT / "ucb-drac" / "coinrun").glob("*/progress.csv")
+    logs = pd.concat([pd.read_csv(path) for path in paths])
+    own = table[table["game"] == "coinrun"]
+    assert own["end"].max() == 24_998_400
+    for (start, end), stretch in own.groupby(["start", "end"]):
+        chosen = logs[(logs["step"] > start) & (logs["step"] <= end)]["arm"]
+        expected = chosen.value_counts(normalize=True)
+        shares = stretch.set_index("arm")["share"]
+        assert shares.sum() == pytest.approx(1)
+        assert shares[shares > 0].to_dict() == pytest.approx(expected.to_dict())
+
+
+def test_shares_of_one_run_and_few_updates() -> None:
+    rows = pd.DataFrame(
+        [("maze", s, arm, int((arm == "a") == (s < 30))) for s in (10, 20, 30) for arm in "ab"],
+        columns=["game", "step", "arm", "selected"],
+    )  # fmt: skip
+    table = bandit.share_table(rows)
+    assert table.to_numpy().tolist() == [
+        ["maze", 0, 10, "a", 1], ["maze", 0, 10, "b", 0],
+        ["maze", 10, 20, "a", 1], ["maze", 10, 20, "b", 0],
+        ["maze", 20, 30, "a", 0], ["maze", 20, 30, "b", 1],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_levels_are_means_of_their_last_episodes(found: Histories, root: Path, split: str) -> None:
+    returns: dict[tuple[str, str, int], list[float]] = {}
+    for method, game, _, table in episodes(root):
+        last = table[(table["step"] == table["step"].max()) & (table["split"] == split)]
+        for level, value in zip(last["level_seed"], last["return"], strict=True):
+            returns.setdefault((method, game, level), []).append(value)
+    table = levels.level_table(found, split)
+    assert len(table) == len(returns)
+    for row in table.sample(100, random_state=0).to_dict("records"):
+        own = returns[row["label"], row["game"], row["level_seed"]]
+        assert (row["return"], row["episodes"]) == (pytest.approx(np.mean(own)), len(own))
+        score = normalize_score(np.mean(own), row["game"])
+        assert row["score"] == pytest.approx(score)
+        assert row["solved"] == int(score >= 0.5)
+
+
+def test_the_heat_map_is_the_final_test_return(drawn: dict[str, Drawing], found: Histories) -> None:
+    table = drawn["heatmap"].data
+    assert set(table["label"]) == {
+        "ppo",
+        "drac-crop",
+        "drac-cutout-color",
+    }  # the bandit is no column
+    means = found.runs.groupby(["game", "label"])["test"].mean()
+    for row in table.to_dict("records"):
+        assert row["test_return"] == pytest.approx(means[row["game"], row["label"]])
+        assert row["seeds"] == 3
+
+
+def shown(drawing: Drawing) -> str:
+    return " ".join(text.get_text() for text in drawing.figure.findobj(Text)).replace("\n", " ")
+
+
+def test_every_figure_says_steps_and_seeds(drawn: dict[str, Drawing]) -> None:
+    for drawing in drawn.values():
+        assert "steps" in shown(drawing)
+        assert "seed" in drawing.caption.lower()
+        assert drawing.title in shown(drawing)
+
+
+def test_one_seed_has_no_band_and_the_figure_says_so(tmp_path: Path) -> None:
+    write_store(tmp_path, ("ppo", "ucb-drac"), ("maze",), seeds=1)
+    found = load(tmp_path, EXPERIMENT)
+    curves = FIGURES["test-curves"](found, SCREEN)[0]
+    assert curves.data["low"].isna().all()
+    assert "One seed per curve: there is no band" in shown(curves)
+    assert not curves.figure.axes[0].collections
+    intervals = FIGURES["intervals"](found, SCREEN)[0]
+    assert intervals.data[["low", "high"]].isna().all(axis=None)
+    assert intervals.data["estimate"].notna().all()
+    assert "One seed on a game, hence no interval: ppo, ucb-drac." in shown(intervals)
+
+
+def test_a_game_that_one_method_lacks_is_left_out_with_a_warning(
+    root: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(root, tmp_path / "s")
+    shutil.rmtree(tmp_path / "s" / "runs" / EXPERIMENT / "ucb-drac" / "maze")
+    found = load(tmp_path / "s", EXPERIMENT)
+    warning = (
+        "WARNING: over the 4 games that all of these methods have (bigfish, caveflyer, coinrun"
+    )
+    for name in ("aggregate", "intervals", "profiles", "losses"):
+        drawing = FIGURES[name](found, SCREEN)[0]
+        assert warning in drawing.caption
+        assert "4 games" in drawing.title
+        assert "Missing: 3 of 60 planned runs" in shown(drawing)
+    assert "No curve of ucb-drac on maze." in FIGURES["gap"](found, SCREEN)[0].caption
+
+
+def test_methods_without_a_game_in_common(tmp_path: Path) -> None:
+    for game in ("maze", "heist"):
+        write_run(tmp_path, "ppo", game)
+    write_run(tmp_path, "plr", "coinrun")
+    found = load(tmp_path)
+    scale = normalized.choose(found)
+    assert (scale.labels, scale.games) == (("ppo",), ("heist", "maze"))
+    assert "Left out, having no game in common: plr." in scale.notes
+
+
+@pytest.mark.parametrize(
+    ("ppo", "why"),
+    [
+        (None, "there is no complete run of PPO"),
+        ({"test": (0.0, 0.0, 0.0)}, "PPO's mean return is not positive on maze"),
+        ({"learning_rate": 1e-4}, "PPO was run with several settings"),
+    ],
+)
+def test_min_max_where_ppo_is_no_measure(
+    tmp_path: Path, ppo: dict[str, object] | None, why: str
+) -> None:
+    write_run(tmp_path, "plr", "maze", train=(10, 10, 10), test=(5, 10, 5 + 2.5))
+    if ppo is not None:
+        write_run(tmp_path, "ppo", "maze", **ppo)  # type: ignore[arg-type]
+    if ppo == {"learning_rate": 1e-4}:
+        write_run(tmp_path, "ppo", "maze", seed=1)
+    found = load(tmp_path)
+    scale = normalized.choose(found)
+    assert scale.name == "min-max-normalized return"
+    assert why in scale.notes[0]
+    label = next(label for label in found.labels if label.startswith("plr"))
+    assert normalized.final_scores(found, scale, label, "test").tolist() == [[0.5]]
+
+
+def test_runs_that_choose_nothing_have_no_such_figure(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    found = load(tmp_path)
+    for name in ("bandit-shares", "bandit-scores", "heatmap"):
+        assert FIGURES[name](found, SCREEN) == []
+
+
+def test_infinite_scores_of_untried_arms(tmp_path: Path) -> None:
+    run_dir = write_run(tmp_path, "ucb-drac", arms={"crop": 1, "flip": 1},
+                        chosen_from=("crop", "flip"))  # fmt: skip
+    rows = "1,crop,1,0,1.5,1\n1,flip,0,0,inf,0\n2,crop,1,0,1.0,0\n2,flip,1,0,0.5,1\n"
+    (run_dir / "arms.csv").write_text("update,arm,count,mean,score,selected\n" + rows)
+    drawing = FIGURES["bandit-scores"](load(tmp_path), SCREEN)[0]
+    assert "1 infinite scores" in drawing.caption
+    assert drawing.data["mean"].dropna().tolist() == [1.5, 1.0, 0.5]
+
+
+@pytest.mark.parametrize("style", [SCREEN, PAPER], ids=["screen", "paper"])
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_clipped(found: Histories, name: str, style: Style) -> None:
+    """All that is drawn lies inside the picture, and no panel's title runs into the next one's."""
+    for drawing in FIGURES[name](found, style):
+        drawing.figure.set_dpi(150)
+        with style.context():
+            canvas = FigureCanvasAgg(drawing.figure)
+            canvas.draw()
+        renderer = canvas.get_renderer()
+        box, size = drawing.figure.get_tightbbox(renderer), drawing.figure.get_size_inches()
+        assert min(box.x0, box.y0, size[0] - box.x1, size[1] - box.y1) >= -0.01
+        titles = [
+            ax.title if ax.title.get_text() else ax._left_title  # type: ignore[attr-defined]
+            for ax in drawing.figure.axes
+        ]
+        boxes = [title.get_window_extent(renderer) for title in titles if title.get_text()]
+        for number, box in enumerate(boxes):
+            assert not any(box.overlaps(other) for other in boxes[:number])
+
+
+def test_paper_has_the_width_of_columns_and_its_fonts(found: Histories) -> None:
+    for name in ("intervals", "heatmap", "test-curves"):
+        drawing = FIGURES[name](found, PAPER)[0]
+        assert drawing.figure.get_figwidth() == 6.75
+        pdf = drawing.render()
+        assert pdf.startswith(b"%PDF")
+        assert b"/FontFile2" in pdf  # embedded TrueType
+        assert b"/Type3" not in pdf
+
+
+def test_a_figure_of_one_game_is_a_column(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    assert FIGURES["test-curves"](load(tmp_path), PAPER)[0].figure.get_figwidth() == 3.25
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_same_runs_give_the_same_bytes(found: Histories, form: str) -> None:
+    one, two = (FIGURES["profiles"](found, SCREEN)[0].render(form) for _ in range(2))
+    assert one == two
+    assert one.startswith({"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}[form])
+
+
+def test_drawing_leaves_matplotlibs_settings_alone(found: Histories) -> None:
+    before = dict(matplotlib.rcParams)
+    FIGURES["intervals"](found, PAPER)[0].render("svg")
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_beside_a_picture_lie_its_numbers_and_caption(
+    drawn: dict[str, Drawing], tmp_path: Path
+) -> None:
+    path = drawn["intervals"].save(tmp_path, "svg")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "intervals.csv", "intervals.svg", "intervals.txt",
+    ]  # fmt: skip
+    assert path == tmp_path / "intervals.svg"
+    numbers = pd.read_csv(tmp_path / "intervals.csv")
+    assert len(numbers) == 16
+    assert "bootstrap" in (tmp_path / "intervals.txt").read_text()
+    assert "ucb-drac" in path.read_text(encoding="utf-8")  # text stays text

@@ -1,0 +1,126 @@
+"""`drac-bench figures`: what it writes, and what it refuses in one sentence."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from synthetic_runs import tree, write_run
+from synthetic_store import EXPERIMENT, write_store
+
+from benchmark.cli import main
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write_store(tmp_path, ("ppo", "ucb-drac"), ("maze", "heist"), seeds=2)
+    return tmp_path
+
+
+def test_all_figures_of_a_store(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["figures", "--results", str(root)]) == 0
+    folder = root / "figures" / EXPERIMENT
+    pictures = sorted(path.stem for path in folder.glob("*.png"))
+    assert pictures == [
+        "aggregate", "bandit-scores-ucb-drac", "bandit-shares-ucb-drac", "entropy", "gap",
+        "intervals", "levels-test", "levels-train", "losses", "profiles", "test-curves",
+        "train-curves",
+    ]  # fmt: skip
+    assert sorted(path.stem for path in folder.glob("*.csv")) == pictures
+    assert sorted(path.stem for path in folder.glob("*.txt")) == pictures
+    said = capsys.readouterr().out
+    assert "heatmap: these runs have nothing of the kind" in said
+    assert f"written to {folder}" in said
+
+
+def test_chosen_figures_style_format_and_folder(root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "pictures"
+    words = ["figures", "--results", str(root), "--figure", "gap", "intervals", "--out", str(out)]
+    assert main([*words, "--style", "paper"]) == 0
+    assert sorted(path.name for path in out.glob("*.pdf")) == ["gap.pdf", "intervals.pdf"]
+    assert main([*words, "--format", "svg"]) == 0
+    assert len(list(out.glob("*.svg"))) == 2
+
+
+def test_experiments_together_or_each_on_its_own(root: Path) -> None:
+    write_run(root, experiment="other")
+    both = ["figures", "--results", str(root), "--figure", "test-curves"]
+    assert main(both) == 0
+    assert main([*both, "--experiment", EXPERIMENT, "other"]) == 0
+    written = sorted(path.parent.name for path in root.glob("figures/*/test-curves.png"))
+    assert written == ["other", EXPERIMENT, f"{EXPERIMENT}+other"]
+
+
+def test_runs_that_have_not_begun(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from benchmark.store import Store
+    from benchmark.suites import RunSpec
+
+    Store(tmp_path).add_to_plan("exp", [RunSpec("exp", "ppo", "maze", 0)])
+    assert main(["figures", "--results", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "no run can be drawn yet. Missing: 1 of 1 planned runs" in said
+    assert not (tmp_path / "figures").exists()
+
+
+def test_a_damaged_file_is_a_missing_run(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = root / "runs" / EXPERIMENT / "ppo" / "maze" / "seed1" / "progress.csv"
+    broken.write_text("step,update\n1,word\n")
+    assert main(["figures", "--results", str(root), "--figure", "gap"]) == 0
+    assert "Missing, for a file is damaged: ppo/maze/seed1 (" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--figure", "test-curve"], "unknown figure 'test-curve' (did you mean 'test-curves'?)"),
+        (["--style", "papers"], "unknown style 'papers' (did you mean 'paper'?)"),
+        (["--format", "jpg"], "unknown format 'jpg'"),
+        (
+            ["--experiment", "synthetik"],
+            "unknown experiment 'synthetik' (did you mean 'synthetic'?)",
+        ),
+        (["--figures", "gap"], "unknown option '--figures' (did you mean '--figure'?)"),
+        (["--out", "PLACE/file"], "cannot be"),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    root: Path, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
+    (root / "file").write_text("")
+    before = tree(root)
+    words = [word.replace("PLACE", str(root)) for word in words]
+    assert main(["figures", "--results", str(root), *words]) == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.count("\n") == 1
+    assert tree(root) == before
+
+
+def test_one_folder_is_for_one_group(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_run(root, experiment="other")
+    assert main(["figures", "--results", str(root), "--out", str(root / "x")]) == 2
+    assert "one folder for 2 experiments" in capsys.readouterr().err
+
+
+def test_no_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["figures", "--results", str(tmp_path)]) == 2
+    assert "there are no runs below" in capsys.readouterr().err
+
+
+def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["figures", "--help"])
+    assert not stop.value.code
+    assert "drac-bench figures --experiment demo" in " ".join(capsys.readouterr().out.split())
+
+
+def test_drawing_does_not_import_torch(root: Path) -> None:
+    code = (
+        f"import sys; from benchmark.cli import main; main(['figures', '--results', {str(root)!r},"
+        f" '--figure', 'gap', 'bandit-shares']); sys.exit('torch' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert (root / "figures" / EXPERIMENT / "gap.png").stat().st_size > 10_000

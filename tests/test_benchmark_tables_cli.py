@@ -1,0 +1,178 @@
+"""`drac-bench tables`: what is printed and written, and what bad input says."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from synthetic_runs import ARMS, tree, write_run
+
+from benchmark import cli, tables, tables_cli
+from benchmark.store import Store
+from benchmark.suites import RunSpec
+from drac import files
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+BAD = {
+    "no runs": ("there are no runs", []),
+    "unknown experiment": ("unknown experiment 'x'", ["--experiment", "x"]),
+    "outside the store": ("unknown experiment '..'", ["--experiment", ".."]),
+    "unknown suite": ("unknown suite", ["--suite", "x"]),
+    "unknown table": ("unknown table 'tabel1' (did you mean 'table1'?)", ["--table", "tabel1"]),
+    "an old name": ("unknown table 'best-augmentation'", ["--table", "best-augmentation"]),
+    "no table": ("--table names no table; choose from table1,", ["--table"]),
+    "unknown format": ("unknown format 'pdf'; choose from text,", ["--format", "pdf"]),
+    "format in the wrong case": ("did you mean 'latex'", ["--format", "LaTeX"]),
+    "unknown option": ("'--tabel'", ["--tabel", "table1"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("runs", [False, True])
+def test_bad_input_is_one_line_and_writes_nothing(
+    name: str, runs: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message, words = BAD[name]
+    if runs:
+        write_run(tmp_path / "results")
+        if name == "no runs":
+            words = ["--results", "elsewhere"]
+    before = tree(tmp_path)
+    assert cli.main(["tables", *words]) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert printed.err.count("\n") == 1
+    assert printed.out == ""
+    assert tree(tmp_path) == before
+
+
+def test_tables_that_cannot_be_written_are_noticed_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "results")
+    (tmp_path / "results/tables").write_text("")
+    assert cli.main(["tables"]) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+
+
+def test_the_names_of_the_help_are_those_of_the_tables() -> None:
+    assert tuple(tables.ALL) == tables_cli.NAMES
+    for name in tables.ALL:
+        assert f"\n  {name} " in tables_cli.HELP
+
+
+def test_what_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_run(tmp_path / "results", experiment="a")
+    write_run(tmp_path / "results", "ucb-drac", experiment="b", arms=ARMS)
+    assert cli.main(["tables"]) == 0
+    out = capsys.readouterr().out
+    assert "no table bandit: no runs of a method that chooses" in out
+    assert "no table robustness: no run has a robustness.csv" in out
+    folder = tmp_path / "results/tables"
+    made = {"a": ("table1", "per-game", "levels"), "b": tuple(set(tables.ALL) - {"robustness"})}
+    for name, names in made.items():
+        found = {path.name for path in (folder / name).iterdir()}
+        files_of = {f"{table}.{end}" for table in names for end in ("md", "csv", "tex")}
+        assert found == {*files_of, "runs.csv"}
+        assert f"written to results/tables/{name}" in out
+    assert len(pd.read_csv(folder / "a/per-game.csv")) == 1
+    assert cli.main(["tables", "--experiment", "a", "b", "--results", "results"]) == 0
+    together = pd.read_csv(folder / "a+b/per-game.csv")
+    assert sorted(together["method"]) == ["ppo", "ucb-drac"]
+    assert len(pd.read_csv(folder / "a+b/runs.csv")) == 2
+
+
+@pytest.mark.parametrize(("form", "end"), [("markdown", "md"), ("latex", "tex"), ("csv", "csv")])
+def test_what_is_printed_is_what_is_written(
+    tmp_path: Path, form: str, end: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "results")
+    assert cli.main(["tables", "--table", "per-game", "--format", form]) == 0
+    printed = capsys.readouterr()
+    written = (tmp_path / f"results/tables/exp/per-game.{end}").read_text()
+    assert printed.out.strip() == written.strip()
+    assert "written to" in printed.err
+    if form == "csv":
+        assert len(pd.read_csv(io.StringIO(printed.out))) == 1
+
+
+def test_a_table_that_was_asked_for_is_made_whatever_there_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "results")
+    assert cli.main(["tables", "--table", "robustness", "bandit", "robustness"]) == 0
+    out = capsys.readouterr().out
+    assert "not measured" in out
+    assert "no runs" in out
+    assert "Not measured: 1 of 1 complete runs" in out
+    made = {path.stem for path in (tmp_path / "results/tables/exp").glob("*.md")}
+    assert made == {"robustness", "bandit"}
+
+
+def test_every_number_of_the_text_stands_in_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for game in ("coinrun", "maze"):
+        write_run(tmp_path / "results", "ppo", game)
+    assert cli.main(["tables", "--table", "per-game"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (shown,) = [line.split() for line in lines if line.split()[:1] == ["maze"]][:1]
+    written = (tmp_path / "results/tables/exp/per-game.md").read_text().splitlines()
+    (row,) = [line for line in written if line.startswith("| maze")][:1]
+    assert [word for word in row.split() if word != "|"] == shown
+
+
+def test_an_experiment_named_twice_is_counted_once(tmp_path: Path) -> None:
+    write_run(tmp_path / "results", experiment="smoke")
+    assert cli.main(["tables", "--experiment", "smoke", "smoke"]) == 0
+    assert cli.main(["tables", "--experiment", "smoke", "--suite", "smoke"]) == 0
+    assert pd.read_csv("results/tables/smoke/per-game.csv")["seeds"].tolist() == [1]
+
+
+def test_a_store_in_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = tmp_path / "results"
+    write_run(results)
+    busy = write_run(results, "ucb-drac", arms=ARMS)
+    for name in ("progress.csv", "arms.csv", "eval.csv"):  # in the middle of a line
+        text = (busy / name).read_text()
+        (busy / name).write_text(text[:-5])
+    Store(results).add_to_plan("exp", [RunSpec("exp", "a-method-that-is-gone", "maze", 0)])
+    with files.owned(busy):
+        before = tree(busy)
+        assert cli.main(["tables", "--format", "markdown"]) == 0
+        assert tree(busy) == before
+    out = capsys.readouterr().out
+    assert "ucb-drac/coinrun/seed0 (trained 128 of 256 steps" in out
+    assert "a-method-that-is-gone/maze/seed0 (not started)" in out
+
+
+def test_scores_that_are_no_numbers_are_said_and_not_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "results", seed=0)
+    broken = write_run(tmp_path / "results", seed=1)
+    text = (broken / "eval.csv").read_text()
+    (broken / "eval.csv").write_text(text.replace("256,test,1,2.0", "256,test,1,two"))
+    assert cli.main(["tables", "--format", "markdown", "--table", "per-game"]) == 0
+    out = capsys.readouterr().out
+    assert "ppo/coinrun/seed1 (eval.csv is damaged: line 12 has no return)" in out
+    assert "Missing: 1 of 2" in out
+
+
+def test_specials_in_names(tmp_path: Path) -> None:
+    spec = "kornia:RandomInvert(p=0.5)"
+    options = {"chosen_from": ("crop", spec), "arms": {"crop": 1, spec: 1}}
+    write_run(tmp_path / "results", "ucb-drac", experiment="a_b+c", **options)
+    assert cli.main(["tables", "--table", "bandit", "augmentations"]) == 0
+    folder = tmp_path / "results/tables/a_b+c"
+    assert spec in (folder / "bandit.md").read_text()
+    assert spec in (folder / "bandit.tex").read_text()  # no specials of LaTeX in this one
+    assert r"procgen\_build procgen 0.10.7" in (folder / "bandit.tex").read_text()

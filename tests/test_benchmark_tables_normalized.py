@@ -1,0 +1,203 @@
+"""table1: PPO-normalized return against a slow loop, over common games, beside the papers'."""
+
+from __future__ import annotations
+
+import csv
+import math
+import random
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+from synthetic_runs import load, write_run
+
+from benchmark import published, tables
+from benchmark.store import Store
+from benchmark.suites import RunSpec
+from benchmark.table import Table
+from drac.games import GAMES
+
+SPLITS = ("train", "test")
+
+
+def table1(root: Path, *experiments: str) -> Table:
+    return tables.ALL["table1"](load(root, *experiments))
+
+
+def row(table: Table, split: str, variant: str, scope: str = "common") -> dict[str, Any]:
+    data = table.data
+    chosen = (data["split"] == split) & (data["variant"] == variant) & (data["scope"] == scope)
+    (found,) = data[chosen].to_dict("records")
+    return found
+
+
+def shown(table: Table, block: int, method: str) -> dict[str, str]:
+    (found,) = table.blocks[block].cells.query("method == @method").to_dict("records")
+    return found
+
+
+def notes(table: Table) -> str:
+    return "\n".join(table.notes)
+
+
+def write(root: Path, scores: dict[tuple[str, str, int], dict[str, float]]) -> None:
+    for (method, game, seed), own in scores.items():
+        episodes = {split: [own[split]] * 3 for split in SPLITS}
+        arms = {"crop": 2} if method == "ucb-drac" else None
+        write_run(root, method, game, seed, arms=arms, **episodes)
+
+
+def draw(methods: tuple[str, ...], games: tuple[str, ...], seeds: int, root: Path) -> Any:
+    rng = random.Random(3)
+    scores = {
+        (method, game, seed): {split: float(rng.randint(1, 20)) for split in SPLITS}
+        for method in methods
+        for game in games
+        for seed in range(seeds)
+    }
+    write(root, scores)
+    return scores
+
+
+def test_all_16_games_against_a_slow_loop(tmp_path: Path) -> None:
+    scores = draw(("ppo", "ucb-drac"), GAMES, 3, tmp_path)
+    table = table1(tmp_path)
+    paper = published.NORMALIZED_SOURCES[0]
+    for block, split in enumerate(SPLITS):
+        for method in ("ppo", "ucb-drac"):
+            means, stds, variances = [], [], []
+            for game in GAMES:
+                ppo = sum(scores["ppo", game, seed][split] for seed in range(3)) / 3
+                own = [100 * scores[method, game, seed][split] / ppo for seed in range(3)]
+                means.append(sum(own) / 3)
+                stds.append(statistics.stdev(own))
+                variances.append(statistics.variance(own))
+            found = row(table, split, method)
+            ordered = sorted(means)
+            assert found["games"] == 16
+            assert found["median"] == pytest.approx((ordered[7] + ordered[8]) / 2)
+            assert found["mean"] == pytest.approx(sum(means) / 16)
+            assert found["std"] == pytest.approx(sum(stds) / 16)
+            cells = shown(table, block, method)
+            assert (cells["games"], cells["seeds"]) == ("16", "3")
+            assert cells["mean"] == f"{sum(means) / 16:.1f}"
+            theirs = published.normalized(split, paper)[published.NAMES[method]]
+            assert (found["published_mean_a"], found["published_std_a"]) == (
+                theirs.mean,
+                theirs.std,
+            )
+            if method == "ppo":
+                assert found["mean"] == pytest.approx(100)
+                assert cells["mean - [a]"] == "100 by definition"
+                continue
+            # the variance of a mean over games is the sum of the games', over 16 squared
+            pooled = [(2 * v + 9 * theirs.std**2) / 11 for v in variances]
+            error = math.sqrt(sum(v * (1 / 3 + 1 / 10) for v in pooled)) / 16
+            assert found["difference_a"] == pytest.approx((sum(means) / 16 - theirs.mean) / error)
+            assert cells["mean - [a]"] == f"{found['difference_a']:+.1f} SE"
+    assert "WARNING" not in notes(table)
+
+
+def test_published_rows_are_the_files(tmp_path: Path) -> None:
+    write_run(tmp_path, "ppo")
+    table = table1(tmp_path)
+    with (published.FOLDER / "ppo_normalized.csv").open(newline="", encoding="utf-8") as file:
+        rows = [r for r in csv.DictReader(file) if r["mode"] == "easy"]
+    assert len(rows) == 28
+    for published_row in rows:
+        source = published.NORMALIZED_SOURCES.index(published_row["source"])
+        letter = "abc"[source]
+        name = "ppo" if published_row["method"] == "PPO" else published_row["method"]
+        cells = shown(table, SPLITS.index(published_row["split"]), name)
+        for what in ("median", "mean", "std"):
+            if published_row[what]:
+                assert cells[f"[{letter}] {what}"] == f"{float(published_row[what]):.1f}"
+        if name != "ppo":
+            assert cells["games"] == "no runs"
+    for source in published.NORMALIZED_SOURCES[:2]:
+        assert f"{source} (printed; easy mode" in notes(table)
+    assert "not available" in table.blocks[1].cells["[b] mean"].tolist()
+
+
+def test_a_game_missing_for_one_method(tmp_path: Path) -> None:
+    scores = draw(("ppo", "ucb-drac"), ("coinrun", "maze", "ninja"), 2, tmp_path)
+    for seed in range(2):
+        (tmp_path / f"runs/exp/ucb-drac/ninja/seed{seed}/eval.csv").unlink()
+    table = table1(tmp_path)
+    assert "WARNING: over 2 of 16 games (coinrun, maze), not over all." in notes(table)
+    assert "2 of 16 games, those that all methods have" in table.blocks[0].heading
+    assert "no comparison" in table.blocks[2].heading
+
+    def mean(method: str, games: tuple[str, ...]) -> float:
+        values = []
+        for game in games:
+            own, ppo = (
+                sum(scores[name, game, seed]["test"] for seed in range(2))
+                for name in (method, "ppo")
+            )
+            values.append(100 * own / ppo)
+        return sum(values) / len(values)
+
+    common = ("coinrun", "maze")
+    assert row(table, "test", "ucb-drac")["mean"] == pytest.approx(mean("ucb-drac", common))
+    assert row(table, "test", "ppo", "own")["games"] == 3
+    own = row(table, "test", "ucb-drac", "own")
+    assert (own["games"], own["mean"]) == (2, pytest.approx(mean("ucb-drac", common)))
+    assert shown(table, 1, "ucb-drac")["mean - [a]"] == "other games"
+
+
+def test_one_run_only_has_no_spread_and_no_interval(tmp_path: Path) -> None:
+    write_run(tmp_path, "ppo")
+    write_run(tmp_path, "ucb-drac", arms={"crop": 2}, test=(4, 4, 4))
+    table = table1(tmp_path)
+    assert math.isnan(row(table, "test", "ucb-drac")["std"])
+    assert shown(table, 1, "ucb-drac")["std"] == "-"
+    assert row(table, "test", "ucb-drac")["mean"] == pytest.approx(200)
+    assert "One seed per cell: no spread can be shown." in notes(table)
+
+
+def test_without_ppo_nothing_is_normalized(tmp_path: Path) -> None:
+    write_run(tmp_path, "ucb-drac", arms={"crop": 2})
+    table = table1(tmp_path)
+    assert shown(table, 0, "ucb-drac")["games"] == "no PPO to compare with"
+    assert math.isnan(row(table, "train", "ucb-drac")["mean"])
+    assert "ucb-drac: no PPO runs of the same settings to normalize by." in notes(table)
+
+
+def test_a_game_on_which_ppo_scores_nothing_is_left_out_and_named(tmp_path: Path) -> None:
+    for game, value in (("coinrun", 0.0), ("maze", 5.0)):
+        write_run(tmp_path, "ppo", game, test=[value] * 3)
+        write_run(tmp_path, "ucb-drac", game, arms={"crop": 2}, test=(4, 4, 4))
+    table = table1(tmp_path)
+    assert row(table, "test", "ucb-drac")["mean"] == pytest.approx(80)
+    assert "WARNING: over 1 of 16 games (maze), not over all." in notes(table)
+
+
+def test_a_run_is_normalized_by_ppo_of_its_own_protocol(tmp_path: Path) -> None:
+    write_run(tmp_path, "ppo", "maze", 0, test=(2, 2, 2))
+    write_run(tmp_path, "ppo", "maze", 1, test=(8, 8, 8), precision="bf16")
+    bf16 = {"arms": {"crop": 2}, "precision": "bf16"}
+    write_run(tmp_path, "ucb-drac", "maze", test=(4, 4, 4), **bf16)
+    write_run(tmp_path, "drac-crop", "maze", test=(4, 4, 4), build="another")
+    table = table1(tmp_path)
+    by_label = {v.partition(" ")[0]: v for v in table.data["variant"]}
+    assert row(table, "test", by_label["ucb-drac"])["mean"] == pytest.approx(50)
+    assert shown(table, 1, by_label["drac-crop"])["games"] == "no PPO to compare with"
+    assert "Mixed precision: float32 (2 runs), bf16 (2 runs)" in notes(table)
+
+
+def test_a_method_that_has_only_begun_is_said(tmp_path: Path) -> None:
+    write_run(tmp_path, "ppo")
+    Store(tmp_path).add_to_plan("exp", [RunSpec("exp", "drac-flip", "maze", 0)])
+    table = table1(tmp_path)
+    assert shown(table, 0, "drac-flip")["games"] == "no runs"
+    assert "drac-flip/maze/seed0 (not started)" in notes(table)
+
+
+def test_hard_runs_stand_beside_hard_numbers(tmp_path: Path) -> None:
+    write_run(tmp_path, "ppo", "maze", mode="hard", levels="0-499")
+    table = table1(tmp_path)
+    assert shown(table, 1, "ppo")["[c] mean"] == "100.0"
+    assert not [column for column in table.blocks[1].cells if column.startswith("[a]")]
+    assert "Table 4 (printed; hard mode; 200M steps; 5 seeds" in notes(table)
