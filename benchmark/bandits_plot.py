@@ -33,7 +33,7 @@ that ten lines can be told apart in grey too."""
 
 _SHARES = (
     ("best arm", "#1b7837", ""),
-    ("one other arm, the most pulled", "#e7c36b", "////"),
+    ("the most pulled other arm", "#e7c36b", "////"),
     ("the rest", "#e4e4e4", ""),
 )
 
@@ -58,10 +58,12 @@ def draw(runs: Sequence[Run], out: Path) -> None:
         title = f"{curve} returns\n{CURVES[curve].summary}"
         grid[0, column].set_title(title, fontsize="medium")
     seeds = len({run.seed for run in runs})
-    figure.suptitle(f"Choosing among {len(ARMS)} arms of which one is {GAP} better; {seeds} seeds")
+    figure.suptitle(f"Choosing among {len(ARMS)} arms, one of which pays {GAP} more; {seeds} seeds")
     grid[0, 0].set_ylabel("regret (sum of return lost), mean over seeds")
     handles, labels = grid[1, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    locked = f"locked: {LOCKED:.0%} or more of the pulls went to one arm that is never the best"
+    below = figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    below.set_title(locked)
     picture = BytesIO()
     figure.savefig(picture, format=out.suffix.removeprefix("."), dpi=140)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -126,8 +128,8 @@ def locked_in(runs: Sequence[Run]) -> str:
         return ""
     most = np.mean([max(run.counts) / run.pulls for run in ucb])
     return (
-        f"ucb, the paper's: one arm gets {most:.0%}\nof the pulls, on average; a wrong one"
-        f"\n{LOCKED:.0%} or more in {sum(run.locked for run in ucb)} of {len(ucb)} runs"
+        f"ucb is the paper's: one arm\ngets {most:.0%} of the pulls;"
+        f"\nlocked on to a wrong one in\n{sum(run.locked for run in ucb)} of {len(ucb)} runs"
     )
 
 
@@ -156,7 +158,7 @@ def _shares(axes: Axes, runs: Sequence[Run], selectors: Sequence[str], named: bo
     axes.set_yticks(range(len(selectors)), selectors if named else [""] * len(selectors))
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
-    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25%", "50%", "75%", "100%"])
     axes.set_xlabel("share of pulls, mean over seeds")
     axes.tick_params(axis="y", length=0)
     _tidy(axes)

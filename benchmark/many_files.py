@@ -7,6 +7,7 @@ text. Whatever is unusual about a file is left to `run_files.read_csv`, which sa
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def read_many(
         `columns` after a column `run`, in the order of `files` where they have the same header.
     """
     groups: dict[bytes, list[tuple[int, Path, bytes]]] = {}
+    sizes: Counter[bytes] = Counter()
     for run, path in files.items():
         if run in problems:
             continue
@@ -52,12 +54,13 @@ def read_many(
             problems[run] = f"{path.name} cannot be read ({error.strerror})"
             continue
         header, _, body = text[: text.rfind(b"\n") + 1].partition(b"\n")
-        group = groups.setdefault(header, [])
-        group.append((run, path, body))
-        if sum(len(part) for _, _, part in group) > _CHUNK:
-            yield _parse(header, groups.pop(header), columns, problems)
+        groups.setdefault(header, []).append((run, path, body))
+        sizes[header] += len(body)
+        if sizes[header] > _CHUNK:
+            del sizes[header]
+            yield from _parse(header, groups.pop(header), columns, problems)
     for header, group in groups.items():
-        yield _parse(header, group, columns, problems)
+        yield from _parse(header, group, columns, problems)
 
 
 def _parse(
@@ -65,12 +68,15 @@ def _parse(
     group: Sequence[tuple[int, Path, bytes]],
     columns: Sequence[str],
     problems: dict[int, str],
-) -> pd.DataFrame:
+) -> Iterator[pd.DataFrame]:
+    """Yield the rows of files with the same header, if there are any."""
     plain = [file for file in group if _is_plain(header, file[2])]
     together = _together(header, plain, columns)
-    singly = group if together is None else [file for file in group if file not in plain]
+    read = set() if together is None else {run for run, _, _ in plain}
     parts = [] if together is None else [together]
-    for run, path, _ in singly:
+    for run, path, _ in group:
+        if run in read:
+            continue
         try:
             table = read_csv(path, columns)
         except DamagedError as error:
@@ -78,9 +84,8 @@ def _parse(
             continue
         table.insert(0, RUN, run)
         parts.append(table)
-    empty = pd.DataFrame(columns=[RUN, *columns])
-    filled = [part for part in parts if len(part)]
-    return pd.concat(filled, ignore_index=True) if filled else empty
+    if filled := [part for part in parts if len(part)]:
+        yield pd.concat(filled, ignore_index=True)
 
 
 def _is_plain(header: bytes, body: bytes) -> bool:

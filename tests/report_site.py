@@ -52,6 +52,11 @@ def fill(root: Path) -> Path:
     clip = root / "runs/exp/ppo/coinrun/seed0/clips/test-level7.mp4"
     clip.parent.mkdir()
     clip.write_bytes(b"no film")
+    played = [{"level_seed": 7, "return": 3.5}]
+    record = {"split": "test", "step": 256, "episodes": played}
+    clip.with_suffix(".json").write_text(json.dumps(record))
+    clip.with_name("mine.gif").write_bytes(PNG)
+    clip.with_name("empty.mp4").touch()
     Store(root).add_to_plan("exp", [RunSpec("exp", "ppo", "heist", 0)])
     no_frames(root, ("coinrun", "maze", "heist"))
     return root

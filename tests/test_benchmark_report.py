@@ -208,7 +208,9 @@ def test_clips_and_frames_are_there(report: Path, found: dict[str, Page]) -> Non
     page = found["games/coinrun.html"]
     (video,) = page.all("video")
     assert (report / "games" / video["src"]).read_bytes() == b"no film"
-    assert "test levels" in video["aria-label"]
+    assert video["aria-label"] == ("ppo, seed 0: test levels after 256 steps (level 7: return 3.5)")
+    (moving,) = [image for image in page.all("img") if image["src"].endswith(".gif")]
+    assert moving["alt"] == "ppo, seed 0: mine.gif"
     strips = [image["src"] for image in page.all("img") if image.get("class") == "pixels"]
     assert len(strips) == 2
     assert "30, 40" in page.text

@@ -15,10 +15,7 @@ from torch import Tensor
 
 from drac import checkpoint
 from drac.config import ConfigError, TrainConfig, build
-from drac.learner import Learner
-from drac.networks import ActorCritic
 from drac.rl2 import RecurrentPolicy, RL2Selector
-from drac.rollout import Rollout
 from drac.train import train
 from drac.training import Training
 from ucb import ArmSelector
@@ -279,54 +276,3 @@ def test_the_options_and_presets_reach_the_policy() -> None:
     }
     with pytest.raises(ConfigError, match="'ppo' has no option minibatch_by.*rl2-drac"):
         build({"method": "ppo", "minibatch_by": "envs"})
-
-
-def test_minibatches_of_envs_hold_whole_envs() -> None:
-    """By the definition: every minibatch all T steps of N / number envs; each env in one."""
-    rollout = Rollout(5, 6, (2, 2, 3))
-    rollout.actions.copy_(torch.arange(30).reshape(5, 6))  # step t of env n is 6 t + n
-    generator = torch.Generator().manual_seed(0)
-    seen: list[int] = []
-    for minibatch in rollout.minibatches(3, generator, of_envs=True):
-        envs = {int(action) % 6 for action in minibatch.actions}
-        assert len(envs) == 2
-        assert {int(a) for a in minibatch.actions} == {6 * t + n for t in range(5) for n in envs}
-        assert len(minibatch) == 10
-        seen += envs
-    assert sorted(seen) == list(range(6))
-    again = [
-        sorted({int(a) % 6 for a in m.actions}) for m in rollout.minibatches(3, generator, True)
-    ]
-    assert again != [sorted(seen[i : i + 2]) for i in (0, 2, 4)]
-    with pytest.raises(ValueError, match="6 envs do not divide into 4 parts"):
-        list(rollout.minibatches(4, generator, of_envs=True))
-
-
-def test_only_a_method_with_the_option_takes_whole_envs(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken: list[bool] = []
-    minibatches = Rollout.minibatches
-
-    def spy(rollout: Rollout, number: int, generator: torch.Generator, of_envs: bool) -> Any:
-        taken.append(of_envs)
-        return minibatches(rollout, number, generator, of_envs)
-
-    monkeypatch.setattr(Rollout, "minibatches", spy)
-    for method, fidelity in (
-        ("rl2-drac", "released"),
-        ("rl2-drac", "paper"),
-        ("ppo", "released"),
-    ):
-        config = TrainConfig(
-            method=method, fidelity=fidelity, num_envs=4, num_steps=4, minibatches=2, epochs=1
-        )
-        learner = Learner(ActorCritic(3, (3, 8, 8), 8), config)
-        learner.update(Rollout(4, 4, (8, 8, 3)), None)
-    assert taken == [True, False, False]
-
-
-def test_envs_that_do_not_divide_are_refused_where_it_matters() -> None:
-    options = {"num_envs": 4, "num_steps": 16, "steps": 640, "fidelity": "released"}
-    build({"method": "ppo", **options})
-    build({"method": "rl2-drac", "minibatch_by": "steps", **options})
-    with pytest.raises(ConfigError, match="num_envs 4 is not divisible by minibatches 8.*envs"):
-        build({"method": "rl2-drac", **options})

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from benchmark import suites
 from benchmark.training_speed import report, table
 from drac.config import TrainConfig
 
@@ -98,3 +99,16 @@ def test_the_measured_speeds_are_what_the_engine_is_for() -> None:
         assert cell.steps_per_s >= least * plain[cell.method]
         assert cell.network_share >= 0.85
         assert cell.peak_memory_mb < 2_000
+
+
+def test_every_method_has_run_to_a_row_of_the_table() -> None:
+    """drac-bench run --methods all --games coinrun --steps 20k --num-envs 16 --num-steps 64."""
+    runs = pd.read_csv(EVIDENCE / "every-method" / "runs.csv")
+    assert sorted(runs["method"]) == sorted(suites.parse_methods(["all"]))
+    assert runs["problems"].isna().all()
+    assert runs[["train", "test"]].notna().all().all()
+    assert set(
+        zip(runs["game"], runs["steps"], runs["num_envs"], runs["num_steps"], strict=True)
+    ) == {("coinrun", 20_000, 16, 64)}
+    table = (EVIDENCE / "every-method" / "per-game.md").read_text()
+    assert all(f"| {method} " in table for method in runs["method"])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmark.report.content import Content, spec
 from benchmark.report.site import slug
@@ -17,12 +20,17 @@ MOST = 12
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip of a page: where it lies, relative to the page, and what it shows."""
+    """A clip of a page.
+
+    Attributes:
+        src: where it lies, relative to the page.
+        title: what it shows.
+        moving: whether it is a moving picture, not a video.
+    """
 
     src: str
     title: str
     moving: bool
-    """Whether it is a moving picture, not a video."""
 
 
 def copy_clips(content: Content, game: str, site: Path, root: str) -> tuple[list[Clip], list[str]]:
@@ -40,9 +48,23 @@ def copy_clips(content: Content, game: str, site: Path, root: str) -> tuple[list
         target = site / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
-        split = next((split for split in ("train", "test") if split in path.stem.split("-")), "")
-        levels = f", {split} levels" if split else ""
-        title = f"{row['method']} on {game}, seed {row['seed']}{levels} ({path.name})"
+        title = f"{row['method']}, seed {row['seed']}: {_shown(path)}"
         clips.append(Clip(root + name, title, path.suffix == ".gif"))
     left = len(found) - len(clips)
     return clips, [f"{left} more clips lie in the run folders."] if left else []
+
+
+def _shown(path: Path) -> str:
+    """Say what a clip shows, from what `drac watch` noted beside it; else its name."""
+    try:
+        record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        split, step = str(record["split"]), int(record["step"])
+        where = f"{split} levels" if split in ("train", "test") else split
+        episodes = ", ".join(_episode(episode) for episode in record["episodes"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return path.name
+    return f"{where} after {step:,} steps ({episodes})"
+
+
+def _episode(episode: Mapping[str, Any]) -> str:
+    return f"level {int(episode['level_seed'])}: return {float(episode['return']):g}"

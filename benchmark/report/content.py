@@ -34,12 +34,25 @@ class Content:
         """The runs that count; see `benchmark.comparable.counted`."""
         return counted(self.runs)
 
-    @property
+    @cached_property
     def games(self) -> list[str]:
         """The games of the runs, in the order of `GAMES`."""
-        return [game for game in GAMES if game in set(self.runs["game"])]
+        found = set(self.runs["game"])
+        return [game for game in GAMES if game in found]
 
-    @property
+    @cached_property
+    def variants(self) -> list[tuple[str, str, str]]:
+        """(label, method, mode) of every variant, and of methods without a complete run."""
+        first = self.complete.drop_duplicates("label").to_dict("records")
+        found = {row["label"]: (row["method"], str(row["settings"]["mode"])) for row in first}
+        modes = [mode for _, mode in found.values()] or ["easy"]
+        counting = {method for method, _ in found.values()}
+        found |= {method: (method, modes[0]) for method in self.methods if method not in counting}
+        order = {method: number for number, method in enumerate(self.methods)}
+        names = sorted(found, key=lambda name: (order[found[name][0]], name))
+        return [(label, *found[label]) for label in names]
+
+    @cached_property
     def methods(self) -> list[str]:
         """The methods of the runs, the baseline first."""
         return sorted(set(self.runs["method"]), key=lambda name: (name != "ppo", name))

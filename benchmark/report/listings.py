@@ -64,12 +64,14 @@ def configs(material: Material) -> None:
     frame = material.configs.copy()
     differing = frame.drop(columns="option").nunique(axis=1) > 1
     csv = material.site.csv("configs", "Every option of every method", frame)
+    unlike = grid("differing-options", "Options that differ", frame[differing], csv=csv)
     said = ("Values are those that the runs' own config.json recorded.",)
     sections = [
         Section(
             "differing",
             "Options in which methods differ",
-            grids=(grid("differing-options", "Options that differ", frame[differing], csv=csv),),
+            () if differing.any() else ("No option differs.",),
+            grids=(unlike,) if differing.any() else (),
         ),
         Section(
             "all",

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from benchmark.report import frames, provenance, results
+from benchmark.report import frames, provenance
 from benchmark.report.content import Content
 from benchmark.report.grid import Grid, Links, grid
 from benchmark.report.pictures import Pictures
@@ -49,7 +49,7 @@ class Material:
     def links(self, root: str) -> Links:
         """Lead from names of games and methods to their pages."""
         games = {game: root + game_page(game) for game in self.content.games}
-        known = {label: method for label, method, _ in results.labels(self.content)}
+        known = {label: method for label, method, _ in self.content.variants}
         pages = {label: root + method_page(method) for label, method in known.items()}
         return Links(
             {

@@ -18,29 +18,17 @@ RESAMPLES = 10_000
 """Of the headline's intervals; `drac-bench compare` takes 50,000."""
 
 
-def labels(content: Content) -> list[tuple[str, str, str]]:
-    """Return (label, method, mode) of every variant, and of methods without a complete run."""
-    rows = content.complete.to_dict("records")
-    found = {row["label"]: (row["method"], str(row["settings"]["mode"])) for row in rows}
-    modes = [mode for _, mode in found.values()] or ["easy"]
-    counted = {method for method, _ in found.values()}
-    found |= {method: (method, modes[0]) for method in content.methods if method not in counted}
-    order = {method: number for number, method in enumerate(content.methods)}
-    names = sorted(found, key=lambda name: (order[found[name][0]], name))
-    return [(label, *found[label]) for label in names]
-
-
 def game_results(content: Content, game: str) -> Table:
     """What every method reached on one game, one row a method."""
     rows = [
-        ({"method": label}, label, method, mode, game) for label, method, mode in labels(content)
+        ({"method": label}, label, method, mode, game) for label, method, mode in content.variants
     ]
     return _results(content, f"game-{game}", f"Returns on {game}", rows)
 
 
 def method_results(content: Content, method: str) -> Table:
     """What one method reached on every game, one row a game and variant."""
-    own = [row for row in labels(content) if row[1] == method]
+    own = [row for row in content.variants if row[1] == method]
     rows = [
         ({"game": game} | ({"variant": label} if len(own) > 1 else {}), label, method, mode, game)
         for game in content.games
@@ -125,7 +113,7 @@ def headline(content: Content) -> Table:
     counted = set(content.complete["label"])
     shared = [
         aggregate.num_runs(scores(content.complete, label, content.games, "test")) > 0
-        for label, *_ in labels(content)
+        for label, *_ in content.variants
         if label in counted
     ]
     common = np.logical_and.reduce(shared) if shared else np.zeros(len(content.games), bool)
@@ -153,13 +141,13 @@ def _of_split(
 ) -> list[dict[str, Any]]:
     every = {
         label: scores(content.complete, label, content.games, split)[:, common]
-        for label, *_ in labels(content)
+        for label, *_ in content.variants
     }
     games = [game for game, kept in zip(content.games, common, strict=True) if kept]
     ppo = every.get("ppo")
     return [
         _aggregates(label, mode, split, every[label], ppo, games)
-        for label, _, mode in labels(content)
+        for label, _, mode in content.variants
     ]
 
 
