@@ -22,7 +22,7 @@ from benchmark.run_files import (
 )
 from benchmark.store import Store, settings, validate
 from benchmark.suites import RunSpec
-from drac import lock
+from drac import lock, reading
 from drac.config import ConfigError, TrainConfig
 from drac.files import check_name
 from drac.fresh import set_aside
@@ -203,6 +203,13 @@ def test_a_run_is_read_once(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> N
         return read_text(path, *args, **kwargs)
 
     monkeypatch.setattr(Path, "read_text", counting)
+    read = reading.read
+
+    def counting_json(path: Path, *args: int) -> bytes:
+        opened.append(path.name)
+        return read(path, *args)
+
+    monkeypatch.setattr(reading, "read", counting_json)
     store = Store(run_dir.parents[4])
     (row,) = store.load(store.specs("exp")).to_dict("records")
     assert row["problems"] == []
