@@ -104,7 +104,7 @@ class TrainConfig(Options):
     def _probability(cls, replay: Any) -> Literal["proportionate"] | float:
         if replay == "proportionate":
             return "proportionate"
-        with contextlib.suppress(TypeError, ValueError):
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
             if 0 <= float(replay) <= 1:
                 return float(replay)
         raise ValueError(

@@ -5,10 +5,11 @@ fixed number of pulls: the setting of Duan et al. 2016, section 3.1. Trained ove
 memory becomes an exploration strategy, and a task never seen needs no gradient step at all.
 
 The source draws fresh tasks for every step of its policy. Here each of a few thousand is played
-once, and many gradient steps are taken on what was seen. That calls for **relabelled arms**: the
-arms of a task have no meaning of their own, so a trial with its arms renamed is a trial of an
-equally likely task. Every gradient step renames the arms of every trial anew; 4 arms make 24
-trials of one.
+once, and many gradient steps are taken on what was seen, with **relabelled arms**: the arms of a
+task have no meaning of their own, so a trial with its arms renamed is a trial of an equally likely
+task. Every gradient step renames the arms of every trial anew; 4 arms make 24 trials of one. It is
+worth about a sixth of the regret on tasks never seen (30 % of uniform play's without it on three
+seeds, 25 % with it on the first two of them).
 """
 
 from __future__ import annotations

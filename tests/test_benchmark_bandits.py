@@ -137,15 +137,12 @@ def test_what_is_locked() -> None:
     assert run((96, 4), (1,)).locked
     assert not run((94, 6), (1,)).locked
     assert not run((96, 4), (0,)).locked
-    said = bandits_plot.locked_in([run((96, 4), (1,)), run((4, 96), (1,)), run((5, 5), (0,))])
-    assert said == ""
-    ucb = [
-        dataclasses.replace(r, selector="ucb")
-        for r in (run((96, 4), (1,)), run((4, 96), (1,)), run((5, 5), (0,)))
-    ]
-    said = bandits_plot.locked_in(ucb)
+    runs = [run((96, 4), (1,)), run((4, 96), (1,)), run((5, 5), (0,))]
+    said = bandits_plot.locked_in(runs)
     assert "gets 81% of the pulls" in said
     assert said.endswith("1 of 3 runs")
+    others = [dataclasses.replace(one, selector="exp3") for one in runs]
+    assert bandits_plot.locked_in(others) == ""
     assert bandits_plot.shares_of(run((10, 50, 25, 15), (2,))) == (0.25, 0.5, 0.25)
 
 

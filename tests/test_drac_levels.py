@@ -172,6 +172,9 @@ def test_the_committed_evidence_covers_every_game() -> None:
         assert seeds[game]["episodes"] >= 10_000
         assert seeds[game]["mismatches"] == 0
         assert all(update["share"] < 0.03 for update in cost[game])
+    shares = [100 * update["share"] for updates in cost.values() for update in updates]
+    page = (evidence.parent.parent / "docs" / "methods.md").read_text(encoding="utf-8")
+    assert f"It costs up to {max(shares):.1f} % of the CPU time" in page
 
 
 def test_groups_play_what_one_group_plays() -> None:

@@ -28,8 +28,12 @@ def test_a_mutant_can_be_made_again(tmp_path: Path) -> None:
 def test_a_traceback_and_a_changed_file_are_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    calls: list[Path] = []
+
     def careless(run_dir: Path) -> dict[str, object]:
-        (tmp_path / "outside").touch()
+        if calls:  # the first is that of the real file
+            (tmp_path / "outside").touch()
+        calls.append(run_dir)
         return {"format": len((run_dir / "meta.json").read_text())}
 
     monkeypatch.setattr(logs, "read_meta", careless)
