@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from typing import Annotated, Any
 
 import pydantic
@@ -28,7 +29,7 @@ def parse_interval(value: Any) -> float | str:
         ValueError: for anything else. "10M" is refused: it may be meant as either.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
-        if math.isfinite(value) and value >= 0:
+        if 0 <= value <= sys.float_info.max:  # neither NaN nor an integer beyond all floats
             return float(value)
     elif isinstance(value, str) and len(value) <= 40:
         text = value.strip()
