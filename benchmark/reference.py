@@ -26,12 +26,19 @@ from drac.rollout import Rollout
 CONSISTENCY = {
     "drac": (1.0, 1.0),
     "ucb-drac": (1.0, 1.0),
+    "thompson-drac": (1.0, 1.0),
+    "discounted-ucb-drac": (1.0, 1.0),
+    "exp3-drac": (1.0, 1.0),
+    "ucb-drac+plr": (1.0, 1.0),
     "rand-drac": (1.0, 1.0),
     "drac-best": (1.0, 1.0),
     "dra": (1.0, 0.0),
     "drc": (0.0, 1.0),
 }
 """Method -> the weights of G_pi and G_V in its loss."""
+
+ON_CLEAN = ("ppo", "plr")
+"""The methods whose loss is PPO's on the clean images."""
 
 ON_AUGMENTED = ("rad", "ucb-rad", "rad-best")
 """The methods whose loss is PPO's on the augmented images."""
@@ -123,7 +130,7 @@ class ReferenceLearner:
         target_generator: torch.Generator | None = None,
     ) -> None:
         self._method = methods.family(config.method).name
-        if self._method not in ("ppo", *CONSISTENCY, *ON_AUGMENTED):
+        if self._method not in (*ON_CLEAN, *CONSISTENCY, *ON_AUGMENTED):
             raise ConfigError(f"the reference engine does not know the method {config.method!r}")
         self.network = network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         self.config = config

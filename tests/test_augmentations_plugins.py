@@ -492,8 +492,8 @@ def test_one_that_breaks_later_ends_the_run_in_one_sentence(
     assert err == (
         "drac train: error: update 3, begun at step 32, failed and is neither logged nor saved:"
         " aug_policy_loss, aug_value_loss, grad_norm are NaN or infinite with the augmentation"
-        f" '{spec}', in gradient step 2 of 6; the log is run/progress.csv, the newest checkpoint"
-        " run/checkpoint/step_000000000032.pt\n"
+        f" '{spec}', in gradient step 2 of 6; its minibatch is in run/nan_report.npz; the log is"
+        " run/progress.csv, the newest checkpoint run/checkpoint/step_000000000032.pt\n"
     )
     for log in ("progress.csv", "arms.csv"):
         assert len((here / "run" / log).read_text().splitlines()) == 3

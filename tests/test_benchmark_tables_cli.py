@@ -12,7 +12,7 @@ from synthetic_runs import ARMS, tree, write_run
 from benchmark import cli, tables, tables_cli
 from benchmark.store import Store
 from benchmark.suites import RunSpec
-from drac import files
+from drac import lock
 
 
 @pytest.fixture(autouse=True)
@@ -145,7 +145,7 @@ def test_a_store_in_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         text = (busy / name).read_text()
         (busy / name).write_text(text[:-5])
     Store(results).add_to_plan("exp", [RunSpec("exp", "a-method-that-is-gone", "maze", 0)])
-    with files.owned(busy):
+    with lock.owned(busy):
         before = tree(busy)
         assert cli.main(["tables", "--format", "markdown"]) == 0
         assert tree(busy) == before

@@ -167,7 +167,9 @@ def _converted(
     made = copy.copy(rollout)
     for name, value in vars(rollout).items():
         kept = value[:num_steps]
-        setattr(made, name, kept.to(device, dtype if name in _FLOATS else kept.dtype))
+        if isinstance(kept, Tensor):  # the level seeds are numpy's
+            kept = kept.to(device, dtype if name in _FLOATS else kept.dtype)
+        setattr(made, name, kept)
     if dtype == torch.float64 and made.obs.dtype == torch.uint8:
         made.obs = made.obs.double() / 255
     return made

@@ -93,8 +93,8 @@ def take_steps(training: Training, augmentation: Augmentation | None, number: in
     config, learner = training.config, training.learner
     size = config.rollout_size // config.minibatches
     whole, part = training.rollout, Rollout(1, 1, (1, 1, 3))
-    for name, tensor in vars(whole).items():
-        setattr(part, name, tensor.flatten(0, 1)[: number * size, None])
+    for name, values in vars(whole).items():
+        setattr(part, name, values.reshape(-1, *values.shape[2:])[: number * size, None])
     learner.config = config.model_copy(update={"epochs": 1, "minibatches": number})
     learner.update(part, augmentation)
     learner.config = config
