@@ -70,8 +70,8 @@ class Patience:
             tried = f" (tried for {waited / 60:g} minutes)" if waited else ""
             raise DiskError(f"{what} cannot be written: {why}{tried}")
         self._tell(
-            f"{what} cannot be written: {why}; trying again in a minute, for"
-            f" {left / 60:g} more minutes"
+            f"{what} cannot be written: {why}; trying again in a minute, up to"
+            f" {left / 60:g} min from now"
         )
         seconds = 0
         while seconds < min(INTERVAL_S, left) and not self._stopping():

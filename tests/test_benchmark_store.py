@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -202,14 +203,14 @@ def test_a_run_is_read_once(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> N
         opened.append(path.name)
         return read_text(path, *args, **kwargs)
 
-    monkeypatch.setattr(Path, "read_text", counting)
     read = reading.read
 
-    def counting_json(path: Path, *args: int) -> bytes:
+    def counting_too(path: Path, *args: Any) -> bytes:
         opened.append(path.name)
         return read(path, *args)
 
-    monkeypatch.setattr(reading, "read", counting_json)
+    monkeypatch.setattr(Path, "read_text", counting)
+    monkeypatch.setattr(reading, "read", counting_too)
     store = Store(run_dir.parents[4])
     (row,) = store.load(store.specs("exp")).to_dict("records")
     assert row["problems"] == []
