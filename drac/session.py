@@ -84,8 +84,7 @@ class Session:
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self.training, self.run_dir, self.watcher = training, run_dir, watcher
-        self.config = training.config
-        self._stopping = stopping
+        self.config, self._stopping = training.config, stopping
         self._patience = Patience(self.config.disk_wait, watcher.message, stopping)
         limit = restoring.most_bytes(training.network, self.config)
         state = checkpoint.load_newest(run_dir, watcher.message, self._restore, limit)
@@ -244,9 +243,9 @@ class Session:
 
     def report_nan(self, error: NonFinite) -> str:
         """Save the minibatch of a gradient step that was not finite; say where it is, or ""."""
-        about = {"step": self.training.step, "update": self.training.update + 1}
-        arm = self.training.arm or ""
-        return steps.report(self.run_dir, {**error.evidence, **about, "arm": arm})
+        training = self.training
+        about = {"step": training.step, "update": training.update + 1, "arm": training.arm or ""}
+        return steps.report(self.run_dir, {**error.evidence, **about})
 
     def left_behind(self) -> str:
         """Say where the log and the checkpoint are, for the end of an error's sentence."""
