@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from drac import lock, logs
+from drac import lock, logs, reading
 
 PROGRESS_COLUMNS = ("step", "arm", "train_return", "charts/SPS")
 ARM_COLUMNS = ("update", "arm", "count", "mean", "score")
@@ -21,6 +21,12 @@ ARM_COLUMNS = ("update", "arm", "count", "mean", "score")
 
 ROBUSTNESS_COLUMNS = ("metric", "split", "variant", "pairs", "value")
 """What is read of robustness.csv, which `drac evaluate --robustness` leaves."""
+
+LIMIT = 2**30
+"""Bytes of a run's CSV file. An eval.csv of 25M steps has about a megabyte."""
+
+_LARGEST = 1e100
+"""Numbers beyond it are nobody's results, and their means and squares might overflow."""
 
 _TEXT = {"arm", "split", "metric", "variant"}
 _COUNTS = {"step", "update", "count", "level_seed", "length", "pairs"}
@@ -53,7 +59,7 @@ def read_columns(path: Path, columns: Sequence[str]) -> Columns:
             missing or not finite.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = reading.read(path, LIMIT).decode("utf-8")
         whole = text[: text.rfind("\n") + 1] or ",".join(columns)
         header, *rows = csv.reader(io.StringIO(whole, newline=""), strict=True)
     except FileNotFoundError:
@@ -88,7 +94,8 @@ def _typed(file: str, name: str, texts: Sequence[str]) -> NDArray[Any]:
             values = np.array(list(map(float, texts)), dtype=np.float64)
         except ValueError:
             values = np.array([_number(text) for text in texts], dtype=np.float64)
-        good = np.isfinite(values)
+        # NaN is smaller than nothing; counts are only shown, not averaged.
+        good = np.isfinite(values) if name in _COUNTS else np.abs(values) < _LARGEST
         if missing := _MAY_BE_MISSING.get(name):
             good |= np.array([text in missing for text in texts], dtype=bool)
         if name in _MAY_BE_INFINITE:

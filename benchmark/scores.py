@@ -21,7 +21,7 @@ from typing import Any
 import pandas as pd
 
 from augmentations.arguments import hint
-from drac import files
+from drac import files, reading
 from drac.config import ConfigError
 from drac.games import GAMES
 from drac.logs import SPLITS
@@ -120,7 +120,7 @@ def load(results: Path, name: str) -> ScoreSet:
     stored = read(path, name)
     origin_path = path.with_suffix(".json")
     try:
-        origin = json.loads(origin_path.read_text(encoding="utf-8"))
+        origin = reading.read_json(origin_path)
         said = {key: str(origin[key]) for key in _ORIGIN}
         ignored, sha256 = tuple(map(str, origin["ignored"])), origin["stored_sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -177,4 +177,4 @@ def settings(config: TrainConfig, meta: Mapping[str, Any]) -> dict[str, Any]:
     """
     without = _NO_MATTER | methods.foreign(config.method)
     values = {name: value for name, value in config if name not in without}
-    return {**values, "procgen_build": meta.get("procgen_build", "unknown")}
+    return {**values, "procgen_build": str(meta.get("procgen_build", "unknown"))}

@@ -198,7 +198,8 @@ def _content(path: Path) -> str:
 def in_use(folder: Path) -> bool:
     """Whether a process owns a folder."""
     try:
-        with (folder / NAME).open("rb") as lock:
+        # A pipe in its place must not be waited for.
+        with os.fdopen(os.open(folder / NAME, os.O_RDONLY | os.O_NONBLOCK), "rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

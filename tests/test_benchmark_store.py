@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -386,3 +388,35 @@ def test_a_run_that_was_set_aside_is_none(tmp_path: Path) -> None:
     write_run(tmp_path, "ucb-drac", arms=ARMS)
     assert store.specs("exp") == specs
     assert len(store.load(store.specs("exp"))) == 1
+
+
+def test_files_that_nobody_could_have_meant(run_dir: Path) -> None:
+    """A pipe, a return whose mean overflows, a file without end, a build that is a list."""
+    store = Store(run_dir.parents[4])
+    original = (run_dir / "eval.csv").read_text()
+
+    def problems() -> str:
+        (row,) = store.load(store.specs("exp")).to_dict("records")
+        return "; ".join(row["problems"])
+
+    header, first, *_ = original.splitlines()
+    column = header.split(",").index("return")
+    cells = first.split(",")
+    cells[column] = "1e308"
+    (run_dir / "eval.csv").write_text("\n".join([header, ",".join(cells)]) + "\n")
+    assert "eval.csv is damaged: line 2 has no return" in problems()
+    (run_dir / "eval.csv").unlink()
+    with (run_dir / "eval.csv").open("wb") as file:
+        file.truncate(2**30 + 1)  # a hole: no disk is used
+    assert "more than the 1,073,741,824 allowed" in problems()
+    (run_dir / "eval.csv").unlink()
+    os.mkfifo(run_dir / "eval.csv")
+    assert "no regular file" in problems() or "pipe" in problems()
+    assert not lock.in_use(run_dir)
+    (run_dir / ".lock").unlink(missing_ok=True)
+    os.mkfifo(run_dir / ".lock")
+    assert not lock.in_use(run_dir)  # and does not wait
+    meta = json.loads((run_dir / "meta.json").read_text())
+    (run_dir / "meta.json").write_text(json.dumps({**meta, "procgen_build": [1, 2]}))
+    (row,) = store.load(store.specs("exp")).to_dict("records")
+    assert isinstance(row["settings"].get("procgen_build", ""), str)

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from drac import files
+from drac import files, reading
 from drac.config import ConfigError
 
 MARKER = "report.json"
@@ -48,7 +48,7 @@ def require_replaceable(out: Path) -> None:
 def _files_of_a_report(folder: Path) -> set[str] | None:
     """Return what the report in a folder consists of; None if there is none."""
     try:
-        marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        marker = reading.read_json(folder / MARKER, limit=2**26)
         return set(marker["files"]) if marker["made_by"] == _MADE_BY else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from drac import reading
 from drac.logs import SPLITS
 
 CACHE = ".frames"
@@ -39,7 +39,7 @@ class Strip:
 def strips(folder: Path, game: str, mode: str) -> list[Strip]:
     """Return the strips of a game that lie in a folder; none if they are not all there."""
     try:
-        facts = json.loads((folder / f"{game}-{mode}.json").read_text(encoding="utf-8"))
+        facts = reading.read_json(folder / f"{game}-{mode}.json")
         levels, build = facts["levels"], str(facts["procgen_build"])
         found = [
             Strip(split, folder / f"{game}-{mode}-{split}.png", tuple(levels[split]), build)
