@@ -92,3 +92,57 @@ def test_what_a_run_recorded_is_not_looked_up() -> None:
         resolve("drac-gone", "crop", recorded=True)
     with pytest.raises(ValueError, match="is not a name or name"):
         resolve("drac", "gone(", recorded=True)
+
+
+WIRED = {
+    "ppo": ("ppo:PPO", "fixed_arm"),
+    "plr": ("ppo:PPO", "fixed_arm"),
+    "drac": ("drac:DrAC", "fixed_arm"),
+    "drac-best": ("drac:DrAC", "fixed_arm"),
+    "meta-drac": ("drac:DrAC", "fixed_arm"),
+    "ucb-drac": ("drac:DrAC", "sliding_window_ucb"),
+    "ucb-drac+plr": ("drac:DrAC", "sliding_window_ucb"),
+    "rand-drac": ("drac:DrAC", "uniform"),
+    "thompson-drac": ("drac:DrAC", "thompson"),
+    "discounted-ucb-drac": ("drac:DrAC", "discounted_ucb"),
+    "exp3-drac": ("drac:DrAC", "exp3"),
+    "rl2-drac": ("drac:DrAC", "rl2"),
+    "dra": ("drac:DrA", "fixed_arm"),
+    "drc": ("drac:DrC", "fixed_arm"),
+    "rad": ("rad:RAD", "fixed_arm"),
+    "rad-best": ("rad:RAD", "fixed_arm"),
+    "ucb-rad": ("rad:RAD", "sliding_window_ucb"),
+    "rand-fm": ("rand_fm:RandFM", "fixed_arm"),
+    "ibac-sni": ("ibac_sni:IBACSNI", "fixed_arm"),
+    "mixreg": ("mixreg:Mixreg", "fixed_arm"),
+    "daac": ("daac:DAAC", "fixed_arm"),
+    "idaac": ("daac:IDAAC", "fixed_arm"),
+}
+"""Method -> the loss whose tests are its own, and who selects its augmentation."""
+
+
+def test_no_method_is_silently_another() -> None:
+    """The losses and the selectors have tests of their own; this says which method has which."""
+    prefixes = "drac.objectives.", "drac.selectors:"
+    found = {
+        name: tuple(
+            made.removeprefix(prefix)
+            for made, prefix in zip((method.objective, method.selector), prefixes, strict=True)
+        )
+        for name, method in METHODS.items()
+    }
+    assert found == WIRED
+    assert [name for name, method in METHODS.items() if method.chooses_levels] == [
+        "plr",
+        "ucb-drac+plr",
+    ]
+
+
+@pytest.mark.parametrize("name", [name for name, (loss, _) in WIRED.items() if "DrAC" in loss])
+def test_the_loss_of_the_bandits_is_drac_s(name: str) -> None:
+    """With weight on the consistency terms the loss is another than PPO's."""
+    from drac import objectives
+    from drac.objectives.drac import DrAC
+
+    config = TrainConfig(method="drac-crop" if name == "drac" else name)
+    assert type(objectives.make(config)) is DrAC
