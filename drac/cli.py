@@ -60,6 +60,11 @@ def train_command(argv: Sequence[str]) -> int:
     if flags.peek(argv, "--method") == "help":
         print(listing())
         return 0
+    if (split := flags.peek(argv, "--split")) is not None:
+        raise ConfigError(
+            f"a run trains on finitely many levels, --levels A-B, and is evaluated on both splits:"
+            f" --split {split} belongs to drac evaluate"
+        )
     flags_type = make_dataclass(
         "TrainFlags",
         [

@@ -145,9 +145,9 @@ class _Writer:
 
     @staticmethod
     def _key(key: Any) -> str | int:
-        if type(key) not in (str, int):
-            raise TypeError(f"it holds a key of the type {type(key).__name__}")
-        return key  # type: ignore[no-any-return]
+        if isinstance(key, str | int) and type(key) in (str, int):
+            return key
+        raise TypeError(f"it holds a key of the type {type(key).__name__}")
 
     def _tensor(self, tensor: Tensor) -> dict[str, Any]:
         tensor = tensor.detach()

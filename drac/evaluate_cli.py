@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -225,7 +226,7 @@ def _robustness(
                 **counts,
                 mode=config.mode,
                 max_steps=robustness.MAX_STEPS,
-                on_episode=lambda task=task: bar.advance(task),  # type: ignore[misc]
+                on_episode=partial(bar.advance, task),
             )
             tables.append(measured.assign(split=name))
     table = pd.concat(tables, ignore_index=True)

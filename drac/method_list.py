@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from drac import method_plugins, methods
+from drac import methods
 
 WIDTH = 100
 
@@ -12,7 +12,7 @@ WIDTH = 100
 def listing() -> str:
     """Return a table of all methods: how each is to be typed, what it is, where it comes from."""
     rows = [(m.title, m.summary, m.source) for m in methods.known().values()]
-    rows += [(name, "not available", why) for name, why in method_plugins.problems().items()]
+    rows += [(name, "not available", why) for name, why in methods.problems().items()]
     margin = 2 + max(len(title) for title, *_ in rows)
     lines = [f"{'method':{margin}}what it is, and where it comes from"]
     for title, *texts in rows:

@@ -11,12 +11,11 @@ everything else named as "package.module:Name", costs next to nothing.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from augmentations import plugins
 from augmentations.errors import told
-from drac import methods
-from drac.methods import Method
+from drac.method import Method
 
 KIND = plugins.Kind("procgen_drac.methods", "method")
 
@@ -24,8 +23,12 @@ _problems: dict[str, str] | None = None
 """Why a plug-in is ignored, by its name; None before they were looked for."""
 
 
-def load() -> None:
+def load(methods: Mapping[str, Method], register: Callable[[Method], None]) -> None:
     """Register the methods of all plug-ins, once a process.
+
+    Args:
+        methods: those there are already, by name.
+        register: adds one.
 
     One that cannot be used is left out with a UserWarning; whoever asks for it is told why.
     """
@@ -34,33 +37,32 @@ def load() -> None:
         return
     _problems = {}  # now already: a plug-in's module may look methods up itself
     for name in plugins.offered(KIND):
-        if sentence := _register(name):
+        if sentence := _problem(name, methods, register):
             _problems[name] = sentence
             warnings.warn(sentence, stacklevel=2)
 
 
 def problems() -> Mapping[str, str]:
-    """Return why plug-ins are ignored, in a sentence for each name."""
-    load()
+    """Return why plug-ins are ignored, in a sentence for each name, once they were loaded."""
     return _problems or {}
 
 
-def _register(name: str) -> str:
+def _problem(name: str, methods: Mapping[str, Method], register: Callable[[Method], None]) -> str:
     """Register what the plug-in of this name offers; return why that is not possible, or ""."""
     try:
-        methods.register(_method(name))
+        register(_method(name, taken=name in methods))
     except ValueError as error:
         return str(error)
     return ""
 
 
-def _method(name: str) -> Method:
+def _method(name: str, taken: bool) -> Method:
     """Return what the plug-in of this name offers.
 
     Raises:
         ValueError: in one sentence that names the plug-in.
     """
-    if sentence := plugins.problem(name, taken=name in methods.METHODS, kind=KIND):
+    if sentence := plugins.problem(name, taken=taken, kind=KIND):
         raise ValueError(sentence)
     offered = plugins.load(name, KIND)
     (package,) = plugins.providers(name, KIND)

@@ -161,6 +161,7 @@ def test_the_reader_of_the_help_may_go_away() -> None:
         ("--seed 1.5", "seed '1.5'"),
         ("--seed 99999999999", "seed '99999999999'"),
         ("--aug-coef nan", "aug_coef 'nan'"),
+        ("--method plr --split test", "evaluated on both splits: --split test belongs"),
         ("--gme maze", "unknown option '--gme' (did you mean '--game'?)"),
         ("--game", "'--game'"),
         ("--game maze stray", "stray"),

@@ -22,6 +22,7 @@ from benchmark.speed_worker.work import InTurn, play, shorter, take_steps, train
 from benchmark.training_speed.report import Cell, Machine, Task
 from drac import checkpoint, hardware, intervals, methods
 from drac.config import TrainConfig, build
+from drac.envs import Split
 from drac.evaluate import evaluate
 from drac.logs import SPLITS
 from drac.objectives.drac import DrAC
@@ -171,11 +172,11 @@ def _evaluation(training: Training) -> float:
     config = training.config
     begun = time.perf_counter()
     for split in SPLITS:
-        levels = config.train_levels if split == "train" else "test"
+        levels: Split = config.train_levels if split == "train" else "test"
         evaluate(
             training.network,
             config.game,
-            levels,  # type: ignore[arg-type]
+            levels,
             config.eval_episodes,
             config.eval_envs,
             mode=config.mode,

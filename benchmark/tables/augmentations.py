@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -66,12 +65,14 @@ def agreement(first: Mapping[str, str], second: Mapping[str, str]) -> Agreement:
     games = [game for game, choice in first.items() if choice and second.get(game)]
     pairs = [(_weights(first[game]), _weights(second[game])) for game in games]
     agree = sum(w * theirs.get(arm, 0.0) for ours, theirs in pairs for arm, w in ours.items())
-    totals: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+    totals: tuple[dict[str, float], ...] = ({}, {})
     for pair in pairs:
         for total, weights in zip(totals, pair, strict=True):
             for arm, weight in weights.items():
-                total[arm] += weight  # type: ignore[assignment]  # a part of a game
-    by_chance = sum(n * totals[1][arm] for arm, n in totals[0].items()) / max(1, len(games))
+                total[arm] = total.get(arm, 0.0) + weight
+    by_chance = sum(n * totals[1].get(arm, 0.0) for arm, n in totals[0].items()) / max(
+        1, len(games)
+    )
     return Agreement(len(games), agree, by_chance)
 
 

@@ -1,0 +1,57 @@
+"""What a method is: data that names the objects it is made of. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Method:
+    """What a method is made of. Objects are named as "package.module:Name".
+
+    Attributes:
+        name: the identifier, or the prefix of a family ("drac" of "drac-crop").
+        summary: one line for `--method help` and the tables.
+        source: where it was published.
+        objective: what a gradient step minimizes: made from the config, a
+            `drac.objectives.Objective`.
+        augmentations: which ones it uses: none; one, fixed by the method's name; one that was found
+            to be the game's best (`drac.best`); those among which its selector chooses; or one
+            that the method learns.
+        learned: the augmentation of a method that learns it: a function of the config.
+        selector: who chooses the augmentation of each update: a function of config and arms.
+        network: a function of config, number of actions, shape of observations and generator.
+        learner: who takes the gradient steps; constructed as `drac.learner.Learner` is.
+        levels: who chooses the training levels: made from the config, a `drac.levels.Levels`.
+        options: fields of the config that this method has and others have not.
+        ignores: fields of the config that others have and this method has not.
+    """
+
+    name: str
+    summary: str
+    source: str
+    objective: str = "drac.objectives.ppo:PPO"
+    augmentations: Literal["none", "fixed", "best", "several", "learned"] = "none"
+    learned: str = ""
+    selector: str = "drac.selectors:fixed_arm"
+    network: str = "drac.networks:actor_critic"
+    learner: str = "drac.learner:Learner"
+    levels: str = "drac.levels:ProcgensOwn"
+    options: tuple[str, ...] = ()
+    ignores: tuple[str, ...] = ()
+
+    @property
+    def chooses_levels(self) -> bool:
+        """Whether the training levels are another's choice than Procgen's own."""
+        return self.levels != Method.levels
+
+    @property
+    def is_family(self) -> bool:
+        """Whether the method is completed by the name of an augmentation."""
+        return self.augmentations == "fixed"
+
+    @property
+    def title(self) -> str:
+        """The name as it is to be typed: "drac-<augmentation>" for a family."""
+        return f"{self.name}-<augmentation>" if self.is_family else self.name

@@ -1,0 +1,233 @@
+"""The methods of the paper's tables and those they are compared with, in the order they are listed.
+
+What each minimizes, and how ours differs from its source, is told in docs/methods.md.
+"""
+
+from __future__ import annotations
+
+from drac.method import Method
+
+_PPO = "Schulman et al. 2017; Procgen settings of Cobbe et al. 2020"
+_RAILEANU = "Raileanu et al. 2021, Automatic Data Augmentation for Generalization in Deep RL"
+_RAD = "Laskin et al. 2020, Reinforcement Learning with Augmented Data"
+_LEE = "Lee et al. 2020, Network Randomization"
+_IGL = "Igl et al. 2019, Selective Noise Injection and Information Bottleneck"
+_WANG = "Wang et al. 2020, Mixture Regularization"
+_JIANG = "Jiang et al. 2021, Prioritized Level Replay"
+
+_IDAAC = "Raileanu & Fergus 2021, Decoupling Value and Policy for Generalization in RL"
+
+_CONSISTENCY = ("aug_coef", "policy_target", "value_consistency_scale")
+_PLR = (
+    "plr_score",
+    "plr_temperature",
+    "plr_staleness",
+    "plr_smoothing",
+    "plr_replay",
+    "plr_min_seen",
+)
+_IMAGES = ("flip_axis", "cutout_color_scale")
+_META = ("meta_conv", "meta_inner_lr", "meta_learning_rate", "meta_train_share")
+_UCB = ("arms", "ucb_exploration", "ucb_window", "ucb_initial", "ucb_reward", "bandit_reward_rows")
+_BANDIT = ("arms", "bandit_reward_rows")
+_THOMPSON = tuple(f"thompson_prior_{name}" for name in ("mean", "weight", "shape", "scale"))
+_RL2 = (
+    *("rl2_hidden_size", "rl2_learning_rate", "rl2_entropy_coef", "rl2_reward_input"),
+    "minibatch_by",
+)
+_DISCOUNTED_UCB = ("discounted_ucb_discount", "discounted_ucb_exploration")
+_DECOUPLED = (
+    *("idaac_policy_epochs", "idaac_value_epochs", "idaac_value_every"),
+    "idaac_advantage_coef",
+)
+
+_DRAC = "drac.objectives.drac:DrAC"
+_SLIDING_WINDOW_UCB = "drac.selectors:sliding_window_ucb"
+
+ALL = (
+    Method(name="ppo", summary="PPO without augmentation", source=_PPO),
+    Method(
+        name="drac",
+        summary="PPO regularized by one fixed augmentation (drac-crop, drac-flip, ...)",
+        source=_RAILEANU,
+        objective=_DRAC,
+        augmentations="fixed",
+        options=("augmentation", *_CONSISTENCY, *_IMAGES),
+    ),
+    Method(
+        name="ucb-drac",
+        summary="PPO regularized by the augmentation that a UCB bandit chooses each update",
+        source=_RAILEANU,
+        objective=_DRAC,
+        augmentations="several",
+        selector=_SLIDING_WINDOW_UCB,
+        options=(*_CONSISTENCY, *_IMAGES, *_UCB),
+    ),
+    Method(
+        name="rand-drac",
+        summary="PPO regularized by an augmentation drawn anew each update, all equally likely",
+        source=f"{_RAILEANU}, section 5.3",
+        objective=_DRAC,
+        augmentations="several",
+        selector="drac.selectors:uniform",
+        options=("arms", "bandit_reward_rows", *_CONSISTENCY, *_IMAGES),
+    ),
+    Method(
+        name="rad",
+        summary="PPO's own loss on augmented images (rad-crop, rad-flip, ...)",
+        source=_RAD,
+        objective="drac.objectives.rad:RAD",
+        augmentations="fixed",
+        options=("augmentation", *_IMAGES),
+    ),
+    Method(
+        name="ucb-rad",
+        summary="RAD with the augmentation that a UCB bandit chooses each update",
+        source=f"{_RAILEANU}, section 5.3",
+        objective="drac.objectives.rad:RAD",
+        augmentations="several",
+        selector=_SLIDING_WINDOW_UCB,
+        options=(*_IMAGES, *_UCB),
+    ),
+    Method(
+        name="dra",
+        summary="DrAC's policy term alone (dra-crop, dra-flip, ...)",
+        source=f"{_RAILEANU}, section 5.3",
+        objective="drac.objectives.drac:DrA",
+        augmentations="fixed",
+        options=("augmentation", *_CONSISTENCY, *_IMAGES),
+    ),
+    Method(
+        name="drc",
+        summary="DrAC's value term alone (drc-crop, drc-flip, ...)",
+        source=f"{_RAILEANU}, section 5.3",
+        objective="drac.objectives.drac:DrC",
+        augmentations="fixed",
+        options=("augmentation", *_CONSISTENCY, *_IMAGES),
+    ),
+    Method(
+        name="drac-best",
+        summary="PPO regularized by the augmentation that was found best for the game",
+        source=_RAILEANU,
+        objective=_DRAC,
+        augmentations="best",
+        options=("augmentation", "best_from", *_CONSISTENCY, *_IMAGES),
+    ),
+    Method(
+        name="rad-best",
+        summary="RAD with the augmentation that DrAC was found to be best with on the game",
+        source=f"{_RAILEANU}, section 5.3",
+        objective="drac.objectives.rad:RAD",
+        augmentations="best",
+        options=("augmentation", "best_from", *_IMAGES),
+    ),
+    Method(
+        name="meta-drac",
+        summary="PPO regularized by a convolution that is meta-learned",
+        source=f"{_RAILEANU}, section 3.3",
+        objective=_DRAC,
+        augmentations="learned",
+        learned="drac.meta:learned_conv",
+        learner="drac.meta:MetaLearner",
+        options=(*_CONSISTENCY, *_META),
+    ),
+    Method(
+        name="rand-fm",
+        summary="PPO on images through a random convolution, with feature matching",
+        source=_LEE,
+        objective="drac.objectives.rand_fm:RandFM",
+        network="drac.networks_random:randomized_actor_critic",
+        learner="drac.objectives.rand_fm:RedrawingLearner",
+        options=("clean_probability", "matching_coef", "eval_filters"),
+    ),
+    Method(
+        name="ibac-sni",
+        summary="PPO through an information bottleneck whose noise the rollout does without",
+        source=_IGL,
+        objective="drac.objectives.ibac_sni:IBACSNI",
+        network="drac.networks_bottleneck:bottleneck_actor_critic",
+        options=("bottleneck_coef", "sni_lambda", "latent_samples"),
+    ),
+    Method(
+        name="mixreg",
+        summary="PPO on mixtures of two images and of their advantages and returns",
+        source=_WANG,
+        objective="drac.objectives.mixreg:Mixreg",
+        learner="drac.objectives.mixreg:PairingLearner",
+        options=("mix_alpha",),
+    ),
+    Method(
+        name="plr",
+        summary="PPO on training levels replayed by how much there seems to be left to learn",
+        source=_JIANG,
+        levels="drac.levels:Prioritized",
+        options=_PLR,
+    ),
+    Method(
+        name="ucb-drac+plr",
+        summary="UCB-DrAC on the levels that prioritized level replay chooses",
+        source=_JIANG,
+        objective=_DRAC,
+        augmentations="several",
+        selector=_SLIDING_WINDOW_UCB,
+        levels="drac.levels:Prioritized",
+        options=(*_CONSISTENCY, *_IMAGES, *_UCB, *_PLR),
+    ),
+    Method(
+        name="thompson-drac",
+        summary="DrAC with the augmentation that Thompson sampling chooses each update",
+        source="Thompson 1933; Gaussian with unknown variance: Honda and Takemura 2014",
+        objective=_DRAC,
+        augmentations="several",
+        selector="drac.selectors:thompson",
+        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_THOMPSON),
+    ),
+    Method(
+        name="discounted-ucb-drac",
+        summary="DrAC with the augmentation that a UCB bandit which forgets chooses each update",
+        source="Garivier and Moulines 2008, Upper-Confidence Bound Policies for Non-Stationary"
+        " Bandit Problems",
+        objective=_DRAC,
+        augmentations="several",
+        selector="drac.selectors:discounted_ucb",
+        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_DISCOUNTED_UCB),
+    ),
+    Method(
+        name="exp3-drac",
+        summary="DrAC with the augmentation that EXP3 draws each update",
+        source="Auer et al. 2002, The Nonstochastic Multiarmed Bandit Problem",
+        objective=_DRAC,
+        augmentations="several",
+        selector="drac.selectors:exp3",
+        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, "exp3_exploration", "exp3_range_window"),
+    ),
+    Method(
+        name="rl2-drac",
+        summary="DrAC with the augmentation that a recurrent policy draws each update",
+        source=f"{_RAILEANU}, section 3.2; RL^2 of Duan et al. 2016",
+        objective=_DRAC,
+        augmentations="several",
+        selector="drac.selectors:rl2",
+        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_RL2),
+    ),
+    Method(
+        name="daac",
+        summary="policy and value networks that share nothing; the policy's also learns advantages",
+        source=_IDAAC,
+        objective="drac.objectives.daac:DAAC",
+        network="drac.decoupled:daac_network",
+        learner="drac.decoupled_learner:DecoupledLearner",
+        options=_DECOUPLED,
+        ignores=("epochs", "value_coef"),
+    ),
+    Method(
+        name="idaac",
+        summary="DAAC whose policy's features hide which of two observations came first",
+        source=_IDAAC,
+        objective="drac.objectives.daac:IDAAC",
+        network="drac.decoupled:idaac_network",
+        learner="drac.decoupled_learner:DecoupledLearner",
+        options=(*_DECOUPLED, "idaac_order_coef", "idaac_order_hidden"),
+        ignores=("epochs", "value_coef"),
+    ),
+)
