@@ -21,7 +21,8 @@ def parse_count(text: str) -> int:
         number = Fraction(match.group(1).replace("_", "")) * factor  # exact: 1.001k is 1001
         if number.denominator == 1 and number <= 2**53:
             return number.numerator
-    raise ValueError(f"{shown(text)} is not a whole number of 0 or more; write 25M, 500k, 1e6 or 2048")
+    allowed = "a whole number from 0 to 2^53; write 25M, 500k, 1e6 or 2048"
+    raise ValueError(f"{shown(text)} is not {allowed}")
 
 
 _COUNT = re.compile(r"([0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?(?:[eE]\+?[0-9]{1,3})?)([kKmMbB]?)")
