@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from drac.counts import count_text
 from drac.fidelity import PRESETS
 
 SHOWN = 8
@@ -18,6 +19,11 @@ PROTOCOL = ("steps", "fidelity", "mode", "levels", "precision", "procgen_build",
 """Settings in which runs of different methods must agree before one is said to be better."""
 
 PUBLISHED_LEVELS = {"easy": "0-199", "hard": "0-499"}
+
+
+def protocol(settings: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return a run's values of `PROTOCOL`."""
+    return tuple(settings.get(name) for name in PROTOCOL)
 
 
 def differing(runs: pd.DataFrame) -> list[str]:
@@ -32,8 +38,8 @@ def differing(runs: pd.DataFrame) -> list[str]:
 def variants(runs: pd.DataFrame) -> pd.Series[str]:
     """Name each run's method, with whatever setting not all runs share.
 
-    Runs of one method whose settings differ stand in separate columns, e.g. "ppo [steps=2048]"
-    and "ppo [steps=4096]": they are never averaged together. What `fidelity` sets is named only
+    Runs of one method whose settings differ stand in separate columns, e.g. "ppo [steps=1M]"
+    and "ppo [steps=25M]": they are never averaged together. What `fidelity` sets is named only
     where a run departs from its preset.
     """
     unlike = differing(runs)
@@ -53,6 +59,8 @@ def _label(method: str, settings: Mapping[str, Any], unlike: Iterable[str]) -> s
 
 
 def _text(value: Any) -> str:
+    if type(value) is int:
+        return count_text(value)
     return " ".join(value) if isinstance(value, tuple) else str(value)
 
 

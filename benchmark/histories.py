@@ -54,18 +54,28 @@ class Histories:
     @property
     def labels(self) -> list[str]:
         """The labels, in the order of `drac.methods`, augmentations in the paper's."""
-        return sorted(set(self.runs["label"]), key=_order)
+        return ordered(self.runs["label"])
 
     @property
     def lengths(self) -> str:
         """The steps that the complete runs were given, in words; "" if there is none."""
-        steps = sorted({run["steps"] for run in self.runs["settings"][self.runs["complete"]]})
-        return f"Runs of {' or '.join(f'{number:,}' for number in steps)} steps." if steps else ""
+        return lengths(self.runs[self.runs["complete"]])
 
     @property
     def games(self) -> list[str]:
         """The games, in alphabetical order."""
         return sorted(set(self.runs["game"]))
+
+
+def ordered(labels: Iterable[str]) -> list[str]:
+    """Return each label once, in the order of `drac.methods`, augmentations in the paper's."""
+    return sorted(set(labels), key=_order)
+
+
+def lengths(runs: pd.DataFrame) -> str:
+    """Return the steps that runs were given, in words; "" if there is none."""
+    steps = sorted({settings["steps"] for settings in runs["settings"]})
+    return f"Runs of {' or '.join(f'{number:,}' for number in steps)} steps." if steps else ""
 
 
 def load(runs: pd.DataFrame, folders: Sequence[Path] | None = None) -> Histories:

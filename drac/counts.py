@@ -28,6 +28,12 @@ def parse_count(text: str) -> int:
 _COUNT = re.compile(r"([0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?(?:[eE]\+?[0-9]{1,3})?)([kKmMbB]?)")
 
 
+def count_text(number: int) -> str:
+    """Return a count in its shortest form that `parse_count` reads: "25M", "16k", "2048"."""
+    texts = (str(number), f"{number / 1e6:.9g}M", f"{number / 1e3:.9g}k")
+    return min((t for t in texts if _COUNT.fullmatch(t) and parse_count(t) == number), key=len)
+
+
 def shown(value: Any) -> str:
     """Return a value as it stands in a message, cut where it is very long."""
     text = repr(value)

@@ -179,6 +179,36 @@ def test_the_heat_map_is_the_final_test_return(drawn: dict[str, Drawing], found:
         assert row["seeds"] == 3
 
 
+def test_a_sweep_of_another_length_than_ppo_stands_apart(tmp_path: Path) -> None:
+    for seed, method in enumerate(("ppo", "ucb-drac", "drac-best")):
+        write_run(tmp_path, method, "maze", steps=512)
+        write_run(tmp_path, method, "maze", seed=seed + 1, steps=512)
+    for game in ("maze", "heist"):
+        write_run(tmp_path, "drac-crop", game, test=(5, 5, 5))
+        write_run(tmp_path, "drac-flip", game, test=(6, 6, 6))
+    found = load(tmp_path)
+    heatmap = FIGURES["heatmap"](found, SCREEN)[0]
+    assert heatmap.data["label"].unique().tolist() == ["drac-crop", "drac-flip"]
+    assert "Runs of 300 steps. PPO is left out" in heatmap.caption
+    assert "5.00" in shown(heatmap)
+    scale = normalized.choose(found)
+    assert scale.name == "PPO-normalized return"
+    assert scale.lengths == "Runs of 512 steps."
+    assert {label.partition(" [")[0] for label in scale.labels} == {"ppo", "ucb-drac", "drac-best"}
+    assert "drac-crop [steps=300" in scale.notes[-1]
+    curves = FIGURES["test-curves"](found, SCREEN)[0]
+    assert "(up to 512 steps)" in curves.title
+
+
+def test_ppo_of_the_sweeps_settings_is_in_the_heat_map(tmp_path: Path) -> None:
+    write_run(tmp_path, "ppo", "maze", steps=512, seed=1)
+    for method in ("ppo", "drac-crop"):
+        write_run(tmp_path, method, "maze")
+    heatmap = FIGURES["heatmap"](load(tmp_path), SCREEN)[0]
+    assert heatmap.data["label"].tolist() == ["ppo", "drac-crop"]
+    assert heatmap.data["seeds"].tolist() == [1, 1]
+
+
 def shown(drawing: Drawing) -> str:
     return " ".join(text.get_text() for text in drawing.figure.findobj(Text)).replace("\n", " ")
 
@@ -236,6 +266,7 @@ def test_methods_without_a_game_in_common(tmp_path: Path) -> None:
         (None, "there is no complete run of PPO"),
         ({"test": (0.0, 0.0, 0.0)}, "PPO's mean return is not positive on maze"),
         ({"learning_rate": 1e-4}, "PPO was run with several settings"),
+        ({"steps": 512}, "PPO's steps or other settings that matter differ from the others'"),
     ],
 )
 def test_min_max_where_ppo_is_no_measure(

@@ -117,6 +117,18 @@ def test_augmentations_with_different_settings_are_not_compared(tmp_path: Path) 
     assert table.data["sweep"].tolist() == [""]
 
 
+def test_a_bandit_of_other_settings_than_the_sweep(tmp_path: Path) -> None:
+    sweep(tmp_path, {"crop": 3.0, "flip": 4.0}, steps=256)
+    for game in ("coinrun", "maze"):
+        write_run(tmp_path, "ucb-drac", game, arms={"crop": 3, "flip": 1}, steps=512)
+    table = best(tmp_path)
+    assert table.cells.to_dict("records") == [{"game": "coinrun", "crop": "3.00", "flip": "4.00"}]
+    assert table.bold == {(0, "flip")}
+    assert cell(table, "coinrun", BEST["bandit"]) == "crop (75%)"
+    assert cell(table, "maze", BEST["sweep"]) == "no runs"
+    assert "Mixed steps: 256 (2 runs), 512 (2 runs)" in notes(table)
+
+
 def test_the_matrix_against_a_slow_loop(tmp_path: Path) -> None:
     rng = random.Random(1)
     scores = {

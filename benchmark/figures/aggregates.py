@@ -123,7 +123,7 @@ def intervals(histories: Histories, style: Style) -> list[Drawing]:
         f"Points are estimates, bars 95 % stratified bootstrap intervals"
         f" ({_RESAMPLES:,} resamples). Optimality gap: mean shortfall below 100 %, less is better."
     )
-    said = (histories.lengths, *scale.notes, *_without_band(table), *histories.notes)
+    said = (scale.lengths, *scale.notes, *_without_band(table), *histories.notes)
     notes = (how, *_seeds_said(table), *said)
     with style.context():
         figure = _draw_intervals(table, scale, Frame(title, notes, xlabel=scale.name), style)
@@ -179,7 +179,7 @@ def profiles(histories: Histories, style: Style) -> list[Drawing]:
     table = pd.concat(tables, ignore_index=True) if tables else _nothing()
     title = f"Performance profiles of final scores over {len(scale.games)} games"
     how = "Share of runs above a score, averaged over games; bands are 95 % bootstrap intervals."
-    how = " ".join([how, *_seeds_said(table), histories.lengths])
+    how = " ".join([how, *_seeds_said(table), scale.lengths])
     as_curve = table.rename(columns={"threshold": "step", "share": "mean"})
     notes = (how, *scale.notes, *_without_band(as_curve), *histories.notes)
     frame = Frame(title, notes, legend(scale.labels, style), scale.name, "share of runs")

@@ -162,21 +162,25 @@ def _episodes(rows: pd.DataFrame) -> str:
 
 
 def length_text(table: pd.DataFrame) -> str:
-    """Return " (25M steps)": how far a table's column `step` goes."""
+    """Return " (25M steps)": how far a table's column `step` goes; "up to" if not everywhere."""
     if table.empty:
         return ""
-    return f" ({count(float(format(table['step'].max(), '.3g')))} steps)"
+    which = table.columns.intersection(["label", "game"])
+    ends = {format(step, ".3g") for step in table.groupby(list(which))["step"].max()}
+    up_to = "up to " if len(ends) > 1 else ""
+    return f" ({up_to}{count(max(map(float, ends)))} steps)"
 
 
 def _absent(table: pd.DataFrame, histories: Histories) -> list[str]:
     """Say which methods have no curve on which games."""
     there = set(zip(table["label"], table["game"], strict=True))
-    lacking = {
-        label: [game for game in histories.games if (label, game) not in there]
-        for label in histories.labels
-    }
+    lacking: dict[tuple[str, ...], list[str]] = {}
+    for label in histories.labels:
+        games = tuple(game for game in histories.games if (label, game) not in there)
+        lacking.setdefault(games, []).append(label)
+    lacking.pop((), None)
     return [
-        f"No curve of {label} on {', '.join(games) if len(games) < 9 else f'{len(games)} games'}."
-        for label, games in lacking.items()
-        if games
+        f"No curve of {shortened(labels)} on"
+        f" {', '.join(games) if len(games) < 9 else f'{len(games)} games'}."
+        for games, labels in lacking.items()
     ]

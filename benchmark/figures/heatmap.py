@@ -10,21 +10,24 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from benchmark import published
+from benchmark.comparable import protocol, variants
 from benchmark.figures.canvas import Frame, Layout, panels
 from benchmark.figures.drawing import Drawing, Style
-from benchmark.histories import Histories
+from benchmark.histories import Histories, lengths, ordered
 from drac import methods
 
 _FAMILY = "drac"
 
 
 def heatmap(histories: Histories, style: Style) -> list[Drawing]:
-    """Mean final test return of DrAC with each fixed augmentation, and of PPO without any."""
-    runs = histories.runs[histories.runs["complete"]]
-    labels = [label for label in histories.labels if label in set(runs["label"]) and _shown(label)]
-    if not any(_of_family(label) for label in labels):
+    """Mean final test return of DrAC with each fixed augmentation, and of PPO without any.
+
+    PPO is shown where its runs are of the same settings: shades compare the cells of a row.
+    """
+    own, notes = _runs(histories)
+    if own.empty:
         return []
-    own = runs[runs["label"].isin(labels)]
+    labels = ordered(own["label"])
     grouped = own.groupby(["game", "label"], observed=True)["test"].agg(["mean", "size"])
     games = sorted(set(own["game"][[_of_family(label) for label in own["label"]]]))
     index = pd.MultiIndex.from_product([games, labels], names=["game", "label"])
@@ -34,14 +37,15 @@ def heatmap(histories: Histories, style: Style) -> list[Drawing]:
     paper, source = published.best_augmentation()
     seeds = sorted(set(table["seeds"]) - {0})
     title = "Test return by augmentation"
+    many = f"{' or '.join(map(str, seeds[:4]))} seed{'' if seeds == [1] else 's'}"
     how = (
-        f"Mean final test return over {' or '.join(map(str, seeds[:4]))} seeds; the colour goes"
+        f"Mean final test return over {many}; the colour goes"
         f" from the least (dark) to the most (bright) of each game. Framed: the most of DrAC's;"
         f" the tables say whether it may be chance. Star: the best according to the paper"
         f" ({source})."
     )
     blank = ("Empty: no complete run.",) if table["test_return"].isna().any() else ()
-    notes = (how, histories.lengths, *blank, *histories.notes)
+    notes = (how, lengths(own), *blank, *notes, *histories.notes)
     left = max(map(style.em, games)) + 0.15
     height = len(games) * style.font * 2.0 / 72
     layout = Layout(height=height, left=left, tick_lines=2, wide=True)
@@ -52,15 +56,26 @@ def heatmap(histories: Histories, style: Style) -> list[Drawing]:
     return [Drawing("heatmap", title, figure, table, notes, style)]
 
 
+def _runs(histories: Histories) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return the runs that are shown, with a `label` that names what not all share, and notes."""
+    runs = histories.runs[histories.runs["complete"]]
+    fixed = runs[[_of_family(label) for label in runs["label"]]]
+    if fixed.empty:
+        return fixed, ()
+    ppo = runs[(runs["method"] == "ppo") & runs["game"].isin(fixed["game"])]
+    known = {protocol(settings) for settings in fixed["settings"]}
+    alike = np.array([protocol(settings) in known for settings in ppo["settings"]], dtype=bool)
+    own = pd.concat([fixed, ppo[alike]]).sort_index()
+    own["label"] = variants(own)
+    other = "PPO is left out: its runs differ in steps or another setting that matters."
+    return own, (other,) if len(ppo) and not alike.any() else ()
+
+
 def _of_family(label: str) -> bool:
     try:
         return methods.family(label.partition(" [")[0]).name == _FAMILY
     except ValueError:  # of a plug-in that is not installed here
         return False
-
-
-def _shown(label: str) -> bool:
-    return _of_family(label) or label.partition(" [")[0] == "ppo"
 
 
 def _draw(ax: Axes, wide: pd.DataFrame, paper: dict[str, str], style: Style) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark.comparable import shortened
-from benchmark.histories import Histories
+from benchmark.comparable import protocol, shortened
+from benchmark.histories import Histories, lengths, ordered
 from benchmark.many_files import RUN
 from drac.games import score_range
 from drac.logs import SPLITS
@@ -27,6 +27,7 @@ class Scale:
         games: those on which all of them have runs.
         divisors: (low, high) by run and split; a return R becomes (R - low) / (high - low).
         notes: why this scale, and what was left out.
+        lengths: the steps of the complete runs that are compared, in words.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Scale:
     games: tuple[str, ...]
     divisors: pd.DataFrame
     notes: tuple[str, ...]
+    lengths: str
 
     def apply(self, values: pd.DataFrame, split: str) -> pd.DataFrame:
         """Normalize the column `value` of a table with a column `run`; other games are left out."""
@@ -48,13 +50,17 @@ def choose(histories: Histories) -> Scale:
 
     By PPO as in Raileanu et al. 2021, Table 1: over PPO's mean final return on that game and split.
     It needs exactly one setting of PPO among the runs, complete and with a positive mean on every
-    game. Min-max as in Cobbe et al. 2020, section 2.2, with the default ranges of `drac.games`.
+    game; runs of another protocol than PPO's are left out. Min-max as in Cobbe et al. 2020, section
+    2.2, with the default ranges of `drac.games`.
     """
-    labels, games, notes = shared(histories)
     runs = histories.runs
+    histories, other = _like_ppo(histories)
+    labels, games, notes = shared(histories)
+    notes += other
     compared = runs.index.isin(comparable(histories).index)
     compared &= runs["label"].isin(labels) & runs["game"].isin(games)
-    reference, why = _ppo(runs, games)
+    length = lengths(runs[compared & runs["complete"]])
+    reference, why = _ppo(histories.runs, games)
     divisors = pd.DataFrame({"compared": compared}, index=runs.index)
     if reference is None:
         modes = [values.get("mode", "easy") for values in runs["settings"]]
@@ -63,12 +69,12 @@ def choose(histories: Histories) -> Scale:
         for split in SPLITS:
             divisors[[f"{split}_low", f"{split}_high"]] = ranges
         how = f"Normalized as (R - R_min) / (R_max - R_min) with published ranges, for {why}."
-        return Scale("min-max-normalized return", labels, games, divisors, (how, *notes))
+        return Scale("min-max-normalized return", labels, games, divisors, (how, *notes), length)
     for split in SPLITS:
         divisors[f"{split}_low"] = 0.0
         divisors[f"{split}_high"] = runs["game"].map(reference[split])
     how = "Divided by PPO's mean final return on the same game and split."
-    return Scale("PPO-normalized return", labels, games, divisors, (how, *notes))
+    return Scale("PPO-normalized return", labels, games, divisors, (how, *notes), length)
 
 
 def comparable(histories: Histories) -> pd.DataFrame:
@@ -105,13 +111,31 @@ def shared(histories: Histories) -> tuple[tuple[str, ...], tuple[str, ...], list
     return tuple(kept), tuple(sorted(games)), notes
 
 
+def _like_ppo(histories: Histories) -> tuple[Histories, list[str]]:
+    """Leave out runs of another protocol than PPO's, if PPO has one and others share it."""
+    runs = histories.runs
+    known = {protocol(settings) for settings in runs["settings"][_is_ppo(runs)]}
+    alike = np.array([protocol(settings) in known for settings in runs["settings"]], dtype=bool)
+    if len(known) != 1 or alike.all() or runs["label"][alike].nunique() < 2:
+        return histories, []
+    others = shortened(ordered(runs["label"][~alike]))
+    note = f"Left out, for PPO's steps or other settings that matter differ from theirs: {others}."
+    return replace(histories, runs=runs[alike]), [note]
+
+
+def _is_ppo(runs: pd.DataFrame) -> NDArray[np.bool_]:
+    return ((runs["method"] == "ppo") & runs["complete"]).to_numpy(bool)
+
+
 def _ppo(runs: pd.DataFrame, games: tuple[str, ...]) -> tuple[pd.DataFrame | None, str]:
     """Return PPO's mean final return by game and split, or None and the reason."""
-    ppo = runs[(runs["method"] == "ppo") & runs["complete"]]
+    ppo = runs[_is_ppo(runs)]
     if ppo.empty:
         return None, "there is no complete run of PPO to divide by"
     if ppo["label"].nunique() > 1:
         return None, f"PPO was run with several settings ({shortened(ppo['label'].unique())})"
+    if len({protocol(settings) for settings in runs["settings"]}) > 1:
+        return None, "PPO's steps or other settings that matter differ from the others'"
     means = ppo.groupby("game")[list(SPLITS)].mean().reindex(list(games))
     if absent := [str(game) for game in means.index[means.isna().any(axis=1)]]:
         return None, f"PPO has no complete run on {shortened(absent)}"

@@ -21,7 +21,13 @@ from benchmark.best_augmentation import (
     sweep_choice,
     unequal,
 )
-from benchmark.comparable import apart_from_published, closing, counted, unequal_seeds
+from benchmark.comparable import (
+    apart_from_published,
+    closing,
+    counted,
+    unequal_seeds,
+    variants,
+)
 from benchmark.table import NOT_AVAILABLE, Block, Table
 from drac import methods
 from drac.games import GAMES
@@ -92,7 +98,8 @@ def augmentations(runs: pd.DataFrame) -> Table:
         runs: as `Store.load` returns them.
     """
     complete = counted(runs)
-    sweep, bandit = fixed(complete), complete[complete["method"] == BANDIT]
+    sweep, bandit = fixed(complete).copy(), complete[complete["method"] == BANDIT]
+    sweep["label"] = variants(sweep)  # the bandit's runs may be of other lengths
     games = [game for game in GAMES if game in set(runs["game"])]
     paper, source = published.best_augmentation()
     cells: list[dict[str, Any]] = []
@@ -116,7 +123,7 @@ def augmentations(runs: pd.DataFrame) -> Table:
     return Table(
         "augmentations",
         "Augmentations: the sweep of fixed ones, and the best of each game",
-        _matrix(games, summaries, unequal_seeds(sweep)),
+        _matrix(_planned(runs), summaries, unequal_seeds(sweep)),
         best,
         (
             *apart_from_published(own_complete),
@@ -129,7 +136,7 @@ def augmentations(runs: pd.DataFrame) -> Table:
             *closing(own_runs, own_complete),
         ),
         heading="Mean test return of DrAC with each augmentation",
-        bold=_bold(games, best, summaries),
+        bold=_bold(_planned(runs), best, summaries),
         more=(
             Block(pd.DataFrame(cells), "Best augmentation of each game"),
             Block(pd.DataFrame(_agreements(best)), "Do the three agree?"),
@@ -141,6 +148,16 @@ def fixed_or_bandit(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the runs that are in this table: of DrAC with a fixed augmentation, of the bandit."""
     own = [name == BANDIT or _family(name) == "drac" for name in runs["method"]]
     return runs[np.array(own, dtype=bool)]
+
+
+def _planned(runs: pd.DataFrame) -> list[str]:
+    """Return the games of which the store has, or should have, runs of fixed augmentations."""
+    own = {
+        game
+        for game, name in zip(runs["game"], runs["method"], strict=True)
+        if name != BANDIT and _family(name) == "drac"
+    }
+    return [game for game in GAMES if game in own]
 
 
 def _family(method: str) -> str:
@@ -155,7 +172,10 @@ def _summaries(sweep: pd.DataFrame) -> dict[tuple[str, str], Summary]:
     groups = sweep.groupby(["game", "label"], sort=False)["test"]
     found = {(str(game), str(label)): summarize(own) for (game, label), own in groups}
     order = {f"{_PREFIX}{name}": number for number, name in enumerate(PAPER_ARMS)}
-    return dict(sorted(found.items(), key=lambda item: order.get(item[0][1], len(order))))
+    methods_of = {label: label.partition(" [")[0] for _, label in found}
+    return dict(
+        sorted(found.items(), key=lambda item: order.get(methods_of[item[0][1]], len(order)))
+    )
 
 
 def _matrix(
@@ -178,10 +198,11 @@ def _bold(
     games: Sequence[str], best: pd.DataFrame, summaries: Mapping[tuple[str, str], Summary]
 ) -> frozenset[tuple[int, str]]:
     """Return the cells of the sweep's best of each game."""
+    choices = dict(zip(best["game"], best["sweep"], strict=True))
     return frozenset(
         (index, arm)
-        for index, (game, choice) in enumerate(zip(games, best["sweep"], strict=True))
-        for arm in choice.split(" = ")
+        for index, game in enumerate(games)
+        for arm in choices[game].split(" = ")
         if (game, _PREFIX + arm) in summaries
     )
 
