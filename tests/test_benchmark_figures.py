@@ -197,7 +197,7 @@ def test_a_sweep_of_another_length_than_ppo_stands_apart(tmp_path: Path) -> None
     assert {label.partition(" [")[0] for label in scale.labels} == {"ppo", "ucb-drac", "drac-best"}
     assert "drac-crop [steps=300" in scale.notes[-1]
     curves = FIGURES["test-curves"](found, SCREEN)[0]
-    assert "(up to 512 steps)" in curves.title
+    assert "(up to 512 steps)" in shown(curves)
 
 
 def test_ppo_of_the_sweeps_settings_is_in_the_heat_map(tmp_path: Path) -> None:
