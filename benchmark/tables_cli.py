@@ -23,8 +23,9 @@ HELP = """Tabulate the finished runs of an experiment beside the published numbe
 and write each as Markdown, CSV and LaTeX below RESULTS/tables. Without --table all that these runs
 have something to say to.
 
-example: drac-bench tables --experiment demo
-example: drac-bench tables --table table1 per-game --format latex
+examples:
+  drac-bench tables --experiment demo
+  drac-bench tables --table table1 per-game --format latex
 
 tables:
   table1         PPO-normalized return, train and test: median, mean, std over the games
@@ -33,11 +34,14 @@ tables:
   bandit         what the bandit chose, the arms' means, when it settled
   robustness     policy and features under another background (drac evaluate --robustness)
   levels         training levels solved, test levels failed
+  recomputed     published aggregates, from the published means of games; needs no runs
 
 runs.csv has every planned run. Where fixed augmentations of DrAC were compared, best-from.csv is
 the best of each game, for --method drac-best --best-from."""
 
-NAMES = ("table1", "per-game", "augmentations", "bandit", "robustness", "levels")
+OF_RUNS = ("table1", "per-game", "augmentations", "bandit", "robustness", "levels")
+RECOMPUTED = "recomputed"
+NAMES = (*OF_RUNS, RECOMPUTED)
 FORMATS = ("text", "markdown", "csv", "latex")
 PLAIN_WIDTH = 160
 """Columns of what is printed where the output is no terminal."""
@@ -73,6 +77,12 @@ def tables_command(argv: Sequence[str]) -> int:
     if not given.table and any(word.partition("=")[0] == "--table" for word in argv):
         raise ConfigError(f"--table names no table; choose from {', '.join(NAMES)}")
     store = Store(given.results)
+    names = tuple(name for name in dict.fromkeys(given.table) if name != RECOMPUTED)
+    if RECOMPUTED in given.table:
+        files.require_writable(store.tables)
+        _recompute(store.tables, given.format)
+        if not names:
+            return 0
     wanted = given.experiment + ((suites.get(given.suite).name,) if given.suite else ())
     wanted = tuple(dict.fromkeys(wanted))
     groups = [wanted] if wanted else [(name,) for name in store.experiments()]
@@ -83,7 +93,7 @@ def tables_command(argv: Sequence[str]) -> int:
     for group in groups:
         files.require_writable(store.tables / "+".join(group))
     for group in groups:
-        _tabulate(store, group, tuple(dict.fromkeys(given.table)), given.format)
+        _tabulate(store, group, names, given.format)
     return 0
 
 
@@ -115,10 +125,7 @@ def _tabulate(store: Store, group: tuple[str, ...], names: tuple[str, ...], show
     skipped = {} if names else tables.not_applicable(runs)
     for name, make in tables.ALL.items():
         if name in (names or tables.ALL) and name not in skipped:
-            table = make(runs)
-            _show(table, shown)
-            for path, content in _contents(folder, table).items():
-                files.write_text(path, content)
+            _give(make(runs), folder, shown)
     for name, why in skipped.items():
         print(f"no table {name}: {why}", file=about)
     files.write_text(folder / "runs.csv", tables.every_run(runs).to_csv(index=False))
@@ -126,6 +133,21 @@ def _tabulate(store: Store, group: tuple[str, ...], names: tuple[str, ...], show
     if len(best):
         files.write_text(folder / BEST_FROM, best.to_csv(index=False))
     print(f"written to {folder}", file=about)
+
+
+def _recompute(folder: Path, shown: str) -> None:
+    """Show and write the table of what others published; it is of no experiment."""
+    from benchmark.recomputed import recomputed_table
+
+    folder.mkdir(parents=True, exist_ok=True)
+    _give(recomputed_table(), folder, shown)
+    print(f"written to {folder}", file=sys.stdout if shown == "text" else sys.stderr)
+
+
+def _give(table: Table, folder: Path, shown: str) -> None:
+    _show(table, shown)
+    for path, content in _contents(folder, table).items():
+        files.write_text(path, content)
 
 
 def _contents(folder: Path, table: Table) -> Mapping[Path, str]:
