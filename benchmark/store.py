@@ -69,14 +69,14 @@ class Store:
         """
         path = self.runs / experiment / PLAN
         try:
-            ids = reading.read_json(path, PLAN_LIMIT)["runs"]
-            specs = [_spec(experiment, *run.split("/")) for run in ids]
-            if None in specs:
-                raise ValueError(f"{shown(ids[specs.index(None)])} is no run")
-            return [spec for spec in specs if spec is not None]
+            plan = reading.read_json(path, PLAN_LIMIT)
+            ids = plan.get("runs") if isinstance(plan, dict) else None
+            if not isinstance(ids, list):
+                raise ValueError('it has no list "runs"')
+            return [_planned(experiment, run) for run in ids]
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError) as error:
             raise ConfigError(
                 f"{path} cannot be read as a plan of runs ({error}); delete it and ask for the"
                 f" runs again"
@@ -132,6 +132,14 @@ class Store:
             counts = (record.arms[name].tolist() for name in ("arm", "count"))
             row["arms"] = dict(zip(*counts, strict=True))
         return row
+
+
+def _planned(experiment: str, run: Any) -> RunSpec:
+    parts = run.split("/") if isinstance(run, str) else ()
+    spec = _spec(experiment, *parts) if len(parts) == 3 else None
+    if spec is None:
+        raise ValueError(f"{shown(run)} is no run")
+    return spec
 
 
 def _spec(experiment: str, method: str, game: str, folder: str) -> RunSpec | None:

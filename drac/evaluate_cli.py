@@ -24,9 +24,10 @@ their statistics and keep every episode in a CSV file. With --robustness, measur
 policy, value and features change where only the background does (the paper's Table 2), on both
 splits unless one is named.
 
-example: drac evaluate results/runs/default/ppo/coinrun/seed0 --split test --episodes 100
-example: drac evaluate results/runs/default/ppo/coinrun/seed0 --robustness
-a policy: drac evaluate policy.safetensors --split test"""
+examples:
+  drac evaluate results/runs/default/ppo/coinrun/seed0 --split test --episodes 100
+  drac evaluate results/runs/default/ppo/coinrun/seed0 --robustness
+  drac evaluate policy.safetensors --split test"""
 
 DEVICES = ("auto", "cpu", "cuda")
 ROBUSTNESS = "robustness.csv"

@@ -224,8 +224,19 @@ def test_a_plan_names_runs_of_its_own_store(here: Path, run: object) -> None:
     folder = store.runs / "mine"
     folder.mkdir(parents=True)
     (folder / "plan.json").write_text(json.dumps({"format": 1, "runs": [run]}))
-    with pytest.raises(ConfigError, match=r"plan.json cannot be read as a plan of runs"):
+    with pytest.raises(
+        ConfigError, match=r"plan.json cannot be read as a plan of runs \(.*is no run"
+    ):
         store.specs("mine")
+
+
+@pytest.mark.parametrize("plan", [[], {}, 7, {"runs": None}, {"runs": {"ppo/bigfish/seed0": 1}}])
+def test_a_plan_without_a_list_of_runs(here: Path, plan: object) -> None:
+    folder = Store(here / "results").runs / "mine"
+    folder.mkdir(parents=True)
+    (folder / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(ConfigError, match=r'\(it has no list "runs"\); delete it'):
+        Store(here / "results").specs("mine")
 
 
 def test_folders_of_an_imported_store_with_other_names_are_no_runs(here: Path) -> None:
