@@ -52,6 +52,11 @@ class Suite:
 
 _DEMO = {"num_envs": 16, "num_steps": 16, "steps": 2048, "eval_episodes": 8, "eval_every": 0}
 _TINY = {"num_envs": 8, "num_steps": 16, "steps": 256, "eval_episodes": 2, "eval_every": 0}
+_SHORT = {"num_steps": 32, "steps": 50_000, "eval_every": 12_500}
+_SHORT |= {"eval_episodes": 20, "eval_envs": 20}
+"""Rollouts of 32 steps: 24 updates, in which a bandit may move."""
+
+_SWEEP = tuple(f"drac-{name}" for name in PAPER_ARMS)
 
 SUITES: dict[str, Suite] = {
     suite.name: suite
@@ -72,6 +77,21 @@ SUITES: dict[str, Suite] = {
             options=_TINY,
         ),
         Suite(
+            name="rehearsal",
+            summary="PPO and UCB-DrAC x 16 games x 50k steps: an hour on 2 cores, and no result",
+            methods=("ppo", "ucb-drac"),
+            seeds=(0,),
+            options=_SHORT,
+        ),
+        Suite(
+            name="rehearsal-augmentations",
+            summary="DrAC with each of the eight augmentations x 4 games x 16k steps, likewise",
+            methods=_SWEEP,
+            games=("coinrun", "starpilot", "bigfish", "leaper"),
+            seeds=(0,),
+            options={**_SHORT, "steps": 16_000, "eval_every": 8000},
+        ),
+        Suite(
             name="paper-table1",
             summary="the paper's Table 1: methods x 16 games x 10 seeds x 25M steps, released code",
             methods=("ppo", "drac-crop", "ucb-drac"),
@@ -80,7 +100,7 @@ SUITES: dict[str, Suite] = {
         Suite(
             name="augmentation-sweep",
             summary="DrAC with each of the eight augmentations x 16 games x 10 seeds x 25M steps",
-            methods=tuple(f"drac-{name}" for name in PAPER_ARMS),
+            methods=_SWEEP,
             options={"fidelity": "released"},
         ),
     )

@@ -47,6 +47,18 @@ def test_smoke_is_tiny() -> None:
     assert sum(config.steps for _, config in runs_of("smoke")) <= 2000
 
 
+def test_the_rehearsal_is_short_and_lets_a_bandit_move() -> None:
+    runs = runs_of("rehearsal")
+    assert {(spec.method, spec.game) for spec, _ in runs} == {
+        (method, game) for method in ("ppo", "ucb-drac") for game in GAMES
+    }
+    assert {(config.steps, config.num_updates) for _, config in runs} == {(50_000, 24)}
+    sweep = runs_of("rehearsal-augmentations")
+    assert {config.augmentation for _, config in sweep} == set(PAPER_ARMS)
+    assert {spec.game for spec, _ in sweep} == {"coinrun", "starpilot", "bigfish", "leaper"}
+    assert {config.num_steps for _, config in (*runs, *sweep)} == {32}
+
+
 def test_paper_table1_is_the_papers_experiment() -> None:
     runs = runs_of("paper-table1")
     assert {config.fidelity for _, config in runs} == {"released"}

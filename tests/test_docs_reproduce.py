@@ -26,6 +26,7 @@ ALL_11 = (
 )
 ABLATION = ("dra-crop", "drc-crop", "rad-crop")
 SWEEP = suites.get("augmentation-sweep").methods
+REHEARSED = suites.get("rehearsal-augmentations")
 FULL = 25_000_000
 
 COSTS = {
@@ -36,6 +37,7 @@ COSTS = {
     "best augmentation of each game": (SWEEP, 160, FULL),
     "ablation: DrA, DrC, RAD with crop": (ABLATION, 160, FULL),
     "the rehearsal below": (("ppo", "ucb-drac"), 16, 50_000),
+    "its augmentations": (REHEARSED.methods, 4, 16_000),
 }
 """What is costed: methods, runs of each, steps of a run."""
 
@@ -87,6 +89,7 @@ def test_the_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPat
     reached: list[Any] = []
     monkeypatch.setattr("benchmark.run_cli._run", lambda *args: reached.append(args) or 0)
     monkeypatch.setattr("benchmark.tables_cli._tabulate", lambda *args: reached.append(args))
+    monkeypatch.setattr("benchmark.tables_cli._recompute", lambda *args: reached.append(args))
     monkeypatch.setattr("benchmark.tables_cli.experiments", lambda store, wanted: [wanted])
     monkeypatch.setattr("drac.files.require_writable", lambda folder: None)
     monkeypatch.chdir(ROOT)
