@@ -18,6 +18,9 @@ SHOWN = 8
 PROTOCOL = ("steps", "fidelity", "mode", "levels", "precision", "procgen_build", "eval_episodes")
 """Settings in which runs of different methods must agree before one is said to be better."""
 
+BASELINE = "ppo"
+"""The method by whose return the paper's Table 1 divides."""
+
 PUBLISHED_LEVELS = {"easy": "0-199", "hard": "0-499"}
 
 

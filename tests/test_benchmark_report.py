@@ -204,6 +204,23 @@ def test_headline_counts_the_games_that_all_have(root: Path) -> None:
     assert "no interval" in table.cells.set_index("method").loc["drac-crop", "IQM"]
 
 
+def test_a_variant_is_compared_with_ppo_of_its_own_protocol(tmp_path: Path) -> None:
+    for steps, experiment, score in ((256, "short", 5.0), (512, "long", 8.0)):
+        for method, more in (("ppo", 0.0), ("ucb-drac", 1.0)):
+            options = {"steps": steps, "experiment": experiment, "test": (score + more,) * 3}
+            write_run(tmp_path, method, "coinrun", **options)
+    write_run(tmp_path, "rand-drac", "coinrun", steps=1024, experiment="long", test=(9, 9, 9))
+    table = results.headline(gather(Store(tmp_path), ["short", "long"]))
+    rows = table.data[table.data["split"] == "test"].set_index("method")["ppo_normalized_mean"]
+    assert rows.dropna().to_dict() == {
+        "ppo [steps=256]": 1.0,
+        "ucb-drac [steps=256]": 6 / 5,
+        "ppo [steps=512]": 1.0,
+        "ucb-drac [steps=512]": 9 / 8,
+    }
+    assert rows.index[rows.isna()].tolist() == ["rand-drac [steps=1024]"]
+
+
 def test_clips_and_frames_are_there(report: Path, found: dict[str, Page]) -> None:
     page = found["games/coinrun.html"]
     (video,) = page.all("video")

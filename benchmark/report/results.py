@@ -10,6 +10,7 @@ import pandas as pd
 
 from benchmark import aggregate, bootstrap, normalize, published
 from benchmark.aggregate import Scores, summarize
+from benchmark.comparable import BASELINE, baseline
 from benchmark.report.content import Content
 from benchmark.table import NOT_AVAILABLE, Block, Table
 from drac.logs import SPLITS
@@ -144,11 +145,21 @@ def _of_split(
         for label, *_ in content.variants
     }
     games = [game for game, kept in zip(content.games, common, strict=True) if kept]
-    ppo = every.get("ppo")
-    return [
-        _aggregates(label, mode, split, every[label], ppo, games)
-        for label, _, mode in content.variants
-    ]
+    rows = []
+    for label, _, mode in content.variants:
+        ppo = _ppo(content.complete, label)
+        row = _aggregates(label, mode, split, every[label], games)
+        rows.append(row | _against(every[label], every.get(ppo), label == ppo))
+    return rows
+
+
+def _ppo(complete: pd.DataFrame, label: str) -> str:
+    """Return the label of the PPO runs that a variant may be compared with; "" if there is none."""
+    own = complete[complete["label"] == label]
+    if own.empty or own["method"].iloc[0] == BASELINE:
+        return "" if own.empty else label
+    found = baseline(complete, own["settings"].iloc[0], BASELINE)
+    return str(found["label"].iloc[0]) if len(found) else ""
 
 
 def _cells(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -166,16 +177,13 @@ def _cells(rows: list[dict[str, Any]]) -> pd.DataFrame:
     )
 
 
-def _aggregates(
-    label: str, mode: str, split: str, raw: Scores, ppo: Scores | None, games: list[str]
-) -> dict[str, Any]:
+def _aggregates(label: str, mode: str, split: str, raw: Scores, games: list[str]) -> dict[str, Any]:
     """Return the aggregates of one variant; NaN where it has no runs."""
     nan = float("nan")
     names = ("iqm", "mean", "median", "optimality_gap")
     runs = int(np.isfinite(raw).sum())
     row: dict[str, Any] = {"method": label, "split": split, "runs": runs, "games": len(games)}
-    row |= dict.fromkeys([*names, "iqm_low", "iqm_high", "ppo_normalized_mean"], nan)
-    row["better_than_ppo"] = nan
+    row |= dict.fromkeys([*names, "iqm_low", "iqm_high"], nan)
     if not runs:
         return row
     own = normalize.min_max(raw, games, mode)
@@ -183,12 +191,18 @@ def _aggregates(
         row[name] = float(getattr(aggregate, name)(own))
     generator = np.random.default_rng(0)
     ends = bootstrap.interval(own, aggregate.iqm, resamples=RESAMPLES, generator=generator)
-    row |= {"iqm_low": ends.low, "iqm_high": ends.high}
-    if ppo is not None and np.isfinite(ppo).any():
-        row["ppo_normalized_mean"] = float(aggregate.mean(normalize.by_ppo(raw, ppo)))
-        if label != "ppo":
-            row["better_than_ppo"] = float(aggregate.probability_of_improvement(raw, ppo))
-    return row
+    return row | {"iqm_low": ends.low, "iqm_high": ends.high}
+
+
+def _against(raw: Scores, ppo: Scores | None, itself: bool) -> dict[str, float]:
+    """Return how scores compare with PPO's; NaN where there is nothing to compare."""
+    found = {"ppo_normalized_mean": float("nan"), "better_than_ppo": float("nan")}
+    if ppo is None or not np.isfinite(raw).any() or not np.isfinite(ppo).any():
+        return found
+    found["ppo_normalized_mean"] = float(aggregate.mean(normalize.by_ppo(raw, ppo)))
+    if not itself:
+        found["better_than_ppo"] = float(aggregate.probability_of_improvement(raw, ppo))
+    return found
 
 
 def _text(value: float, digits: int = 2) -> str:
@@ -215,6 +229,7 @@ def _headline_notes(content: Content, games: list[str]) -> tuple[str, ...]:
     notes.append(
         f"Min-max-normalized returns. IQM: interquartile mean, with its 95 % interval (stratified"
         f" bootstrap over runs, {RESAMPLES:,} resamples; Agarwal et al. 2021). P(better than PPO):"
-        f" how likely a run beats one of PPO on a game, averaged over games."
+        f" how likely a run beats one of PPO on a game, averaged over games; of PPO with the same"
+        f" steps and other settings that matter, or '-'."
     )
     return tuple(notes)

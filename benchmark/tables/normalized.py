@@ -11,13 +11,19 @@ from typing import Any
 import pandas as pd
 
 from benchmark import normalize, published
-from benchmark.comparable import apart_from_published, baseline, closing, counted, shortened
+from benchmark.comparable import (
+    BASELINE,
+    apart_from_published,
+    baseline,
+    closing,
+    counted,
+    shortened,
+)
 from benchmark.ppo_normalized import Aggregate, difference, matrix, ppo_normalized
 from benchmark.published import Normalized, Source
 from benchmark.table import NOT_AVAILABLE, Block, Table
 from drac.games import GAMES
 
-BASELINE = "ppo"
 NO_RUNS = "no runs"
 _SPLITS = {"train": "Training levels", "test": "Test levels"}
 _NOTHING = Normalized(math.nan, math.nan, math.nan)
