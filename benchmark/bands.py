@@ -99,3 +99,25 @@ def over_games(
         return mean, np.full(steps, np.nan), np.full(steps, np.nan)
     low, high = np.percentile(total, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)
     return mean, low, high
+
+
+def profile(
+    scores: Array,
+    thresholds: Array,
+    generator: np.random.Generator,
+    resamples: int = RESAMPLES,
+) -> tuple[Array, Array, Array]:
+    """Performance profile: the share of runs above each threshold, averaged over games.
+
+    Args:
+        scores: `(runs, games)`; NaN is a run that is missing.
+        thresholds: `(num_thresholds,)`.
+        generator: source of randomness.
+        resamples: bootstrap resamples.
+
+    Returns:
+        share, and the ends of its pointwise band, as `over_games`; `(num_thresholds,)` each. The
+        share is `aggregate.performance_profile`.
+    """
+    above = np.where(np.isnan(scores)[..., None], np.nan, scores[..., None] > thresholds)
+    return over_games(above, generator, resamples)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from benchmark.aggregate import Scores, matrix, num_runs, performance_profile
+from benchmark.aggregate import Scores, matrix, num_runs
 
 RESAMPLES = 50_000
 """As in Agarwal et al. 2021."""
@@ -89,32 +89,6 @@ def interval_between(
     """
     low, high = _ends((x, y), statistic, resamples, level, generator)
     return Interval(float(low), float(high))
-
-
-def profile_band(
-    scores: ArrayLike,
-    thresholds: ArrayLike,
-    *,
-    resamples: int = 2_000,
-    level: float = 0.95,
-    generator: np.random.Generator,
-) -> tuple[Scores, Scores]:
-    """Return the pointwise confidence band (low, high) of a performance profile.
-
-    Args:
-        scores: `(runs, games)`.
-        thresholds: `(num_thresholds,)`; so are both ends of the band.
-        resamples: bootstrap resamples.
-        level: confidence level, in (0, 1).
-        generator: source of randomness.
-    """
-
-    def profile(resampled: Scores) -> Scores:
-        return performance_profile(resampled, thresholds)
-
-    low, high = _ends((scores,), profile, resamples, level, generator)
-    shape = np.asarray(thresholds).ravel().shape
-    return np.broadcast_to(low, shape).copy(), np.broadcast_to(high, shape).copy()
 
 
 def difference(statistic: Callable[[Scores], Any]) -> Callable[[Scores, Scores], Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from drac.counts import count_text
 from drac.fidelity import PRESETS
@@ -22,6 +23,21 @@ BASELINE = "ppo"
 """The method by whose return the paper's Table 1 divides."""
 
 PUBLISHED_LEVELS = {"easy": "0-199", "hard": "0-499"}
+
+
+def scores(
+    runs: pd.DataFrame, column: str, games: Sequence[str], run: str = "seed"
+) -> NDArray[np.float64]:
+    """Return the scores of one method as `(runs, games)`; NaN where a game lacks a run.
+
+    Args:
+        runs: rows with `game`, `column` and `run`, each game and run at most once.
+        column: that of the scores, e.g. "test".
+        games: the order of the second axis.
+        run: the column that says which run it is.
+    """
+    table = runs.pivot(index=run, columns="game", values=column)
+    return table.reindex(columns=list(games)).to_numpy(np.float64)
 
 
 def protocol(settings: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -194,8 +210,10 @@ def apart_from_published(complete: pd.DataFrame) -> list[str]:
             f"These runs are {full // steps:,} times shorter than the published ones. They show"
             f" that everything works and prove nothing about any method or augmentation."
         )
+    elif steps < full:
+        notes.append(f"These runs are shorter than the published ones of {count_text(full)} steps.")
     elif min(_values(complete, "steps")) < full:
-        notes.append(f"Some runs are shorter than the published ones of {full / 1e6:g}M steps.")
+        notes.append(f"Some runs are shorter than the published ones of {count_text(full)} steps.")
     other = sorted(
         {
             f"{values['levels']} ({values['mode']})"

@@ -99,7 +99,7 @@ class Comparison:
 
     @property
     def label(self) -> str:
-        """Over which games: "16 games", or "15 common games, without heist"."""
+        """Over which games: "16 games", or "15 common games only, without heist"."""
         without = [row.game for row in self.games if row.game not in self.common]
         if not without:
             return f"{len(self.common)} game{'s' * (len(self.common) > 1)}"

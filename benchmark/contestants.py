@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from augmentations.arguments import hint, unknown
+from benchmark import comparable
 from benchmark import scores as imports
 from benchmark.aggregate import Scores
 from benchmark.comparable import counted, shortened
@@ -121,7 +121,7 @@ def _stored(
                 name=str(label),
                 source="+".join(group),
                 mode=alike["settings"].iloc[0]["mode"],
-                scores=_matrix(alike.rename(columns={"seed": "run", split: "score"})),
+                scores=comparable.scores(alike, split, GAMES),
                 settings=alike["settings"].iloc[0],
                 cautions=_incomplete(str(label), lacking),
             )
@@ -146,7 +146,7 @@ def _imported(results: Path, split: str) -> Iterator[Contestant]:
                 name=label,
                 source=name,
                 mode=str(mode),
-                scores=_matrix(own),
+                scores=comparable.scores(own, "score", GAMES, "run"),
                 settings=_steps(own["steps"]),
                 cautions=tuple(_cautions(label, given.source, own)),
                 origin=f"{given.source} ({given.sha256[:8]}) on {given.imported[:10]}",
@@ -161,19 +161,13 @@ def _steps(steps: pd.Series[float]) -> dict[str, Any]:
 def _cautions(label: str, source: str, own: pd.DataFrame) -> Iterator[str]:
     """Yield what an imported file says of a method's scores, and unequal steps among them."""
     for caution, rows in own[own["caution"] != ""].groupby("caution", sort=False):
+        then = "; ±, p-values and intervals take runs for independent and are then too sure"
         yield (
-            f"{label}: {caution} ({len(rows)} of {len(own)} scores, as {source} says); ±, p-values"
-            f" and intervals take runs for independent and are then too sure."
+            f"{label}: {caution} ({len(rows)} of {len(own)} scores, as {source} says)"
+            f"{then if 'duplicate' in str(caution) else ''}."
         )
     known = own["steps"].dropna()
     if known.nunique() > 1 or 0 < len(known) < len(own):
         steps = [f"{value:,.0f}" for value in sorted(known.unique())]
         steps += ["unknown"] if len(known) < len(own) else []
         yield f"{label}: its runs have unequal steps, {' / '.join(steps)}."
-
-
-def _matrix(rows: pd.DataFrame) -> Scores:
-    """Return the column `score` as `(runs, 16)`: a row a run, NaN where a game lacks it."""
-    table = rows.pivot(index="run", columns="game", values="score")
-    values: Scores = table.reindex(columns=list(GAMES)).to_numpy(np.float64)
-    return values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def lengths(runs: pd.DataFrame) -> str:
     return f"Runs of {' or '.join(f'{number:,}' for number in steps)} steps." if steps else ""
 
 
-def load(runs: pd.DataFrame, folders: Sequence[Path] | None = None) -> Histories:
+def load(runs: pd.DataFrame) -> Histories:
     """Read the files of runs.
 
     Complete runs are drawn, each seed of a label and game once. Where such a cell has no complete
@@ -86,12 +86,11 @@ def load(runs: pd.DataFrame, folders: Sequence[Path] | None = None) -> Histories
 
     Args:
         runs: as `Store.load` returns them.
-        folders: of the runs, in their order; none: those that `runs` names.
     """
     runs = runs.reset_index(drop=True)
-    runs["label"] = variants(runs)
     runs["complete"] = runs["problems"].map(len) == 0
-    paths = dict(zip(runs.index, folders or runs["folder"], strict=True))
+    runs["label"] = _labels(runs)
+    paths = dict(zip(runs.index, runs["folder"], strict=True))
     problems: dict[int, str] = {}
     progress = _table(read_many(_files(paths, "progress.csv"), _PROGRESS, problems), _PROGRESS)
     episodes = read_many(_files(paths, "eval.csv"), logs.EVAL_COLUMNS[:-1], problems)
@@ -107,6 +106,25 @@ def load(runs: pd.DataFrame, folders: Sequence[Path] | None = None) -> Histories
     )
     notes = tuple(_notes(runs, drawn, problems))
     return Histories(drawn, progress, evaluations, levels, arms, notes)
+
+
+def _labels(runs: pd.DataFrame) -> pd.Series[str]:
+    """Label complete runs as tables do, and others likewise where their settings are the same."""
+    labels = variants(runs)
+    complete = runs[runs["complete"]]
+    labels.update(variants(complete))
+    known = {
+        (method, id(settings)): label
+        for method, settings, label in zip(
+            complete["method"], complete["settings"], labels[complete.index], strict=True
+        )
+    }
+    which = zip(runs["method"], runs["settings"].map(id), strict=True)
+    return pd.Series(
+        [known.get(key, label) for key, label in zip(which, labels, strict=True)],
+        index=runs.index,
+        dtype="object",
+    )
 
 
 def _files(paths: Mapping[int, Path], name: str) -> dict[int, Path]:

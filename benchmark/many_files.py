@@ -14,14 +14,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmark.run_files import DamagedError, read_csv
+from benchmark.run_files import (
+    LARGEST,
+    LIMIT,
+    MAY_BE_INFINITE,
+    MAY_BE_MISSING,
+    TEXT,
+    DamagedError,
+    read_csv,
+)
+from drac import reading
 
 RUN = "run"
 """The column that says which file a row is from."""
-
-_TEXT = {"arm", "split"}
-_MAY_BE_BLANK = {"train_return"}  # no episode has ended yet
-_MAY_BE_INFINITE = {"score"}  # of an arm that must be tried first
 
 _CHUNK = 2**25
 """Bytes parsed together: enough to make the cost of a parse small, and little memory."""
@@ -47,11 +52,11 @@ def read_many(
         if run in problems:
             continue
         try:
-            text = path.read_bytes()
+            text = reading.read(path, LIMIT)
         except FileNotFoundError:
             continue
-        except OSError as error:
-            problems[run] = f"{path.name} cannot be read ({error.strerror})"
+        except (OSError, ValueError) as error:
+            problems[run] = f"{path.name} cannot be read ({error})"
             continue
         header, _, body = text[: text.rfind(b"\n") + 1].partition(b"\n")
         groups.setdefault(header, []).append((run, path, body))
@@ -97,12 +102,13 @@ def _together(
     header: bytes, group: Sequence[tuple[int, Path, bytes]], columns: Sequence[str]
 ) -> pd.DataFrame | None:
     """Return the rows of all files in one parse; None if one of them is not as it should be."""
-    kinds = {name: "category" if name in _TEXT else "float64" for name in columns}
+    kinds = {name: "category" if name in TEXT else "float64" for name in columns}
     whole = b"\n".join([header, b"".join(body for _, _, body in group)])
     try:
         table = pd.read_csv(
-            io.BytesIO(whole), usecols=list(columns), dtype=kinds, index_col=False, na_filter=True
-        )
+            io.BytesIO(whole), usecols=list(columns), dtype=kinds, index_col=False,
+            keep_default_na=False, na_values=[""],
+        )  # fmt: skip
     except ValueError:  # a word among numbers, a column that is absent, too many fields
         return None
     lines = [body.count(b"\n") for _, _, body in group]
@@ -116,8 +122,9 @@ def _together(
 
 
 def _is_known(values: pd.Series, name: str) -> bool:
-    if name in _MAY_BE_BLANK:
-        return not np.isinf(values).any()
-    if values.isna().any():
-        return False
-    return name in _TEXT or name in _MAY_BE_INFINITE or bool(np.isfinite(values).all())
+    """Whether all values are such as `run_files` takes; a NaN here was nothing, or "NaN"."""
+    if name in TEXT:
+        return not values.isna().any()
+    blank = values.isna() & (MAY_BE_MISSING.get(name) == {""})
+    infinite = np.isinf(values) & (name in MAY_BE_INFINITE)
+    return bool((blank | infinite | (values.abs() < LARGEST)).all())

@@ -53,6 +53,8 @@ def learning_curves(run_dirs: Sequence[Path], out: Path) -> None:
     """
     from matplotlib.figure import Figure  # without pyplot: no display, no global state
 
+    from benchmark.figures.canvas import count
+
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     runs = _read(run_dirs)
@@ -62,7 +64,7 @@ def learning_curves(run_dirs: Sequence[Path], out: Path) -> None:
     _explain_markers(axes, runs)
     axes.set_xlabel("environment steps")
     axes.set_ylabel("episode return")
-    axes.xaxis.set_major_formatter(_steps_text)
+    axes.xaxis.set_major_formatter(count)
     axes.grid(alpha=0.3)
     axes.margins(x=0.02)
     axes.legend(fontsize="small", frameon=False)
@@ -137,9 +139,3 @@ def _explain_markers(axes: Axes, runs: Sequence[_Run]) -> None:
             markerfacecolor=face,
             label=f"evaluation on the {split} split, with standard error",
         )
-
-
-def _steps_text(value: float, position: float = 0) -> str:
-    if value >= 1e6:
-        return f"{value / 1e6:g}M"
-    return f"{value / 1e3:g}k" if value >= 1e3 else f"{value:g}"

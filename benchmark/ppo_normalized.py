@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark import aggregate, normalize, published
+from benchmark import aggregate, comparable, normalize, published
 from benchmark.published import Normalized, Source
 
 
@@ -23,7 +23,9 @@ class Aggregate:
         median: over games, of the mean over seeds.
         mean: likewise.
         std: mean over games of the sample standard deviation over seeds; NaN if a game has one.
-        game_stds: of each game `(games,)`.
+        seed_std: sample standard deviation over seeds of the mean over games; NaN unless at least
+            two seeds have every game.
+        num_seeds: those that have every game.
         seeds: of each game `(games,)`.
     """
 
@@ -31,24 +33,9 @@ class Aggregate:
     median: float
     mean: float
     std: float
-    game_stds: NDArray[np.float64]
+    seed_std: float
+    num_seeds: int
     seeds: NDArray[np.int64]
-
-
-def matrix(runs: pd.DataFrame, split: str, games: Sequence[str]) -> NDArray[np.float64]:
-    """Return the scores of one variant's runs as `(runs, games)`; NaN fills short columns.
-
-    Args:
-        runs: rows of `counted` runs, of one variant.
-        split: "train" or "test".
-        games: the columns.
-    """
-    found = {game: own.to_numpy(float) for game, own in runs.groupby("game")[split]}
-    columns = [found.get(game, np.empty(0)) for game in games]
-    scores = np.full((max(map(len, columns), default=0), len(games)), np.nan)
-    for index, column in enumerate(columns):
-        scores[: len(column), index] = column
-    return scores
 
 
 def ppo_normalized(
@@ -57,7 +44,8 @@ def ppo_normalized(
     """Return the PPO-normalized return of one variant, in percent.
 
     docs/fidelity.md: score / PPO's mean over seeds, per game and split; mean and median over the
-    games; std = mean over games of the std over seeds.
+    games. Of the two standard deviations, `std` is our reading of Raileanu et al. 2021, `seed_std`
+    what Jiang et al. 2021 print.
 
     Args:
         runs: rows of `counted` runs, of one variant.
@@ -65,28 +53,34 @@ def ppo_normalized(
         split: "train" or "test".
         games: at least one; both have runs on each.
     """
-    scores = 100 * normalize.by_ppo(matrix(runs, split, games), matrix(ppo, split, games))
+    own, by = (comparable.scores(rows, split, games) for rows in (runs, ppo))
+    scores = 100 * normalize.by_ppo(own, by)
     stds = np.array([aggregate.summarize(own[~np.isnan(own)]).std for own in scores.T])
     return Aggregate(
         tuple(games),
         float(aggregate.median(scores)),
         float(aggregate.mean(scores)),
         float(stds.mean()),
-        stds,
+        *_over_seeds(scores),
         aggregate.num_runs(scores),
     )
+
+
+def _over_seeds(scores: NDArray[np.float64]) -> tuple[float, int]:
+    """Return the standard deviation of the seeds' means over games, and how many have one."""
+    whole = scores[~np.isnan(scores).any(axis=1)].mean(axis=1)
+    return (float(whole.std(ddof=1)) if len(whole) > 1 else math.nan), len(whole)
 
 
 def difference(ours: Aggregate, theirs: Normalized, source: Source) -> float:
     """Return (our mean - theirs) in units of the pooled standard error of a mean over games.
 
-    Their std is read as ours: the mean over games of the std over seeds, here taken to be that of
-    every game. The error of PPO's own mean, by which both are divided, is not in it.
+    Their std is taken for that of the mean over games, which errs to the safe side: were it the
+    mean of the games' own, the difference would be more units, up to four times as many. The
+    error of PPO's own mean, by which both are divided, is not in it.
     """
     if source.seeds is None:
         return math.nan
-    errors = [
-        published.pooled_error(float(std), int(n), theirs.std, source.seeds)
-        for std, n in zip(ours.game_stds, ours.seeds, strict=True)
-    ]
-    return (ours.mean - theirs.mean) / (math.hypot(*errors) / len(errors))
+    n = max(1, ours.num_seeds)  # of one seed their spread is taken for ours too
+    error = published.pooled_error(ours.seed_std, n, theirs.std, source.seeds)
+    return (ours.mean - theirs.mean) / error

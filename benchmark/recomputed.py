@@ -72,7 +72,7 @@ def recomputed_table() -> Table:
     )
     notes = [
         MEANING,
-        "The printed standard deviations cannot be recomputed: they need every run's score.",
+        "Printed means of games do not give the printed standard deviations (docs/fidelity.md).",
         *(f"Recomputed from the per-game means of: {name}." for name in shown["source"].unique()),
         *(
             f"Not recomputed, for its per-game means are {NOT_AVAILABLE}: {name}."

@@ -25,16 +25,17 @@ ROBUSTNESS_COLUMNS = ("metric", "split", "variant", "pairs", "value")
 LIMIT = 2**30
 """Bytes of a run's CSV file. An eval.csv of 25M steps has about a megabyte."""
 
-_LARGEST = 1e100
+LARGEST = 1e100
 """Numbers beyond it are nobody's results, and their means and squares might overflow."""
 
-_TEXT = {"arm", "split", "metric", "variant"}
+TEXT = {"arm", "split", "metric", "variant"}
+"""Columns of words; the others are numbers."""
 _COUNTS = {"step", "update", "count", "level_seed", "length", "pairs"}
-_MAY_BE_MISSING = {
+MAY_BE_MISSING = {
     "train_return": {""},  # no episode has ended yet
     "value": {"NaN"},  # a game has no such variant
 }
-_MAY_BE_INFINITE = {"score"}  # of an arm that must be tried first
+MAY_BE_INFINITE = {"score"}  # of an arm that must be tried first
 
 Columns = dict[str, NDArray[Any]]
 """Name -> values (rows,): int64 for counts and numbers of steps, float64, or str as objects."""
@@ -86,7 +87,7 @@ def _refuse_length(
 
 def _typed(file: str, name: str, texts: Sequence[str]) -> NDArray[Any]:
     """Turn a column of numbers into numbers, and refuse what is missing or not finite."""
-    if name in _TEXT:
+    if name in TEXT:
         values = np.array([sys.intern(text) for text in texts], dtype=object)
         good = np.array([text != "" for text in texts], dtype=bool)
     else:
@@ -95,10 +96,10 @@ def _typed(file: str, name: str, texts: Sequence[str]) -> NDArray[Any]:
         except ValueError:
             values = np.array([_number(text) for text in texts], dtype=np.float64)
         # NaN is smaller than nothing; counts are only shown, not averaged.
-        good = np.isfinite(values) if name in _COUNTS else np.abs(values) < _LARGEST
-        if missing := _MAY_BE_MISSING.get(name):
+        good = np.isfinite(values) if name in _COUNTS else np.abs(values) < LARGEST
+        if missing := MAY_BE_MISSING.get(name):
             good |= np.array([text in missing for text in texts], dtype=bool)
-        if name in _MAY_BE_INFINITE:
+        if name in MAY_BE_INFINITE:
             good |= np.isinf(values)
     if not good.all():
         line = int(good.argmin()) + 2

@@ -77,17 +77,17 @@ def tables_command(argv: Sequence[str]) -> int:
     if not given.table and any(word.partition("=")[0] == "--table" for word in argv):
         raise ConfigError(f"--table names no table; choose from {', '.join(NAMES)}")
     store = Store(given.results)
+    wanted = given.experiment + ((suites.get(given.suite).name,) if given.suite else ())
+    wanted = tuple(dict.fromkeys(wanted))
+    for name in wanted:
+        experiments(store, name)
     names = tuple(name for name in dict.fromkeys(given.table) if name != RECOMPUTED)
     if RECOMPUTED in given.table:
         files.require_writable(store.tables)
         _recompute(store.tables, given.format)
         if not names:
             return 0
-    wanted = given.experiment + ((suites.get(given.suite).name,) if given.suite else ())
-    wanted = tuple(dict.fromkeys(wanted))
     groups = [wanted] if wanted else [(name,) for name in store.experiments()]
-    for name in wanted:
-        experiments(store, name)
     if not groups:
         raise ConfigError(f"there are no runs below {store.runs}; begin with drac-bench run")
     for group in groups:

@@ -4,8 +4,8 @@ The paper's Table 2 (Raileanu et al. 2021, section 5.4). The agent plays; each s
 comes into is shown to it again with another background, and answers and features are compared.
 
 The paper's code for it is not public. Here the other backgrounds are those of the same game
-(`drac.backgrounds`), there those of the other games; how many observations it took, and on which
-trajectories, it does not say.
+(`drac.backgrounds`), there those of the other games, on a training level; how many observations it
+took it does not say.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ VARIANTS = {
     "monochrome": "objects as plain rectangles, the same background"
     " (Procgen's use_monochrome_assets=True)",
 }
-"""What is changed; "background" is the paper's."""
+"""What is changed; "background" is nearest to the paper's."""
 
 METRICS = {
     "JSD": "Jensen-Shannon divergence of pi(.|s) and pi(.|s'), in nats: 0 to ln 2",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark import aggregate, bootstrap
+from benchmark import aggregate, bands, bootstrap
 from benchmark.bootstrap import Interval
 
 SCORES = np.random.default_rng(5).normal(1.0, 0.3, (10, 16))
@@ -117,7 +117,7 @@ def test_one_run_has_no_interval(alone: int) -> None:
     assert (found.known, found.text()) == (False, "no interval")
     assert math.isnan(found.low)
     assert math.isnan(found.high)
-    low, high = bootstrap.profile_band(scores, [0.5, 1.0], generator=fresh())
+    _, low, high = bands.profile(scores, np.array([0.5, 1.0]), fresh())
     assert np.isnan([low, high]).all()
     assert low.shape == high.shape == (2,)
     both = bootstrap.interval_between(
@@ -127,8 +127,8 @@ def test_one_run_has_no_interval(alone: int) -> None:
 
 
 def test_band_is_the_interval_at_each_threshold() -> None:
-    thresholds = [0.5, 1.0, 1.2]
-    low, high = bootstrap.profile_band(SCORES, thresholds, resamples=20_000, generator=fresh())
+    thresholds = np.array([0.5, 1.0, 1.2])
+    _, low, high = bands.profile(SCORES, thresholds, fresh(), resamples=20_000)
     for i, threshold in enumerate(thresholds):
 
         def share(stack: np.ndarray, threshold: float = threshold) -> Any:

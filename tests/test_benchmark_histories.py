@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,7 @@ from synthetic_runs import ARMS, write_run
 
 from benchmark import histories, many_files
 from benchmark.histories import Histories
-from benchmark.run_files import read_csv
+from benchmark.run_files import DamagedError, read_csv
 from benchmark.store import Store
 from drac import logs
 
@@ -96,6 +97,23 @@ def test_a_damaged_file_is_named_and_others_are_read(
     assert said in problems[2]
     assert problems[2].startswith("progress.csv")
     assert sorted(set(together["run"])) == [0, 1, 3]
+
+
+@pytest.mark.parametrize("value", ["NaN", "null", "1e101", "-1e100", "inf"])
+def test_what_one_reading_refuses_the_other_does(files: dict[int, Path], value: str) -> None:
+    table = pd.read_csv(files[2])
+    table.assign(train_return=value).to_csv(files[2], index=False)
+    _, problems = read(files, PROGRESS)
+    with pytest.raises(DamagedError, match="has no train_return") as caught:
+        read_csv(files[2], PROGRESS)
+    assert problems == {2: str(caught.value)}
+
+
+def test_a_pipe_is_no_file_of_a_run(files: dict[int, Path]) -> None:
+    files[1].unlink()
+    os.mkfifo(files[1])
+    _, problems = read(files, PROGRESS)
+    assert problems == {1: "progress.csv cannot be read (it is no regular file)"}
 
 
 def test_bytes_that_are_no_text(files: dict[int, Path]) -> None:

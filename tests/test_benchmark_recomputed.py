@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 
-from benchmark import aggregate, recomputed
+from benchmark import aggregate, published, recomputed
 from benchmark.table import NOT_AVAILABLE
 
 PLR_TABLE_2 = {
@@ -64,3 +67,24 @@ def test_table() -> None:
     }
     assert "Table 4" in table.markdown()
     assert sum("Raileanu" in note for note in table.notes) == 1
+
+
+def test_which_standard_deviation_the_plr_paper_prints() -> None:
+    """The page quotes both readings, from the public scores of the runs."""
+    page = (Path(__file__).parent.parent / "docs" / "fidelity.md").read_text(encoding="utf-8")
+    scores = pd.read_csv(published.FOLDER / "run_scores.csv")
+    ppo = scores[scores["method"] == "PPO"].groupby("game")["score"].mean()
+    printed = published.normalized("test", published.NORMALIZED_SOURCES[1])
+    said: dict[str, list[float]] = {"of the mean": [], "of games": [], "printed": []}
+    for method in ("PLR", "Mixreg"):
+        own = scores[scores["method"] == method]
+        wide = 100 * own.pivot(index="run", columns="game", values="score") / ppo
+        said["of the mean"].append(wide.mean(axis=1).std())
+        said["of games"].append(wide.std().mean())
+        said["printed"].append(printed[method].std)
+        assert abs(wide.mean(axis=1).std() - printed[method].std) < 0.25
+    one, other, theirs = ([f"{x:.1f}" for x in values] for values in said.values())
+    text = " ".join(page.split())
+    assert f"it is {one[0]} for PLR and {one[1]} for Mixreg" in text
+    assert f"the table has {theirs[0]} and {theirs[1]}; the first would be" in text
+    assert f"would be {other[0]} and {other[1]}." in text

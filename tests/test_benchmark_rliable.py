@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark import aggregate, bootstrap, normalize, scores
+from benchmark import aggregate, bands, bootstrap, normalize, scores
 from benchmark.aggregate import Scores
 from benchmark.published import FOLDER
 from drac.games import GAMES
@@ -69,9 +69,10 @@ def test_performance_profiles(method: str) -> None:
     recorded = RECORDED["performance_profile"]
     profile = aggregate.performance_profile(normalized(method), recorded["thresholds"])
     assert profile == pytest.approx(np.array(recorded["profiles"][method]), abs=POINT, rel=0)
-    low, high = bootstrap.profile_band(
-        normalized(method), recorded["thresholds"], generator=fresh()
+    share, low, high = bands.profile(
+        normalized(method), np.array(recorded["thresholds"]), generator=fresh()
     )
+    assert share == pytest.approx(profile, abs=1e-12)
     # 2,000 resamples each, of shares of 160 runs: two steps of noise.
     assert np.array([low, high]) == pytest.approx(
         np.array(recorded["bands"][method]), abs=2.01 / 160, rel=0

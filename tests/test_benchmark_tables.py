@@ -240,7 +240,7 @@ def test_published_numbers_are_the_files_with_source_and_kind(tmp_path: Path) ->
     said = notes(table)
     assert f"[a] {plr} (printed; easy mode; 25M steps; 10 seeds" in said
     assert f"[b] {figures} (digitised; easy mode; 23.55M steps; 10 seeds" in said
-    assert "Published per-game test returns of drac-crop: not available." in said
+    assert "Published per-game test returns of drac-crop: not available in these sources" in said
     crop = table.data[table.data["method"] == "drac-crop"]
     assert crop.filter(like="published").isna().all(axis=None)
     assert not [c for block in table.blocks for c in block.cells if "Crop-DrAC" in c]

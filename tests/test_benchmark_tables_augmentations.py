@@ -175,7 +175,17 @@ def test_agreement_of_the_three(tmp_path: Path) -> None:
     assert rows.loc["the sweep and the paper"].tolist() == ["3", "1", "1.0"]
     assert rows.loc["the bandit and the paper"].tolist() == ["3", "1", "1.0"]
     assert rows.loc["the sweep and the bandit"].tolist() == ["3", "0", "0.0"]
-    assert rows.loc["all three"].tolist() == ["3", "0", "-"]
+    assert rows.loc["all three"].tolist() == ["3", "0", "0.0"]
+
+
+def test_agreement_of_three_columns_by_hand() -> None:
+    one = {"a": "crop", "b": "crop = flip", "c": "rotate", "d": ""}
+    two = {"a": "crop", "b": "crop", "c": "rotate", "d": "crop"}
+    three = {"a": "flip", "b": "crop = flip", "c": "rotate", "d": "crop"}
+    found = agreement(one, two, three)
+    assert (found.games, found.agree) == (3, pytest.approx(0.25 + 1))
+    crop, rotate = 1.5 * 2 * 0.5, 1 * 1 * 1  # how often each chose it, multiplied
+    assert found.by_chance == pytest.approx((crop + rotate) / 3**2)
 
 
 CHOICES = st.lists(

@@ -66,19 +66,20 @@ def test_all_16_games_against_a_slow_loop(tmp_path: Path) -> None:
     paper = published.NORMALIZED_SOURCES[0]
     for block, split in enumerate(SPLITS):
         for method in ("ppo", "ucb-drac"):
-            means, stds, variances = [], [], []
+            means, stds, by_seed = [], [], [0.0] * 3
             for game in GAMES:
                 ppo = sum(scores["ppo", game, seed][split] for seed in range(3)) / 3
                 own = [100 * scores[method, game, seed][split] / ppo for seed in range(3)]
                 means.append(sum(own) / 3)
                 stds.append(statistics.stdev(own))
-                variances.append(statistics.variance(own))
+                by_seed = [total + score / 16 for total, score in zip(by_seed, own, strict=True)]
             found = row(table, split, method)
             ordered = sorted(means)
             assert found["games"] == 16
             assert found["median"] == pytest.approx((ordered[7] + ordered[8]) / 2)
             assert found["mean"] == pytest.approx(sum(means) / 16)
             assert found["std"] == pytest.approx(sum(stds) / 16)
+            assert found["seed_std"] == pytest.approx(statistics.stdev(by_seed))
             cells = shown(table, block, method)
             assert (cells["games"], cells["seeds"]) == ("16", "3")
             assert cells["mean"] == f"{sum(means) / 16:.1f}"
@@ -91,9 +92,8 @@ def test_all_16_games_against_a_slow_loop(tmp_path: Path) -> None:
                 assert found["mean"] == pytest.approx(100)
                 assert cells["mean - [a]"] == "100 by definition"
                 continue
-            # the variance of a mean over games is the sum of the games', over 16 squared
-            pooled = [(2 * v + 9 * theirs.std**2) / 11 for v in variances]
-            error = math.sqrt(sum(v * (1 / 3 + 1 / 10) for v in pooled)) / 16
+            pooled = (2 * statistics.variance(by_seed) + 9 * theirs.std**2) / 11
+            error = math.sqrt(pooled * (1 / 3 + 1 / 10))
             assert found["difference_a"] == pytest.approx((sum(means) / 16 - theirs.mean) / error)
             assert cells["mean - [a]"] == f"{found['difference_a']:+.1f} SE"
     assert "WARNING" not in notes(table)

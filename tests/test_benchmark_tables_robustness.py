@@ -103,7 +103,7 @@ def test_games_without_such_a_change_are_said(tmp_path: Path) -> None:
     table = robustness(tmp_path)
     assert shown(table, "ppo", "JSD")["games"] == "1"
     assert shown(table, "ppo", "JSD")["mean"] == "0.400"
-    assert "Not defined for background: chaser." in table.notes
+    assert "Not defined, JSD with background: chaser." in table.notes
     chaser = table.data[(table.data["game"] == "chaser") & (table.data["change"] == "background")]
     assert math.isnan(chaser["value"].iloc[0])
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from benchmark import aggregate, bootstrap
-from benchmark.bands import Array, cube, over_games
+from benchmark.bands import Array, cube, over_games, profile
 from benchmark.figures import method_style
 from benchmark.figures.canvas import Frame, Layout, empty, panels
 from benchmark.figures.curves import draw_curve, dress, legend, length_text
@@ -171,8 +171,7 @@ def profiles(histories: Histories, style: Style) -> list[Drawing]:
     thresholds = np.linspace(min(0.0, low), max(1.0, high), 101)
     tables = []
     for (split, label), values in scores.items():
-        above = np.where(np.isnan(values)[..., None], np.nan, values[..., None] > thresholds)
-        share, lower, upper = over_games(above, generator)
+        share, lower, upper = profile(values, thresholds, generator)
         columns = {"threshold": thresholds, "share": share, "low": lower, "high": upper}
         seeds = _seeds(values)
         tables.append(pd.DataFrame({"split": split, "label": label, **columns, "seeds": seeds}))

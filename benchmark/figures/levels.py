@@ -16,13 +16,13 @@ from benchmark.figures.canvas import Frame, Layout, panels, per_row
 from benchmark.figures.drawing import Drawing, Style
 from benchmark.histories import Histories
 from benchmark.many_files import RUN
+from benchmark.tables.levels import SOLVED
 from drac.games import score_range
 
 _COLUMNS = 200
 """Of a picture of levels; of more, neighbours share one."""
 
 _COLOURS = "cividis"  # from dark to bright, also in grey and to the colour-blind
-SOLVED = 0.5
 
 
 def level_table(histories: Histories, split: str) -> pd.DataFrame:
@@ -78,7 +78,8 @@ def _levels(
     how = (
         f"Each row is a method, {columns}. Last evaluation of each seed; the score is the mean"
         f" return of the level's episodes between the published minimum (0) and maximum (1). At"
-        f" the right: share of the levels played that are solved, with a score of {SOLVED} or more."
+        f" the right: share of the levels played that are solved, with a mean score of {SOLVED} or"
+        f" more (the table of levels counts episodes)."
     )
     notes = (how, histories.lengths, *histories.notes)
     height = max(0.55 * style.panel, len(labels) * style.font * 1.3 / 72)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark.comparable import protocol, shortened
+from benchmark.comparable import protocol, scores, shortened
 from benchmark.histories import Histories, lengths, ordered
 from benchmark.many_files import RUN
 from drac.games import score_range
@@ -73,7 +73,10 @@ def choose(histories: Histories) -> Scale:
     for split in SPLITS:
         divisors[f"{split}_low"] = 0.0
         divisors[f"{split}_high"] = runs["game"].map(reference[split])
-    how = "Divided by PPO's mean final return on the same game and split."
+    how = (
+        "Divided by PPO's mean final return on the same game and split, whose own error is in no"
+        " interval."
+    )
     return Scale("PPO-normalized return", labels, games, divisors, (how, *notes), length)
 
 
@@ -150,9 +153,5 @@ def final_scores(histories: Histories, scale: Scale, label: str, split: str) -> 
     own = runs[(runs["label"] == label) & runs["complete"]]
     values = pd.DataFrame({RUN: own.index, "value": own[split].to_numpy(float)})
     values = scale.apply(values, split)
-    played = own["game"][values[RUN]].to_numpy()
-    columns = [values["value"].to_numpy(float)[played == game] for game in scale.games]
-    scores = np.full((max(map(len, columns), default=0), len(columns)), np.nan)
-    for number, column in enumerate(columns):
-        scores[: len(column), number] = column
-    return scores
+    values = values.join(own[["game", "seed"]], on=RUN)
+    return scores(values, "value", scale.games)

@@ -55,7 +55,7 @@ class Pictures:
 
     def __init__(self, site: Site, content: Content) -> None:
         self._site = site
-        self._histories = histories.load(content.runs, list(content.runs["folder"]))
+        self._histories = histories.load(content.runs)
         self._made: dict[str, list[Picture]] = {}
 
     @property

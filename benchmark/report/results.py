@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmark import aggregate, bootstrap, normalize, published
 from benchmark.aggregate import Scores, summarize
-from benchmark.comparable import BASELINE, baseline
+from benchmark.comparable import BASELINE, baseline, scores
 from benchmark.report.content import Content
 from benchmark.table import NOT_AVAILABLE, Block, Table
 from drac.logs import SPLITS
@@ -98,26 +98,14 @@ def bandit(content: Content, game: str) -> Table | None:
     return Table(f"bandit-{game}", title, cells, frame, notes)
 
 
-def scores(complete: pd.DataFrame, label: str, games: list[str], split: str) -> Scores:
-    """Return the scores (runs, games) of a variant; NaN where a seed is missing."""
-    own = complete[complete["label"] == label]
-    wide = own.pivot(index="seed", columns="game", values=split).reindex(columns=games)
-    return wide.to_numpy(float) if len(wide) else np.full((1, len(games)), np.nan)
-
-
 def headline(content: Content) -> Table:
     """Aggregates over games, on test and training levels, with 95 % confidence intervals.
 
     Over the games that every method has a complete run of. Intervals are stratified bootstrap;
     scores are min-max-normalized, and the last columns compare with PPO.
     """
-    counted = set(content.complete["label"])
-    shared = [
-        aggregate.num_runs(scores(content.complete, label, content.games, "test")) > 0
-        for label, *_ in content.variants
-        if label in counted
-    ]
-    common = np.logical_and.reduce(shared) if shared else np.zeros(len(content.games), bool)
+    every = [scores(own, "test", content.games) for _, own in content.complete.groupby("label")]
+    common = aggregate.common_games(*every) if every else np.zeros(len(content.games), bool)
     games = [game for game, kept in zip(content.games, common, strict=True) if kept]
     blocks, data = [], []
     for split, heading in (("test", "test levels"), ("train", "training levels")):
@@ -140,14 +128,15 @@ def headline(content: Content) -> Table:
 def _of_split(
     content: Content, split: str, common: np.ndarray[Any, np.dtype[np.bool_]]
 ) -> list[dict[str, Any]]:
+    complete = content.complete
     every = {
-        label: scores(content.complete, label, content.games, split)[:, common]
+        label: scores(complete[complete["label"] == label], split, content.games)[:, common]
         for label, *_ in content.variants
     }
     games = [game for game, kept in zip(content.games, common, strict=True) if kept]
     rows = []
     for label, _, mode in content.variants:
-        ppo = _ppo(content.complete, label)
+        ppo = _ppo(complete, label)
         row = _aggregates(label, mode, split, every[label], games)
         rows.append(row | _against(every[label], every.get(ppo), label == ppo))
     return rows
@@ -172,7 +161,7 @@ def _cells(rows: list[dict[str, Any]]) -> pd.DataFrame:
             "median": [_text(row["median"]) for row in rows],
             "optimality gap": [_text(row["optimality_gap"]) for row in rows],
             "mean / PPO, %": [_text(100 * row["ppo_normalized_mean"], 1) for row in rows],
-            "P(better than PPO)": [_text(row["better_than_ppo"]) for row in rows],
+            "P(improvement)": [_text(row["better_than_ppo"]) for row in rows],
         }
     )
 
@@ -228,8 +217,8 @@ def _headline_notes(content: Content, games: list[str]) -> tuple[str, ...]:
         notes.append("Where a game has one run only, there is no confidence interval.")
     notes.append(
         f"Min-max-normalized returns. IQM: interquartile mean, with its 95 % interval (stratified"
-        f" bootstrap over runs, {RESAMPLES:,} resamples; Agarwal et al. 2021). P(better than PPO):"
-        f" how likely a run beats one of PPO on a game, averaged over games; of PPO with the same"
+        f" bootstrap over runs, {RESAMPLES:,} resamples; Agarwal et al. 2021). P(improvement):"
+        f" how likely one run beats one of PPO on a game, averaged over games; of PPO with the same"
         f" steps and other settings that matter, or '-'."
     )
     return tuple(notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,4 +110,4 @@ def slug(name: str) -> str:
     Different names that differ in other characters alone get different slugs.
     """
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "x"
-    return plain if plain == name else f"{plain}-{sum(map(ord, name)):x}"
+    return plain if plain == name else f"{plain}-{zlib.crc32(name.encode()):08x}"

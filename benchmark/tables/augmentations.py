@@ -39,7 +39,7 @@ _HOW_CHOSEN = (
     " constants the bandit can lock on to one arm (docs/fidelity.md)."
 )
 _HOW_AGREED = (
-    "Two choices agree where they share an arm; among equals each counts for its part. By chance:"
+    "Choices agree where they share an arm; among equals each counts for its part. By chance:"
     " what choices as frequent as these would share on average, if games were shuffled."
 )
 _PREFIX = "drac-"
@@ -48,12 +48,12 @@ _BY = {"sweep": "the sweep", "bandit": "the bandit", "paper": "the paper"}
 
 @dataclass(frozen=True)
 class Agreement:
-    """On how many games two columns chose the same augmentation.
+    """On how many games columns chose the same augmentation.
 
     Attributes:
-        games: on which both chose.
+        games: on which all chose.
         agree: on which they share an arm; of k equals each counts 1/k.
-        by_chance: expected of `agree` if the games of one column were shuffled.
+        by_chance: expected of `agree` if the games of the columns were shuffled.
     """
 
     games: int
@@ -61,25 +61,21 @@ class Agreement:
     by_chance: float
 
 
-def agreement(first: Mapping[str, str], second: Mapping[str, str]) -> Agreement:
-    """Compare two columns of choices.
+def agreement(*columns: Mapping[str, str]) -> Agreement:
+    """Compare columns of choices.
 
     Args:
-        first: game -> augmentation, or several joined by " = "; "" where nothing was chosen.
-        second: likewise.
+        columns: game -> augmentation, or several joined by " = "; "" where nothing was chosen.
     """
-    games = [game for game, choice in first.items() if choice and second.get(game)]
-    pairs = [(_weights(first[game]), _weights(second[game])) for game in games]
-    agree = sum(w * theirs.get(arm, 0.0) for ours, theirs in pairs for arm, w in ours.items())
-    totals: tuple[dict[str, float], ...] = ({}, {})
-    for pair in pairs:
-        for total, weights in zip(totals, pair, strict=True):
-            for arm, weight in weights.items():
-                total[arm] = total.get(arm, 0.0) + weight
-    by_chance = sum(n * totals[1].get(arm, 0.0) for arm, n in totals[0].items()) / max(
-        1, len(games)
-    )
-    return Agreement(len(games), agree, by_chance)
+    games = [game for game in columns[0] if all(column.get(game) for column in columns)]
+    chosen = [[_weights(column[game]) for game in games] for column in columns]
+    arms = sorted({arm for own in chosen for weights in own for arm in weights})
+    if not games:
+        return Agreement(0, 0.0, 0.0)
+    # (columns, games, arms)
+    shares = np.array([[[w.get(arm, 0.0) for arm in arms] for w in own] for own in chosen])
+    by_chance = shares.mean(axis=1).prod(axis=0).sum() * len(games)
+    return Agreement(len(games), float(shares.prod(axis=0).sum()), float(by_chance))
 
 
 def _weights(choice: str) -> dict[str, float]:
@@ -209,18 +205,12 @@ def _bold(
 
 def _agreements(best: pd.DataFrame) -> Iterator[dict[str, str]]:
     columns = {name: dict(zip(best["game"], best[name], strict=True)) for name in _BY}
-    for one, other in combinations(_BY, 2):
-        found = agreement(columns[one], columns[other])
-        row = {"between": f"{_BY[one]} and {_BY[other]}", "games with both": f"{found.games}"}
-        some = found.games > 0
-        row["agree on"] = f"{found.agree:g}" if some else NOT_AVAILABLE
-        row["by chance"] = f"{found.by_chance:.1f}" if some else NOT_AVAILABLE
-        yield row
-    three = [row for row in best[list(_BY)].to_numpy().tolist() if all(row)]
-    same = sum(bool(set.intersection(*(set(c.split(" = ")) for c in row))) for row in three)
-    yield {
-        "between": "all three",
-        "games with both": f"{len(three)}",
-        "agree on": f"{same}" if three else NOT_AVAILABLE,
-        "by chance": "-",
-    }
+    for names in (*combinations(_BY, 2), tuple(_BY)):
+        found = agreement(*(columns[name] for name in names))
+        every = len(names) == len(_BY)
+        yield {
+            "between": "all three" if every else " and ".join(_BY[name] for name in names),
+            "games": f"{found.games}",
+            "agree on": f"{found.agree:.3g}" if found.games else NOT_AVAILABLE,
+            "by chance": f"{found.by_chance:.1f}" if found.games else NOT_AVAILABLE,
+        }

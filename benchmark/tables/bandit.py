@@ -78,7 +78,7 @@ def bandit(runs: pd.DataFrame) -> Table:
         Block(_cells(names, shares, "{:.0%}"), "Share of updates of each arm", _most(shares), keys),
         Block(
             _cells(names, [_means(rows, arms) for *_, rows in groups], "{:.3f}"),
-            "Mean reward of each arm, of its last window at the end of training",
+            "Mean reward of each arm, as the bandit saw it at the end of training",
             keys=keys,
         ),
     )
@@ -96,7 +96,7 @@ def bandit(runs: pd.DataFrame) -> Table:
 
 _COLUMNS = (
     *("game", "method", "variant", "seed", "arm", "count", "share", "mean", "score"),
-    *("updates", "settled_update", "settled_step", "settled_arm", "first_arm"),
+    *("updates", "settled_update", "settled_step", "settled_arm"),
 )
 
 
@@ -112,7 +112,6 @@ def _arms(run: Mapping[Any, Any]) -> Iterator[dict[str, Any]]:
         "settled_update": math.nan if update is None else update,
         "settled_step": math.nan if update is None else int(steps[update - 1]),
         "settled_arm": "" if update is None else choices[update - 1],
-        "first_arm": record.arms["arm"][0],
     }
     total = int(record.arms["count"].sum())
     columns = (record.arms[name].tolist() for name in ("arm", "count", "mean", "score"))
@@ -183,9 +182,10 @@ def _notes(own: pd.DataFrame, complete: pd.DataFrame) -> Iterator[str]:
         f" settled, and their range. Our definition: the paper has none."
     )
     yield (
-        "A mean is that of an arm's rewards in its window, over the seeds that chose it; '-': no"
-        " seed did, and its mean is the prior's. With the paper's constants a bandit can stay on"
-        " its first arm (docs/fidelity.md), so settling is no proof of a best arm."
+        "Means are those of arms.csv, over the seeds that chose the arm; '-': no seed did. UCB's is"
+        " of its last window, discounted UCB's is discounted, others' is of all rewards. With the"
+        " paper's constants a bandit can stay on its first arm (docs/fidelity.md), so settling"
+        " proves no best arm."
     )
     if len(complete):
         firsts = Counter(r.updates["arm"][0] for r in complete["record"])

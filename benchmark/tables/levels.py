@@ -142,9 +142,9 @@ def _notes(runs: pd.DataFrame, complete: pd.DataFrame) -> Iterator[str]:
         f" ours. Published shares: not available."
     )
     yield (
-        "Episodes of the final evaluations, pooled over seeds. A level is drawn at random, so that"
-        " most were played once and few training levels are missing only by chance; (3x): played"
-        " three times, never solved. All levels are in levels.csv."
+        "Episodes of the final evaluations, pooled over seeds. Levels are drawn at random: 100"
+        " episodes leave some 120 of 200 training levels unplayed, and most of the others were"
+        " played once. (3x): played three times, never solved. All levels are in levels.csv."
     )
     yield OVERLAP
     yield from closing(runs, complete)

@@ -17,9 +17,10 @@ from benchmark.comparable import (
     baseline,
     closing,
     counted,
+    scores,
     shortened,
 )
-from benchmark.ppo_normalized import Aggregate, difference, matrix, ppo_normalized
+from benchmark.ppo_normalized import Aggregate, difference, ppo_normalized
 from benchmark.published import Normalized, Source
 from benchmark.table import NOT_AVAILABLE, Block, Table
 from drac.games import GAMES
@@ -45,7 +46,7 @@ class _Variant:
         have = set(self.runs["game"]) & set(self.ppo["game"])
         both = [game for game in GAMES if game in have]
         for split in _SPLITS:
-            bad = normalize.without_ppo(matrix(self.ppo, split, both), both) if both else ()
+            bad = normalize.without_ppo(scores(self.ppo, split, both), both) if both else ()
             both = [game for game in both if game not in bad]
         return tuple(both)
 
@@ -150,12 +151,12 @@ def _block(
 
 
 def _our_cells(ours: Aggregate | None, why_not: str) -> dict[str, str]:
-    names = ("games", "seeds", "median", "mean", "std")
+    names = ("games", "seeds", "median", "mean", "std", "std of mean")
     if ours is None:
         return {**dict.fromkeys(names, "-"), "games": why_not}
     fewest, most = int(ours.seeds.min()), int(ours.seeds.max())
     seeds = f"{most}" if fewest == most else f"{fewest}-{most}"
-    values = (_percent(ours.median), _percent(ours.mean), _percent(ours.std))
+    values = map(_percent, (ours.median, ours.mean, ours.std, ours.seed_std))
     return dict(zip(names, (f"{len(ours.games)}", seeds, *values), strict=True))
 
 
@@ -169,7 +170,7 @@ def _cells(
     variant: _Variant | None = None,
     ours: Aggregate | None = None,
 ) -> dict[str, str]:
-    """Return the published cells, and the difference to [a], whose std is read as ours is."""
+    """Return the published cells, and the difference to [a]."""
     cells: dict[str, str] = {}
     for letter, source in sources.items():
         row = theirs.get(letter)
@@ -206,7 +207,7 @@ def _numbers(
 ) -> dict[str, Any]:
     row: dict[str, Any] = {"scope": "common", "split": split, "method": method, "variant": label}
     row["games"] = 0 if ours is None else len(ours.games)
-    for name in ("median", "mean", "std"):
+    for name in ("median", "mean", "std", "seed_std"):
         row[name] = math.nan if ours is None else getattr(ours, name)
     for letter, source in sources.items():
         known = theirs.get(letter, _NOTHING)
@@ -228,7 +229,9 @@ def _notes(
     yield from apart_from_published(complete)
     yield (
         "Each run's score over PPO's mean of that game and split; median and mean over games of"
-        " the mean over seeds; std: mean over games of the std over seeds (docs/fidelity.md)."
+        " the mean over seeds. std: mean over games of the std over seeds; std of mean: std over"
+        " seeds of the mean over games. The paper does not say which of the two it prints, the PLR"
+        " paper prints the second (docs/fidelity.md)."
     )
     if variants and len(common) < len(GAMES):
         names = shortened(common) or "none"
@@ -236,7 +239,7 @@ def _notes(
     for variant in variants:
         lost = [game for game in GAMES if game not in variant.games]
         if lost and len(lost) < len(GAMES):
-            yield f"{variant.label} lacks {shortened(lost)}, or PPO does."
+            yield f"{variant.label} or PPO has no run, or PPO no return, on {shortened(lost)}."
         elif lost:
             yield f"{variant.label}: no PPO runs of the same settings to normalize by."
     for letter, source in sources.items():
@@ -245,7 +248,8 @@ def _notes(
     if "a" in sources:
         yield (
             "mean - [a]: in units of the pooled standard error of the mean over games, the"
-            " published std read as ours and taken for that of every game; each paper normalizes"
-            " by its own PPO, whose error is not in it."
+            " published std taken for that of the mean; were it the mean of the games' own, it"
+            " would be more units, up to four times as many. Each paper normalizes by its own PPO,"
+            " whose error is not in it."
         )
     yield from closing(runs, complete)

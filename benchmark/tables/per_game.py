@@ -226,7 +226,10 @@ def _notes(
         ]
         if unpublished:
             names = ", ".join(unpublished)
-            yield f"Published per-game {split} returns of {names}: {NOT_AVAILABLE}."
+            yield (
+                f"Published per-game {split} returns of {names}: {NOT_AVAILABLE} in these sources"
+                f" (results/published/per_game.csv has those of more)."
+            )
     yield "gap = train - test."
     yield OVERLAP
     yield from closing(runs, complete)
@@ -235,7 +238,8 @@ def _notes(
 DIFFERENCE = (
     "Ours - published is in units of the pooled standard error s sqrt(1/n + 1/m), over our n and"
     " their m seeds, s the pooled standard deviation (one seed of ours takes theirs); not"
-    " available where the source prints no standard deviation. Beyond about 2 the two differ."
+    " available where the source prints no standard deviation. Of differences that are"
+    " chance alone about one in twenty is beyond 2."
 )
 
 

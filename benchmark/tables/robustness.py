@@ -15,7 +15,7 @@ from benchmark.table import NOT_AVAILABLE, Block, Table
 from drac.games import GAMES
 
 PAPER = "background"
-"""The variant of `drac evaluate --robustness` that is the paper's: another background."""
+"""The variant of `drac evaluate --robustness` that is nearest to the paper's."""
 
 _KEYS = ["variant", "method", "metric", "split", "change"]
 
@@ -137,14 +137,19 @@ def _notes(
     runs: pd.DataFrame, complete: pd.DataFrame, values: pd.DataFrame, source: str
 ) -> Iterator[str]:
     yield from apart_from_published(complete)
-    yield f"[a] {source}; which games, splits and how many observations it does not say."
+    yield (
+        f"[a] {source}: backgrounds of other games, on a training level; how many observations,"
+        f" and whether JSD is the divergence or its root, it does not say. Ours: other backgrounds"
+        f" of the same game, the divergence in nats (docs/fidelity.md)."
+    )
     yield (
         "Mean over seeds, then mean and median over games, each game counting once. JSD:"
         " Jensen-Shannon divergence, smaller is better; cycle-consistency: larger is better."
     )
     without = values[np.isnan(values["value"].to_numpy(float))]
-    for change, own in without.groupby("change"):
-        yield f"Not defined for {change}: {shortened(dict.fromkeys(map(str, own['game'])))}."
+    for (change, metric), own in without.groupby(["change", "metric"], sort=False):
+        games = shortened(dict.fromkeys(map(str, own["game"])))
+        yield f"Not defined, {metric} with {change}: {games}."
     damaged = [
         f"{run['method']}/{run['game']}/seed{run['seed']} ({run['record'].robustness_problem})"
         for run in complete.to_dict("records")
