@@ -47,8 +47,19 @@ def sweep_choices(runs: pd.DataFrame) -> pd.DataFrame:
 
 def fixed(complete: pd.DataFrame) -> pd.DataFrame:
     """Return the runs of DrAC with a fixed augmentation: drac-crop, but not drac-best."""
-    own = [methods.family(name).name == _FAMILY for name in complete["method"]]
-    return complete[np.array(own, dtype=bool)]
+    return complete[np.array([is_fixed(name) for name in complete["method"]], dtype=bool)]
+
+
+def is_fixed(method: str) -> bool:
+    """Whether a method is DrAC with one fixed augmentation; False for one that is unknown."""
+    found = methods.find(method)
+    return found is not None and found.name == _FAMILY
+
+
+def chooses(method: str) -> bool:
+    """Whether a method chooses among several augmentations; False for one that is unknown."""
+    found = methods.find(method)
+    return found is not None and found.augmentations == "several"
 
 
 def sweep_choice(runs: pd.DataFrame) -> tuple[str, dict[str, Any]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from augmentations import PAPER_ARMS
+from benchmark.best_augmentation import chooses
 from benchmark.comparable import apart_from_published, shortened, variants
 from benchmark.many_files import RUN, read_many
 from drac import logs, methods
@@ -95,7 +96,7 @@ def load(runs: pd.DataFrame) -> Histories:
     progress = _table(read_many(_files(paths, "progress.csv"), _PROGRESS, problems), _PROGRESS)
     episodes = read_many(_files(paths, "eval.csv"), logs.EVAL_COLUMNS[:-1], problems)
     evaluations, levels = _evaluations(episodes)
-    bandits = {run: path for run, path in paths.items() if _chooses(str(runs["method"][run]))}
+    bandits = {run: path for run, path in paths.items() if chooses(str(runs["method"][run]))}
     arms = _table(read_many(_files(bandits, "arms.csv"), _ARMS, problems), _ARMS)
     arms = arms.merge(progress[[RUN, "update", "step"]], on=[RUN, "update"])
     drawn = _drawn(runs, set(progress[RUN]), problems)
@@ -156,21 +157,12 @@ def _evaluations(parts: Iterable[pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFr
 def _order(label: str) -> tuple[int, int, str]:
     method = label.partition(" [")[0]
     names = list(methods.METHODS)
-    try:
-        family = methods.family(method).name
-    except ValueError:
+    found = methods.find(method)
+    if found is None:
         return len(names), 0, label
-    augmentation = method.removeprefix(f"{family}-")
+    augmentation = method.removeprefix(f"{found.name}-")
     place = PAPER_ARMS.index(augmentation) if augmentation in PAPER_ARMS else len(PAPER_ARMS)
-    return names.index(family), place, label
-
-
-def _chooses(method: str) -> bool:
-    """Whether a method chooses among several augmentations, or may do so for all we know."""
-    try:
-        return methods.family(method).augmentations == "several"
-    except ValueError:  # of a plug-in that is not installed here
-        return True
+    return names.index(found.name), place, label
 
 
 def _drawn(runs: pd.DataFrame, begun: set[int], problems: Mapping[int, str]) -> pd.DataFrame:

@@ -104,6 +104,14 @@ def family(method_id: str) -> Method:
     raise ValueError(unknown(method_id))
 
 
+def find(method_id: str) -> Method | None:
+    """Return `family`, or None for a name that is no method here: of a plug-in that is gone."""
+    try:
+        return family(method_id)
+    except ValueError:
+        return None
+
+
 def unknown(method_id: str) -> str:
     """One sentence: the nearest of all identifiers, and the methods, families by their prefix."""
     names = [method.title for method in known().values()]

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from benchmark import plots
 from benchmark.cli import main
+from benchmark.figures import canvas
 
 EVIDENCE = Path(__file__).parent.parent / "results" / "evidence" / "starpilot-ppo-500k"
 
@@ -98,4 +99,4 @@ def test_bad_input_is_one_sentence(
 
 @pytest.mark.parametrize(("value", "text"), [(0, "0"), (5e5, "500k"), (2.5e7, "25M")])
 def test_steps_are_written_as_they_are_typed(value: float, text: str) -> None:
-    assert plots._steps_text(value) == text
+    assert canvas.count(value) == text

@@ -10,13 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from benchmark import published
+from benchmark.best_augmentation import is_fixed
 from benchmark.comparable import protocol, variants
 from benchmark.figures.canvas import Frame, Layout, panels
 from benchmark.figures.drawing import Drawing, Style
 from benchmark.histories import Histories, lengths, ordered
-from drac import methods
-
-_FAMILY = "drac"
 
 
 def heatmap(histories: Histories, style: Style) -> list[Drawing]:
@@ -29,7 +27,7 @@ def heatmap(histories: Histories, style: Style) -> list[Drawing]:
         return []
     labels = ordered(own["label"])
     grouped = own.groupby(["game", "label"], observed=True)["test"].agg(["mean", "size"])
-    games = sorted(set(own["game"][[_of_family(label) for label in own["label"]]]))
+    games = sorted(set(own["game"][[_is_fixed(label) for label in own["label"]]]))
     index = pd.MultiIndex.from_product([games, labels], names=["game", "label"])
     table = grouped.reindex(index).rename(columns={"mean": "test_return", "size": "seeds"})
     table["seeds"] = table["seeds"].fillna(0).astype(int)
@@ -59,7 +57,7 @@ def heatmap(histories: Histories, style: Style) -> list[Drawing]:
 def _runs(histories: Histories) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the runs that are shown, with a `label` that names what not all share, and notes."""
     runs = histories.runs[histories.runs["complete"]]
-    fixed = runs[[_of_family(label) for label in runs["label"]]]
+    fixed = runs[[_is_fixed(label) for label in runs["label"]]]
     if fixed.empty:
         return fixed, ()
     ppo = runs[(runs["method"] == "ppo") & runs["game"].isin(fixed["game"])]
@@ -71,11 +69,8 @@ def _runs(histories: Histories) -> tuple[pd.DataFrame, tuple[str, ...]]:
     return own, (other,) if len(ppo) and not alike.any() else ()
 
 
-def _of_family(label: str) -> bool:
-    try:
-        return methods.family(label.partition(" [")[0]).name == _FAMILY
-    except ValueError:  # of a plug-in that is not installed here
-        return False
+def _is_fixed(label: str) -> bool:
+    return is_fixed(label.partition(" [")[0])
 
 
 def _draw(ax: Axes, wide: pd.DataFrame, paper: dict[str, str], style: Style) -> None:
@@ -85,8 +80,8 @@ def _draw(ax: Axes, wide: pd.DataFrame, paper: dict[str, str], style: Style) -> 
     shades = np.where(spread > 0, (values - low) / np.where(spread > 0, spread, 1), 0.5)
     ax.imshow(np.where(np.isnan(values), np.nan, shades), cmap="cividis", vmin=0, vmax=1,
               aspect="auto", interpolation="nearest")  # fmt: skip
-    columns = [label.removeprefix(f"{_FAMILY}-") for label in wide.columns]
-    fixed = np.array([_of_family(label) for label in wide.columns])
+    columns = [label.removeprefix("drac-") for label in wide.columns]
+    fixed = np.array([_is_fixed(label) for label in wide.columns])
     for row, game in enumerate(wide.index):
         own = np.where(fixed, values[row], np.nan)
         best = np.flatnonzero(own >= np.nanmax(own) - 1e-9)

@@ -32,9 +32,8 @@ class Description:
 
 def describe(method_id: str) -> Description:
     """Describe a method, e.g. "drac-crop"; one whose plug-in is not installed is named as such."""
-    try:
-        method = methods.family(method_id)
-    except ValueError:
+    method = methods.find(method_id)
+    if method is None:
         return Description("a method that is not installed here", "not known here", "-", "", ())
     return Description(
         method.summary,

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
+from benchmark.best_augmentation import chooses
 from benchmark.table import Table
 from benchmark.tables.augmentations import augmentations, fixed_or_bandit
-from benchmark.tables.bandit import bandit, chooses
+from benchmark.tables.bandit import bandit
 from benchmark.tables.levels import levels
 from benchmark.tables.normalized import table1
 from benchmark.tables.per_game import per_game

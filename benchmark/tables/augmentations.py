@@ -17,6 +17,7 @@ from benchmark.best_augmentation import (
     BANDIT,
     bandit_choice,
     fixed,
+    is_fixed,
     not_run,
     sweep_choice,
     unequal,
@@ -29,7 +30,6 @@ from benchmark.comparable import (
     variants,
 )
 from benchmark.table import NOT_AVAILABLE, Block, Table
-from drac import methods
 from drac.games import GAMES
 
 _HOW_CHOSEN = (
@@ -142,25 +142,14 @@ def augmentations(runs: pd.DataFrame) -> Table:
 
 def fixed_or_bandit(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the runs that are in this table: of DrAC with a fixed augmentation, of the bandit."""
-    own = [name == BANDIT or _family(name) == "drac" for name in runs["method"]]
+    own = [name == BANDIT or is_fixed(name) for name in runs["method"]]
     return runs[np.array(own, dtype=bool)]
 
 
 def _planned(runs: pd.DataFrame) -> list[str]:
     """Return the games of which the store has, or should have, runs of fixed augmentations."""
-    own = {
-        game
-        for game, name in zip(runs["game"], runs["method"], strict=True)
-        if name != BANDIT and _family(name) == "drac"
-    }
+    own = set(fixed(runs)["game"])
     return [game for game in GAMES if game in own]
-
-
-def _family(method: str) -> str:
-    try:
-        return methods.family(method).name
-    except ValueError:  # of a plug-in that is gone
-        return ""
 
 
 def _summaries(sweep: pd.DataFrame) -> dict[tuple[str, str], Summary]:

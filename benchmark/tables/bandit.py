@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmark.best_augmentation import chooses
 from benchmark.comparable import apart_from_published, closing, counted
 from benchmark.run_record import RunRecord
 from benchmark.table import Block, Table
-from drac import methods
 from drac.games import GAMES
 
 SETTLED_SHARE = 0.9
@@ -43,14 +43,6 @@ def settled(choices: Sequence[str]) -> int | None:
         begins = np.flatnonzero(own & long_enough & (share >= SETTLED_SHARE - 1e-12))
         found += begins[:1].tolist()
     return min(found) + 1 if found else None
-
-
-def chooses(method: str) -> bool:
-    """Whether a method chooses among several augmentations; False for one that is unknown."""
-    try:
-        return methods.family(method).augmentations == "several"
-    except ValueError:  # of a plug-in that is gone
-        return False
 
 
 def bandit(runs: pd.DataFrame) -> Table:
