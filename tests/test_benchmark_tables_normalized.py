@@ -201,3 +201,13 @@ def test_hard_runs_stand_beside_hard_numbers(tmp_path: Path) -> None:
     assert shown(table, 1, "ppo")["[c] mean"] == "100.0"
     assert not [column for column in table.blocks[1].cells if column.startswith("[a]")]
     assert "Table 4 (printed; hard mode; 200M steps; 5 seeds" in notes(table)
+
+
+def test_a_game_where_ppo_loses_is_left_out_and_said(tmp_path: Path) -> None:
+    for method in ("ppo", "ucb-drac"):
+        write_run(tmp_path, method, "maze", test=(5, 5, 5))
+        write_run(tmp_path, method, "fruitbot", test=(-1, -2, -3))
+    table = table1(tmp_path)
+    assert row(table, "test", "ucb-drac")["games"] == 1
+    assert notes(table).count("Left out: fruitbot, where PPO's mean return is not positive.") == 1
+    assert "ucb-drac lacks" in notes(table)

@@ -40,15 +40,20 @@ class _Variant:
     runs: pd.DataFrame
     ppo: pd.DataFrame
 
+    @property
+    def both(self) -> tuple[str, ...]:
+        """Games on which it and PPO have runs."""
+        have = set(self.runs["game"]) & set(self.ppo["game"])
+        return tuple(game for game in GAMES if game in have)
+
     @cached_property
     def games(self) -> tuple[str, ...]:
-        """Games that both have, on which PPO's means are positive."""
-        have = set(self.runs["game"]) & set(self.ppo["game"])
-        both = [game for game in GAMES if game in have]
+        """Those of `both` on which PPO's means are positive."""
+        games = self.both
         for split in _SPLITS:
-            bad = normalize.without_ppo(scores(self.ppo, split, both), both) if both else ()
-            both = [game for game in both if game not in bad]
-        return tuple(both)
+            bad = normalize.without_ppo(scores(self.ppo, split, games), games) if games else ()
+            games = tuple(game for game in games if game not in bad)
+        return games
 
 
 def table1(runs: pd.DataFrame) -> Table:
@@ -236,12 +241,16 @@ def _notes(
     if variants and len(common) < len(GAMES):
         names = shortened(common) or "none"
         yield f"WARNING: over {len(common)} of 16 games ({names}), not over all."
+    negative: dict[str, None] = {}
     for variant in variants:
-        lost = [game for game in GAMES if game not in variant.games]
+        lost = [game for game in GAMES if game not in variant.both]
+        negative |= dict.fromkeys(game for game in variant.both if game not in variant.games)
         if lost and len(lost) < len(GAMES):
-            yield f"{variant.label} or PPO has no run, or PPO no return, on {shortened(lost)}."
+            yield f"{variant.label} lacks {shortened(lost)}, or PPO does."
         elif lost:
             yield f"{variant.label}: no PPO runs of the same settings to normalize by."
+    if negative:
+        yield f"Left out: {shortened(negative)}, where PPO's mean return is not positive."
     for letter, source in sources.items():
         only = "" if published.normalized("train", source.name) else " Test levels only."
         yield f"[{letter}] {source.text()}.{only}"
