@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -112,17 +111,17 @@ def per_game(method: str, split: str, mode: str, source: str) -> Mapping[str, tu
     return MappingProxyType(found)
 
 
-def source(name: str) -> Source:
-    """Return what per_game.csv says of a source.
+def source(name: str, file: str = "per_game.csv") -> Source:
+    """Return what a file of published numbers says of a source.
 
     Raises:
         ValueError: if it has none of that name, or rows of several kinds, modes or lengths.
     """
-    rows = _read("per_game.csv")
+    rows = _read(file)
     rows = rows[rows["source"] == name]
     facts = rows[["kind", "mode", "steps", "n_runs"]].drop_duplicates()
     if len(facts) != 1:
-        raise ValueError(f"per_game.csv describes {name!r} in {len(facts)} ways, not in one")
+        raise ValueError(f"{file} describes {name!r} in {len(facts)} ways, not in one")
     kind, mode, steps, seeds = facts.iloc[0]
     notes = tuple(rows["note"].dropna().unique())
     return Source(name, kind, mode, int(steps), None if pd.isna(seeds) else int(seeds), notes)
@@ -185,18 +184,11 @@ def normalized(split: str, source: str) -> dict[str, Normalized]:
 
 def normalized_sources(modes: Collection[str]) -> dict[str, Source]:
     """Return the sources of normalized returns of these modes, by their letters in tables."""
-    found = {}
-    for letter, name in zip("abc", NORMALIZED_SOURCES, strict=True):
-        rows = _read("ppo_normalized.csv")
-        rows = rows[rows["source"] == name]
-        (mode,) = rows["mode"].unique()
-        notes = tuple(rows["note"].dropna().unique())
-        if mode in modes:
-            steps = 200_000_000 if mode == "hard" else 25_000_000
-            said = re.search("([0-9]+) (?:seeds|runs)", notes[0])
-            seeds = int(said[1]) if said else source(name).seeds
-            found[letter] = Source(name, "printed", mode, steps, seeds, notes)
-    return found
+    found = {
+        letter: source(name, "ppo_normalized.csv")
+        for letter, name in zip("abc", NORMALIZED_SOURCES, strict=True)
+    }
+    return {letter: described for letter, described in found.items() if described.mode in modes}
 
 
 def robustness() -> tuple[dict[tuple[str, str, str], float], str]:

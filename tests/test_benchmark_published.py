@@ -14,7 +14,7 @@ from drac.games import GAMES
 FILES = {
     "per_game.csv": ("method", "game", "split", "mode", "mean", "kind", "source", "steps"),
     "best_augmentation.csv": ("game", "augmentation", "source"),
-    "ppo_normalized.csv": ("method", "split", "mode", "source"),
+    "ppo_normalized.csv": ("method", "split", "mode", "n_runs", "steps", "kind", "source"),
     "robustness.csv": ("method", "metric", "value", "source"),
     "run_scores.csv": ("method", "game", "split", "run", "score"),
     "score_ranges.csv": ("mode", "game", "r_min", "r_max", "source"),
