@@ -14,6 +14,9 @@ from drac import methods
 NO_RUNS = "no runs"
 NOT_COMPARABLE = "not comparable: settings differ"
 
+SHOWN_TIES = 3
+"""Of several that are equally good as many are named in a cell; the data has all."""
+
 BEST_FROM = "best-from.csv"
 """The file of `sweep_choices`, for `--best-from`."""
 
@@ -71,8 +74,11 @@ def sweep_choice(runs: pd.DataFrame) -> tuple[str, dict[str, Any]]:
         return NOT_COMPARABLE, nothing
     means = runs.groupby("method")["test"].mean()
     top = float(means.max())
-    best = " = ".join(n.removeprefix(_PREFIX) for n in means.index[means >= top - 1e-9])
+    ties = [n.removeprefix(_PREFIX) for n in means.index[means >= top - 1e-9]]
+    best = " = ".join(ties)
     found = {"sweep": best, "sweep_test_mean": top, "sweep_compared": len(means)}
+    if len(ties) > SHOWN_TIES:
+        return f"{len(ties)} are equal ({top:.2f}, best of {len(means)})", found
     if len(means) == 1:
         return f"{best} (the only one run)", found
     return f"{best} ({top:.2f}, best of {len(means)})", found

@@ -75,7 +75,7 @@ def test_the_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPat
         "benchmark.plots.learning_curves",
     ):
         monkeypatch.setattr(place, lambda *args, **more: reached.append(args) or 0)
-    names = ["paper-table1", "augmentation-sweep", "demo"]
+    names = ["paper-table1", "augmentation-sweep", "demo", "rehearsal", "rehearsal-augmentations"]
     monkeypatch.setattr("benchmark.store.Store.experiments", lambda store: names)
     monkeypatch.setattr("drac.files.require_writable", lambda folder: None)
     monkeypatch.chdir(ROOT)

@@ -35,8 +35,9 @@ from drac.games import GAMES
 _HOW_CHOSEN = (
     "By the sweep: highest mean test return over seeds among runs of fixed augmentations"
     " (drac-<augmentation>), in bold above. By the bandit: the arm selected in most updates, over"
-    " all seeds. Arms with equal values are joined by '='. The two need not agree: with the paper's"
-    " constants the bandit can lock on to one arm (docs/fidelity.md)."
+    " all seeds. Arms with equal values are joined by '=', or counted if they are many. The two"
+    " need not agree: with the paper's constants the bandit can lock on to one arm"
+    " (docs/fidelity.md)."
 )
 _HOW_AGREED = (
     "Choices agree where they share an arm; among equals each counts for its part. By chance:"
