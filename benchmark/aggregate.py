@@ -10,6 +10,7 @@ library rliable.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,17 +115,29 @@ def iqm(scores: ArrayLike) -> Any:
 
 def _weighted_iqm(values: Scores) -> Any:
     counts = num_runs(values)
-    multiple = np.lcm.reduce(counts, axis=-1)[..., None]  # 0 where a game has no run
-    repeats = np.where(np.isnan(values), 0, (multiple // np.maximum(counts, 1))[..., None, :])
+    multiple = _common_multiple(counts)[..., None]  # 0 where a game has no run
+    repeats = np.where(np.isnan(values), 0.0, (multiple / np.maximum(counts, 1))[..., None, :])
     flat, repeats = (part.reshape(*values.shape[:-2], -1) for part in (values, repeats))
     order = np.argsort(flat, axis=-1)  # NaN last, where they count nothing
     flat, repeats = (np.take_along_axis(part, order, axis=-1) for part in (flat, repeats))
     ends = np.cumsum(repeats, axis=-1)
-    cut = multiple * values.shape[-1] // 4
+    cut = np.floor(multiple * values.shape[-1] / 4)
     kept = np.clip(ends, cut, ends[..., -1:] - cut)
     kept = np.diff(kept, axis=-1, prepend=cut)
     with np.errstate(invalid="ignore"):
         return (np.where(kept, flat, 0.0) * kept).sum(axis=-1) / kept.sum(axis=-1)
+
+
+def _common_multiple(counts: NDArray[np.int64]) -> Scores:
+    """Return the least common multiple of the games' counts `(..., games)` -> `(...)`.
+
+    2**44 where it is larger, for float64 to be exact to the run: runs then count fractions of it.
+    """
+    rows, which = np.unique(counts.reshape(-1, counts.shape[-1]), axis=0, return_inverse=True)
+    exact = [math.lcm(*row) for row in rows.tolist()]
+    multiples = np.array([min(n, 2**44) for n in exact], np.float64)
+    result: Scores = multiples[which.ravel()].reshape(counts.shape[:-1])
+    return result
 
 
 def optimality_gap(scores: ArrayLike, gamma: float = 1.0) -> Any:

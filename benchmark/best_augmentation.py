@@ -20,6 +20,7 @@ SHOWN_TIES = 3
 BEST_FROM = "best-from.csv"
 """The file of `sweep_choices`, for `--best-from`."""
 
+_NUMBERS = ("test_mean", "compared", "equal", "runs")
 _FAMILY, _PREFIX = "drac", "drac-"
 BANDIT = "ucb-drac"
 
@@ -34,7 +35,8 @@ def sweep_choices(runs: pd.DataFrame) -> pd.DataFrame:
         runs: as `Store.load` returns them.
 
     Returns:
-        Columns `game`, `augmentation`, `test_mean`, `compared` (augmentations) and `runs`.
+        Columns `game`, `augmentation`, `test_mean`, `compared` (augmentations), `equal` (of them
+        with this mean: if more than one, the choice among these is none) and `runs`.
     """
     rows: list[dict[str, Any]] = []
     for game, own in fixed(counted(runs)).groupby("game"):
@@ -43,9 +45,10 @@ def sweep_choices(runs: pd.DataFrame) -> pd.DataFrame:
         means = own.groupby("augmentation")["test"].mean()
         ties = [str(name) for name in means.index[means >= means.max() - 1e-9]]
         best = next((arm for arm in PAPER_ARMS if arm in ties), ties[0])
-        number = {"test_mean": means.max(), "compared": len(means), "runs": len(own)}
+        number = {"test_mean": means.max(), "compared": len(means), "equal": len(ties)}
+        number["runs"] = len(own)
         rows.append({"game": game, "augmentation": best, **number})
-    return pd.DataFrame(rows, columns=["game", "augmentation", "test_mean", "compared", "runs"])
+    return pd.DataFrame(rows, columns=["game", "augmentation", *_NUMBERS])
 
 
 def fixed(complete: pd.DataFrame) -> pd.DataFrame:

@@ -138,7 +138,25 @@ def missing(runs: pd.DataFrame) -> list[str]:
     complete = counted(runs)
     if doubles := len(runs) - len(lacking) - len(complete):
         notes.append(f"{doubles} runs are in several experiments and are counted once.")
-    return notes + _seeds(complete)
+    return notes + contradictions(runs) + _seeds(complete)
+
+
+def contradictions(runs: pd.DataFrame) -> list[str]:
+    """Warn of runs of the same settings and seed, in several experiments, that ended differently.
+
+    They need not be mistakes (other hardware, another number of threads), but only one is counted.
+    """
+    complete = runs[runs["problems"].map(len) == 0]
+    labels = variants(complete)
+    said = []
+    for (label, game, seed), own in complete.groupby([labels, "game", "seed"], sort=False):
+        if len(own) > 1 and (own[["train", "test"]].nunique() > 1).any():
+            said.append(f"{label}/{game}/seed{seed} (that of {own['experiment'].iloc[0]})")
+    if not said:
+        return []
+    return [
+        f"WARNING: different results in several experiments, one is counted: {shortened(said)}."
+    ]
 
 
 def _seeds(complete: pd.DataFrame) -> list[str]:
@@ -175,6 +193,14 @@ def closing(runs: pd.DataFrame, complete: pd.DataFrame) -> list[str]:
     return [*missing(runs), *mixed(complete), *_settings(complete)]
 
 
+def beside_protocol(runs: pd.DataFrame) -> list[str]:
+    """Warn of settings apart from the protocol that methods which are compared do not share."""
+    names = [name for name in differing(runs) if name not in PROTOCOL]
+    if not names:
+        return []
+    return [f"WARNING: the methods compared were not all trained with the same {shortened(names)}."]
+
+
 def mixed(complete: pd.DataFrame) -> list[str]:
     """Say in what the runs differ, and how many have which value; such runs stand apart."""
     said = []
@@ -193,9 +219,16 @@ def _settings(complete: pd.DataFrame) -> list[str]:
 def common_settings(complete: pd.DataFrame) -> str:
     """Describe the settings of the runs in one sentence; several values are listed."""
     names = ("fidelity", "mode", "levels", "precision", "device", "procgen_build", "eval_episodes")
-    steps = " / ".join(f"{value:,}" for value in _values(complete, "steps"))
+    lengths = dict.fromkeys(map(_steps_text, complete["settings"]))
     rest = (f"{name} {' / '.join(map(str, _values(complete, name)))}" for name in names)
-    return f"Settings: steps {steps}, {', '.join(rest)}."
+    return f"Settings: steps {' / '.join(lengths)}, {', '.join(rest)}."
+
+
+def _steps_text(settings: Mapping[str, Any]) -> str:
+    """Return the steps that a run was given, and those of its whole rollouts."""
+    steps, rollout = settings["steps"], settings["num_envs"] * settings["num_steps"]
+    trained = steps // rollout * rollout
+    return f"{steps:,}" if trained == steps else f"{steps:,} ({trained:,} in whole rollouts)"
 
 
 def apart_from_published(complete: pd.DataFrame) -> list[str]:
@@ -206,8 +239,10 @@ def apart_from_published(complete: pd.DataFrame) -> list[str]:
     steps = max(_values(complete, "steps"))
     full = 200_000_000 if _values(complete, "mode") == ["hard"] else 25_000_000
     if steps * 100 <= full:
+        shortest = min(_values(complete, "steps"))
+        many = f"{full // steps:,}" + (f" to {full // shortest:,}" if shortest < steps else "")
         notes.append(
-            f"These runs are {full // steps:,} times shorter than the published ones. They show"
+            f"These runs are {many} times shorter than the published ones. They show"
             f" that everything works and prove nothing about any method or augmentation."
         )
     elif steps < full:

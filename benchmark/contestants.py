@@ -13,7 +13,7 @@ from augmentations.arguments import hint, unknown
 from benchmark import comparable
 from benchmark import scores as imports
 from benchmark.aggregate import Scores
-from benchmark.comparable import counted, shortened
+from benchmark.comparable import contradictions, counted, shortened
 from benchmark.store import Store
 from benchmark.suites import RunSpec
 from drac.config import ConfigError
@@ -123,7 +123,7 @@ def _stored(
                 mode=alike["settings"].iloc[0]["mode"],
                 scores=comparable.scores(alike, split, GAMES),
                 settings=alike["settings"].iloc[0],
-                cautions=_incomplete(str(label), lacking),
+                cautions=(*_incomplete(str(label), lacking), *contradictions(own)),
             )
 
 

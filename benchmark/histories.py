@@ -10,7 +10,7 @@ import pandas as pd
 
 from augmentations import PAPER_ARMS
 from benchmark.best_augmentation import chooses
-from benchmark.comparable import apart_from_published, shortened, variants
+from benchmark.comparable import apart_from_published, contradictions, shortened, variants
 from benchmark.many_files import RUN, read_many
 from drac import logs, methods
 from drac.logs import SPLITS
@@ -196,3 +196,4 @@ def _notes(runs: pd.DataFrame, drawn: pd.DataFrame, problems: Mapping[int, str])
         )
     if doubles := len(runs) - len(drawn) - len(absent) - len({*problems}):
         yield f"{doubles} runs are in several experiments and are drawn once."
+        yield from contradictions(runs)

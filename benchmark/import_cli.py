@@ -59,7 +59,8 @@ def _bring_in(path: Path, given: ImportFlags) -> int:
     for line in _summary(imported):
         print(line)
     print(f"written to {written}")
-    print(f"next: drac-bench compare {' '.join(_two(imported))} --results {given.results}")
+    where = shlex.quote(str(given.results))
+    print(f"next: drac-bench compare {' '.join(_two(imported))} --results {where}")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import time
@@ -115,7 +116,8 @@ def _run(store: Any, experiment: str, runs: list[tuple[RunSpec, TrainConfig]], w
     if failed:
         print(f"{len(failed)} of {len(todo)} runs failed: {', '.join(failed)}", file=sys.stderr)
         return 1
-    print(f"next: drac-bench tables --experiment {experiment} --results {store.root}")
+    where = shlex.quote(str(store.root))
+    print(f"next: drac-bench tables --experiment {experiment} --results {where}")
     return 0
 
 

@@ -17,11 +17,11 @@ from benchmark.run_files import (
     final_episodes,
     read_columns,
 )
-from drac import files, logs
+from drac import files, logs, reading
 from drac.config import ConfigError, TrainConfig
 from drac.logs import SPLITS
 
-ROBUSTNESS = "robustness.csv"
+ROBUSTNESS, HOW_ROBUST = "robustness.csv", "robustness.json"
 
 _UPDATE_COLUMNS = ("step", "arm")
 
@@ -82,14 +82,25 @@ def read_run(run_dir: Path) -> RunRecord:
     meta = logs.read_meta(run_dir)
     if not meta:
         problems.append(f"no readable {logs.META}")
-    return RunRecord(config, meta, tuple(problems), updates, arms, episodes, *_robustness(run_dir))
+    robustness = _robustness(run_dir, _last(updates, "step") if updates else 0)
+    return RunRecord(config, meta, tuple(problems), updates, arms, episodes, *robustness)
 
 
-def _robustness(run_dir: Path) -> tuple[Columns, str]:
+def _robustness(run_dir: Path, step: int) -> tuple[Columns, str]:
+    """Return what was measured of the run as it is at `step`, or what is wrong with it."""
     try:
-        return read_columns(run_dir / ROBUSTNESS, ROBUSTNESS_COLUMNS), ""
+        columns = read_columns(run_dir / ROBUSTNESS, ROBUSTNESS_COLUMNS)
     except DamagedError as error:
         return {}, str(error)
+    if not len(columns["metric"]):
+        return columns, ""
+    try:
+        measured = reading.read_json(run_dir / HOW_ROBUST)["step"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}, f"no readable {HOW_ROBUST} says of which step {ROBUSTNESS} is"
+    if measured != step:
+        return {}, f"{ROBUSTNESS} is of another step than the run: measure it again"
+    return columns, ""
 
 
 def validate(run_dir: Path) -> list[str]:

@@ -62,6 +62,15 @@ class Block:
             yield Block(self.cells[shown], heading, kept, self.keys)
             begin = end
 
+    def pages(self, rows: int) -> Iterator[Block]:
+        """Yield blocks of at most `rows` rows."""
+        for begin in range(0, max(1, len(self.cells)), rows):
+            cells = self.cells[begin : begin + rows].reset_index(drop=True)
+            here = range(begin, begin + len(cells))
+            bold = frozenset((row - begin, name) for row, name in self.bold if row in here)
+            again = f"{self.heading} (continued)".strip() if begin else self.heading
+            yield Block(cells, again, bold, self.keys)
+
 
 @dataclass(frozen=True)
 class Table:

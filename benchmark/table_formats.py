@@ -20,6 +20,9 @@ MARKDOWN_WIDTH = 160
 LATEX_WIDTH = 118
 """Likewise; what \\footnotesize with narrow gaps gets on a page of 6.5 inches, about."""
 
+LATEX_ROWS = 48
+"""Of a float: a page of 9 inches has room for them and a caption."""
+
 _SPECIALS = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -52,7 +55,8 @@ def _letter(character: str) -> str:
 
 def latex(table: Table) -> str:
     """Return LaTeX for the packages booktabs and fontenc (T1): a float for each block."""
-    parts = [part for block in table.blocks for part in block.split(LATEX_WIDTH)]
+    wide = [part for block in table.blocks for part in block.split(LATEX_WIDTH)]
+    parts = [page for part in wide for page in part.pages(LATEX_ROWS)]
     floats = chain.from_iterable(
         _float(table, part, f"tab:{table.name}{f'-{number}' if number else ''}")
         for number, part in enumerate(parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,19 @@ def test_iqm_is_the_trimmed_mean_of_all_runs(runs: int) -> None:
     scores = np.random.default_rng(runs).normal(size=(runs, 5))
     expected = stats.trim_mean(scores, proportiontocut=0.25, axis=None)
     assert aggregate.iqm(scores) == pytest.approx(expected, abs=1e-12)
+
+
+def test_iqm_of_run_counts_whose_common_multiple_is_beyond_64_bits() -> None:
+    counts = (20, 30, 40, 50, 23, 29, 31, 37, 41, 43, 47, 19, 17, 13, 11, 7)
+    assert math.lcm(*counts) > 2**63
+    rng = np.random.default_rng(1)
+    games = [rng.normal(size=count).tolist() for count in counts]
+    total, within = Fraction(0), Fraction(0)
+    for value, share in sorted((v, Fraction(1, len(game))) for game in games for v in game):
+        kept = min(total + share, Fraction(12)) - max(total, Fraction(4))  # of 16 games' shares
+        within += Fraction(value) * max(kept, Fraction(0))
+        total += share
+    assert aggregate.iqm(padded(games)) == pytest.approx(float(within / 8), abs=1e-9)
 
 
 @pytest.mark.parametrize("statistic", SLOW, ids=lambda statistic: statistic.__name__)

@@ -36,6 +36,7 @@ def write(
         for (metric, variant), value in values.items()
     )
     write_csv(run_dir / "robustness.csv", COLUMNS, rows)
+    (run_dir / "robustness.json").write_text('{"step": 256}')
     return run_dir
 
 
@@ -144,3 +145,21 @@ def test_a_damaged_file_is_said_and_spoils_nothing_else(
     assert f"Not read: ppo/maze/seed0 (robustness.csv is damaged: {said}" in text
     assert "All 1 planned runs are complete." in text
     assert shown(table, "PPO", "JSD")["published mean [a]"] == "0.25"
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ('{"step": 128}', "robustness.csv is of another step than the run: measure it again"),
+        ("{}", "no readable robustness.json says of which step robustness.csv is"),
+        (None, "no readable robustness.json says of which step robustness.csv is"),
+    ],
+)
+def test_what_was_measured_before_the_run_went_on_is_left_out(
+    tmp_path: Path, how: str | None, said: str
+) -> None:
+    write(tmp_path, "ppo", "maze", 0, {("JSD", "background"): 0.4})
+    (path,) = tmp_path.rglob("robustness.json")
+    path.unlink() if how is None else path.write_text(how)
+    table = robustness(tmp_path)
+    assert f"Not read: ppo/maze/seed0 ({said})." in table.notes

@@ -68,7 +68,7 @@ def aggregate_curves(histories: Histories, style: Style) -> list[Drawing]:
                 own = table[(table["split"] == split) & (table["label"] == label)]
                 draw_curve(ax, own, label, scale.labels)
             dress(ax)
-            ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            ax.yaxis.set_major_formatter(PercentFormatter(1.0))
             if table["mean"].isna().all():
                 empty(ax)
     return [Drawing("aggregate", title, figure, table, notes, style)]
@@ -147,8 +147,9 @@ def _draw_intervals(table: pd.DataFrame, scale: Scale, frame: Frame, style: Styl
         ax.set_yticks(range(len(labels)), labels if number == 0 else [""] * len(labels))
         ax.set_ylim(len(labels) - 0.4, -0.6)
         ax.tick_params(axis="y", length=0)
-        ax.xaxis.set_major_locator(MaxNLocator(4))
-        ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        # Ticks at the ends would run into those of the next panel.
+        ax.xaxis.set_major_locator(MaxNLocator(4, prune="both", min_n_ticks=2))
+        ax.xaxis.set_major_formatter(PercentFormatter(1.0))
         ax.grid(axis="x", color="0.9", linewidth=0.5)
         ax.set_axisbelow(True)
         ax.set_xlabel("")
@@ -195,7 +196,7 @@ def profiles(histories: Histories, style: Style) -> list[Drawing]:
 
 def _dress_profile(ax: Axes) -> None:
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axis.set_major_formatter(PercentFormatter(1.0))
         axis.set_major_locator(MaxNLocator(5))
     ax.set_ylim(-0.02, 1.02)
     ax.grid(color="0.9", linewidth=0.5)

@@ -38,8 +38,8 @@ def heatmap(histories: Histories, style: Style) -> list[Drawing]:
     many = f"{' or '.join(map(str, seeds[:4]))} seed{'' if seeds == [1] else 's'}"
     how = (
         f"Mean final test return over {many}; the colour goes"
-        f" from the least (dark) to the most (bright) of each game. Framed: the most of DrAC's;"
-        f" the tables say whether it may be chance. Star: the best according to the paper"
+        f" from the least (dark) to the most (bright) of each game. Framed: the most of DrAC's,"
+        f" which may be chance. Star: the best according to the paper"
         f" ({source})."
     )
     blank = ("Empty: no complete run.",) if table["test_return"].isna().any() else ()

@@ -34,6 +34,7 @@ class Picture:
         notes: what must be said below.
         csv: the drawn numbers, relative to the page.
         wide: on a phone it is scrolled rather than made illegible.
+        width, height: in CSS pixels, so that a page keeps its shape while pictures load.
     """
 
     anchor: str
@@ -43,6 +44,8 @@ class Picture:
     notes: tuple[str, ...]
     csv: str
     wide: bool
+    width: int
+    height: int
 
 
 class Pictures:
@@ -92,7 +95,8 @@ class Pictures:
         alt = f"Figure: {title}. The notes and the numbers are below."
         notes = tuple(note for note in drawing.notes if note not in self.missing)
         wide = drawing.figure.get_figwidth() > WHOLE.column
-        return Picture(slug(name), path, title, alt, notes, csv, wide)
+        width, height = (round(96 * inches) for inches in drawing.figure.get_size_inches())
+        return Picture(slug(name), path, title, alt, notes, csv, wide, width, height)
 
 
 def _seen_from(root: str, picture: Picture) -> Picture:

@@ -15,6 +15,7 @@ from benchmark.comparable import (
     BASELINE,
     apart_from_published,
     baseline,
+    beside_protocol,
     closing,
     counted,
     scores,
@@ -249,6 +250,7 @@ def _notes(
             yield f"{variant.label} lacks {shortened(lost)}, or PPO does."
         elif lost:
             yield f"{variant.label}: no PPO runs of the same settings to normalize by."
+    yield from beside_protocol(complete)
     if negative:
         yield f"Left out: {shortened(negative)}, where PPO's mean return is not positive."
     for letter, source in sources.items():

@@ -14,6 +14,7 @@ from benchmark.aggregate import Summary, summarize
 from benchmark.comparable import (
     PROTOCOL,
     apart_from_published,
+    beside_protocol,
     closing,
     counted,
     differing,
@@ -213,6 +214,7 @@ def _notes(
 ) -> Iterator[str]:
     yield from apart_from_published(complete)
     yield _bold_note(comparable)
+    yield from beside_protocol(complete)
     for letter, source in sources.items():
         yield f"[{letter}] {source.text()}."
     if sources:
