@@ -221,6 +221,16 @@ def test_a_variant_is_compared_with_ppo_of_its_own_protocol(tmp_path: Path) -> N
     assert rows.index[rows.isna()].tolist() == ["rand-drac [steps=1024]"]
 
 
+def test_a_game_where_ppo_loses_is_no_measure(tmp_path: Path) -> None:
+    for method, score in (("ppo", 5.0), ("ucb-drac", 6.0)):
+        write_run(tmp_path, method, "coinrun", test=(score,) * 3)
+        write_run(tmp_path, method, "fruitbot", test=(-score,) * 3)
+    data = results.headline(gather(Store(tmp_path), ["exp"])).data
+    rows = data[data["split"] == "test"].set_index("method")
+    assert rows["ppo_normalized_mean"].to_dict() == {"ppo": 1.0, "ucb-drac": 6 / 5}
+    assert rows.loc["ucb-drac", "better_than_ppo"] == 0.5  # better on one, worse on the other
+
+
 def test_clips_and_frames_are_there(report: Path, found: dict[str, Page]) -> None:
     page = found["games/coinrun.html"]
     (video,) = page.all("video")

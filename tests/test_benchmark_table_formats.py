@@ -215,3 +215,16 @@ def test_latex_compiles(tmp_path: Path) -> None:
     log = done.stdout.decode(errors="replace")
     assert done.returncode == 0, log[-2000:]
     assert "Undefined control sequence" not in log
+
+
+def test_latex_of_many_rows_goes_on_in_further_floats() -> None:
+    cells = pd.DataFrame({"level": [f"l{i}" for i in range(100)], "x": ["1.0"] * 100})
+    block = Block(cells, "Levels", frozenset({(0, "x"), (60, "x")}))
+    pages = list(block.pages(48))
+    assert [len(page.cells) for page in pages] == [48, 48, 4]
+    assert [page.bold for page in pages] == [{(0, "x")}, {(12, "x")}, frozenset()]
+    assert [page.heading for page in pages] == ["Levels", *["Levels (continued)"] * 2]
+    text = table_formats.latex(Table("t", "T", cells, cells, ()))
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 3
+    assert all(f"l{i} &" in text for i in range(100))
+    assert Block(cells[:0], "none").pages(48).__next__().cells.empty

@@ -211,3 +211,25 @@ def test_a_game_where_ppo_loses_is_left_out_and_said(tmp_path: Path) -> None:
     assert row(table, "test", "ucb-drac")["games"] == 1
     assert notes(table).count("Left out: fruitbot, where PPO's mean return is not positive.") == 1
     assert "ucb-drac lacks" in notes(table)
+
+
+def test_doubles_that_ended_differently_are_a_warning(tmp_path: Path) -> None:
+    for experiment, score in (("one", 2.0), ("two", 7.0)):
+        write_run(tmp_path, "ppo", "maze", experiment=experiment, test=(score,) * 3)
+        write_run(tmp_path, "ppo", "heist", experiment=experiment, test=(3.0,) * 3)
+    said = notes(table1(tmp_path, "one", "two"))
+    assert "2 runs are in several experiments and are counted once." in said
+    assert (
+        "WARNING: different results in several experiments, one is counted: ppo/maze/seed0 (that of"
+        " one)." in said
+    )
+
+
+def test_other_settings_than_the_protocols_are_a_warning(tmp_path: Path) -> None:
+    write_run(tmp_path, "ppo", "maze", gamma=0.9)
+    write_run(tmp_path, "drac-crop", "maze")
+    table = table1(tmp_path)
+    assert row(table, "test", "drac-crop [gamma=0.999]")["games"] == 1
+    warning = "WARNING: the methods compared were not all trained with the same gamma."
+    assert warning in table.notes
+    assert warning in tables.ALL["per-game"](load(tmp_path)).notes

@@ -188,7 +188,10 @@ def _against(raw: Scores, ppo: Scores | None, itself: bool) -> dict[str, float]:
     found = {"ppo_normalized_mean": float("nan"), "better_than_ppo": float("nan")}
     if ppo is None or not np.isfinite(raw).any() or not np.isfinite(ppo).any():
         return found
-    found["ppo_normalized_mean"] = float(aggregate.mean(normalize.by_ppo(raw, ppo)))
+    positive = aggregate.game_means(ppo) > 0  # of others PPO's mean is no measure
+    if positive.any():
+        normalized = normalize.by_ppo(raw[:, positive], ppo[:, positive])
+        found["ppo_normalized_mean"] = float(aggregate.mean(normalized))
     if not itself:
         found["better_than_ppo"] = float(aggregate.probability_of_improvement(raw, ppo))
     return found
@@ -219,6 +222,7 @@ def _headline_notes(content: Content, games: list[str]) -> tuple[str, ...]:
         f"Min-max-normalized returns. IQM: interquartile mean, with its 95 % interval (stratified"
         f" bootstrap over runs, {RESAMPLES:,} resamples; Agarwal et al. 2021). P(improvement):"
         f" how likely one run beats one of PPO on a game, averaged over games; of PPO with the same"
-        f" steps and other settings that matter, or '-'."
+        f" steps and other settings that matter, or '-'. mean / PPO: over games on which PPO's mean"
+        f" return is positive."
     )
     return tuple(notes)
