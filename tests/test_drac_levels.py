@@ -175,6 +175,9 @@ def test_the_committed_evidence_covers_every_game() -> None:
     shares = [100 * update["share"] for updates in cost.values() for update in updates]
     page = (evidence.parent.parent / "docs" / "methods.md").read_text(encoding="utf-8")
     assert f"It costs up to {max(shares):.1f} % of the CPU time" in page
+    whole = json.loads((evidence / "level-cost-256.json").read_text())["games"]
+    shares = [100 * update["share"] for updates in whole.values() for update in updates]
+    assert f"{min(shares):.1f} to {max(shares):.1f} % of it in rollouts of 256" in page
 
 
 def test_groups_play_what_one_group_plays() -> None:
