@@ -11,7 +11,7 @@ import pandas as pd
 from benchmark import aggregate, bootstrap, normalize, significance
 from benchmark.aggregate import Scores, Summary, summarize
 from benchmark.bootstrap import Interval
-from benchmark.comparable import apart_from_published, shortened
+from benchmark.comparable import PROTOCOL, apart_from_published, shortened
 from benchmark.contestants import Contestant
 from drac.config import ConfigError
 from drac.fidelity import PRESETS
@@ -189,6 +189,18 @@ def _verdict(found: Comparison) -> str:
     by = f"the IQM of its normalized {found.split} return is {_more(iqm.difference)}"
     ahead = sum(row.difference > 0 for row in found.games if row.game in found.common)
     on = f"on {ahead} of the {len(found.common)} games its mean is higher"
+    unlike = [
+        f"{name} ({_said(found.a.settings[name])} and {_said(found.b.settings[name])})"
+        for name in PROTOCOL
+        if name in found.a.settings
+        and name in found.b.settings
+        and found.a.settings[name] != found.b.settings[name]
+    ]
+    if unlike:
+        return (
+            f"Whether {a} is better than {b} cannot be said: their runs differ in"
+            f" {', '.join(unlike)}. As they are, for {a} {by}, and {on}."
+        )
     if not iqm.interval.known:
         return (
             f"Whether {a} is better than {b} cannot be said: a game with a single run allows no"
@@ -261,8 +273,7 @@ def _unequal_settings(a: Contestant, b: Contestant) -> Iterator[str]:
         presets = [PRESETS.get(c.settings.get("fidelity", ""), {}) for c in (a, b)]
         if all(p.get(name) == c.settings[name] for p, c in zip(presets, (a, b), strict=True)):
             continue
-        values = (f"{v:,}" if isinstance(v, int) else str(v) for v in _pair(a, b, name))
-        differing.append(f"{name} {' / '.join(values)}")
+        differing.append(f"{name} {_said(a.settings[name])} / {_said(b.settings[name])}")
     if differing:
         yield f"Unequal settings ({a.name} / {b.name}): {shortened(differing)}."
     for one, other in ((a, b), (b, a)):
@@ -271,5 +282,5 @@ def _unequal_settings(a: Contestant, b: Contestant) -> Iterator[str]:
             yield f"Perhaps unequal steps: {one.name} has {steps}; {other.name}'s are unknown."
 
 
-def _pair(a: Contestant, b: Contestant, name: str) -> tuple[object, object]:
-    return a.settings[name], b.settings[name]
+def _said(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -198,7 +198,10 @@ def test_imported_beside_the_store(tmp_path: Path, capsys: pytest.CaptureFixture
     rows = their_rows("a_b & [red]100%", 5.0, caution="runs [5] are doubles", steps=25_000_000)
     imported(root, rows)
     said = " ".join(run(capsys, root, "a_b & [red]100%", "ppo").split())
-    assert said.startswith("a_b & [red]100% is better than ppo: ")
+    assert said.startswith(
+        "Whether a_b & [red]100% is better than ppo cannot be said: their runs differ in steps"
+        " (25,000,000 and 300). As they are, for a_b & [red]100% the IQM"
+    )
     assert "a_b & [red]100%: runs [5] are doubles (6 of 6 scores, as theirs.csv says)" in said
     assert "Unequal settings (a_b & [red]100% / ppo): steps 25,000,000 / 300." in said
     assert "a_b & [red]100% imported from theirs.csv (" in said

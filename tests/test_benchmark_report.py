@@ -231,6 +231,13 @@ def test_a_game_where_ppo_loses_is_no_measure(tmp_path: Path) -> None:
     assert rows.loc["ucb-drac", "better_than_ppo"] == 0.5  # better on one, worse on the other
 
 
+def test_words_in_the_place_of_numbers_sort_last() -> None:
+    frame = pd.DataFrame({"method": ["ppo", "a", "b"], "x": ["100 by definition", "-2 SE", "-"]})
+    cells = grid.grid("t", "T", frame.assign(on=["crop", "-", "no runs"])).rows
+    assert [row[1].sort for row in cells] == [None, -2.0, None]
+    assert [row[2].sort for row in cells] == ["crop", None, None]
+
+
 def test_clips_and_frames_are_there(report: Path, found: dict[str, Page]) -> None:
     page = found["games/coinrun.html"]
     (video,) = page.all("video")
@@ -329,7 +336,7 @@ def test_a_column_is_numeric_if_all_that_is_there_is_a_number() -> None:
     )
     made = grid.grid("t", "T", frame)
     assert made.columns == (("game", False), ("x", True), ("y", False), ("z", False))
-    assert [cell.sort for cell in made.rows[0]] == ["a", 1.5, "3", "-"]
+    assert [cell.sort for cell in made.rows[0]] == ["a", 1.5, "3", None]
     assert made.rows[1][1].sort is None
     assert made.rows[1][1].lacking
 

@@ -10,7 +10,13 @@ from typing import Any
 import pandas as pd
 
 _NUMBER = re.compile(r"[-−+]?[0-9][0-9,]*(\.[0-9]+)?([eE][-+]?[0-9]+)?(?![0-9A-Za-z.-])")
-_WORDS = frozenset({"", "-", "–", "—", "missing", "not available", "no runs", "nan", "n/a"})
+_WORDS = frozenset(
+    {
+        *("", "-", "–", "—", "missing", "not available", "no runs", "nan", "n/a", "not measured"),
+        *("no ppo to compare with", "no game in common", "other games", "100 by definition"),
+        "not comparable: settings differ",
+    }
+)
 """What stands in the place of a number that there is not."""
 
 
@@ -86,7 +92,10 @@ def grid(
     """
     links = links or Links()
     texts = {str(column): [shown(value) for value in frame[column]] for column in frame}
-    numbers = {column: [number(text) for text in cells] for column, cells in texts.items()}
+    numbers = {
+        column: [None if is_lacking(text) else number(text) for text in cells]
+        for column, cells in texts.items()
+    }
     numeric = {
         column: any(value is not None for value in numbers[column])
         and all(
@@ -99,7 +108,7 @@ def grid(
         tuple(
             Cell(
                 texts[column][i],
-                numbers[column][i] if numeric[column] else texts[column][i].casefold() or None,
+                numbers[column][i] if numeric[column] else _letters(texts[column][i]),
                 links.of(column, texts[column][i]),
                 is_lacking(texts[column][i]),
                 (i, column) in strong,
@@ -110,6 +119,10 @@ def grid(
     ]
     columns = tuple((column, numeric[column]) for column in texts)
     return Grid(name, caption, columns, tuple(rows), tuple(notes), csv, keys)
+
+
+def _letters(text: str) -> str | None:
+    return None if is_lacking(text) else text.casefold() or None
 
 
 def shown(value: Any) -> str:
