@@ -200,6 +200,26 @@ def test_a_sweep_of_another_length_than_ppo_stands_apart(tmp_path: Path) -> None
     assert "(up to 512 steps)" in shown(curves)
 
 
+def test_ticks_say_the_values_at_which_they_stand_and_do_not_touch(tmp_path: Path) -> None:
+    for method, score in (("ppo", 5.02), ("ucb-drac", 4.93)):
+        for game in ("maze", "fruitbot"):
+            write_run(tmp_path, method, game, test=(score, score, score), train=(-1, -1, -1))
+    (drawing,) = FIGURES["intervals"](load(tmp_path), SCREEN)
+    with SCREEN.context():
+        canvas = FigureCanvasAgg(drawing.figure)
+        canvas.draw()
+    boxes = []
+    for ax in drawing.figure.axes:
+        shown_ticks = ax.xaxis.get_major_ticks()
+        assert shown_ticks
+        for tick in shown_ticks:
+            value = float(tick.label1.get_text().removesuffix("%")) / 100
+            assert value == pytest.approx(tick.get_loc(), abs=1e-9)
+            boxes.append(tick.label1.get_window_extent(canvas.get_renderer()))
+    for number, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:number])
+
+
 def test_ppo_of_the_sweeps_settings_is_in_the_heat_map(tmp_path: Path) -> None:
     write_run(tmp_path, "ppo", "maze", steps=512, seed=1)
     for method in ("ppo", "drac-crop"):

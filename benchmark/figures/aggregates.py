@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from benchmark import aggregate, bootstrap
 from benchmark.bands import Array, cube, over_games, profile
@@ -68,10 +68,15 @@ def aggregate_curves(histories: Histories, style: Style) -> list[Drawing]:
                 own = table[(table["split"] == split) & (table["label"] == label)]
                 draw_curve(ax, own, label, scale.labels)
             dress(ax)
-            ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+            ax.yaxis.set_major_formatter(_percent)
             if table["mean"].isna().all():
                 empty(ax)
     return [Drawing("aggregate", title, figure, table, notes, style)]
+
+
+def _percent(value: float, position: float = 0) -> str:
+    """Format a share, with as many decimals as it needs: 0.025 is 2.5%."""
+    return f"{round(100 * value, 4):g}%"
 
 
 def _nothing() -> pd.DataFrame:
@@ -147,9 +152,11 @@ def _draw_intervals(table: pd.DataFrame, scale: Scale, frame: Frame, style: Styl
         ax.set_yticks(range(len(labels)), labels if number == 0 else [""] * len(labels))
         ax.set_ylim(len(labels) - 0.4, -0.6)
         ax.tick_params(axis="y", length=0)
-        # Ticks at the ends would run into those of the next panel.
-        ax.xaxis.set_major_locator(MaxNLocator(4, prune="both", min_n_ticks=2))
-        ax.xaxis.set_major_formatter(PercentFormatter(1.0))
+        low, high = ax.get_xlim()
+        margin = 0.08 * (high - low)  # labels at the ends would run into those of the next panel
+        ticks = MaxNLocator(4).tick_values(low, high)
+        ax.set_xticks([tick for tick in ticks if low + margin <= tick <= high - margin])
+        ax.xaxis.set_major_formatter(_percent)
         ax.grid(axis="x", color="0.9", linewidth=0.5)
         ax.set_axisbelow(True)
         ax.set_xlabel("")
@@ -196,7 +203,7 @@ def profiles(histories: Histories, style: Style) -> list[Drawing]:
 
 def _dress_profile(ax: Axes) -> None:
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(PercentFormatter(1.0))
+        axis.set_major_formatter(_percent)
         axis.set_major_locator(MaxNLocator(5))
     ax.set_ylim(-0.02, 1.02)
     ax.grid(color="0.9", linewidth=0.5)
