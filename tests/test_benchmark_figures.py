@@ -251,6 +251,8 @@ def test_one_seed_has_no_band_and_the_figure_says_so(tmp_path: Path) -> None:
     assert intervals.data[["low", "high"]].isna().all(axis=None)
     assert intervals.data["estimate"].notna().all()
     assert "One seed on a game, hence no interval: ppo, ucb-drac." in shown(intervals)
+    assert "bootstrap" not in shown(intervals)
+    assert "Over one game." in intervals.notes
 
 
 def test_a_game_that_one_method_lacks_is_left_out_with_a_warning(

@@ -51,7 +51,7 @@ def aggregate_curves(histories: Histories, style: Style) -> list[Drawing]:
             tables.append(pd.DataFrame({"split": split, "label": label, **columns, "seeds": seeds}))
     table = pd.concat(tables, ignore_index=True) if tables else _nothing()
     title = f"Mean {scale.name} over {len(scale.games)} games"
-    how = "Evaluations; bands are 95 % stratified bootstrap intervals over seeds."
+    how = _if_any(table, "Bands are 95 % stratified bootstrap intervals over seeds.")
     notes = (how, *_seeds_said(table), *scale.notes, *_without_band(table), *histories.notes)
     names = {"train": "training levels", "test": "full distribution"}
     frame = Frame(
@@ -95,6 +95,11 @@ def _seeds_said(table: pd.DataFrame) -> list[str]:
     return [f"Seeds on a game: {', '.join(found)}."] if found else []
 
 
+def _if_any(table: pd.DataFrame, said: str) -> str:
+    """Return what is said of intervals, if there is one."""
+    return said if table["low"].notna().any() else ""
+
+
 def _without_band(table: pd.DataFrame) -> list[str]:
     bare = list(dict.fromkeys(table["label"][table["low"].isna() & table["mean"].notna()]))
     gone = list(dict.fromkeys(table["label"][table["mean"].isna()]))
@@ -124,10 +129,8 @@ def intervals(histories: Histories, style: Style) -> list[Drawing]:
     columns = ["label", "statistic", "mean", "low", "high", "seeds"]
     table = pd.DataFrame(rows, columns=columns)
     title = f"Final test scores over {len(scale.games)} games"
-    how = (
-        f"Points are estimates, bars 95 % stratified bootstrap intervals"
-        f" ({_RESAMPLES:,} resamples). Optimality gap: mean shortfall below 100 %, less is better."
-    )
+    bars = f"Bars are 95 % stratified bootstrap intervals ({_RESAMPLES:,} resamples). "
+    how = f"{_if_any(table, bars)}Optimality gap: mean shortfall below 100 %, less is better."
     said = (scale.lengths, *scale.notes, *_without_band(table), *histories.notes)
     notes = (how, *_seeds_said(table), *said)
     with style.context():
@@ -185,7 +188,8 @@ def profiles(histories: Histories, style: Style) -> list[Drawing]:
         tables.append(pd.DataFrame({"split": split, "label": label, **columns, "seeds": seeds}))
     table = pd.concat(tables, ignore_index=True) if tables else _nothing()
     title = f"Performance profiles of final scores over {len(scale.games)} games"
-    how = "Share of runs above a score, averaged over games; bands are 95 % bootstrap intervals."
+    how = "Share of runs above a score, averaged over games."
+    how += _if_any(table, " Bands are 95 % bootstrap intervals.")
     how = " ".join([how, *_seeds_said(table), scale.lengths])
     as_curve = table.rename(columns={"threshold": "step", "share": "mean"})
     notes = (how, *scale.notes, *_without_band(as_curve), *histories.notes)

@@ -100,7 +100,7 @@ def shared(histories: Histories) -> tuple[tuple[str, ...], tuple[str, ...], list
         del kept[left_out[-1]]
     games = set.intersection(*kept.values()) if kept else set()
     missing = [game for game in histories.games if game not in games]
-    note = f"Over all {len(games)} games."
+    note = f"Over all {len(games)} games." if len(games) > 1 else "Over one game."
     if missing:
         note = (
             f"WARNING: over the {len(games)} games that all of these methods have"
