@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from augmentations import PAPER_ARMS
-from benchmark.comparable import counted, differing, shortened
+from benchmark.caveats import shortened
+from benchmark.comparable import counted, differing
 from drac import methods
 
 NO_RUNS = "no runs"

@@ -11,7 +11,8 @@ import pandas as pd
 from benchmark import aggregate, bootstrap, normalize, significance
 from benchmark.aggregate import Scores, Summary, summarize
 from benchmark.bootstrap import Interval
-from benchmark.comparable import PROTOCOL, apart_from_published, shortened
+from benchmark.caveats import apart_from_published, shortened
+from benchmark.comparable import PROTOCOL
 from benchmark.contestants import Contestant
 from drac.config import ConfigError
 from drac.fidelity import PRESETS

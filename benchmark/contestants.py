@@ -13,7 +13,8 @@ from augmentations.arguments import hint, unknown
 from benchmark import comparable
 from benchmark import scores as imports
 from benchmark.aggregate import Scores
-from benchmark.comparable import contradictions, counted, shortened
+from benchmark.caveats import contradictions, shortened
+from benchmark.comparable import counted
 from benchmark.store import Store
 from benchmark.suites import RunSpec
 from drac.config import ConfigError

@@ -10,7 +10,8 @@ import pandas as pd
 
 from augmentations import PAPER_ARMS
 from benchmark.best_augmentation import chooses
-from benchmark.comparable import apart_from_published, contradictions, shortened, variants
+from benchmark.caveats import apart_from_published, contradictions, shortened
+from benchmark.comparable import variants
 from benchmark.many_files import RUN, read_many
 from drac import logs, methods
 from drac.logs import SPLITS

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from benchmark.bands import per_game
-from benchmark.comparable import shortened
+from benchmark.caveats import shortened
 from benchmark.figures import method_style
 from benchmark.figures.canvas import Frame, count, empty, panels
 from benchmark.figures.drawing import Drawing, Style

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark.comparable import protocol, scores, shortened
+from benchmark.caveats import shortened
+from benchmark.comparable import protocol, scores
 from benchmark.histories import Histories, lengths, ordered
 from benchmark.many_files import RUN
 from drac.games import score_range

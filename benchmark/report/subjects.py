@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.comparable import common_settings
+from benchmark.caveats import common_settings
 from benchmark.report import clips, frames, methods, results
 from benchmark.report.grid import grid
 from benchmark.report.material import Material, game_page, method_page

@@ -22,13 +22,8 @@ from benchmark.best_augmentation import (
     sweep_choice,
     unequal,
 )
-from benchmark.comparable import (
-    apart_from_published,
-    closing,
-    counted,
-    unequal_seeds,
-    variants,
-)
+from benchmark.caveats import apart_from_published, closing
+from benchmark.comparable import counted, unequal_seeds, variants
 from benchmark.table import NOT_AVAILABLE, Block, Table
 from drac.games import GAMES
 

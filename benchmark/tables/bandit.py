@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from benchmark.best_augmentation import chooses
-from benchmark.comparable import apart_from_published, closing, counted
+from benchmark.caveats import apart_from_published, closing
+from benchmark.comparable import counted
 from benchmark.run_record import RunRecord
 from benchmark.table import Block, Table
 from drac.games import GAMES

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from benchmark.comparable import apart_from_published, closing, counted
+from benchmark.caveats import apart_from_published, closing
+from benchmark.comparable import counted
 from benchmark.table import Block, Table
 from benchmark.tables.per_game import OVERLAP
 from drac.games import GAMES, score_range

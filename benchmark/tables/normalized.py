@@ -11,16 +11,8 @@ from typing import Any
 import pandas as pd
 
 from benchmark import normalize, published
-from benchmark.comparable import (
-    BASELINE,
-    apart_from_published,
-    baseline,
-    beside_protocol,
-    closing,
-    counted,
-    scores,
-    shortened,
-)
+from benchmark.caveats import apart_from_published, beside_protocol, closing, shortened
+from benchmark.comparable import BASELINE, baseline, counted, scores
 from benchmark.ppo_normalized import Aggregate, difference, ppo_normalized
 from benchmark.published import Normalized, Source
 from benchmark.table import NOT_AVAILABLE, Block, Table

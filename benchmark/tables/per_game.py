@@ -11,15 +11,8 @@ import pandas as pd
 
 from benchmark import published, significance
 from benchmark.aggregate import Summary, summarize
-from benchmark.comparable import (
-    PROTOCOL,
-    apart_from_published,
-    beside_protocol,
-    closing,
-    counted,
-    differing,
-    unequal_seeds,
-)
+from benchmark.caveats import apart_from_published, beside_protocol, closing
+from benchmark.comparable import PROTOCOL, counted, differing, unequal_seeds
 from benchmark.published import Source
 from benchmark.table import NOT_AVAILABLE, Block, Table
 from drac.games import GAMES

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from benchmark import published
-from benchmark.comparable import apart_from_published, closing, counted, shortened
+from benchmark.caveats import apart_from_published, closing, shortened
+from benchmark.comparable import counted
 from benchmark.table import NOT_AVAILABLE, Block, Table
 from drac.games import GAMES
 
