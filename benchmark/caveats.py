@@ -59,10 +59,12 @@ def contradictions(runs: pd.DataFrame) -> list[str]:
     They need not be mistakes (other hardware, another number of threads), but only one is counted.
     """
     complete = runs[runs["problems"].map(len) == 0]
-    labels = variants(complete)
+    complete = complete.assign(label=variants(complete))
+    which = ["label", "game", "seed"]
+    doubles = complete[complete.duplicated(which, keep=False)]
     said = []
-    for (label, game, seed), own in complete.groupby([labels, "game", "seed"], sort=False):
-        if len(own) > 1 and (own[["train", "test"]].nunique() > 1).any():
+    for (label, game, seed), own in doubles.groupby(which, sort=False):
+        if (own[["train", "test"]].nunique() > 1).any():
             said.append(f"{label}/{game}/seed{seed} (that of {own['experiment'].iloc[0]})")
     if not said:
         return []
