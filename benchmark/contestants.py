@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,17 +72,23 @@ def find(
     specs = {group: [s for name in group for s in store.specs(name)] for group in groups}
     # Only what is asked for is read: a store may hold thousands of runs.
     wanted = {word.rpartition(":")[2].partition(" [")[0] for word in words}
+    damaged: list[str] = []
     known = [
         *(c for group in groups for c in _stored(store, split, group, specs[group], wanted)),
-        *_imported(results, split),
+        *_imported(results, split, damaged),
     ]
     planned = {spec.method for group in groups for spec in specs[group]}
-    if not known and not planned:
+    if not known and not planned and not damaged:
         raise ConfigError(
             f"there are no runs and no imported scores of the {split} split in {results}; begin"
             f" with drac-bench run or drac-bench import-scores"
         )
-    return [_find(word, known, planned) for word in words]
+    try:
+        found = [_find(word, known, planned) for word in words]
+    except ConfigError as error:  # it may be a method of what could not be read
+        raise ConfigError(damaged[0] if damaged else str(error)) from None
+    left_out = tuple(f"Imported scores are left out: {why}." for why in damaged)
+    return [replace(found[0], cautions=(*found[0].cautions, *left_out)), *found[1:]]
 
 
 def _find(word: str, known: Sequence[Contestant], planned: Collection[str]) -> Contestant:
@@ -136,9 +142,14 @@ def _incomplete(label: str, lacking: pd.DataFrame) -> tuple[str, ...]:
     return (f"{label}: {runs} not complete and not counted ({said}).",)
 
 
-def _imported(results: Path, split: str) -> Iterator[Contestant]:
+def _imported(results: Path, split: str, damaged: list[str]) -> Iterator[Contestant]:
+    """Yield every imported method; what is wrong with a set that is not read goes to `damaged`."""
     for name in imports.names(results):
-        given = imports.load(results, name)
+        try:
+            given = imports.load(results, name)
+        except ConfigError as error:
+            damaged.append(str(error))
+            continue
         rows = given.rows[given.rows["split"] == split]
         modes = rows.groupby("method")["mode"].nunique().to_dict()
         for (method, mode), own in rows.groupby(["method", "mode"], sort=False):

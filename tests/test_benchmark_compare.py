@@ -207,6 +207,22 @@ def test_imported_beside_the_store(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "a_b & [red]100% imported from theirs.csv (" in said
 
 
+def test_a_damaged_set_is_left_out_unless_it_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = store(tmp_path / "r")
+    imported(root, their_rows("X", 5.0))
+    (origin,) = root.rglob("theirs.json")
+    origin.write_text("[" * 100_000)  # nested beyond what Python reads
+    said = " ".join(run(capsys, root, "ucb-drac", "ppo").split())
+    assert said.startswith("ucb-drac is better than ppo: ")
+    assert "Imported scores are left out: " in said
+    assert cli.main(["compare", "X", "ppo", "--results", str(root)]) == 2
+    error = capsys.readouterr().err
+    assert "theirs.json, which says where theirs.csv is from, cannot be read" in error
+    assert error.count("\n") == 1
+
+
 def test_unequal_steps_and_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = tmp_path / "r"
     for seed in range(2):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -292,11 +293,11 @@ def test_methods_without_a_game_in_common(tmp_path: Path) -> None:
     ],
 )
 def test_min_max_where_ppo_is_no_measure(
-    tmp_path: Path, ppo: dict[str, object] | None, why: str
+    tmp_path: Path, ppo: dict[str, Any] | None, why: str
 ) -> None:
     write_run(tmp_path, "plr", "maze", train=(10, 10, 10), test=(5, 10, 5 + 2.5))
     if ppo is not None:
-        write_run(tmp_path, "ppo", "maze", **ppo)  # type: ignore[arg-type]
+        write_run(tmp_path, "ppo", "maze", **ppo)
     if ppo == {"learning_rate": 1e-4}:
         write_run(tmp_path, "ppo", "maze", seed=1)
     found = load(tmp_path)
