@@ -104,7 +104,8 @@ assert not {"torch", "procgen", "pandas", "kornia", "matplotlib", "av", "PIL"} &
 def test_the_reader_of_the_help_may_go_away() -> None:
     for unbuffered in ("", "1"):
         done = subprocess.run(
-            f"{shlex.quote(sys.executable)} -m drac.cli train --help | true; echo ${{PIPESTATUS[0]}}",
+            f"{shlex.quote(sys.executable)} -m drac.cli train --help | true;"
+            " echo ${PIPESTATUS[0]}",
             shell=True,
             executable="/bin/bash",
             cwd=ROOT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import sysconfig
@@ -56,7 +57,8 @@ def create(folder: Path) -> Environment:
         # A script, as pip makes them: with `python -m` the working directory would be on the path.
         code = f"#!{python}\nimport sys\nfrom {module} import main\nsys.exit(main())\n"
         _executable(environment.bin / name, code)
-    pip = f"{sys.executable} -m pip --python {python} --disable-pip-version-check"
+    own, its = shlex.quote(sys.executable), shlex.quote(str(python))
+    pip = f"{own} -m pip --python {its} --disable-pip-version-check"
     offline = '--no-deps --no-build-isolation --no-index "$@"'
     _executable(
         environment.bin / "pip",
