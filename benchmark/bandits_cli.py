@@ -12,7 +12,7 @@ import tyro
 
 from augmentations.arguments import unknown
 from drac import files, flags
-from drac.config import ConfigError
+from drac.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

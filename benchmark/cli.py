@@ -18,7 +18,7 @@ from benchmark.run_cli import run_command
 from benchmark.speed_cli import speed_command
 from benchmark.tables_cli import experiments, tables_command
 from drac import files, flags
-from drac.config import ConfigError
+from drac.errors import ConfigError
 
 USAGE = """
 usage: drac-bench COMMAND [OPTIONS]

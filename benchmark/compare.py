@@ -14,7 +14,7 @@ from benchmark.bootstrap import Interval
 from benchmark.caveats import apart_from_published, shortened
 from benchmark.comparable import PROTOCOL
 from benchmark.contestants import Contestant
-from drac.config import ConfigError
+from drac.errors import ConfigError
 from drac.fidelity import PRESETS
 from drac.games import GAMES
 

@@ -17,7 +17,7 @@ from benchmark.caveats import contradictions, shortened
 from benchmark.comparable import counted
 from benchmark.store import Store
 from benchmark.suites import RunSpec
-from drac.config import ConfigError
+from drac.errors import ConfigError
 from drac.games import GAMES
 
 

@@ -17,7 +17,8 @@ from benchmark.progress import Progress, progress_of
 from benchmark.run_files import in_use
 from benchmark.store import Store
 from benchmark.suites import RunSpec
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
+from drac.errors import ConfigError
 
 PLAIN_INTERVAL_S = 15.0
 LIVE_INTERVAL_S = 2.0  # looking means reading files, on the cores that train

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from augmentations.arguments import unknown
 from benchmark.tables_cli import reading
 from drac import files, flags
-from drac.config import ConfigError
+from drac.errors import ConfigError
 
 if TYPE_CHECKING:
     from benchmark.figures.drawing import Style

@@ -12,7 +12,7 @@ import tyro
 
 from benchmark import scores
 from drac import files, flags
-from drac.config import ConfigError
+from drac.errors import ConfigError
 
 HELP = """Bring in anybody's scores: a CSV file with the columns method, game, split, run, score,
 and mode (easy or hard), steps and caution if it has them. They are kept below RESULTS/scores with

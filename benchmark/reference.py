@@ -17,11 +17,12 @@ from torch.nn import functional as F
 from augmentations import Augmentation
 from drac import methods
 from drac.capture import Tensors
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
+from drac.errors import ConfigError
 from drac.networks import ActorCritic
-from drac.phases import Phases, unmeasured
-from drac.report import UpdateStats
 from drac.rollout import Rollout
+from drac.stats import UpdateStats
+from drac.timing import Phases, unmeasured
 
 CONSISTENCY = {
     "drac": (1.0, 1.0),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drac import flags
-from drac.config import ConfigError
+from drac.errors import ConfigError
 
 HELP = """Write a report about the runs of experiments: a site of static files that opens from the
 file system and fetches nothing. It has an overview, a page for each game and method, all configs,

@@ -16,7 +16,8 @@ import tyro
 from benchmark import suites
 from benchmark.suites import RunSpec
 from drac import files, flags, signals
-from drac.config import ConfigError, TrainConfig, preset_defaults
+from drac.config import TrainConfig, preset_defaults
+from drac.errors import ConfigError
 
 RUN_HELP = """Run a suite, or methods x games x seeds, and keep what is finished: the same command
 continues where it stopped, and several may work on one experiment at once. Every option of `drac

@@ -18,7 +18,8 @@ from benchmark.run_files import (
     read_columns,
 )
 from drac import files, logs, reading
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
+from drac.errors import ConfigError
 from drac.logs import SPLITS
 
 ROBUSTNESS, HOW_ROBUST = "robustness.csv", "robustness.json"

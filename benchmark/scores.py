@@ -22,7 +22,7 @@ import pandas as pd
 
 from augmentations.arguments import hint
 from drac import files, reading
-from drac.config import ConfigError
+from drac.errors import ConfigError
 from drac.games import GAMES
 from drac.logs import SPLITS
 

@@ -14,7 +14,7 @@ from rich.markup import escape
 from augmentations.arguments import unknown
 from benchmark.training_speed_cli import HELP, compare_command, training_command
 from drac import files, flags
-from drac.config import ConfigError
+from drac.errors import ConfigError
 
 if TYPE_CHECKING:
     from benchmark.augmentation_speed import Report

@@ -17,8 +17,8 @@ from benchmark.run_record import total_steps as total_steps
 from benchmark.run_record import validate as validate
 from benchmark.suites import RunSpec
 from drac import files, methods, reading
-from drac.config import ConfigError, TrainConfig
-from drac.counts import shown
+from drac.config import TrainConfig
+from drac.errors import ConfigError, shown
 from drac.logs import SPLITS
 
 LOG = "train.log"

@@ -12,7 +12,8 @@ from augmentations import PAPER_ARMS
 from augmentations.arguments import unknown
 from drac import config as configs
 from drac import methods as drac_methods
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
+from drac.errors import ConfigError
 from drac.games import GAMES
 
 

@@ -13,7 +13,7 @@ import tyro
 
 from benchmark import suites
 from drac import files, flags
-from drac.config import ConfigError
+from drac.errors import ConfigError
 
 if TYPE_CHECKING:
     from benchmark.store import Store

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from drac import files, flags
-from drac.config import ConfigError, TrainConfig, build
+from drac.config import TrainConfig, build
+from drac.errors import ConfigError
 
 if TYPE_CHECKING:
     from benchmark.table import Table

@@ -1,7 +1,8 @@
 """The public surface: `from drac.api import TrainConfig, train, evaluate, ...`."""
 
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
 from drac.envs import ProcgenVectorEnv
+from drac.errors import ConfigError, NonFinite
 from drac.evaluate import evaluate
 from drac.games import GAMES, normalize_score
 from drac.learner import Learner
@@ -10,9 +11,9 @@ from drac.networks import ActorCritic
 from drac.policy import Policy
 from drac.policy import export as export_policy
 from drac.policy import load as load_policy
-from drac.report import NonFinite, Report, UpdateStats
 from drac.rollout import Minibatch, Rollout
 from drac.session import TrainResult, Watcher, load_agent
+from drac.stats import Report, UpdateStats
 from drac.train import iterate, train
 from drac.training import Training
 

@@ -18,7 +18,8 @@ import augmentations
 from augmentations import Augmentation, as_float, guards
 from augmentations.errors import told
 from drac import methods
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
+from drac.errors import ConfigError
 from drac.seeding import seed_sequence, stream_seed
 
 Augment = Callable[[Tensor, slice], Tensor]

@@ -11,7 +11,7 @@ import tyro
 
 from augmentations.arguments import unknown
 from drac import files, flags
-from drac.config import ConfigError
+from drac.errors import ConfigError
 from drac.games import GAMES
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import augmentations
 from augmentations import Augmentation, plugins, registry
 from drac import arms
-from drac.config import ConfigError
+from drac.errors import ConfigError
 
 BUILT_IN = "built-in"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from drac import container, files, format1, reading
-from drac.config import ConfigError
+from drac.errors import ConfigError
 
 KEPT = 2  # the newest, and the one before it
 MAX_BYTES = 4 * 2**30

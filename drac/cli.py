@@ -13,7 +13,8 @@ import tyro
 
 from drac import files, flags, provenance
 from drac.augmentations_cli import augmentations_command
-from drac.config import ConfigError, TrainConfig, build, preset_defaults
+from drac.config import TrainConfig, build, preset_defaults
+from drac.errors import ConfigError
 from drac.evaluate_cli import evaluate_command
 from drac.export_cli import export_command
 from drac.method_list import listing
@@ -110,7 +111,8 @@ _FRESH_HELP = "start over; a run that is there keeps everything as SEED.before-1
 
 def _train(config: TrainConfig, run_dir: Path, fresh: bool = False) -> int:
     from drac.display import watching  # torch is imported from here on
-    from drac.signals import EXIT_CODE, Interrupted
+    from drac.errors import Interrupted
+    from drac.signals import EXIT_CODE
     from drac.train import prepare, train
 
     prepare(config, run_dir, fresh)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from augmentations import as_float
-from drac.report import NonFinite
+from drac.errors import NonFinite
 from drac.returns import gae
 from drac.sampling import autocast, draw_noise
 from drac.training import Training

@@ -18,7 +18,10 @@ import pydantic
 from augmentations import registry as augmentation_registry
 from augmentations.arguments import hint, unknown
 from drac import best, methods, reading, spellings
-from drac.counts import shown
+from drac.errors import (
+    ConfigError,
+    shown,
+)
 from drac.fidelity import PRESETS, Fidelity
 from drac.games import GAMES
 from drac.options import Options
@@ -33,10 +36,6 @@ CONTINUABLE = frozenset(
 
 MAX_LEVELS = 10_000
 """Among which a method can choose: it keeps some 25 KB of each, and draws from all."""
-
-
-class ConfigError(ValueError):
-    """A configuration that cannot be run. The message is one sentence, fit for the terminal."""
 
 
 class TrainConfig(Options):

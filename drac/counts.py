@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import pydantic
 
+from drac.errors import shown
+
 
 def parse_count(text: str) -> int:
     """Read a count the way people write it: "25M", "500k", "1e6", "2_048".
@@ -32,12 +34,6 @@ def count_text(number: int) -> str:
     """Return a count in its shortest form that `parse_count` reads: "25M", "16k", "2048"."""
     texts = (str(number), f"{number / 1e6:.9g}M", f"{number / 1e3:.9g}k")
     return min((t for t in texts if _COUNT.fullmatch(t) and parse_count(t) == number), key=len)
-
-
-def shown(value: Any) -> str:
-    """Return a value as it stands in a message, cut where it is very long."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _count(value: Any, info: pydantic.ValidationInfo) -> Any:

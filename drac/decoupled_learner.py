@@ -17,8 +17,8 @@ from drac.learner import Learner
 from drac.objectives import Objective
 from drac.objectives.daac import DAAC, OrderOfPairs, Value
 from drac.pairs import EpisodeSpans
-from drac.report import UpdateStats
 from drac.rollout import Minibatch, Rollout
+from drac.stats import UpdateStats
 from drac.steps import GradientSteps
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from drac.errors import DiskError
+
 Written = TypeVar("Written")
 
 TEMPORARY = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
@@ -17,10 +19,6 @@ TEMPORARY = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 INTERVAL_S = 60
 """Between two attempts."""
-
-
-class DiskError(OSError):
-    """A write that could not be done. The message is one sentence, fit for the terminal."""
 
 
 class Patience:

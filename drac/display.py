@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from drac import disk
-from drac.clock import Stopwatch
 from drac.config import TrainConfig
-from drac.report import Report
 from drac.session import Watcher
+from drac.stats import Report
+from drac.timing import Stopwatch
 
 PLAIN_INTERVAL_S = 10.0
 """Seconds between two lines where the output is no terminal."""

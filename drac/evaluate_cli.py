@@ -14,7 +14,8 @@ import tyro
 
 from augmentations.arguments import unknown
 from drac import files, flags, provenance
-from drac.config import ConfigError, TrainConfig, build
+from drac.config import TrainConfig, build
+from drac.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd

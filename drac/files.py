@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from drac.config import ConfigError
+from drac.errors import ConfigError
 
 _TEMPORARY = re.compile(r"\..+\.(?:json|pt|npz)\.[a-z0-9_]{8}")
 """What `replacing` calls the files of a run before they are complete."""

@@ -16,9 +16,9 @@ import tyro
 
 from augmentations.arguments import unknown
 from drac import methods
-from drac.config import ConfigError, TrainConfig, preset_defaults
+from drac.config import TrainConfig, preset_defaults
 from drac.counts import parse_count
-from drac.report import NonFinite
+from drac.errors import ConfigError, NonFinite
 
 Command = Callable[[Sequence[str]], int]
 Field = tuple[str, Any, Any]

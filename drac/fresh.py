@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from drac import lock
-from drac.config import ConfigError
+from drac.errors import ConfigError
 
 
 def set_aside(run_dir: Path) -> Path | None:

@@ -15,7 +15,8 @@ from typing import Any
 import torch
 
 from drac import provenance
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
+from drac.errors import ConfigError
 
 
 def cpu_info() -> dict[str, str]:

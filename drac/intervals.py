@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import pydantic
 
-from drac.counts import parse_count, shown
+from drac.counts import parse_count
+from drac.errors import shown
 
 _MINUTES = re.compile(r"([0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]{1,3})?)\s*(?:m|min|minutes?)?")
 _STEPS = re.compile(r"(.+?)[\s-]*steps?")

@@ -16,11 +16,11 @@ from drac.config import TrainConfig
 from drac.networks import ActorCritic
 from drac.objectives import Inputs, Objective
 from drac.objectives.drac import DrAC
-from drac.phases import Phases, unmeasured
-from drac.report import UpdateStats
 from drac.rollout import Minibatch, Rollout
 from drac.sampling import autocast
+from drac.stats import UpdateStats
 from drac.steps import FIGURES, GradientSteps, on_device
+from drac.timing import Phases, unmeasured
 
 _GRAD_NORM = FIGURES.index("grad_norm")
 _SAMPLES = tuple(field.name for field in fields(Minibatch))

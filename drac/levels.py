@@ -11,8 +11,9 @@ from gymnasium.vector import VectorEnv, VectorWrapper
 from numpy.typing import NDArray
 
 from drac import methods
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
 from drac.envs import ProcgenVectorEnv
+from drac.errors import ConfigError
 from drac.level_replay import LevelSampler, episode_scores
 from drac.rollout import Rollout
 from drac.seeding import seed_sequence

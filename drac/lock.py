@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from drac import files
-from drac.config import ConfigError
+from drac.errors import ConfigError
 
 NAME = ".lock"
 """The file that is locked; it says by whom. It stays, empty, when nobody owns the folder."""

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drac import files, lock, reading
-from drac.config import ConfigError
-from drac.counts import shown
 from drac.disk import Appender, Patience
+from drac.errors import ConfigError, shown
 from drac.events import EventLog
-from drac.report import Report, UpdateStats
+from drac.stats import Report, UpdateStats
 
 if TYPE_CHECKING:
     import pandas as pd

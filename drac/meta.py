@@ -22,13 +22,14 @@ from torch.nn import functional as F
 from augmentations import Augmentation, as_float
 from augmentations.base import CHANNELS, match_format
 from drac.config import TrainConfig
+from drac.errors import NonFinite
 from drac.learner import Learner
 from drac.networks import ActorCritic
 from drac.objectives import Inputs
 from drac.objectives.ppo import PPO
-from drac.report import NonFinite, UpdateStats
 from drac.rollout import Minibatch, Rollout
 from drac.seeding import stream_seed
+from drac.stats import UpdateStats
 
 KERNEL = 3
 GPU_PIECE = 512  # images whose gradient is differentiated at once on a GPU; memory bounds it

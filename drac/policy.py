@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from drac import files, policy_card, reading
-from drac.config import ConfigError, TrainConfig
-from drac.counts import shown
+from drac.config import TrainConfig
+from drac.errors import ConfigError, shown
 from drac.networks import ActorCritic, of_method
 from drac.session import load_agent
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from augmentations import plugins, registry
 from drac import logs
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
+from drac.errors import ConfigError
 
 PLUGINS = "plugins"
 """The key of meta.json: name of an augmentation -> package and version that provided it."""

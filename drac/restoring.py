@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from drac import logs
-from drac.config import CONTINUABLE, ConfigError, TrainConfig
+from drac.config import CONTINUABLE, TrainConfig
+from drac.errors import ConfigError
 from drac.networks import ActorCritic
 
 

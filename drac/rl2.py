@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from drac.report import NonFinite
+from drac.errors import NonFinite
 from ucb import BaseSelector
 from ucb.moments import RunningMoments
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from augmentations import as_float
 from drac.capture import Tensors
+from drac.errors import NonFinite
 from drac.networks import ActorCritic
-from drac.report import NonFinite
 
 
 def draw_noise(num_rows: int, num_actions: int, generator: torch.Generator) -> Tensor:

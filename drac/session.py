@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from drac import checkpoint, hardware, intervals, logs, restoring, steps
-from drac.clock import Stopwatch
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
 from drac.disk import Patience
 from drac.envs import procgen_build
+from drac.errors import ConfigError, Interrupted, NonFinite
 from drac.evaluate import evaluate
 from drac.logs import SPLITS, RunLog
 from drac.networks import ActorCritic, of_method
-from drac.report import NonFinite, Report
 from drac.seeding import stream_seed
-from drac.signals import Interrupted
+from drac.stats import Report
+from drac.timing import Stopwatch
 from drac.training import Training
 
 if TYPE_CHECKING:

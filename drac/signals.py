@@ -15,10 +15,6 @@ CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 """Ctrl-C, `kill`, a closed terminal, Slurm's --signal=USR1."""
 
 
-class Interrupted(Exception):
-    """A signal asked the run to stop, and its state has been saved."""
-
-
 @contextlib.contextmanager
 def stop_requested(
     notify: Callable[[str], None],

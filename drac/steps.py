@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from drac import files
-from drac.report import NonFinite, UpdateStats
+from drac.errors import NonFinite
 from drac.rollout import Minibatch
+from drac.stats import UpdateStats
 
 FIGURES = tuple(UpdateStats.__dataclass_fields__)
 _WATCHED = slice(FIGURES.index("approx_kl"), FIGURES.index("clip_fraction") + 1)
 """Figures from which nothing is learned: they may be infinite."""
 
 NAN_REPORT = "nan_report.npz"
-"""The minibatch of a gradient step that ended a run: see `drac.report.NonFinite`."""
+"""The minibatch of a gradient step that ended a run: see `drac.errors.NonFinite`."""
 
 MAX_IMAGES = 2048
 """Of a minibatch that are kept for inspection: 25 MB, before they are compressed."""

@@ -12,12 +12,13 @@ from drac import checkpoint, files, hardware, provenance
 from drac.arms import build_augmentations, try_augmentations
 from drac.collect import collect, estimate_returns
 from drac.config import TrainConfig
-from drac.disk import DiskError, Patience
+from drac.disk import Patience
+from drac.errors import DiskError, Interrupted, NonFinite
 from drac.fresh import set_aside
 from drac.lock import owned
-from drac.report import ArmStats, NonFinite, Report
 from drac.session import Session, TrainResult, Watcher
-from drac.signals import Interrupted, stop_requested
+from drac.signals import stop_requested
+from drac.stats import ArmStats, Report
 from drac.training import Training
 
 

@@ -21,11 +21,11 @@ from drac.envs import ProcgenVectorEnv
 from drac.groups import EnvGroups, procgen_groups
 from drac.learner import Learner
 from drac.networks import ActorCritic
-from drac.phases import Phases, unmeasured
 from drac.returns import RewardNormalizer
 from drac.rollout import Rollout
 from drac.sampling import act
 from drac.seeding import stream_seed
+from drac.timing import Phases, unmeasured
 from ucb import ArmSelector
 
 EPISODE_WINDOW = 100  # episodes in the running mean of the training return

@@ -13,7 +13,8 @@ import tyro
 
 from augmentations.arguments import unknown
 from drac import files, flags
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
+from drac.errors import ConfigError
 from drac.evaluate_cli import (
     kept_in,
     read_agent,

@@ -30,7 +30,8 @@ from small_runs import RUNS, small_config, tree
 from torch import Tensor, nn
 
 from drac import checkpoint, logs, policy, session
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
+from drac.errors import ConfigError
 from drac.networks import ActorCritic
 
 Mutate = Callable[[bytes, random.Random], bytes]

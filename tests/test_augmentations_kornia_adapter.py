@@ -15,7 +15,8 @@ from augmentations import Augmentation, canonical, slug
 from augmentations.guards import ATOL
 from augmentations.kornia_adapter import KorniaAugmentation
 from augmentations.testing import check_augmentation
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
+from drac.errors import ConfigError
 from drac.spellings import resolve
 from drac.train import prepare
 

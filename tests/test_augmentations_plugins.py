@@ -16,7 +16,8 @@ import pytest
 import augmentations
 from augmentations import plugins, registry
 from drac import arms, logs, methods, provenance, spellings
-from drac.config import ConfigError, TrainConfig, build
+from drac.config import TrainConfig, build
+from drac.errors import ConfigError
 from drac.train import prepare
 
 ROOT = Path(__file__).parents[1]

@@ -17,7 +17,7 @@ from benchmark.compare import Comparison, compare, verdict
 from benchmark.contestants import Contestant
 from benchmark.published import FOLDER
 from benchmark.store import Store
-from drac.config import ConfigError
+from drac.errors import ConfigError
 from drac.games import GAMES
 from tests.synthetic_runs import tree, write_run
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from benchmark import cli, scores
 from benchmark.published import FOLDER
-from drac.config import ConfigError
+from drac.errors import ConfigError
 from drac.games import GAMES
 from tests.synthetic_runs import tree
 

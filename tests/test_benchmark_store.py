@@ -26,7 +26,8 @@ from benchmark.run_files import (
 from benchmark.store import Store, settings, validate
 from benchmark.suites import RunSpec
 from drac import lock, reading
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
+from drac.errors import ConfigError
 from drac.files import check_name
 from drac.fresh import set_aside
 from drac.logs import EVAL_COLUMNS

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from augmentations import PAPER_ARMS
 from benchmark import suites
 from benchmark.suites import SUITES, RunSpec, expand, parse_games, parse_seeds
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
+from drac.errors import ConfigError
 from drac.games import GAMES
 
 

@@ -27,9 +27,10 @@ from benchmark.training_speed.children import ChildFailedError
 from benchmark.training_speed.compare import compare
 from benchmark.training_speed.report import Cell, Machine, Report, Task, Verdict, Workers
 from drac import hardware
-from drac.config import ConfigError, build
+from drac.config import build
+from drac.errors import ConfigError
 from drac.networks import ActorCritic
-from drac.phases import PHASES
+from drac.timing import PHASES
 
 TINY = [
     "--num-envs",

@@ -25,9 +25,9 @@ from drac import checkpoint, objectives
 from drac.config import TrainConfig
 from drac.networks import ActorCritic
 from drac.objectives import Inputs
-from drac.report import Report
 from drac.rollout import Minibatch
 from drac.selectors import uniform
+from drac.stats import Report
 from drac.train import iterate
 from drac.training import Training
 

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from drac import checkpoint
-from drac.config import ConfigError, TrainConfig, build
+from drac.config import TrainConfig, build
+from drac.errors import ConfigError
 from drac.train import train
 from drac.training import Training
 from ucb import EXP3, BaseSelector, DiscountedUCB, ThompsonSampling

@@ -20,7 +20,8 @@ from benchmark.suites import RunSpec
 from benchmark.tables.augmentations import augmentations as best_augmentations
 from drac import best, flags, methods
 from drac.arms import build_augmentations
-from drac.config import ConfigError, TrainConfig, build
+from drac.config import TrainConfig, build
+from drac.errors import ConfigError
 from drac.games import GAMES
 
 Write = Callable[[str], Path]

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from drac import checkpoint
-from drac.config import ConfigError
+from drac.errors import ConfigError
 
 STATE: dict[str, Any] = {
     "weights": {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([1, 2], dtype=torch.uint8)},

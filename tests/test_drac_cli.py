@@ -14,9 +14,9 @@ import torch
 
 from drac import checkpoint, cli
 from drac.config import TrainConfig
+from drac.errors import NonFinite
 from drac.games import GAMES
 from drac.networks import ActorCritic
-from drac.report import NonFinite
 
 SMALL = ("--steps", "64", "--num-envs", "4", "--num-steps", "16", "--device", "cpu")
 ROOT = Path(__file__).parents[1]
@@ -283,7 +283,7 @@ def test_a_stopped_run_says_so_and_may_be_tried_again(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import drac.train
-    from drac.signals import Interrupted
+    from drac.errors import Interrupted
 
     def stop(*args: object) -> None:
         raise Interrupted("saved at step 64; the same command continues")

@@ -14,13 +14,8 @@ from hypothesis import strategies as st
 
 from augmentations import PAPER_ARMS
 from drac import methods
-from drac.config import (
-    CONTINUABLE,
-    ConfigError,
-    TrainConfig,
-    build,
-    preset_defaults,
-)
+from drac.config import CONTINUABLE, TrainConfig, build, preset_defaults
+from drac.errors import ConfigError
 from drac.fidelity import PRESETS
 from drac.games import GAMES
 from drac.methods import METHODS

@@ -14,7 +14,8 @@ import torch
 from small_runs import RUNS, small_config
 
 from drac import checkpoint
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
+from drac.errors import ConfigError
 from drac.restoring import require_own
 from drac.session import Watcher
 from drac.train import train

@@ -23,10 +23,10 @@ from drac.capture import WARMUP_CALLS, Replay, Tensors
 from drac.config import TrainConfig
 from drac.decoupled import DecoupledActorCritic
 from drac.decoupled_learner import DecoupledLearner
+from drac.errors import NonFinite
 from drac.learner import Learner
 from drac.networks import ActorCritic
 from drac.objectives import make
-from drac.report import NonFinite
 from drac.rollout import Rollout
 from drac.session import load_agent
 from drac.train import train

@@ -17,7 +17,8 @@ from test_drac_container import same
 from tiny_runs import OPTIONS, state, tables, tiny, tiny_config  # noqa: F401
 
 from drac import checkpoint, cli, disk, files
-from drac.disk import Appender, DiskError, Patience
+from drac.disk import Appender, Patience
+from drac.errors import DiskError
 from drac.session import Watcher
 from drac.train import train
 

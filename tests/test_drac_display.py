@@ -14,7 +14,7 @@ from rich.console import Console
 from drac import display
 from drac.config import TrainConfig
 from drac.display import returns_text, watching
-from drac.report import Report, UpdateStats
+from drac.stats import Report, UpdateStats
 
 STATS = UpdateStats(*[0.0] * len(UpdateStats.__dataclass_fields__))
 NAMES = ("crop", "flip(axis='vertical')", "[x]", "[/]", "[bold]x[/bold]", ":smile:", "a[", "\\")

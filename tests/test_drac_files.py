@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from drac import files
-from drac.config import ConfigError
+from drac.errors import ConfigError
 
 
 def test_a_file_takes_its_name_when_it_is_complete(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from test_drac_config import configs
 
 from drac import flags
-from drac.config import ConfigError, TrainConfig, build, preset_defaults
+from drac.config import TrainConfig, build, preset_defaults
+from drac.errors import ConfigError
 
 VERTICAL = "flip(axis='vertical')"
 

@@ -11,7 +11,8 @@ from small_runs import RUNS
 
 from benchmark.store import validate
 from drac import checkpoint, cli, config, container, flags, logs, policy
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
+from drac.errors import ConfigError
 
 FOLDERS = sorted(RUNS.iterdir())
 

@@ -18,7 +18,7 @@ from drac import catalogue, gallery
 from drac.augmentations_cli import listing
 from drac.catalogue import Entry
 from drac.cli import main
-from drac.config import ConfigError
+from drac.errors import ConfigError
 
 
 class Half(Augmentation):

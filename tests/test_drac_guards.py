@@ -12,11 +12,11 @@ from torch import Tensor
 
 from augmentations import Augmentation, as_float, make
 from drac.arms import try_augmentations
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
 from drac.envs import ProcgenVectorEnv
+from drac.errors import ConfigError, NonFinite
 from drac.learner import Learner
 from drac.networks import ActorCritic
-from drac.report import NonFinite
 from drac.rollout import Rollout
 from drac.sampling import sample_actions
 from drac.train import prepare

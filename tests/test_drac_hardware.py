@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drac import hardware
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
+from drac.errors import ConfigError
 from drac.seeding import seed_sequence, stream_seed
 
 

@@ -22,7 +22,8 @@ from small_runs import RUNS, small_config, small_run, tree
 import benchmark.cli
 from benchmark.store import Store, validate
 from drac import checkpoint, cli, flags, lock, logs, reading
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
+from drac.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
 MEMORY = 2 * 2**30

@@ -17,8 +17,9 @@ import pytest
 import torch
 
 from drac import checkpoint
-from drac.config import ConfigError, TrainConfig, build
+from drac.config import TrainConfig, build
 from drac.envs import ProcgenVectorEnv
+from drac.errors import ConfigError
 from drac.games import GAMES
 from drac.groups import EnvGroups, procgen_groups
 from drac.levels import LEVEL_COLUMNS, ChosenLevels, Prioritized, ProcgensOwn

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from drac import lock
-from drac.config import ConfigError
+from drac.errors import ConfigError
 from drac.fresh import set_aside
 
 HOLD = """

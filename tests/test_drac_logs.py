@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from drac.config import ConfigError
+from drac.errors import ConfigError
 from drac.logs import (
     ARM_COLUMNS,
     EVAL_COLUMNS,
@@ -20,7 +20,7 @@ from drac.logs import (
     RunLog,
     write_meta,
 )
-from drac.report import ArmStats, Report, UpdateStats
+from drac.stats import ArmStats, Report, UpdateStats
 
 ARMS = ("crop", "flip(axis='vertical')", 'x, "y"')
 STATS = UpdateStats(0.1, 0.2, 2.7, 0.3, 0.4, 0.01, 0.05, 0.5)

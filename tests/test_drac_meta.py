@@ -16,10 +16,10 @@ from torch.nn import functional as F
 from augmentations.testing import check_augmentation
 from drac import checkpoint, objectives
 from drac.config import TrainConfig
+from drac.errors import NonFinite
 from drac.learner import Learner
 from drac.meta import LearnedConv, MetaLearner, learned_conv
 from drac.networks import ActorCritic
-from drac.report import NonFinite
 from drac.rollout import Minibatch, Rollout
 from drac.train import iterate
 from drac.training import Training

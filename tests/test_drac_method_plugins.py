@@ -16,7 +16,8 @@ from augmentations import plugins
 from benchmark import suites
 from drac import method_plugins, methods, objectives
 from drac.cli import main
-from drac.config import ConfigError, TrainConfig, build
+from drac.config import TrainConfig, build
+from drac.errors import ConfigError
 from drac.method_list import WIDTH, listing
 from drac.methods import METHODS, Method, register
 

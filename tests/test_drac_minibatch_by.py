@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from drac.config import ConfigError, TrainConfig, build
+from drac.config import TrainConfig, build
+from drac.errors import ConfigError
 from drac.learner import Learner
 from drac.networks import ActorCritic
 from drac.rollout import Rollout

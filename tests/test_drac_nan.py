@@ -18,12 +18,13 @@ from drac.capture import Tensors
 from drac.config import TrainConfig
 from drac.decoupled import idaac_network
 from drac.decoupled_learner import DecoupledLearner
+from drac.errors import NonFinite
 from drac.learner import Learner
 from drac.networks import ActorCritic
 from drac.objectives.daac import IDAAC
-from drac.report import NonFinite, UpdateStats
 from drac.rl2 import RL2Selector
 from drac.rollout import Minibatch, Rollout
+from drac.stats import UpdateStats
 from drac.steps import FIGURES, GradientSteps, on_device
 from drac.train import iterate, train
 from drac.training import Training

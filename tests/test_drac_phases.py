@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from drac.config import TrainConfig
-from drac.phases import PHASES, Stopwatch, unmeasured
+from drac.timing import PHASES, PhaseTimer, unmeasured
 from drac.train import iterate
 from drac.training import Training
 
@@ -17,7 +17,7 @@ def test_seconds_add_up_by_phase(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 1.0, 1.0, 3.0, 10.0, 14.0])
     monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
     waited: list[bool] = []
-    watch = Stopwatch(lambda: waited.append(True))
+    watch = PhaseTimer(lambda: waited.append(True))
     for phase in ("act", "optimizer", "act"):
         with watch(phase):  # type: ignore[arg-type]
             pass
@@ -29,7 +29,7 @@ def test_seconds_add_up_by_phase(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_inside_a_phase_others_are_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 4.0])
     monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
-    watch = Stopwatch()
+    watch = PhaseTimer()
     with watch("forward, backward"), watch("optimizer"):
         pass
     assert watch.seconds["forward, backward"] == 4.0
@@ -37,7 +37,7 @@ def test_inside_a_phase_others_are_part_of_it(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_phase_ends_where_its_work_fails() -> None:
-    watch = Stopwatch()
+    watch = PhaseTimer()
     with pytest.raises(ZeroDivisionError), watch("act"):
         _ = 1 / 0
     with watch("augment"):
@@ -50,7 +50,7 @@ def test_training_tells_every_phase_of_an_update() -> None:
     config = TrainConfig(method="drac-crop", steps=32, device="cpu", **options)
     training = Training(config)
     assert training.phases is unmeasured
-    watch = Stopwatch()
+    watch = PhaseTimer()
     training.measure(watch)
     begun = time.perf_counter()
     next(iterate(training))

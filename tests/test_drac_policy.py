@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 from small_runs import RUNS, small_run, tree
 
 from drac import api, cli, policy, policy_card
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
+from drac.errors import ConfigError
 from drac.session import load_agent
 
 METHODS = ("ppo", "drac-crop", "rand-fm", "ibac-sni", "daac", "idaac", "meta-drac", "rl2-drac")

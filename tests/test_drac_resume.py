@@ -16,12 +16,13 @@ from test_drac_container import same
 from tiny_runs import OPTIONS, state, tables, tiny, tiny_config  # noqa: F401
 
 from drac import checkpoint, cli, logs, methods
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
+from drac.errors import ConfigError, Interrupted
 from drac.evaluate import evaluate
 from drac.logs import read_meta
-from drac.report import Report
 from drac.session import Watcher
-from drac.signals import EXIT_CODE, Interrupted
+from drac.signals import EXIT_CODE
+from drac.stats import Report
 from drac.train import train
 
 FORMAT_1 = Path(__file__).parent / "runs" / "format-1"

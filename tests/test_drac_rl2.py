@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from drac import checkpoint
-from drac.config import ConfigError, TrainConfig, build
+from drac.config import TrainConfig, build
+from drac.errors import ConfigError
 from drac.rl2 import RecurrentPolicy, RL2Selector
 from drac.train import train
 from drac.training import Training

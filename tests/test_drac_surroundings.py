@@ -19,8 +19,8 @@ from small_runs import small_config
 
 from benchmark.store import validate
 from drac import checkpoint, flags, logs
-from drac.clock import Stopwatch
 from drac.session import Watcher
+from drac.timing import Stopwatch
 from drac.train import train
 
 ROOT = Path(__file__).parents[1]

@@ -15,11 +15,11 @@ import pytest
 import torch
 
 from drac import checkpoint
-from drac.config import ConfigError, TrainConfig
+from drac.config import TrainConfig
+from drac.errors import ConfigError, Interrupted
 from drac.logs import ARM_COLUMNS, EVAL_COLUMNS, PROGRESS_COLUMNS, TIMING_COLUMNS
-from drac.report import Report
 from drac.session import Watcher, load_agent
-from drac.signals import Interrupted
+from drac.stats import Report
 from drac.train import iterate, train
 from drac.training import Training
 

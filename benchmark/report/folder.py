@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from drac import files, reading
-from drac.config import ConfigError
+from drac.errors import ConfigError
 
 MARKER = "report.json"
 """Lies in every report and lists its files: what else is there is somebody's own."""

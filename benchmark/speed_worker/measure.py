@@ -26,7 +26,7 @@ from drac.envs import Split
 from drac.evaluate import evaluate
 from drac.logs import SPLITS
 from drac.objectives.drac import DrAC
-from drac.phases import Stopwatch
+from drac.timing import PhaseTimer
 from drac.training import Training
 
 WHOLE_UPDATES = {"cpu": 1, "cuda": 5}
@@ -157,7 +157,7 @@ def _timed(
     training: Training, work: Callable[[], None], synchronize: Callable[[], None] | None = None
 ) -> tuple[float, dict[str, float]]:
     """Return the seconds of some work, and those of its phases with "other" for the rest."""
-    stopwatch = Stopwatch(synchronize)
+    stopwatch = PhaseTimer(synchronize)
     training.measure(stopwatch)
     begun = time.perf_counter()
     work()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from drac.config import ConfigError
+from drac.errors import ConfigError
 
 FORMAT = 1
 """Version of the JSON file. Raised when an old file can no longer be read as it is."""
@@ -104,7 +104,7 @@ class Cell:
         engine: whose figures these are.
         steps_per_s: environment steps, without evaluations and checkpoints.
         update_s: seconds of an update: collecting, returns, all gradient steps.
-        phases: seconds an update spends on each, `drac.phases.PHASES` and "other"; evaluations and
+        phases: seconds an update spends on each, `drac.timing.PHASES` and "other"; evaluations and
             checkpoints by their share.
         network_share: of `update_s`, what the network's forward and backward take, 0 to 1.
         evaluate_s: seconds of one evaluation on both splits; None if not measured.

@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmark.table import NOT_AVAILABLE, Table
 from benchmark.training_speed.report import DISTURBED, RUN_STEPS, Cell, Report, Workers
-from drac.phases import PHASES
+from drac.timing import PHASES
 
 _PIECES = (
     "on CPU a rollout and one epoch of gradient steps are timed, after a step to warm up, and the"

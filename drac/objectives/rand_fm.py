@@ -14,7 +14,7 @@ from drac.networks import widened
 from drac.networks_random import RandomizedActorCritic
 from drac.objectives import Inputs
 from drac.objectives.ppo import terms
-from drac.report import UpdateStats
+from drac.stats import UpdateStats
 
 
 class RandFM:

@@ -3,22 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-
-class NonFinite(ArithmeticError):
-    """What a run computed is NaN or infinite. The message is one sentence, fit for the terminal.
-
-    Attributes:
-        evidence: numpy arrays by name, for inspection: the minibatch (`obs` (B, 3, H, W) uint8,
-            `actions`, ...), its `losses` and their `loss_names`. Empty if it was no minibatch.
-    """
-
-    def __init__(self, message: str, evidence: Mapping[str, Any] | None = None) -> None:
-        super().__init__(message)
-        self.evidence: Mapping[str, Any] = evidence or {}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,37 @@
+"""What can go wrong, each an exception whose message is one sentence. Imports nothing of drac."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be run. The message is one sentence, fit for the terminal."""
+
+
+class NonFinite(ArithmeticError):
+    """What a run computed is NaN or infinite. The message is one sentence, fit for the terminal.
+
+    Attributes:
+        evidence: numpy arrays by name, for inspection: the minibatch (`obs` (B, 3, H, W) uint8,
+            `actions`, ...), its `losses` and their `loss_names`. Empty if it was no minibatch.
+    """
+
+    def __init__(self, message: str, evidence: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.evidence: Mapping[str, Any] = evidence or {}
+
+
+class DiskError(OSError):
+    """A write that could not be done. The message is one sentence, fit for the terminal."""
+
+
+class Interrupted(Exception):
+    """A signal asked the run to stop, and its state has been saved."""
+
+
+def shown(value: Any) -> str:
+    """Return a value as it stands in a message, cut where it is very long."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
