@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from augmentations.arguments import unknown
-from drac import files, flags
+from drac import flags
 from drac.errors import ConfigError
+from drac.files import atomic, run_folder
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -67,11 +68,11 @@ def bandits_command(argv: Sequence[str]) -> int:
         raise ConfigError("--seeds names no seed; say for instance --seeds 0-4")
     pulls = flags.whole_number("pulls", given.pulls, at_least=2)
     workers = flags.whole_number("workers", given.workers, at_least=1)
-    files.require_writable(given.out)
+    run_folder.require_writable(given.out)
     if given.picture is not None:
         if given.picture.suffix not in (".png", ".pdf", ".svg"):
             raise ConfigError(f"{given.picture} must end in .png, .pdf, .svg")
-        files.require_writable(given.picture.parent)
+        run_folder.require_writable(given.picture.parent)
     if given.tasks:
         return _tasks(given, seeds)
     return _report(given, seeds, pulls, workers)
@@ -94,8 +95,8 @@ def _report(given: BanditsFlags, seeds: Sequence[int], pulls: int, workers: int)
     table = bandits_table.table(runs)
     print(table.markdown())
     given.out.mkdir(parents=True, exist_ok=True)
-    files.write_text(given.out / "bandits.csv", bandits_table.frame(runs).to_csv(index=False))
-    files.write_text(given.out / "bandits.json", bandits_table.as_json(runs))
+    atomic.write_text(given.out / "bandits.csv", bandits_table.frame(runs).to_csv(index=False))
+    atomic.write_text(given.out / "bandits.json", bandits_table.as_json(runs))
     picture = given.picture or given.out / "bandits.png"
     bandits_plot.draw(runs, picture)
     print(f"written to {given.out}: bandits.csv, bandits.json; the picture to {picture}")
@@ -119,7 +120,7 @@ def _tasks(given: BanditsFlags, seeds: Sequence[int]) -> int:
             outcomes += bandit_tasks.compare(seed, partial(_show, bar, task))
     print(bandit_tasks.table(outcomes, settings).markdown())
     given.out.mkdir(parents=True, exist_ok=True)
-    files.write_text(given.out / "rl2-tasks.json", bandit_tasks.as_json(outcomes, settings))
+    atomic.write_text(given.out / "rl2-tasks.json", bandit_tasks.as_json(outcomes, settings))
     print(f"written to {given.out}: rl2-tasks.json")
     return 0
 

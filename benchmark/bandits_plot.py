@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmark.bandits import ARMS, CURVES, EVERY, GAP, LOCKED, SELECTORS, Run
-from drac import files
+from drac.files import atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,7 @@ def draw(runs: Sequence[Run], out: Path) -> None:
     picture = BytesIO()
     figure.savefig(picture, format=out.suffix.removeprefix("."), dpi=140)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with files.replacing(out) as file:
+    with atomic.replacing(out) as file:
         file.write(picture.getvalue())
 
 

@@ -17,8 +17,9 @@ from benchmark.report_cli import report_command
 from benchmark.run_cli import run_command
 from benchmark.speed_cli import speed_command
 from benchmark.tables_cli import experiments, tables_command
-from drac import files, flags
+from drac import flags
 from drac.errors import ConfigError
+from drac.files import run_folder
 
 USAGE = """
 usage: drac-bench COMMAND [OPTIONS]
@@ -126,7 +127,7 @@ def plot_command(argv: Sequence[str]) -> int:
     for run_dir in given.run:
         if not (run_dir / "config.json").is_file():
             raise ConfigError(f"{run_dir} is no run: it holds no config.json")
-    files.require_writable(given.out.parent)
+    run_folder.require_writable(given.out.parent)
     from benchmark.plots import learning_curves
     from benchmark.run_files import DamagedError
 

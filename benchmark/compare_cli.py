@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from augmentations.arguments import unknown
-from drac import files, flags
+from drac import flags
 from drac.errors import ConfigError
+from drac.files import atomic, run_folder
 from drac.games import RANGE_SOURCES
-from drac.logs import SPLITS
+from drac.runs.logs import SPLITS
 
 if TYPE_CHECKING:
     from benchmark.bootstrap import Interval
@@ -63,7 +64,7 @@ def compare_command(argv: Sequence[str]) -> int:
         if value not in allowed:
             raise ConfigError(unknown(name, value, allowed))
     if given.csv:
-        files.require_writable(given.csv.parent)
+        run_folder.require_writable(given.csv.parent)
         if given.csv.is_dir():
             raise ConfigError(f"{given.csv} is a folder")
     return _report(given)
@@ -74,7 +75,7 @@ def _report(given: CompareFlags) -> int:
     _show(found)
     if given.csv:
         given.csv.parent.mkdir(parents=True, exist_ok=True)
-        files.write_text(given.csv, _rows(found).to_csv(index=False))
+        atomic.write_text(given.csv, _rows(found).to_csv(index=False))
         print(f"written to {given.csv}")
     return 0
 

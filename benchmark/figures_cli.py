@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from augmentations.arguments import unknown
 from benchmark.tables_cli import reading
-from drac import files, flags
+from drac import flags
 from drac.errors import ConfigError
+from drac.files import run_folder
 
 if TYPE_CHECKING:
     from benchmark.figures.drawing import Style
@@ -76,7 +77,7 @@ def figures_command(argv: Sequence[str]) -> int:
         )
     folders = [given.out or store.root / "figures" / "+".join(group) for group in groups]
     for folder in folders:
-        files.require_writable(folder)
+        run_folder.require_writable(folder)
 
     from benchmark.figures.drawing import STYLES as styles
 

@@ -13,8 +13,9 @@ from benchmark.best_augmentation import chooses
 from benchmark.caveats import apart_from_published, contradictions, shortened
 from benchmark.comparable import variants
 from benchmark.many_files import RUN, read_many
-from drac import logs, methods
-from drac.logs import SPLITS
+from drac import methods
+from drac.runs import logs
+from drac.runs.logs import SPLITS
 
 LOSSES = {
     "entropy": "entropy (nats)",

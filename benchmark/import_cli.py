@@ -11,8 +11,9 @@ from pathlib import Path
 import tyro
 
 from benchmark import scores
-from drac import files, flags
+from drac import flags
 from drac.errors import ConfigError
+from drac.files import run_folder
 
 HELP = """Bring in anybody's scores: a CSV file with the columns method, game, split, run, score,
 and mode (easy or hard), steps and caution if it has them. They are kept below RESULTS/scores with
@@ -45,9 +46,9 @@ def import_command(argv: Sequence[str]) -> int:
 
 def _bring_in(path: Path, given: ImportFlags) -> int:
     name = given.name or re.sub(r"[^A-Za-z0-9._+-]+", "-", path.stem)
-    files.require_writable(scores.folder(given.results))
+    run_folder.require_writable(scores.folder(given.results))
     imported = scores.read(path, name)
-    files.check_name("name", name)
+    run_folder.check_name("name", name)
     if name in scores.names(given.results) and not given.replace:
         there = scores.load(given.results, name)  # damaged: says so
         if there.sha256 != imported.sha256:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from benchmark.run_files import PROGRESS_COLUMNS, read_csv
-from drac import files, logs
 from drac.config import TrainConfig
-from drac.logs import SPLITS
+from drac.files import atomic
+from drac.runs import logs
+from drac.runs.logs import SPLITS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +74,7 @@ def learning_curves(run_dirs: Sequence[Path], out: Path) -> None:
     picture = BytesIO()
     figure.savefig(picture, format=out.suffix.removeprefix(".") or "png", dpi=150)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with files.replacing(out) as file:
+    with atomic.replacing(out) as file:
         file.write(picture.getvalue())
 
 

@@ -15,9 +15,11 @@ import tyro
 
 from benchmark import suites
 from benchmark.suites import RunSpec
-from drac import files, flags, signals
+from drac import flags
 from drac.config import TrainConfig, preset_defaults
 from drac.errors import ConfigError
+from drac.files import run_folder
+from drac.runs import signals
 
 RUN_HELP = """Run a suite, or methods x games x seeds, and keep what is finished: the same command
 continues where it stopped, and several may work on one experiment at once. Every option of `drac
@@ -68,7 +70,7 @@ def run_command(argv: Sequence[str]) -> int:
     experiment = own["experiment"]
     if experiment is None:
         experiment = suite.name if suite else "default"
-    files.check_name("experiment", experiment)
+    run_folder.check_name("experiment", experiment)
     runs = list(
         suites.expand(
             experiment,
@@ -144,8 +146,8 @@ def _execute(store: Any, specs: dict[str, RunSpec], engine: Any, display: Any) -
 def _complete(store: Any, spec: RunSpec, config: TrainConfig) -> bool:
     """Whether a run needs nothing more; raises ConfigError if its folder cannot be used."""
     run_dir = store.run_dir(spec)
-    files.require_writable(run_dir)
-    files.require_own(run_dir)
+    run_folder.require_writable(run_dir)
+    run_folder.require_plain(run_dir)
     if not (run_dir / "config.json").exists():
         return False
     saved = TrainConfig.from_json(run_dir / "config.json")

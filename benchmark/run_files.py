@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from drac import lock, logs, reading
+from drac.files import lock, untrusted
+from drac.runs import logs
 
 PROGRESS_COLUMNS = ("step", "arm", "train_return", "charts/SPS")
 ARM_COLUMNS = ("update", "arm", "count", "mean", "score")
@@ -60,7 +61,7 @@ def read_columns(path: Path, columns: Sequence[str]) -> Columns:
             missing or not finite.
     """
     try:
-        text = reading.read(path, LIMIT).decode("utf-8")
+        text = untrusted.read(path, LIMIT).decode("utf-8")
         whole = text[: text.rfind("\n") + 1] or ",".join(columns)
         header, *rows = csv.reader(io.StringIO(whole, newline=""), strict=True)
     except FileNotFoundError:
@@ -150,5 +151,5 @@ def final_evaluation(run_dir: Path) -> pd.DataFrame:
 
 
 def in_use(run_dir: Path) -> bool:
-    """Whether a process is training this run: `drac.lock.owned` holds its folder."""
+    """Whether a process is training this run: `drac.files.lock.owned` holds its folder."""
     return lock.in_use(run_dir)

@@ -17,10 +17,11 @@ from benchmark.run_files import (
     final_episodes,
     read_columns,
 )
-from drac import files, logs, reading
 from drac.config import TrainConfig
 from drac.errors import ConfigError
-from drac.logs import SPLITS
+from drac.files import run_folder, untrusted
+from drac.runs.logs import SPLITS
+from drac.runs.meta import META, read_meta
 
 ROBUSTNESS, HOW_ROBUST = "robustness.csv", "robustness.json"
 
@@ -60,7 +61,7 @@ def read_run(run_dir: Path) -> RunRecord:
     if not (run_dir / "config.json").exists():
         return RunRecord(problems=("not started",))
     try:
-        files.require_own(run_dir)
+        run_folder.require_plain(run_dir)
         config = TrainConfig.from_json(run_dir / "config.json")
     except ConfigError as error:
         return RunRecord(problems=(str(error),))
@@ -80,9 +81,9 @@ def read_run(run_dir: Path) -> RunRecord:
     )
     arms = read(lambda: _final_arms(run_dir), _lacking_arms)
     episodes = read(lambda: final_episodes(run_dir), _lacking_episodes)
-    meta = logs.read_meta(run_dir)
+    meta = read_meta(run_dir)
     if not meta:
-        problems.append(f"no readable {logs.META}")
+        problems.append(f"no readable {META}")
     robustness = _robustness(run_dir, _last(updates, "step") if updates else 0)
     return RunRecord(config, meta, tuple(problems), updates, arms, episodes, *robustness)
 
@@ -96,7 +97,7 @@ def _robustness(run_dir: Path, step: int) -> tuple[Columns, str]:
     if not len(columns["metric"]):
         return columns, ""
     try:
-        measured = reading.read_json(run_dir / HOW_ROBUST)["step"]
+        measured = untrusted.read_json(run_dir / HOW_ROBUST)["step"]
     except (OSError, ValueError, KeyError, TypeError):
         return {}, f"no readable {HOW_ROBUST} says of which step {ROBUSTNESS} is"
     if measured != step:

@@ -21,10 +21,10 @@ from typing import Any
 import pandas as pd
 
 from augmentations.arguments import hint
-from drac import files, reading
 from drac.errors import ConfigError
+from drac.files import atomic, run_folder, untrusted
 from drac.games import GAMES
-from drac.logs import SPLITS
+from drac.runs.logs import SPLITS
 
 REQUIRED = ("method", "game", "split", "run", "score")
 OPTIONAL = ("mode", "steps", "caution")
@@ -105,8 +105,8 @@ def save(scores: ScoreSet, results: Path) -> Path:
     text = scores.rows.to_csv(index=False)
     origin = {name: getattr(scores, name) for name in _ORIGIN}
     origin |= {"ignored": scores.ignored, "stored_sha256": _sha256(text.encode())}
-    files.write_text(path.with_suffix(".json"), json.dumps(origin, indent=1) + "\n")
-    files.write_text(path, text)
+    atomic.write_text(path.with_suffix(".json"), json.dumps(origin, indent=1) + "\n")
+    atomic.write_text(path, text)
     return path
 
 
@@ -120,7 +120,7 @@ def load(results: Path, name: str) -> ScoreSet:
     stored = read(path, name)
     origin_path = path.with_suffix(".json")
     try:
-        origin = reading.read_json(origin_path)
+        origin = untrusted.read_json(origin_path)
         said = {key: str(origin[key]) for key in _ORIGIN}
         ignored, sha256 = tuple(map(str, origin["ignored"])), origin["stored_sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -135,7 +135,9 @@ def load(results: Path, name: str) -> ScoreSet:
 
 def names(results: Path) -> list[str]:
     """Return the names of the imported sets."""
-    return sorted(p.stem for p in folder(results).glob("*.csv") if files.NAME.fullmatch(p.stem))
+    return sorted(
+        p.stem for p in folder(results).glob("*.csv") if run_folder.NAME.fullmatch(p.stem)
+    )
 
 
 def _parse(path: Path, text: str) -> tuple[pd.DataFrame, tuple[str, ...]]:

@@ -13,8 +13,9 @@ from rich.markup import escape
 
 from augmentations.arguments import unknown
 from benchmark.training_speed_cli import HELP, compare_command, training_command
-from drac import files, flags
+from drac import flags
 from drac.errors import ConfigError
+from drac.files import atomic, run_folder
 
 if TYPE_CHECKING:
     from benchmark.augmentation_speed import Report
@@ -49,7 +50,7 @@ def augmentations_command(argv: Sequence[str]) -> int:
     if given.device not in DEVICES:
         raise ConfigError(unknown("device", given.device, DEVICES))
     if given.json:
-        files.require_writable(given.json.parent)
+        run_folder.require_writable(given.json.parent)
         if given.json.is_dir():
             raise ConfigError(f"{given.json} is a folder")
     return _report(given, repeats)
@@ -62,7 +63,7 @@ def _report(given: AugmentationsFlags, repeats: int) -> int:
     print(speed_table.augmentations(report).markdown())
     if given.json:
         given.json.parent.mkdir(parents=True, exist_ok=True)
-        files.write_text(given.json, json.dumps(asdict(report), indent=2) + "\n")
+        atomic.write_text(given.json, json.dumps(asdict(report), indent=2) + "\n")
         print(f"written to {given.json}")
     return 0
 

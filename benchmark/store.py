@@ -16,10 +16,11 @@ from benchmark.run_record import RunRecord, read_run
 from benchmark.run_record import total_steps as total_steps
 from benchmark.run_record import validate as validate
 from benchmark.suites import RunSpec
-from drac import files, methods, reading
+from drac import methods
 from drac.config import TrainConfig
 from drac.errors import ConfigError, shown
-from drac.logs import SPLITS
+from drac.files import atomic, run_folder, untrusted
+from drac.runs.logs import SPLITS
 
 LOG = "train.log"
 PLAN = "plan.json"
@@ -51,7 +52,7 @@ class Store:
         if not self.runs.is_dir():
             return []
         names = sorted(path.name for path in self.runs.iterdir() if path.is_dir())
-        return [name for name in names if files.NAME.fullmatch(name) and self.specs(name)]
+        return [name for name in names if run_folder.NAME.fullmatch(name) and self.specs(name)]
 
     def specs(self, experiment: str) -> list[RunSpec]:
         """Return the runs of an experiment that are planned or have a folder."""
@@ -69,7 +70,7 @@ class Store:
         """
         path = self.runs / experiment / PLAN
         try:
-            plan = reading.read_json(path, PLAN_LIMIT)
+            plan = untrusted.read_json(path, PLAN_LIMIT)
             ids = plan.get("runs") if isinstance(plan, dict) else None
             if not isinstance(ids, list):
                 raise ValueError('it has no list "runs"')
@@ -90,7 +91,7 @@ class Store:
             wanted = sorted({*self.plan(experiment), *specs})
             ids = [spec.id.partition("/")[2] for spec in wanted]
             text = json.dumps({"format": 1, "runs": ids}, indent=1) + "\n"
-            files.write_text(folder / PLAN, text)
+            atomic.write_text(folder / PLAN, text)
 
     def load(
         self, specs: Iterable[RunSpec], on_run: Callable[[], None] = lambda: None
@@ -147,7 +148,7 @@ def _spec(experiment: str, method: str, game: str, folder: str) -> RunSpec | Non
 
     Names may come with a store from elsewhere: ".." would leave it, and tables print them.
     """
-    plain = files.NAME.fullmatch(method) and files.NAME.fullmatch(game)
+    plain = run_folder.NAME.fullmatch(method) and run_folder.NAME.fullmatch(game)
     if not plain or not re.fullmatch("seed(0|[1-9][0-9]{0,9})", folder):
         return None
     return RunSpec(experiment, method, game, int(folder[4:]))

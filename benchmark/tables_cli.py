@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from benchmark import suites
-from drac import files, flags
+from drac import flags
 from drac.errors import ConfigError
+from drac.files import atomic, run_folder
 
 if TYPE_CHECKING:
     from benchmark.store import Store
@@ -83,7 +84,7 @@ def tables_command(argv: Sequence[str]) -> int:
         experiments(store, name)
     names = tuple(name for name in dict.fromkeys(given.table) if name != RECOMPUTED)
     if RECOMPUTED in given.table:
-        files.require_writable(store.tables)
+        run_folder.require_writable(store.tables)
         _recompute(store.tables, given.format)
         if not names:
             return 0
@@ -91,7 +92,7 @@ def tables_command(argv: Sequence[str]) -> int:
     if not groups:
         raise ConfigError(f"there are no runs below {store.runs}; begin with drac-bench run")
     for group in groups:
-        files.require_writable(store.tables / "+".join(group))
+        run_folder.require_writable(store.tables / "+".join(group))
     for group in groups:
         _tabulate(store, group, names, given.format)
     return 0
@@ -128,10 +129,10 @@ def _tabulate(store: Store, group: tuple[str, ...], names: tuple[str, ...], show
             _give(make(runs), folder, shown)
     for name, why in skipped.items():
         print(f"no table {name}: {why}", file=about)
-    files.write_text(folder / "runs.csv", tables.every_run(runs).to_csv(index=False))
+    atomic.write_text(folder / "runs.csv", tables.every_run(runs).to_csv(index=False))
     best = sweep_choices(runs)
     if len(best):
-        files.write_text(folder / BEST_FROM, best.to_csv(index=False))
+        atomic.write_text(folder / BEST_FROM, best.to_csv(index=False))
     print(f"written to {folder}", file=about)
 
 
@@ -147,7 +148,7 @@ def _recompute(folder: Path, shown: str) -> None:
 def _give(table: Table, folder: Path, shown: str) -> None:
     _show(table, shown)
     for path, content in _contents(folder, table).items():
-        files.write_text(path, content)
+        atomic.write_text(path, content)
 
 
 def _contents(folder: Path, table: Table) -> Mapping[Path, str]:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from drac import files, flags
+from drac import flags
 from drac.config import TrainConfig, build
 from drac.errors import ConfigError
+from drac.files import atomic, run_folder
 
 if TYPE_CHECKING:
     from benchmark.table import Table
@@ -95,7 +96,7 @@ def training_command(argv: Sequence[str]) -> int:
     if not given.methods:
         raise ConfigError("--methods names nothing to measure")
     if given.json:
-        files.require_writable(given.json.parent)
+        run_folder.require_writable(given.json.parent)
         if given.json.is_dir():
             raise ConfigError(f"{given.json} is a folder")
     return _training(given, _configs(given), workers, attempts)
@@ -145,7 +146,7 @@ def _training(
         print(_recommendation(report))
     if given.json:
         given.json.parent.mkdir(parents=True, exist_ok=True)
-        files.write_text(given.json, report.to_json())
+        atomic.write_text(given.json, report.to_json())
         print(f"written to {given.json}")
     return 0 if passed else 1
 

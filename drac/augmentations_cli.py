@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from augmentations.arguments import unknown
-from drac import files, flags
+from drac import flags
 from drac.errors import ConfigError
+from drac.files import run_folder
 from drac.games import GAMES
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def show_command(argv: Sequence[str]) -> int:
             f"a picture has room for {MOST_TILES} rows and columns; frames {frames} x draws"
             f" {draws} x {len(given.augmentations)} augmentations are more"
         )
-    files.require_writable(given.out.parent)
+    run_folder.require_writable(given.out.parent)
     _show(given.game, given.augmentations, given.out, frames, draws, seed)
     print(f"written to {given.out}")
     return 0

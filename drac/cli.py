@@ -11,13 +11,15 @@ from typing import Annotated, Any
 
 import tyro
 
-from drac import files, flags, provenance
+from drac import flags
 from drac.augmentations_cli import augmentations_command
 from drac.config import TrainConfig, build, preset_defaults
 from drac.errors import ConfigError
 from drac.evaluate_cli import evaluate_command
 from drac.export_cli import export_command
+from drac.files import run_folder
 from drac.method_list import listing
+from drac.runs import provenance
 from drac.watch_cli import watch_command
 
 USAGE = """
@@ -83,7 +85,7 @@ def train_command(argv: Sequence[str]) -> int:
     def folder(config: TrainConfig) -> Path:
         if run_dir is not None:
             return Path(run_dir)
-        files.check_name("experiment", experiment)
+        run_folder.check_name("experiment", experiment)
         return Path(results) / "runs" / run_id(config, experiment)
 
     try:
@@ -112,7 +114,7 @@ _FRESH_HELP = "start over; a run that is there keeps everything as SEED.before-1
 def _train(config: TrainConfig, run_dir: Path, fresh: bool = False) -> int:
     from drac.display import watching  # torch is imported from here on
     from drac.errors import Interrupted
-    from drac.signals import EXIT_CODE
+    from drac.runs.signals import EXIT_CODE
     from drac.train import prepare, train
 
     prepare(config, run_dir, fresh)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drac import files
+from drac.files import atomic
 
 if TYPE_CHECKING:
     import av
@@ -47,7 +47,7 @@ def write(path: Path, frames: Iterable[Image.Image]) -> int:
     convert = _rgb if mp4 else _Paletted()
     number = 0
     with (
-        files.replacing(path) as file,
+        atomic.replacing(path) as file,
         av.open(file.name, "w", format=path.suffix[1:], options=_MP4 if mp4 else {}) as out,
     ):
         if mp4:

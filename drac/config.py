@@ -17,12 +17,13 @@ import pydantic
 
 from augmentations import registry as augmentation_registry
 from augmentations.arguments import hint, unknown
-from drac import best, methods, reading, spellings
+from drac import best, methods, spellings
 from drac.errors import (
     ConfigError,
     shown,
 )
 from drac.fidelity import PRESETS, Fidelity
+from drac.files import untrusted
 from drac.games import GAMES
 from drac.options import Options
 
@@ -191,13 +192,13 @@ class TrainConfig(Options):
 
     @classmethod
     def from_json(cls, path: Path) -> TrainConfig:
-        """Read a config.json; its augmentations need not be installed: see `drac.provenance`.
+        """Read a config.json; its augmentations need not be installed: see `drac.runs.provenance`.
 
         Raises:
             ConfigError: if the file is missing, damaged or of a format we do not know.
         """
         try:
-            data = reading.read_json(path)
+            data = untrusted.read_json(path)
         except (OSError, ValueError) as error:
             raise ConfigError(f"{path} cannot be read as a run's configuration ({error})") from None
         return cls.from_data(data, str(path))

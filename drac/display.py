@@ -10,8 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from drac import disk
 from drac.config import TrainConfig
+from drac.files import retry
 from drac.session import Watcher
 from drac.stats import Report
 from drac.timing import Stopwatch
@@ -105,7 +105,7 @@ class TerminalWatcher(Watcher):
         try:
             self._console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
         except OSError as error:
-            if error.errno not in disk.TEMPORARY:  # a full disk must not end a run by its output
+            if error.errno not in retry.TEMPORARY:  # a full disk must not end a run by its output
                 raise
 
 

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from augmentations.arguments import unknown
-from drac import files, flags, provenance
+from drac import flags
 from drac.config import TrainConfig, build
 from drac.errors import ConfigError
+from drac.files import atomic, run_folder
+from drac.runs import provenance
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +79,7 @@ def read_run(run: Path) -> TrainConfig:
         from drac import policy
 
         return policy.load(run, "cpu").config
-    files.require_own(run)
+    run_folder.require_plain(run)
     if not (run / "config.json").is_file():
         raise ConfigError(f"{run} is no run: it holds no config.json")
     return TrainConfig.from_json(run / "config.json")
@@ -155,7 +157,7 @@ def require_free(out: Path, given: bool) -> None:
         raise ConfigError(f"{out} exists; choose another --out")
     if out.is_dir():
         raise ConfigError(f"{out} is a folder")
-    files.require_writable(out.parent)
+    run_folder.require_writable(out.parent)
 
 
 def _evaluate(
@@ -184,7 +186,7 @@ def _evaluate(
         ).assign(split=name)
     played.insert(0, "step", step)
     out.parent.mkdir(parents=True, exist_ok=True)
-    files.write_text(out, played.to_csv(index=False))
+    atomic.write_text(out, played.to_csv(index=False))
     returns, lengths = played["return"].astype(float), played["length"].astype(int)
     error = returns.std() / len(returns) ** 0.5
     print(
@@ -234,8 +236,8 @@ def _robustness(
     table = pd.concat(tables, ignore_index=True)
     record = _record(config, step, counts, identical, str(next(agent.parameters()).device))
     out.parent.mkdir(parents=True, exist_ok=True)
-    files.write_text(out, table.to_csv(index=False, na_rep="NaN"))
-    files.write_text(out.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
+    atomic.write_text(out, table.to_csv(index=False, na_rep="NaN"))
+    atomic.write_text(out.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
     print(_title(config, step))
     print(f"{counts['episodes']} episodes a split, {robustness.MAX_STEPS} steps of each at most")
     print(_shown(table))
@@ -249,7 +251,7 @@ def _record(
     config: TrainConfig, step: int, counts: dict[str, int], identical: dict[str, Any], device: str
 ) -> dict[str, Any]:
     """Return what is to be known about a robustness.csv: what was measured, how, and on what."""
-    from drac import hardware, robustness
+    from drac import robustness
     from drac.envs import procgen_build
 
     how = {"device": "cuda" if "cuda" in device else "cpu", "precision": "float32"}
@@ -263,7 +265,7 @@ def _record(
         "unavailable": robustness.unavailable(config.game),
         "identical_pictures": identical,
         "sources": robustness.SOURCES,
-        **hardware.describe(config.model_copy(update=how), procgen_build()),
+        **provenance.describe(config.model_copy(update=how), procgen_build()),
     }
 
 

@@ -16,8 +16,8 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from drac import files
 from drac.envs import TRAIN_LEVELS, Split, procgen_build
+from drac.files import atomic
 from drac.frames import random_play
 from drac.seeding import seed_sequence, stream_seed
 
@@ -65,10 +65,12 @@ def write(folder: Path, mode: Literal["easy", "hard"], game: str) -> None:
         picture, levels = strip(game, split, mode)
         png = BytesIO()
         imsave(png, picture, format="png")
-        with files.replacing(folder / f"{game}-{mode}-{name}.png") as file:
+        with atomic.replacing(folder / f"{game}-{mode}-{name}.png") as file:
             file.write(png.getvalue())
         cast(dict[str, object], facts["levels"])[name] = levels
-    files.write_text(folder / f"{game}-{mode}.json", json.dumps(facts) + "\n")  # last: all is there
+    atomic.write_text(
+        folder / f"{game}-{mode}.json", json.dumps(facts) + "\n"
+    )  # last: all is there
 
 
 def main(argv: Sequence[str]) -> int:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from augmentations import Augmentation, as_float
-from drac import files
 from drac.arms import applied
 from drac.envs import TRAIN_LEVELS
+from drac.files import atomic
 from drac.frames import random_play
 from drac.seeding import seed_sequence, stream_seed
 
@@ -172,7 +172,7 @@ def draw(
     metadata: dict[str, Any] = {"metadata": {"Software": None}} if out.suffix == ".png" else {}
     figure.savefig(picture, format=out.suffix.removeprefix(".") or "png", dpi=_DPI, **metadata)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with files.replacing(out) as file:
+    with atomic.replacing(out) as file:
         file.write(picture.getvalue())
 
 

@@ -5,16 +5,10 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
-import shlex
-import subprocess
-import sys
-from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from drac import provenance
 from drac.config import TrainConfig
 from drac.errors import ConfigError
 
@@ -98,53 +92,3 @@ def keep_freed_memory() -> None:
     libc = ctypes.CDLL(None)
     libc.mallopt(_M_MMAP_MAX, 0)
     libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
-
-
-def describe(config: TrainConfig, procgen_build: str) -> dict[str, Any]:
-    """Return the facts about software and machine that belong to a run's record."""
-    packages = ("procgen-drac", "numpy", "kornia", "gymnasium")
-    device = torch.cuda.get_device_name() if config.device == "cuda" else "cpu"
-    return {
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,  # with the build, e.g. "+cpu", which its metadata may lack
-            **{package: _version(package) for package in packages},
-        },
-        "procgen_build": procgen_build,
-        provenance.PLUGINS: provenance.providers(config),
-        "platform": platform.platform(),
-        "cpu": cpu_info().get("model name", "") or platform.machine(),
-        "device": device,
-        "precision": config.precision,
-        "threads": torch.get_num_threads(),
-        "commit": _commit(),
-        "command": shlex.join(_text(word) for word in (Path(sys.argv[0]).name, *sys.argv[1:])),
-    }
-
-
-def _text(word: str) -> str:
-    """Return a word of the command line as text: what the locale could not decode is UTF-8."""
-    return os.fsencode(word).decode("utf-8", "replace")
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "not installed"
-
-
-def _commit() -> str:
-    """Return the checkout's commit, with "+" if it has local changes; "" outside a checkout."""
-    root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists():
-        return ""
-    git = ["git", "-C", str(root)]
-    try:
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
-        dirty = subprocess.run(
-            [*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True
-        )
-    except OSError:
-        return ""
-    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")

@@ -15,9 +15,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from drac import files, policy_card, reading
+from drac import policy_card
 from drac.config import TrainConfig
 from drac.errors import ConfigError, shown
+from drac.files import atomic, run_folder, untrusted
 from drac.networks import ActorCritic, of_method
 from drac.session import load_agent
 
@@ -63,19 +64,19 @@ def export(run_dir: Path, out: Path) -> Policy:
             or one of the three files is there and is not of an earlier export.
     """
     require_free(out)
-    files.require_own(run_dir)
+    run_folder.require_plain(run_dir)
     if not (run_dir / "config.json").is_file():
         raise ConfigError(f"{run_dir} is no run: it holds no config.json")
-    files.require_writable(out.parent)
+    run_folder.require_writable(out.parent)
     config = TrainConfig.from_json(run_dir / "config.json")
     network, step = load_agent(run_dir, config)
     tensors = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
     card = {"kind": KIND, "format": FORMAT, **policy_card.card(run_dir, config, step, tensors)}
     content = save(tensors, {_KEY: json.dumps(card, ensure_ascii=True)})
     out.parent.mkdir(parents=True, exist_ok=True)
-    files.write_text(out.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
-    files.write_text(out.with_suffix(".md"), f"{_MARK}\n{policy_card.markdown(card, out.name)}")
-    with files.replacing(out) as file:
+    atomic.write_text(out.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
+    atomic.write_text(out.with_suffix(".md"), f"{_MARK}\n{policy_card.markdown(card, out.name)}")
+    with atomic.replacing(out) as file:
         file.write(content)
     return load(out)
 
@@ -104,8 +105,8 @@ def _is_ours(path: Path) -> bool:
     if path.suffix == SUFFIX:
         return bool(read_card(path))
     if path.suffix == ".md":
-        return reading.read(path, reading.JSON_LIMIT).startswith(_MARK.encode())
-    data = reading.read_json(path)
+        return untrusted.read(path, untrusted.JSON_LIMIT).startswith(_MARK.encode())
+    data = untrusted.read_json(path)
     return isinstance(data, dict) and data.get("kind") == KIND
 
 
@@ -116,12 +117,12 @@ def read_card(path: Path) -> dict[str, Any]:
         ConfigError: if the file is missing, damaged, not one of ours or of a later format.
     """
     try:
-        size = int.from_bytes(reading.read(path, LIMIT, first=8), "little")
+        size = int.from_bytes(untrusted.read(path, LIMIT, first=8), "little")
         if size > HEADER_LIMIT:
             raise ValueError(f"its header has {size:,} bytes, more than the {HEADER_LIMIT:,}")
         with safe_open(path, "pt") as opened:
             text = (opened.metadata() or {}).get(_KEY)
-        card = None if text is None else reading.parse_json(text)
+        card = None if text is None else untrusted.parse_json(text)
     except (OSError, ValueError, SafetensorError) as error:
         raise ConfigError(f"{path} cannot be read as a policy ({_one_line(error)})") from None
     if not isinstance(card, dict) or card.get("kind") != KIND:

@@ -12,10 +12,13 @@ from typing import Any
 
 from torch import Tensor
 
-from drac import logs, methods, reading
+from drac import methods
 from drac.config import FORMAT as CONFIG_FORMAT
 from drac.config import TrainConfig
+from drac.files import untrusted
 from drac.games import normalize_score
+from drac.runs import logs
+from drac.runs.meta import read_meta
 
 _EVAL_LIMIT = 2**28  # bytes of eval.csv
 _TEXT = 200  # characters of a text from meta.json
@@ -37,7 +40,7 @@ def card(
         step: of the checkpoint.
         tensors: the network's state.
     """
-    meta = logs.read_meta(run_dir)
+    meta = read_meta(run_dir)
     versions = meta.get("versions")
     method = methods.family(config.method)
     return {
@@ -80,7 +83,7 @@ def scores(run_dir: Path, config: TrainConfig, step: int) -> dict[str, dict[str,
     """
     returns: dict[str, list[float]] = {split: [] for split in logs.SPLITS}
     try:
-        text = reading.read(run_dir / "eval.csv", _EVAL_LIMIT).decode("utf-8")
+        text = untrusted.read(run_dir / "eval.csv", _EVAL_LIMIT).decode("utf-8")
         for row in csv.DictReader(io.StringIO(text)):
             if row["step"] == str(step) and row["split"] in returns:
                 value = float(row["return"])

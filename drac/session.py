@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from drac import checkpoint, hardware, intervals, logs, restoring, steps
+from drac import hardware, intervals, steps
 from drac.config import TrainConfig
-from drac.disk import Patience
 from drac.envs import procgen_build
 from drac.errors import ConfigError, Interrupted, NonFinite
 from drac.evaluate import evaluate
-from drac.logs import SPLITS, RunLog
+from drac.files.retry import Retry
 from drac.networks import ActorCritic, of_method
+from drac.runs import checkpoint, meta, provenance
+from drac.runs.logs import SPLITS, RunLog
 from drac.seeding import stream_seed
 from drac.stats import Report
 from drac.timing import Stopwatch
@@ -85,11 +86,11 @@ class Session:
     ) -> None:
         self.training, self.run_dir, self.watcher = training, run_dir, watcher
         self.config, self._stopping = training.config, stopping
-        self._patience = Patience(self.config.disk_wait, watcher.message, stopping)
-        limit = restoring.most_bytes(training.network, self.config)
+        self._patience = Retry(self.config.disk_wait, watcher.message, stopping)
+        limit = checkpoint.most_bytes(training.network.state_dict(), self.config)
         state = checkpoint.load_newest(run_dir, watcher.message, self._restore, limit)
         if not state:
-            restoring.require_new(run_dir)
+            checkpoint.require_new(run_dir)
         self.evaluations: dict[str, float] = state.get("evaluations", {})
         self.evaluated_step: int = state.get("evaluated_step", 0)
         self._wall_before: float = state.get("wall_s", 0.0)
@@ -99,15 +100,15 @@ class Session:
         positions, tables = state.get("positions"), training.levels.table()
         self._log = RunLog(run_dir, positions, training.step, tables, self._patience)
         newest = checkpoint.newest(run_dir)
-        sessions = logs.begin_session(run_dir, newest.name if newest else None, training.step)
-        facts = hardware.describe(self.config, procgen_build())
+        sessions = meta.begin_session(run_dir, newest.name if newest else None, training.step)
+        facts = provenance.describe(self.config, procgen_build())
         self._write_meta(**facts, sessions=sessions)
         watcher.begun(self.config, training.step)
 
     def _restore(self, state: dict[str, Any]) -> None:
         """Restore the training, or raise ConfigError if the checkpoint is of another run."""
-        restoring.require_own(state, self.config)
-        restoring.require_facts(state)
+        checkpoint.require_same_run(state, self.config)
+        checkpoint.require_facts(state)
         try:
             self.training.load_state_dict(state["training"])
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -118,8 +119,8 @@ class Session:
 
     def _write_meta(self, **facts: Any) -> None:
         facts |= {"wall_s": round(self.wall_s, 3), "steps": self.training.step}
-        path = self.run_dir / logs.META
-        self._patience(path, lambda: logs.write_meta(self.run_dir, **facts))
+        path = self.run_dir / meta.META
+        self._patience(path, lambda: meta.write_meta(self.run_dir, **facts))
 
     @property
     def wall_s(self) -> float:
@@ -287,9 +288,9 @@ def load_agent(run_dir: Path, config: TrainConfig, device: str = "auto") -> tupl
     if path is None:
         raise ConfigError(f"{run_dir} has no checkpoint yet")
     network = of_method(config).to(device).eval()
-    state = checkpoint.load(path, restoring.most_bytes(network, config))
+    state = checkpoint.load(path, checkpoint.most_bytes(network.state_dict(), config))
     try:
-        restoring.require_own(state, config)
+        checkpoint.require_same_run(state, config)
         weights = state["training"]["network"]
         if not all(isinstance(tensor, torch.Tensor) for tensor in weights.values()):
             raise TypeError("its network has weights that are no tensors")

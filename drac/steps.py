@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from drac import files
 from drac.errors import NonFinite
+from drac.files import atomic
 from drac.rollout import Minibatch
 from drac.stats import UpdateStats
 
@@ -139,7 +139,7 @@ def report(run_dir: Path, arrays: Mapping[str, Any]) -> str:
         return ""
     path = run_dir / NAN_REPORT
     try:
-        with files.replacing(path) as file:
+        with atomic.replacing(path) as file:
             np.savez_compressed(file, **arrays)
     except OSError as error:
         return f"its minibatch could not be saved ({error.strerror}); "

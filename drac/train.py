@@ -8,16 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from drac import checkpoint, files, hardware, provenance
+from drac import hardware
 from drac.arms import build_augmentations, try_augmentations
 from drac.collect import collect, estimate_returns
 from drac.config import TrainConfig
-from drac.disk import Patience
 from drac.errors import DiskError, Interrupted, NonFinite
-from drac.fresh import set_aside
-from drac.lock import owned
+from drac.files import atomic, run_folder
+from drac.files.lock import owned, set_aside
+from drac.files.retry import Retry
+from drac.runs import checkpoint, provenance
+from drac.runs.signals import stop_requested
 from drac.session import Session, TrainResult, Watcher
-from drac.signals import stop_requested
 from drac.stats import ArmStats, Report
 from drac.training import Training
 
@@ -50,10 +51,10 @@ def train(
         watcher.message(f"{run_dir} is now {aside}")
     with owned(run_dir, watcher.message), stop_requested(watcher.message) as stopping:
         for folder in (run_dir, checkpoint.folder(run_dir)):
-            files.remove_temporary(folder)
-        patience = Patience(config.disk_wait, watcher.message, stopping)
+            atomic.remove_temporary(folder)
+        patience = Retry(config.disk_wait, watcher.message, stopping)
         path = run_dir / "config.json"
-        patience(path, lambda: files.write_text(path, config.to_json()))
+        patience(path, lambda: atomic.write_text(path, config.to_json()))
         session = Session(Training(config), run_dir, watcher, stopping)
         try:
             if session.finished():
@@ -83,8 +84,8 @@ def prepare(config: TrainConfig, run_dir: Path, fresh: bool = False) -> TrainCon
     Raises:
         ConfigError: see `train`.
     """
-    files.require_writable(run_dir)
-    files.require_own(run_dir)
+    run_folder.require_writable(run_dir)
+    run_folder.require_plain(run_dir)
     if (run_dir / "config.json").exists() and not fresh:
         config = config.continue_from(TrainConfig.from_json(run_dir / "config.json"), run_dir)
         provenance.require(config, run_dir)

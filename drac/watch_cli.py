@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from augmentations.arguments import unknown
-from drac import files, flags
+from drac import flags
 from drac.config import TrainConfig
 from drac.errors import ConfigError
 from drac.evaluate_cli import (
@@ -23,6 +23,7 @@ from drac.evaluate_cli import (
     read_split,
     require_free,
 )
+from drac.files import atomic
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -119,7 +120,7 @@ def _film(
 
     from drac import clips
     from drac.clip_frames import Caption
-    from drac.signals import stop_requested
+    from drac.runs.signals import stop_requested
     from drac.watching import watch
 
     caption = Caption(f"{config.method} on {config.game}", _subtitle(config, step, name))
@@ -162,7 +163,7 @@ def _film(
         "fps": clips.FPS,
         "episodes": played,
     }
-    files.write_text(out.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
+    atomic.write_text(out.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
     _tell(out, record)
     if stopped:
         print(f"drac watch: stopped in episode {len(played)} of {episodes}", file=sys.stderr)

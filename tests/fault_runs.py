@@ -28,8 +28,8 @@ from typing import Any
 
 import torch
 
-from drac import checkpoint
-from drac.logs import TIMING_COLUMNS
+from drac.runs import checkpoint
+from drac.runs.logs import TIMING_COLUMNS
 
 ROOT = Path(__file__).parents[1]
 METHODS = ("ppo", "ucb-drac", "rl2-drac", "plr")

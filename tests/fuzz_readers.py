@@ -29,10 +29,12 @@ import torch
 from small_runs import RUNS, small_config, tree
 from torch import Tensor, nn
 
-from drac import checkpoint, logs, policy, session
+from drac import policy, session
 from drac.config import TrainConfig
 from drac.errors import ConfigError
 from drac.networks import ActorCritic
+from drac.runs import checkpoint
+from drac.runs.meta import read_meta
 
 Mutate = Callable[[bytes, random.Random], bytes]
 
@@ -270,7 +272,7 @@ def _agent(path: Path) -> object:
 
 
 def _meta(path: Path) -> object:
-    found = logs.read_meta(path.parent)
+    found = read_meta(path.parent)
     text = json.dumps(found, allow_nan=False).encode("utf-8", "strict")
     return found or (_ for _ in ()).throw(ConfigError(f"nothing was read of {len(text)} bytes"))
 

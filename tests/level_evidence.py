@@ -19,11 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drac import files, hardware
+from drac import hardware
 from drac.config import TrainConfig
 from drac.envs import ProcgenVectorEnv, procgen_build
+from drac.files import atomic
 from drac.games import GAMES
 from drac.levels import ChosenLevels, Prioritized
+from drac.runs import provenance
 from drac.train import iterate
 from drac.training import Training
 
@@ -154,10 +156,10 @@ def main() -> None:
     options = {name: value for name, value in vars(given).items() if name not in ("out", "games")}
     written = {
         "options": options,
-        "machine": hardware.describe(TrainConfig(), procgen_build()),
+        "machine": provenance.describe(TrainConfig(), procgen_build()),
         "games": results,
     }
-    files.write_text(given.out, json.dumps(written, indent=1) + "\n")
+    atomic.write_text(given.out, json.dumps(written, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from drac import checkpoint
 from drac.config import TrainConfig
 from drac.networks import of_method
+from drac.runs import checkpoint
 
 RUNS = Path(__file__).parent / "runs"
 """Run folders that earlier versions wrote."""

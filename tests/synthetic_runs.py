@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from benchmark.store import Store
-from drac import logs
 from drac.config import TrainConfig
+from drac.runs import logs
 
 SMALL: dict[str, Any] = {
     "num_envs": 8,

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augmentations import PAPER_ARMS
-from drac import logs
 from drac.config import TrainConfig
 from drac.games import GAMES, score_range
+from drac.runs import logs
 
 METHODS = ("ppo", *(f"drac-{name}" for name in PAPER_ARMS), "ucb-drac")
 """All that tables and figures compare: the baseline, every augmentation, the bandit."""

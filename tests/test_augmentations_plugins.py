@@ -15,9 +15,10 @@ import pytest
 
 import augmentations
 from augmentations import plugins, registry
-from drac import arms, logs, methods, provenance, spellings
+from drac import arms, methods, spellings
 from drac.config import TrainConfig, build
 from drac.errors import ConfigError
+from drac.runs import meta, provenance
 from drac.train import prepare
 
 ROOT = Path(__file__).parents[1]
@@ -447,7 +448,7 @@ def test_a_bandit_may_miss_several_plug_ins(install: Install, site: Path, tmp_pa
     assert provenance.providers(config) == {"my-dim": "dim-pack 1.2", "my-other": "other 1.2"}
     assert provenance.missing(config, tmp_path) == ""
     (tmp_path / "config.json").write_text(config.to_json())
-    logs.write_meta(tmp_path, plugins=provenance.providers(config))
+    meta.write_meta(tmp_path, plugins=provenance.providers(config))
     for module in ("dim_pack", "other"):
         shutil.rmtree(site / f"{module}-1.2.dist-info")
     plugins.offered.cache_clear()

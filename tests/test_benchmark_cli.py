@@ -18,9 +18,10 @@ from benchmark import cli, run_cli
 from benchmark.engines import local
 from benchmark.store import Store, validate
 from benchmark.suites import RunSpec
-from drac import best, lock, methods
+from drac import best, methods
 from drac.config import TrainConfig
-from drac.logs import read_meta
+from drac.files import lock
+from drac.runs.meta import read_meta
 
 DRAC_BENCH = str(Path(sys.executable).with_name("drac-bench"))
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # others test on these cores too

@@ -13,7 +13,7 @@ from benchmark import histories, many_files
 from benchmark.histories import Histories
 from benchmark.run_files import DamagedError, read_csv
 from benchmark.store import Store
-from drac import logs
+from drac.runs import logs
 
 PROGRESS = ("step", "update", "train_return", "entropy")
 

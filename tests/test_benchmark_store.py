@@ -25,12 +25,12 @@ from benchmark.run_files import (
 )
 from benchmark.store import Store, settings, validate
 from benchmark.suites import RunSpec
-from drac import lock, reading
 from drac.config import TrainConfig
 from drac.errors import ConfigError
-from drac.files import check_name
-from drac.fresh import set_aside
-from drac.logs import EVAL_COLUMNS
+from drac.files import lock, untrusted
+from drac.files.lock import set_aside
+from drac.files.run_folder import check_name
+from drac.runs.logs import EVAL_COLUMNS
 
 
 @pytest.fixture
@@ -206,14 +206,14 @@ def test_a_run_is_read_once(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> N
         opened.append(path.name)
         return read_text(path, *args, **kwargs)
 
-    read = reading.read
+    read = untrusted.read
 
     def counting_too(path: Path, *args: Any) -> bytes:
         opened.append(path.name)
         return read(path, *args)
 
     monkeypatch.setattr(Path, "read_text", counting)
-    monkeypatch.setattr(reading, "read", counting_too)
+    monkeypatch.setattr(untrusted, "read", counting_too)
     store = Store(run_dir.parents[4])
     (row,) = store.load(store.specs("exp")).to_dict("records")
     assert row["problems"] == []

@@ -13,7 +13,7 @@ from synthetic_runs import load, write_csv, write_run
 from benchmark import tables
 from benchmark.table import Table
 from benchmark.tables.bandit import settled
-from drac import logs
+from drac.runs import logs
 
 LONG = {"steps": 1280}  # ten updates
 

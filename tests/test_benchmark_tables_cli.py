@@ -12,7 +12,7 @@ from synthetic_runs import ARMS, tree, write_run
 from benchmark import cli, tables, tables_cli
 from benchmark.store import Store
 from benchmark.suites import RunSpec
-from drac import lock
+from drac.files import lock
 
 
 @pytest.fixture(autouse=True)

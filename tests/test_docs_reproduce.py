@@ -91,7 +91,7 @@ def test_the_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("benchmark.tables_cli._tabulate", lambda *args: reached.append(args))
     monkeypatch.setattr("benchmark.tables_cli._recompute", lambda *args: reached.append(args))
     monkeypatch.setattr("benchmark.tables_cli.experiments", lambda store, wanted: [wanted])
-    monkeypatch.setattr("drac.files.require_writable", lambda folder: None)
+    monkeypatch.setattr("drac.files.run_folder.require_writable", lambda folder: None)
     monkeypatch.chdir(ROOT)
     if loop := re.fullmatch(r"for run in (\S+); do (drac evaluate .*); done", command):
         pattern, each = loop.groups()

@@ -21,11 +21,12 @@ from scipy.stats import chisquare
 from torch import Tensor
 
 import augmentations
-from drac import checkpoint, objectives
+from drac import objectives
 from drac.config import TrainConfig
 from drac.networks import ActorCritic
 from drac.objectives import Inputs
 from drac.rollout import Minibatch
+from drac.runs import checkpoint
 from drac.selectors import uniform
 from drac.stats import Report
 from drac.train import iterate

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from drac import checkpoint
 from drac.config import TrainConfig, build
 from drac.errors import ConfigError
+from drac.runs import checkpoint
 from drac.train import train
 from drac.training import Training
 from ucb import EXP3, BaseSelector, DiscountedUCB, ThompsonSampling

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import torch
 
-from drac import checkpoint
 from drac.errors import ConfigError
+from drac.runs import checkpoint
 
 STATE: dict[str, Any] = {
     "weights": {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([1, 2], dtype=torch.uint8)},

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from drac import checkpoint, cli
+from drac import cli
 from drac.config import TrainConfig
 from drac.errors import NonFinite
 from drac.games import GAMES
 from drac.networks import ActorCritic
+from drac.runs import checkpoint
 
 SMALL = ("--steps", "64", "--num-envs", "4", "--num-steps", "16", "--device", "cpu")
 ROOT = Path(__file__).parents[1]

@@ -16,8 +16,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drac import container, format1
-from drac.container import Unreadable
+from drac.runs import checkpoint_format, checkpoint_format1
+from drac.runs.checkpoint_format import Unreadable
 
 STATE: dict[str, Any] = {
     "weights": {"conv": torch.arange(24.0).reshape(2, 3, 2, 2), "bytes": torch.tensor([1, 255])},
@@ -57,9 +57,9 @@ def seal(content: bytes) -> bytes:
 
 
 def test_what_is_written_is_read() -> None:
-    content = container.dumps(STATE)
-    assert same(container.loads(content), STATE)
-    assert container.dumps(container.loads(content)) == content
+    content = checkpoint_format.dumps(STATE)
+    assert same(checkpoint_format.loads(content), STATE)
+    assert checkpoint_format.dumps(checkpoint_format.loads(content)) == content
 
 
 json_like = st.recursive(
@@ -77,7 +77,7 @@ json_like = st.recursive(
 
 @given(st.dictionaries(st.text(max_size=3), json_like, max_size=4))
 def test_any_data_comes_back(state: dict[str, Any]) -> None:
-    assert same(container.loads(container.dumps(state)), state)
+    assert same(checkpoint_format.loads(checkpoint_format.dumps(state)), state)
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 4, 5), (1, 3, 1, 5), (3, 4), (0, 2), ()])
@@ -87,7 +87,7 @@ def test_the_layout_in_memory_comes_back(shape: tuple[int, ...]) -> None:
     if tensor.dim() == 4:
         layouts.append(tensor.to(memory_format=torch.channels_last))
     for layout in layouts:
-        found = container.loads(container.dumps({"x": layout}))["x"]
+        found = checkpoint_format.loads(checkpoint_format.dumps({"x": layout}))["x"]
         assert torch.equal(found, layout)
         assert found.is_contiguous() == layout.is_contiguous()
         if min(shape, default=2) > 1:  # a dimension of one has any stride
@@ -96,7 +96,7 @@ def test_the_layout_in_memory_comes_back(shape: tuple[int, ...]) -> None:
 
 def test_views_become_tensors_of_their_own() -> None:
     base = torch.arange(6.0)
-    found = container.loads(container.dumps({"a": base[::2], "b": base, "c": base}))
+    found = checkpoint_format.loads(checkpoint_format.dumps({"a": base[::2], "b": base, "c": base}))
     assert found["a"].tolist() == [0, 2, 4]
     assert torch.equal(found["b"], found["c"])
 
@@ -104,32 +104,32 @@ def test_views_become_tensors_of_their_own() -> None:
 @pytest.mark.parametrize("value", [object(), b"bytes", {1, 2}, np.int64(3), {(1, 2): 3}, {2.0: 1}])
 def test_what_is_no_data_is_named(value: Any) -> None:
     with pytest.raises(TypeError, match="it holds (more than data: an object|a key) of the type"):
-        container.dumps({"deep": [{"x": value}]})
+        checkpoint_format.dumps({"deep": [{"x": value}]})
 
 
 def test_any_tool_can_look_inside() -> None:
-    tensors = safetensors.torch.load(container.dumps({"x": torch.arange(3)}))
+    tensors = safetensors.torch.load(checkpoint_format.dumps({"x": torch.arange(3)}))
     assert tensors["0"].tolist() == [0, 1, 2]
 
 
 def test_every_flipped_bit_is_found() -> None:
-    content = container.dumps({"a": torch.arange(3), "b": 1.5, "c": "x"})
+    content = checkpoint_format.dumps({"a": torch.arange(3), "b": 1.5, "c": "x"})
     for place in range(len(content)):
         for bit in range(8):
             damaged = bytearray(content)
             damaged[place] ^= 1 << bit
             with pytest.raises(Unreadable):
-                container.loads(bytes(damaged))
+                checkpoint_format.loads(bytes(damaged))
 
 
 def test_every_cut_and_every_addition_is_found() -> None:
-    content = container.dumps({"a": torch.arange(3)})
+    content = checkpoint_format.dumps({"a": torch.arange(3)})
     for end in range(len(content)):
         with pytest.raises(Unreadable):
-            container.loads(content[:end])
+            checkpoint_format.loads(content[:end])
     for more in (b"\0", b"x" * 100, content):
         with pytest.raises(Unreadable, match="checksum"):
-            container.loads(content + more)
+            checkpoint_format.loads(content + more)
 
 
 HOSTILE = {
@@ -153,7 +153,7 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_what_somebody_wrote_by_hand_is_refused(name: str) -> None:
     with pytest.raises(Unreadable) as caught:
-        container.loads(sealed(HOSTILE[name], **{"0": torch.zeros(2)}))
+        checkpoint_format.loads(sealed(HOSTILE[name], **{"0": torch.zeros(2)}))
     assert len(str(caught.value)) < 300
     assert "\n" not in str(caught.value)
 
@@ -161,12 +161,12 @@ def test_what_somebody_wrote_by_hand_is_refused(name: str) -> None:
 def test_a_header_that_is_too_large_is_neither_read_nor_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    content = container.dumps({"a": "x" * 1000})
-    monkeypatch.setattr(container, "MAX_HEADER", 1000)
+    content = checkpoint_format.dumps({"a": "x" * 1000})
+    monkeypatch.setattr(checkpoint_format, "MAX_HEADER", 1000)
     with pytest.raises(Unreadable, match="its header claims"):
-        container.loads(content)
+        checkpoint_format.loads(content)
     with pytest.raises(ValueError, match="more than 1,000 bytes beside its tensors"):
-        container.dumps({"a": "x" * 1000})
+        checkpoint_format.dumps({"a": "x" * 1000})
 
 
 def test_declared_sizes_are_those_of_the_file() -> None:
@@ -177,7 +177,7 @@ def test_declared_sizes_are_those_of_the_file() -> None:
         header[mark : mark + 64] = b"0" * 64
         changed = len(header).to_bytes(8, "little") + header + content[-8:]
         with pytest.raises(Unreadable):
-            container.loads(seal(bytes(changed)))
+            checkpoint_format.loads(seal(bytes(changed)))
 
 
 # Format 1
@@ -204,7 +204,7 @@ class Declares:
 
 def test_format_1_is_read() -> None:
     state = {**STATE, "weights": dict(STATE["weights"])}
-    assert same(format1.loads(of_format1(state)), {"format": 1, "x": state})
+    assert same(checkpoint_format1.loads(of_format1(state)), {"format": 1, "x": state})
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_format_1_is_read() -> None:
 )
 def test_no_tensor_is_larger_than_its_file(value: Any) -> None:
     with pytest.raises(Unreadable, match="declares tensors that are larger than the file"):
-        format1.loads(of_format1(value))
+        checkpoint_format1.loads(of_format1(value))
 
 
 class Calls:
@@ -231,7 +231,7 @@ class Calls:
 
 def test_only_what_our_files_named_may_be_named() -> None:
     with pytest.raises(Unreadable, match="it holds more than data"):
-        format1.loads(of_format1(Calls()))
+        checkpoint_format1.loads(of_format1(Calls()))
 
 
 def test_a_zip_bomb_is_refused() -> None:
@@ -244,5 +244,5 @@ def test_a_zip_bomb_is_refused() -> None:
             more = b"\0" * 10**7 if "/data/" in name else b""
             packed.writestr(name, archive.read(name) + more)
     with pytest.raises(Unreadable, match="it is compressed"):
-        format1.loads(bomb.getvalue())
+        checkpoint_format1.loads(bomb.getvalue())
     assert len(bomb.getvalue()) < 10**5

@@ -13,10 +13,10 @@ import pytest
 import torch
 from small_runs import RUNS, small_config
 
-from drac import checkpoint
 from drac.config import TrainConfig
 from drac.errors import ConfigError
-from drac.restoring import require_own
+from drac.runs import checkpoint
+from drac.runs.checkpoint import require_same_run
 from drac.session import Watcher
 from drac.train import train
 
@@ -97,7 +97,7 @@ def test_two_hundred_damaged_checkpoints(runs: dict[str, Path], tmp_path: Path) 
         bad.write_bytes(content)
         tried += 1
         said: list[str] = []
-        state = checkpoint.load_newest(work, said.append, lambda s: require_own(s, config))
+        state = checkpoint.load_newest(work, said.append, lambda s: require_same_run(s, config))
         if not same(state, right):
             slipped.append(name)
             continue

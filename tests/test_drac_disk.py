@@ -16,9 +16,12 @@ import torch
 from test_drac_container import same
 from tiny_runs import OPTIONS, state, tables, tiny, tiny_config  # noqa: F401
 
-from drac import checkpoint, cli, disk, files
-from drac.disk import Appender, Patience
+from drac import cli
 from drac.errors import DiskError
+from drac.files import atomic, retry
+from drac.files.atomic import Appender
+from drac.files.retry import Retry
+from drac.runs import checkpoint
 from drac.session import Watcher
 from drac.train import train
 
@@ -36,7 +39,7 @@ def one_thread() -> Iterator[None]:
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that were waited, in no time."""
     seconds: list[float] = []
-    monkeypatch.setattr(disk, "sleep", seconds.append)
+    monkeypatch.setattr(retry, "sleep", seconds.append)
     return seconds
 
 
@@ -210,7 +213,7 @@ def test_giving_up_says_what_is_kept(
 
 
 def test_a_signal_ends_the_waiting(slept: list[float]) -> None:
-    patience = Patience(60, stopping=lambda: len(slept) >= 5)
+    patience = Retry(60, stopping=lambda: len(slept) >= 5)
     with pytest.raises(DiskError, match="file cannot be written: Input/output error"):
         patience(Path("file"), Faults(1, errno.EIO, lasts=True).failing(lambda: None))
     assert len(slept) == 5
@@ -219,7 +222,7 @@ def test_a_signal_ends_the_waiting(slept: list[float]) -> None:
 @pytest.mark.parametrize("number", [errno.EACCES, errno.ENOENT, errno.EPIPE, errno.EFBIG])
 def test_other_errors_are_not_waited_for(number: int, slept: list[float]) -> None:
     with pytest.raises(OSError) as caught:  # noqa: PT011
-        Patience(60)(Path("file"), Faults(1, number).failing(lambda: None))
+        Retry(60)(Path("file"), Faults(1, number).failing(lambda: None))
     assert (caught.value.errno, slept) == (number, [])
 
 
@@ -227,14 +230,14 @@ def test_nobody_to_tell_is_no_reason_to_end(slept: list[float]) -> None:
     def full(text: str) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    assert Patience(1, full)(Path("file"), Faults(1).failing(lambda: 3)) == 3
+    assert Retry(1, full)(Path("file"), Faults(1).failing(lambda: 3)) == 3
     assert len(slept) == 60
 
 
 def test_pieces_are_whole(tmp_path: Path, slept: list[float]) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"one\ntwo\nhalf a li")
-    log = Appender(path, 8, Patience(10))
+    log = Appender(path, 8, Retry(10))
     assert path.read_bytes() == b"one\ntwo\n"
     seen: list[bytes] = []
     for at in range(1, 6):
@@ -262,4 +265,4 @@ def test_what_a_killed_process_left_is_removed(tiny: None, tmp_path: Path) -> No
     train(tiny_config(steps=16), run_dir)
     assert [name for name in left if (run_dir / name).exists()] == []
     assert [name for name in kept if not (run_dir / name).exists()] == []
-    assert files.remove_temporary(tmp_path / "absent") == []
+    assert atomic.remove_temporary(tmp_path / "absent") == []

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from drac import files
 from drac.errors import ConfigError
+from drac.files import atomic, run_folder
 
 
 def test_a_file_takes_its_name_when_it_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "füße.csv"
     path.write_text("old")
-    with files.replacing(path) as file:
+    with atomic.replacing(path) as file:
         file.write(b"new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"
@@ -28,7 +28,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
 ) -> None:
     path = tmp_path / "table.csv"
     path.write_text("old")
-    with pytest.raises(type(error)), files.replacing(path) as file:  # noqa: PT012
+    with pytest.raises(type(error)), atomic.replacing(path) as file:  # noqa: PT012
         file.write(b"half of the n")
         file.flush()
         raise error
@@ -40,18 +40,18 @@ def test_a_failed_renaming_leaves_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "taken"
     (folder / "full").mkdir(parents=True)
     with pytest.raises(OSError, match="taken"):
-        files.write_text(folder, "text")
+        atomic.write_text(folder, "text")
     assert list(tmp_path.iterdir()) == [folder]
 
 
 def test_text_is_written_as_utf_8_with_its_line_ends(tmp_path: Path) -> None:
-    files.write_text(tmp_path / "a.json", "ü\r\nx\n")
+    atomic.write_text(tmp_path / "a.json", "ü\r\nx\n")
     assert (tmp_path / "a.json").read_bytes() == "ü\r\nx\n".encode()
 
 
 def test_checking_a_folder_makes_nothing(tmp_path: Path) -> None:
-    files.require_writable(tmp_path)
-    files.require_writable(tmp_path / "a" / "b")
+    run_folder.require_writable(tmp_path)
+    run_folder.require_writable(tmp_path / "a" / "b")
     assert not list(tmp_path.iterdir())
 
 
@@ -59,7 +59,7 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "a" / "b"):
         with pytest.raises(ConfigError, match=r"cannot be a run folder: .*/file is a file"):
-            files.require_writable(folder)
+            run_folder.require_writable(folder)
 
 
 def test_a_folder_without_permission_is_named(
@@ -67,7 +67,7 @@ def test_a_folder_without_permission_is_named(
 ) -> None:
     monkeypatch.setattr(os, "access", lambda *args: False)  # root may write anywhere
     with pytest.raises(ConfigError, match=r"/a/b cannot be written: no permission in"):
-        files.require_writable(tmp_path / "a" / "b")
+        run_folder.require_writable(tmp_path / "a" / "b")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
@@ -79,11 +79,11 @@ def test_permission_bits_count(tmp_path: Path, mode: int) -> None:
     try:
         for below in (folder, folder / "a", folder / "a" / "b"):
             with pytest.raises(ConfigError, match="cannot be written"):
-                files.require_writable(below)
+                run_folder.require_writable(below)
     finally:
         folder.chmod(0o755)
 
 
 def test_a_folder_that_the_system_cannot_make(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="too long"):
-        files.require_writable(tmp_path / ("x" * 300))
+        run_folder.require_writable(tmp_path / ("x" * 300))

@@ -10,16 +10,17 @@ import pytest
 from small_runs import RUNS
 
 from benchmark.store import validate
-from drac import checkpoint, cli, config, container, flags, logs, policy
+from drac import cli, config, flags, policy
 from drac.config import TrainConfig
 from drac.errors import ConfigError
+from drac.runs import checkpoint, checkpoint_format, meta
 
 FOLDERS = sorted(RUNS.iterdir())
 
 
 def test_there_is_a_run_of_each_format_but_the_present_one() -> None:
     assert [folder.name for folder in FOLDERS] == [
-        f"format-{n}" for n in range(1, container.FORMAT)
+        f"format-{n}" for n in range(1, checkpoint_format.FORMAT)
     ]
 
 
@@ -57,7 +58,12 @@ def test_an_old_run_is_continued_in_today_s_formats(folder: Path, tmp_path: Path
 
 @pytest.mark.parametrize("name", ["config.json", "meta.json"])
 def test_each_file_has_its_version_and_a_later_one_is_refused(name: str, tmp_path: Path) -> None:
-    assert (config.FORMAT, logs.META_FORMAT, container.FORMAT, policy.FORMAT) == (1, 1, 2, 1)
+    assert (config.FORMAT, meta.META_FORMAT, checkpoint_format.FORMAT, policy.FORMAT) == (
+        1,
+        1,
+        2,
+        1,
+    )
     run = tmp_path / "run"
     shutil.copytree(RUNS / "format-1", run)
     data = json.loads((run / name).read_text(encoding="utf-8"))
@@ -65,4 +71,4 @@ def test_each_file_has_its_version_and_a_later_one_is_refused(name: str, tmp_pat
     (run / name).write_text(json.dumps({**data, "format": 2}), encoding="utf-8")
     read = {"config.json": lambda: TrainConfig.from_json(run / name)}
     with pytest.raises(ConfigError, match=rf"{name} has format 2; this version reads format 1"):
-        read.get(name, lambda: logs.write_meta(run))()
+        read.get(name, lambda: meta.write_meta(run))()

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from drac import hardware
 from drac.config import TrainConfig
 from drac.errors import ConfigError
+from drac.runs import provenance
 from drac.seeding import seed_sequence, stream_seed
 
 
@@ -134,7 +135,7 @@ def test_cuda_must_be_there(machine: None) -> None:
 def test_the_record_is_json_and_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     argv = ["/somewhere/drac", "train", "--run-dir", "a b", "--arms", "flip(axis='vertical')"]
     monkeypatch.setattr(sys, "argv", argv)
-    facts = hardware.describe(TrainConfig(device="cpu", precision="bf16"), "procgen 0.10.7")
+    facts = provenance.describe(TrainConfig(device="cpu", precision="bf16"), "procgen 0.10.7")
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts
     assert facts["versions"]["torch"] == torch.__version__
     assert facts["versions"]["numpy"] == np.__version__

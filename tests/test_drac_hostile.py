@@ -21,9 +21,11 @@ from small_runs import RUNS, small_config, small_run, tree
 
 import benchmark.cli
 from benchmark.store import Store, validate
-from drac import checkpoint, cli, flags, lock, logs, reading
+from drac import cli, flags
 from drac.config import TrainConfig
 from drac.errors import ConfigError
+from drac.files import lock, untrusted
+from drac.runs import checkpoint, meta
 
 ROOT = Path(__file__).parents[1]
 MEMORY = 2 * 2**30
@@ -67,7 +69,7 @@ def refused(argv: list[str], capsys: pytest.CaptureFixture[str], main: Any = cli
         (b'{"a": "\\ud800"}', "it has text that is no Unicode"),
         (b'{"\\udfff": 1}', "it has text that is no Unicode"),
         (b'"\xff"', "can't decode"),
-        (b" " * (reading.JSON_LIMIT + 1), "it has 1,048,577 bytes, more than the 1,048,576"),
+        (b" " * (untrusted.JSON_LIMIT + 1), "it has 1,048,577 bytes, more than the 1,048,576"),
         (b"", "Expecting value"),
     ],
     ids=range(12),
@@ -75,17 +77,17 @@ def refused(argv: list[str], capsys: pytest.CaptureFixture[str], main: Any = cli
 def test_json_beyond_the_limits_is_refused(here: Path, content: bytes, message: str) -> None:
     (here / "config.json").write_bytes(content)
     with pytest.raises(ValueError, match=message):
-        reading.read_json(here / "config.json")
+        untrusted.read_json(here / "config.json")
     with pytest.raises(ConfigError, match=message):
         TrainConfig.from_json(here / "config.json")
     (here / "meta.json").write_bytes(content)
-    assert logs.read_meta(here) == {}
+    assert meta.read_meta(here) == {}
 
 
 def test_json_within_the_limits_is_read(here: Path) -> None:
     data = {"a": [1, -2.5e300, True, None, "ü𝄞"], "b": 10**399}
     (here / "a.json").write_text(json.dumps(data), encoding="utf-8")
-    assert reading.read_json(here / "a.json") == data
+    assert untrusted.read_json(here / "a.json") == data
 
 
 def test_what_never_ends_is_not_read(here: Path) -> None:
@@ -95,22 +97,22 @@ def test_what_never_ends_is_not_read(here: Path) -> None:
         listener.bind("socket")
         for name in ("pipe", "link", "socket"):
             with pytest.raises((ValueError, OSError), match="no regular file|No such device"):
-                reading.read(here / name, 100)
+                untrusted.read(here / name, 100)
     (here / "holes").touch()
     os.truncate(here / "holes", 2**40)
     with pytest.raises(ValueError, match="it has 1,099,511,627,776 bytes, more than the 100"):
-        reading.read(here / "holes", 100)
+        untrusted.read(here / "holes", 100)
     with pytest.raises(ConfigError, match="cannot be read"):
         checkpoint.load(here / "holes")
 
 
 def test_a_damaged_meta_json_is_begun_anew_and_a_later_one_is_refused(here: Path) -> None:
     (here / "meta.json").write_text("[" * 100_000)
-    logs.write_meta(here, steps=1)
-    assert logs.read_meta(here) == {"format": 1, "steps": 1}
+    meta.write_meta(here, steps=1)
+    assert meta.read_meta(here) == {"format": 1, "steps": 1}
     (here / "meta.json").write_text('{"format": 2, "steps": 9}')
     with pytest.raises(ConfigError, match=r"meta.json has format 2; this version reads format 1"):
-        logs.write_meta(here, steps=1)
+        meta.write_meta(here, steps=1)
     assert json.loads((here / "meta.json").read_text()) == {"format": 2, "steps": 9}
 
 

@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 import torch
 
-from drac import checkpoint
 from drac.config import TrainConfig, build
 from drac.envs import ProcgenVectorEnv
 from drac.errors import ConfigError
 from drac.games import GAMES
 from drac.groups import EnvGroups, procgen_groups
 from drac.levels import LEVEL_COLUMNS, ChosenLevels, Prioritized, ProcgensOwn
+from drac.runs import checkpoint
 from drac.train import iterate, train
 from drac.training import Training
 

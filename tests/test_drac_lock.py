@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-from drac import lock
 from drac.errors import ConfigError
-from drac.fresh import set_aside
+from drac.files import lock
+from drac.files.lock import set_aside
 
 HOLD = """
 import errno, fcntl, sys, time
 from pathlib import Path
-from drac.lock import owned
+from drac.files.lock import owned
 if sys.argv[2] == "without":
     def flock(*args):
         raise OSError(errno.ENOLCK, "No locks available")

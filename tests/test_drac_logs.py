@@ -12,14 +12,8 @@ import pandas as pd
 import pytest
 
 from drac.errors import ConfigError
-from drac.logs import (
-    ARM_COLUMNS,
-    EVAL_COLUMNS,
-    PROGRESS_COLUMNS,
-    TIMING_COLUMNS,
-    RunLog,
-    write_meta,
-)
+from drac.runs.logs import ARM_COLUMNS, EVAL_COLUMNS, PROGRESS_COLUMNS, TIMING_COLUMNS, RunLog
+from drac.runs.meta import write_meta
 from drac.stats import ArmStats, Report, UpdateStats
 
 ARMS = ("crop", "flip(axis='vertical')", 'x, "y"')

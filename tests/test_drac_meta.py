@@ -14,13 +14,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from augmentations.testing import check_augmentation
-from drac import checkpoint, objectives
+from drac import objectives
 from drac.config import TrainConfig
 from drac.errors import NonFinite
 from drac.learner import Learner
 from drac.meta import LearnedConv, MetaLearner, learned_conv
 from drac.networks import ActorCritic
 from drac.rollout import Minibatch, Rollout
+from drac.runs import checkpoint
 from drac.train import iterate
 from drac.training import Training
 

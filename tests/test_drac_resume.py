@@ -15,13 +15,14 @@ import torch
 from test_drac_container import same
 from tiny_runs import OPTIONS, state, tables, tiny, tiny_config  # noqa: F401
 
-from drac import checkpoint, cli, logs, methods
+from drac import cli, methods
 from drac.config import TrainConfig
 from drac.errors import ConfigError, Interrupted
 from drac.evaluate import evaluate
-from drac.logs import read_meta
+from drac.runs import checkpoint, meta
+from drac.runs.meta import read_meta
+from drac.runs.signals import EXIT_CODE
 from drac.session import Watcher
-from drac.signals import EXIT_CODE
 from drac.stats import Report
 from drac.train import train
 
@@ -344,7 +345,7 @@ def test_sessions_are_recorded(tiny: None, tmp_path: Path) -> None:  # noqa: F81
 @pytest.mark.parametrize("damage", ["{", "[]", '{"format": 1, "sessions": 3}', ""])
 def test_a_damaged_record_is_begun_anew(damage: str, tiny: None, tmp_path: Path) -> None:  # noqa: F811
     train(tiny_config(steps=8), tmp_path)
-    (tmp_path / logs.META).write_text(damage)
+    (tmp_path / meta.META).write_text(damage)
     train(tiny_config(steps=16), tmp_path)
     assert [entry["step"] for entry in read_meta(tmp_path)["sessions"]] == [8]
 

@@ -15,13 +15,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from drac import backgrounds, checkpoint, cli, methods, robustness
+from drac import backgrounds, cli, methods, robustness
 from drac.config import TrainConfig
 from drac.envs import ProcgenVectorEnv
 from drac.games import NUM_ACTIONS, OBS_SHAPE
 from drac.looks import PLAIN, SECOND, trajectories
 from drac.networks import ActorCritic
 from drac.robustness import COLUMNS, METRICS, VARIANTS, compare, measure, unavailable
+from drac.runs import checkpoint
 
 
 class Blind(nn.Module):

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from drac.signals import CAUGHT, stop_requested
+from drac.runs.signals import CAUGHT, stop_requested
 
 
 @pytest.mark.parametrize("number", CAUGHT)

@@ -18,7 +18,8 @@ import pytest
 from small_runs import small_config
 
 from benchmark.store import validate
-from drac import checkpoint, flags, logs
+from drac import flags
+from drac.runs import checkpoint, meta
 from drac.session import Watcher
 from drac.timing import Stopwatch
 from drac.train import train
@@ -60,7 +61,7 @@ def test_a_locale_without_utf_8_and_a_path_beyond_ascii(tmp_path: Path) -> None:
     assert f"done: 32 steps, train 0.00, test 0.00; files in {NAME}\n" in out
     run = tmp_path / NAME
     assert validate(run) == []
-    assert NAME in logs.read_meta(run)["command"]
+    assert NAME in meta.read_meta(run)["command"]
     status, out, err = finished(drac(tmp_path, *command(seed=1), **ASCII))
     assert (status, out) == (2, "")
     assert "seed is 0 there and 1 here" in err
@@ -127,7 +128,7 @@ def test_a_clock_that_jumps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, see
     assert walls == sorted(walls)
     assert walls[0] >= 0
     assert all(float(row["charts/SPS"]) >= 0 for row in rows)
-    wall = logs.read_meta(tmp_path / "run")["wall_s"]
+    wall = meta.read_meta(tmp_path / "run")["wall_s"]
     assert math.isfinite(wall)
     assert wall >= walls[-1]
 

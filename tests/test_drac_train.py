@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import torch
 
-from drac import checkpoint
 from drac.config import TrainConfig
 from drac.errors import ConfigError, Interrupted
-from drac.logs import ARM_COLUMNS, EVAL_COLUMNS, PROGRESS_COLUMNS, TIMING_COLUMNS
+from drac.runs import checkpoint
+from drac.runs.logs import ARM_COLUMNS, EVAL_COLUMNS, PROGRESS_COLUMNS, TIMING_COLUMNS
 from drac.session import Watcher, load_agent
 from drac.stats import Report
 from drac.train import iterate, train

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from drac import checkpoint, cli, clip_frames, clips, watch_cli
+from drac import cli, clip_frames, clips, watch_cli
 from drac.clip_frames import SIZE, Caption, paint
 from drac.config import TrainConfig
 from drac.envs import ProcgenVectorEnv
 from drac.evaluate import Episode
 from drac.games import ACTIONS, NUM_ACTIONS
 from drac.networks import ActorCritic
+from drac.runs import checkpoint
 from drac.watching import Seen, watch
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import fuzz_readers
 import pytest
 
-from drac import logs
+from drac.runs import meta
 
 
 def test_two_thousand_inputs_are_read_or_refused(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_traceback_and_a_changed_file_are_found(
         calls.append(run_dir)
         return {"format": len((run_dir / "meta.json").read_text())}
 
-    monkeypatch.setattr(logs, "read_meta", careless)
+    monkeypatch.setattr(meta, "read_meta", careless)
     result = fuzz_readers.fuzz(400, 0, tmp_path, lambda text: None)
     assert any("UnicodeDecodeError" in failure for failure in result.failures)
     assert "a file changed before input 399" in result.failures

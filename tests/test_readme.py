@@ -77,7 +77,7 @@ def test_the_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(place, lambda *args, **more: reached.append(args) or 0)
     names = ["paper-table1", "augmentation-sweep", "demo", "rehearsal", "rehearsal-augmentations"]
     monkeypatch.setattr("benchmark.store.Store.experiments", lambda store: names)
-    monkeypatch.setattr("drac.files.require_writable", lambda folder: None)
+    monkeypatch.setattr("drac.files.run_folder.require_writable", lambda folder: None)
     monkeypatch.chdir(ROOT)
     program, *words = shlex.split(command)
     if words[0] in ("evaluate", "export", "watch", "status"):  # they need a run that is there

@@ -15,9 +15,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 
 import drac.session
 import drac.train
-from drac import checkpoint
 from drac.config import TrainConfig
-from drac.logs import TIMING_COLUMNS
+from drac.runs import checkpoint
+from drac.runs.logs import TIMING_COLUMNS
 from drac.training import Training
 
 OPTIONS: dict[str, Any] = {

@@ -19,7 +19,7 @@ from benchmark.figures.drawing import Drawing, Style
 from benchmark.figures.normalized import Scale, choose, final_scores
 from benchmark.histories import Histories
 from benchmark.many_files import RUN
-from drac.logs import SPLITS
+from drac.runs.logs import SPLITS
 
 _RESAMPLES = 10_000
 _SEED = 0

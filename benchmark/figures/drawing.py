@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from drac import files
+from drac.files import atomic
 
 FORMATS = ("png", "pdf", "svg")
 
@@ -148,8 +148,8 @@ class Drawing:
             form: as for `render`.
         """
         path = folder / f"{self.name}.{form or self.style.format}"
-        with files.replacing(path) as file:
+        with atomic.replacing(path) as file:
             file.write(self.render(form))
-        files.write_text(folder / f"{self.name}.csv", self.data.to_csv(index=False))
-        files.write_text(folder / f"{self.name}.txt", self.caption + "\n")
+        atomic.write_text(folder / f"{self.name}.csv", self.data.to_csv(index=False))
+        atomic.write_text(folder / f"{self.name}.txt", self.caption + "\n")
         return path

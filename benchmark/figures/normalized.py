@@ -13,7 +13,7 @@ from benchmark.comparable import protocol, scores
 from benchmark.histories import Histories, lengths, ordered
 from benchmark.many_files import RUN
 from drac.games import score_range
-from drac.logs import SPLITS
+from drac.runs.logs import SPLITS
 
 Array = NDArray[np.float64]
 

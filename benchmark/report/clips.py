@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmark.report.content import Content, spec
 from benchmark.report.site import slug
-from drac import reading
+from drac.files import untrusted
 
 FOLDER = "clips"
 ENDINGS = (".mp4", ".webm", ".gif")
@@ -57,7 +57,7 @@ def copy_clips(content: Content, game: str, site: Path, root: str) -> tuple[list
 def _shown(path: Path) -> str:
     """Say what a clip shows, from what `drac watch` noted beside it; else its name."""
     try:
-        record = reading.read_json(path.with_suffix(".json"))
+        record = untrusted.read_json(path.with_suffix(".json"))
         split, step = str(record["split"]), int(record["step"])
         where = f"{split} levels" if split in ("train", "test") else split
         episodes = ", ".join(_episode(episode) for episode in record["episodes"])

@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from drac import files, reading
 from drac.errors import ConfigError
+from drac.files import atomic, run_folder, untrusted
 
 MARKER = "report.json"
 """Lies in every report and lists its files: what else is there is somebody's own."""
@@ -27,7 +27,7 @@ def require_replaceable(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out} is a file; --out must be a folder that does not exist yet")
     parent = out.resolve().parent
-    files.require_writable(parent)
+    run_folder.require_writable(parent)
     if not out.exists() or not any(out.iterdir()):
         return
     known = _files_of_a_report(out)
@@ -48,7 +48,7 @@ def require_replaceable(out: Path) -> None:
 def _files_of_a_report(folder: Path) -> set[str] | None:
     """Return what the report in a folder consists of; None if there is none."""
     try:
-        marker = reading.read_json(folder / MARKER, limit=2**26)
+        marker = untrusted.read_json(folder / MARKER, limit=2**26)
         return set(marker["files"]) if marker["made_by"] == _MADE_BY else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -73,7 +73,7 @@ def swapped_in(out: Path) -> Iterator[Path]:
         yield new
         written = sorted(p.relative_to(new).as_posix() for p in new.rglob("*") if p.is_file())
         marker = {"format": 1, "made_by": _MADE_BY, "files": written}
-        files.write_text(new / MARKER, json.dumps(marker, indent=1) + "\n")
+        atomic.write_text(new / MARKER, json.dumps(marker, indent=1) + "\n")
         require_replaceable(out)  # somebody may have put something there meanwhile
         if place.exists():
             place.replace(temporary / "old")

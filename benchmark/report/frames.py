@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from drac import reading
-from drac.logs import SPLITS
+from drac.files import untrusted
+from drac.runs.logs import SPLITS
 
 CACHE = ".frames"
 """Below the store's runs, where no experiment can be called like that."""
@@ -39,7 +39,7 @@ class Strip:
 def strips(folder: Path, game: str, mode: str) -> list[Strip]:
     """Return the strips of a game that lie in a folder; none if they are not all there."""
     try:
-        facts = reading.read_json(folder / f"{game}-{mode}.json")
+        facts = untrusted.read_json(folder / f"{game}-{mode}.json")
         levels, build = facts["levels"], str(facts["procgen_build"])
         found = [
             Strip(split, folder / f"{game}-{mode}-{split}.png", tuple(levels[split]), build)

@@ -10,7 +10,7 @@ import pandas as pd
 from benchmark import published
 from benchmark.report.content import Content, spec
 from drac.config import TrainConfig
-from drac.logs import SPLITS
+from drac.runs.logs import SPLITS
 
 UNKNOWN = "not recorded"
 

@@ -13,7 +13,7 @@ from benchmark.aggregate import Scores, summarize
 from benchmark.comparable import BASELINE, baseline, scores
 from benchmark.report.content import Content
 from benchmark.table import NOT_AVAILABLE, Block, Table
-from drac.logs import SPLITS
+from drac.runs.logs import SPLITS
 
 RESAMPLES = 10_000
 """Of the headline's intervals; `drac-bench compare` takes 50,000."""

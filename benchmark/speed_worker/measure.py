@@ -20,12 +20,13 @@ from benchmark.speed_worker.arithmetic import flop, matmul_rates
 from benchmark.speed_worker.others import Others
 from benchmark.speed_worker.work import InTurn, play, shorter, take_steps, training_of, warm_up
 from benchmark.training_speed.report import Cell, Machine, Task
-from drac import checkpoint, hardware, intervals, methods
+from drac import hardware, intervals, methods
 from drac.config import TrainConfig, build
 from drac.envs import Split
 from drac.evaluate import evaluate
-from drac.logs import SPLITS
 from drac.objectives.drac import DrAC
+from drac.runs import checkpoint
+from drac.runs.logs import SPLITS
 from drac.timing import PhaseTimer
 from drac.training import Training
 

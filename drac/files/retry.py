@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +20,7 @@ INTERVAL_S = 60
 """Between two attempts."""
 
 
-class Patience:
+class Retry:
     """Repeats a write that fails because of the disk, once a minute for a while.
 
     Args:
@@ -83,51 +82,3 @@ class Patience:
 
 
 sleep = time.sleep
-
-
-class Appender:
-    """A file that grows by pieces, each of which is there as a whole or not at all.
-
-    Args:
-        path: made if needed, and cut back to `position`.
-        position: bytes.
-        patience: of each write.
-    """
-
-    def __init__(self, path: Path, position: int, patience: Patience) -> None:
-        self._path, self._position, self._patience = path, position, patience
-        self._descriptor = patience(path, self._open)
-
-    def _open(self) -> int:
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            os.ftruncate(descriptor, self._position)
-        except OSError:
-            os.close(descriptor)
-            raise
-        return descriptor
-
-    def append(self, content: bytes) -> None:
-        """Write a piece at the end."""
-        self._patience(self._path, lambda: self._append(content))
-
-    def _append(self, content: bytes) -> None:
-        done = 0
-        try:
-            os.lseek(self._descriptor, self._position, os.SEEK_SET)
-            while done < len(content):
-                done += os.write(self._descriptor, content[done:])
-        except OSError:
-            with contextlib.suppress(OSError):  # else the next piece is written over the rest
-                os.ftruncate(self._descriptor, self._position)
-            raise
-        self._position += len(content)
-
-    def position(self) -> int:
-        """Bytes written so far, all of them on disk: a checkpoint is about to rely on it."""
-        self._patience(self._path, lambda: os.fsync(self._descriptor))
-        return self._position
-
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self._descriptor)

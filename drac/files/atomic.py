@@ -11,14 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from drac.errors import ConfigError
+from drac.files.retry import Retry
 
 _TEMPORARY = re.compile(r"\..+\.(?:json|pt|npz)\.[a-z0-9_]{8}")
 """What `replacing` calls the files of a run before they are complete."""
-OWN_FOLDERS = ("checkpoint", "clips", "evaluations")
-"""Of a run's folder, whose files are written."""
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 
 
 @contextlib.contextmanager
@@ -87,59 +83,49 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode("utf-8"))
 
 
-def check_name(kind: str, name: str) -> str:
-    """Check that an experiment's name is a plain folder name.
+class Appender:
+    """A file that grows by pieces, each of which is there as a whole or not at all.
 
-    Raises:
-        ConfigError: otherwise; "..", "/" and the like would leave the store.
+    Args:
+        path: made if needed, and cut back to `position`.
+        position: bytes.
+        patience: of each write.
     """
-    if not NAME.fullmatch(name):
-        raise ConfigError(
-            f"{kind} {name!r} must be letters, digits, '.', '_', '+' or '-', starting with a"
-            f" letter or digit"
-        )
-    return name
 
+    def __init__(self, path: Path, position: int, patience: Retry) -> None:
+        self._path, self._position, self._patience = path, position, patience
+        self._descriptor = patience(path, self._open)
 
-def require_writable(folder: Path) -> None:
-    """Check that `folder` exists or can be made, and can be written to, without making it.
+    def _open(self) -> int:
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            os.ftruncate(descriptor, self._position)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
 
-    Raises:
-        ConfigError: naming the folder that is in the way.
-    """
-    existing = folder
-    try:
-        while not existing.exists() and existing != existing.parent:
-            existing = existing.parent
-    except OSError as error:  # a name that is too long, or a parent that may not be entered
-        raise ConfigError(f"{folder} cannot be written: {error.strerror}") from None
-    if not existing.is_dir():
-        raise ConfigError(f"{folder} cannot be a run folder: {existing} is a file")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise ConfigError(f"{folder} cannot be written: no permission in {existing}")
+    def append(self, content: bytes) -> None:
+        """Write a piece at the end."""
+        self._patience(self._path, lambda: self._append(content))
 
+    def _append(self, content: bytes) -> None:
+        done = 0
+        try:
+            os.lseek(self._descriptor, self._position, os.SEEK_SET)
+            while done < len(content):
+                done += os.write(self._descriptor, content[done:])
+        except OSError:
+            with contextlib.suppress(OSError):  # else the next piece is written over the rest
+                os.ftruncate(self._descriptor, self._position)
+            raise
+        self._position += len(content)
 
-def require_own(run_dir: Path) -> None:
-    """Check that what a run's folder holds are files and folders of its own, if it exists.
+    def position(self) -> int:
+        """Bytes written so far, all of them on disk: a checkpoint is about to rely on it."""
+        self._patience(self._path, lambda: os.fsync(self._descriptor))
+        return self._position
 
-    A symbolic link in a folder that came from elsewhere could have a run append to a file outside,
-    and opening a pipe could wait for ever. The folder itself may be a link.
-
-    Raises:
-        ConfigError: naming what is neither a file nor a folder.
-    """
-    try:
-        for folder in (run_dir, *(run_dir / name for name in OWN_FOLDERS)):
-            if folder.is_dir():
-                with os.scandir(folder) as entries:
-                    for entry in entries:
-                        _require_plain(entry)
-    except OSError as error:
-        raise ConfigError(f"{run_dir} cannot be read: {error.strerror}") from None
-
-
-def _require_plain(entry: os.DirEntry[str]) -> None:
-    if entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False):
-        return
-    kind = "a symbolic link" if entry.is_symlink() else "a pipe or a device"
-    raise ConfigError(f"{entry.path} is {kind}; what is in a run's folder must lie there")
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)

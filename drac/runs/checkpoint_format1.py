@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from drac.container import Unreadable
+from drac.runs.checkpoint_format import Unreadable
 
 MAGIC = b"PK\x03\x04"
 """What the file begins with."""

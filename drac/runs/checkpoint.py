@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from drac import container, files, format1, reading
+from drac.config import CONTINUABLE, TrainConfig
 from drac.errors import ConfigError
+from drac.files import atomic, untrusted
+from drac.runs import checkpoint_format, checkpoint_format1, logs, meta
 
 KEPT = 2  # the newest, and the one before it
 MAX_BYTES = 4 * 2**30
@@ -68,7 +70,7 @@ def load_newest(
             damaged.append((path, str(error)))
             continue
         for bad, why in damaged:
-            aside = files.unused(bad.with_suffix(".damaged"))
+            aside = atomic.unused(bad.with_suffix(".damaged"))
             bad.rename(aside)
             notify(f"{bad} is damaged and was set aside; continuing from {path.name} ({why})")
         return state
@@ -94,10 +96,10 @@ def save(run_dir: Path, step: int, state: dict[str, Any]) -> Path:
     folder(run_dir).mkdir(exist_ok=True)
     path = folder(run_dir) / f"step_{step:012d}.pt"
     try:
-        content = container.dumps({"step": step, "state": state})
+        content = checkpoint_format.dumps({"step": step, "state": state})
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{path} cannot be written: {error}") from None
-    with files.replacing(path, check=lambda temporary: _check(temporary, content)) as file:
+    with atomic.replacing(path, check=lambda temporary: _check(temporary, content)) as file:
         file.write(content)
     for old in _found(run_dir)[KEPT:]:
         old.unlink()
@@ -123,17 +125,17 @@ def load(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
             of a format we do not know.
     """
     try:
-        content = reading.read(path, max_bytes)
+        content = untrusted.read(path, max_bytes)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read as a checkpoint ({error.strerror})") from None
     except ValueError as error:
         raise ConfigError(f"{path} cannot be read as a checkpoint ({error})") from None
     try:
-        if content.startswith(format1.MAGIC):
-            return _of_format1(path, format1.loads(content))
-        held = container.loads(content)
+        if content.startswith(checkpoint_format1.MAGIC):
+            return _of_format1(path, checkpoint_format1.loads(content))
+        held = checkpoint_format.loads(content)
         step, state = held["step"], held["state"]
-    except (container.Unreadable, KeyError) as error:
+    except (checkpoint_format.Unreadable, KeyError) as error:
         raise ConfigError(f"{path} cannot be read as a checkpoint ({error})") from None
     named = _step(path)
     if named is not None and step != named:
@@ -146,6 +148,60 @@ def load(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
 def _of_format1(path: Path, state: dict[str, Any]) -> dict[str, Any]:
     version = state.pop("format", None)
     if version != 1:
-        known = f"this version reads formats 1 and {container.FORMAT}"
+        known = f"this version reads formats 1 and {checkpoint_format.FORMAT}"
         raise ConfigError(f"{path} has format {str(version)[:40]!r}; {known}")
     return state
+
+
+def require_new(run_dir: Path) -> None:
+    """Raise ConfigError if a run that has no checkpoint had one: it would begin from scratch."""
+    steps = meta.read_meta(run_dir).get("steps")
+    if isinstance(steps, int) and steps > 0:
+        raise ConfigError(
+            f"{run_dir} was saved at step {steps} but has no checkpoint any more; put it back, or"
+            f" start over with drac train --fresh"
+        )
+
+
+def most_bytes(weights: Mapping[str, Any], config: TrainConfig) -> int:
+    """Return the bytes that a checkpoint of a network may have, generously: of a larger one nothing is read.
+
+    It holds the weights and Adam's two moments, some 25 KB an env (never above 1 MiB), the scores
+    of levels, and what a selector or a plug-in remembers.
+    """
+    num_bytes: int = sum(t.numel() * t.element_size() for t in weights.values())
+    return 8 * num_bytes + config.num_envs * 2**20 + 64 * 2**20
+
+
+def require_same_run(state: dict[str, Any], config: TrainConfig) -> None:
+    """Raise ConfigError if a checkpoint was saved by a run with another configuration."""
+    saved = state.get("config", {})  # format 1 had none
+    if not isinstance(saved, dict):
+        raise ConfigError("a checkpoint holds no configuration where it should")
+    ours = config.model_dump(mode="json")
+    differing = [
+        f"{name} is {saved[name]!r} there and {value!r} here"
+        for name, value in ours.items()
+        if name in saved and saved[name] != value and name not in CONTINUABLE
+    ]
+    if differing:
+        raise ConfigError(f"a checkpoint is of another run: {'; '.join(differing)}")
+
+
+def require_facts(state: dict[str, Any]) -> None:
+    """Raise ConfigError unless what a checkpoint holds beside the training is what we save."""
+    returns, positions = state.get("evaluations", {}), state.get("positions")
+    numbers = [state.get("wall_s", 0.0), state.get("evaluated_step", 0)]
+    for name, found, kind in (
+        ("evaluations", returns, float),
+        ("positions", {} if positions is None else positions, int),
+    ):
+        if not isinstance(found, dict) or not all(type(key) is str for key in found):
+            raise ConfigError(f"a checkpoint's {name} are damaged")
+        if not all(type(value) is kind for value in found.values()):
+            raise ConfigError(f"a checkpoint's {name} are damaged")
+        numbers += found.values() if kind is int else []
+    if not all(type(value) in (int, float) and 0 <= value < 2**60 for value in numbers):
+        raise ConfigError("a checkpoint's counters are damaged")
+    if type(numbers[1]) is not int or (numbers[1] and not set(logs.SPLITS) <= set(returns)):
+        raise ConfigError("a checkpoint's evaluations are damaged")

@@ -5,19 +5,17 @@ Methods may keep further tables, such as levels.csv.
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drac import files, lock, reading
-from drac.disk import Appender, Patience
-from drac.errors import ConfigError, shown
-from drac.events import EventLog
+from drac.errors import ConfigError
+from drac.files.atomic import Appender
+from drac.files.retry import Retry
+from drac.runs.tensorboard import EventLog
 from drac.stats import Report, UpdateStats
 
 if TYPE_CHECKING:
@@ -36,9 +34,6 @@ EVAL_COLUMNS = ("step", "split", "level_seed", "return", "length")
 SPLITS = ("train", "test")
 """What every evaluation plays: the run's training levels, and the full distribution."""
 
-META = "meta.json"
-META_FORMAT = 1
-
 
 class _Table:
     """A CSV file that grows by rows and can be cut back to an earlier length.
@@ -46,9 +41,7 @@ class _Table:
     A file that an earlier version began, with fewer columns, keeps those it has.
     """
 
-    def __init__(
-        self, path: Path, columns: Sequence[str], position: int, patience: Patience
-    ) -> None:
+    def __init__(self, path: Path, columns: Sequence[str], position: int, patience: Retry) -> None:
         self._columns, self._header = columns, _header(path) if position else columns
         self._file = Appender(path, position, patience)
         if position == 0:
@@ -115,9 +108,9 @@ class RunLog:
         positions: Mapping[str, int] | None = None,
         step: int = 0,
         tables: Mapping[str, Sequence[str]] | None = None,
-        patience: Patience | None = None,
+        patience: Retry | None = None,
     ) -> None:
-        positions, patience = positions or {}, patience or Patience()
+        positions, patience = positions or {}, patience or Retry()
         columns: dict[str, Sequence[str]] = {
             "progress": PROGRESS_COLUMNS,
             "arms": ARM_COLUMNS,
@@ -176,56 +169,3 @@ class RunLog:
         for table in self._tables.values():
             table.close()
         self._events.close()
-
-
-def read_meta(run_dir: Path) -> dict[str, Any]:
-    """Return a run's meta.json, empty if absent or damaged."""
-    with contextlib.suppress(OSError):
-        return _known(run_dir)
-    return {}
-
-
-def _known(run_dir: Path) -> dict[str, Any]:
-    """Return the same, but raise OSError if it is there and cannot be read just now."""
-    try:
-        meta = reading.read_json(run_dir / META)
-    except (FileNotFoundError, ValueError):
-        return {}
-    return meta if isinstance(meta, dict) else {}
-
-
-SESSIONS = "sessions"
-"""The key of meta.json that holds one entry for each process that worked on the run."""
-
-_SESSIONS_KEPT = 1000
-
-
-def begin_session(run_dir: Path, resumed_from: str | None, step: int) -> list[dict[str, Any]]:
-    """Return meta.json's list of sessions with one more: host, process, when, and from where.
-
-    Args:
-        run_dir: the run's folder.
-        resumed_from: name of the checkpoint; None if the run begins.
-        step: the session begins at.
-    """
-    earlier = read_meta(run_dir).get(SESSIONS)
-    known = earlier if isinstance(earlier, list) else []
-    sessions = [entry for entry in known if isinstance(entry, dict)]
-    owner = lock.this_process()
-    this = {"host": owner.host, "pid": owner.pid, "started": owner.started}
-    return [*sessions, {**this, "resumed_from": resumed_from, "step": step}][-_SESSIONS_KEPT:]
-
-
-def write_meta(run_dir: Path, **facts: Any) -> None:
-    """Add facts to a run's meta.json: versions, machine, wall time. A damaged one is begun anew.
-
-    Raises:
-        ConfigError: if it is one of a later version.
-    """
-    known = _known(run_dir)
-    version = known.get("format", META_FORMAT)
-    if version != META_FORMAT:
-        path, ours = run_dir / META, f"this version reads format {META_FORMAT}"
-        raise ConfigError(f"{path} has format {shown(version)}; {ours}")
-    text = json.dumps({"format": META_FORMAT, **known, **facts}, indent=2)
-    files.write_text(run_dir / META, text + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import itertools
 import json
 import os
 import socket
@@ -15,8 +16,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any
 
-from drac import files
 from drac.errors import ConfigError
+from drac.files import lock, run_folder
 
 NAME = ".lock"
 """The file that is locked; it says by whom. It stays, empty, when nobody owns the folder."""
@@ -84,8 +85,8 @@ def owned(folder: Path, notify: Callable[[str], None] = lambda text: None) -> It
         ConfigError: if another process holds it, it holds what is not its own, or it cannot be
             made or written.
     """
-    files.require_writable(folder)
-    files.require_own(folder)
+    run_folder.require_writable(folder)
+    run_folder.require_plain(folder)
     with _taken(folder, notify) as lock:
         _write(lock, json.dumps(asdict(this_process())))
         try:
@@ -207,3 +208,31 @@ def in_use(folder: Path) -> bool:
         owner = _read(_content(folder / CLAIM))
         return error.errno in _NO_LOCKS and owner is not None and owner.alive()
     return False
+
+
+def set_aside(run_dir: Path) -> Path | None:
+    """Rename a run's folder to the first of `NAME.before-1`, `NAME.before-2`, ... that is free.
+
+    Args:
+        run_dir: left as it is unless it holds a run: a config.json or checkpoints.
+
+    Returns:
+        The new name, or None.
+
+    Raises:
+        ConfigError: if a process is training it, or it cannot be renamed.
+    """
+    if not any((run_dir / name).exists() for name in ("config.json", "checkpoint")):
+        return None
+    # "." has no name of its own; a link to a folder does, and is what is renamed then.
+    path = run_dir if run_dir.name not in ("", "..") else run_dir.resolve()
+    with lock.owned(path):
+        names = (path.with_name(f"{path.name}.before-{number}") for number in itertools.count(1))
+        aside = next(name for name in names if not os.path.lexists(name))
+        try:
+            path.rename(aside)
+        except OSError as error:
+            raise ConfigError(
+                f"{path} cannot be renamed to {aside.name}: {error.strerror}"
+            ) from None
+    return aside

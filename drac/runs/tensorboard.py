@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from drac import files
-from drac.disk import Appender, Patience
+from drac.files import atomic
+from drac.files.atomic import Appender
+from drac.files.retry import Retry
 
 
 class EventLog:
@@ -28,7 +29,7 @@ class EventLog:
         patience: of each write.
     """
 
-    def __init__(self, folder: Path, step: int = 0, patience: Patience | None = None) -> None:
+    def __init__(self, folder: Path, step: int = 0, patience: Retry | None = None) -> None:
         with warnings.catch_warnings():  # tensorboard's imports warn of their dependencies
             warnings.simplefilter("ignore")
             from tensorboard.compat.proto import event_pb2, summary_pb2
@@ -38,8 +39,8 @@ class EventLog:
         self._records: Any = RecordWriter
         earlier = any(folder.glob("events.out.tfevents.*"))
         name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}"
-        path = files.unused(folder / name)
-        self._file = Appender(path, 0, patience or Patience())
+        path = atomic.unused(folder / name)
+        self._file = Appender(path, 0, patience or Retry())
         self._append(file_version="brain.Event:2")
         if earlier:
             log = event_pb2.SessionLog(status=event_pb2.SessionLog.START)

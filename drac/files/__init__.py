@@ -1,0 +1,1 @@
+"""Files on disk: whole or absent, one owner a folder, bounded reading."""

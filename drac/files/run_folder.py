@@ -1,0 +1,73 @@
+"""What may lie in a run's folder, and who may write there."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from drac.errors import ConfigError
+
+OWN_FOLDERS = ("checkpoint", "clips", "evaluations")
+"""Of a run's folder, whose files are written."""
+
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
+
+
+def check_name(kind: str, name: str) -> str:
+    """Check that an experiment's name is a plain folder name.
+
+    Raises:
+        ConfigError: otherwise; "..", "/" and the like would leave the store.
+    """
+    if not NAME.fullmatch(name):
+        raise ConfigError(
+            f"{kind} {name!r} must be letters, digits, '.', '_', '+' or '-', starting with a"
+            f" letter or digit"
+        )
+    return name
+
+
+def require_writable(folder: Path) -> None:
+    """Check that `folder` exists or can be made, and can be written to, without making it.
+
+    Raises:
+        ConfigError: naming the folder that is in the way.
+    """
+    existing = folder
+    try:
+        while not existing.exists() and existing != existing.parent:
+            existing = existing.parent
+    except OSError as error:  # a name that is too long, or a parent that may not be entered
+        raise ConfigError(f"{folder} cannot be written: {error.strerror}") from None
+    if not existing.is_dir():
+        raise ConfigError(f"{folder} cannot be a run folder: {existing} is a file")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise ConfigError(f"{folder} cannot be written: no permission in {existing}")
+
+
+def require_plain(run_dir: Path) -> None:
+    """Check that what a run's folder holds are files and folders of its own, if it exists.
+
+    A symbolic link in a folder that came from elsewhere could have a run append to a file outside,
+    and opening a pipe could wait for ever. The folder itself may be a link.
+
+    Raises:
+        ConfigError: naming what is neither a file nor a folder.
+    """
+    try:
+        for folder in (run_dir, *(run_dir / name for name in OWN_FOLDERS)):
+            if folder.is_dir():
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        _require_plain(entry)
+    except OSError as error:
+        raise ConfigError(f"{run_dir} cannot be read: {error.strerror}") from None
+
+
+def _require_plain(entry: os.DirEntry[str]) -> None:
+    if entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False):
+        return
+    kind = "a symbolic link" if entry.is_symlink() else "a pipe or a device"
+    raise ConfigError(f"{entry.path} is {kind}; what is in a run's folder must lie there")

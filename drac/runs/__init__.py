@@ -1,0 +1,1 @@
+"""A run on disk: logs, meta.json, checkpoints, and what it was made with."""
