@@ -27,7 +27,7 @@ BANDIT = "ucb-drac"
 
 
 def sweep_choices(runs: pd.DataFrame) -> pd.DataFrame:
-    """The best fixed augmentation of each game, as `drac.best` reads it; for `--best-from`.
+    """The best fixed augmentation of each game, for `--best-from`.
 
     Of several with the same mean test return it is the first of the paper's eight, in its order,
     else of the alphabet. Games are left out in which settings differ.

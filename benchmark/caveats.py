@@ -16,7 +16,7 @@ from benchmark.comparable import (
     unequal_seeds,
     variants,
 )
-from drac.counts import count_text
+from drac.config.quantities import count_text
 
 SHOWN = 8
 """How many runs or cells a note lists before it says "and 12 more"."""

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from drac.counts import count_text
-from drac.fidelity import PRESETS
+from drac.config.fidelity import PRESETS
+from drac.config.quantities import count_text
 
 PROTOCOL = ("steps", "fidelity", "mode", "levels", "precision", "procgen_build", "eval_episodes")
 """Settings in which runs of different methods must agree before one is said to be better."""

@@ -14,8 +14,8 @@ from benchmark.bootstrap import Interval
 from benchmark.caveats import apart_from_published, shortened
 from benchmark.comparable import PROTOCOL
 from benchmark.contestants import Contestant
+from drac.config.fidelity import PRESETS
 from drac.errors import ConfigError
-from drac.fidelity import PRESETS
 from drac.games import GAMES
 
 STATISTICS = {"IQM": aggregate.iqm, "median": aggregate.median, "mean": aggregate.mean}

@@ -6,14 +6,14 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from types import MappingProxyType
 
 import pandas as pd
 
 from benchmark.aggregate import Summary
+from drac.games import PUBLISHED
 
-FOLDER = Path(__file__).resolve().parent.parent / "results" / "published"
+FOLDER = PUBLISHED
 
 NAMES = {
     "ppo": "PPO",

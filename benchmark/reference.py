@@ -130,7 +130,7 @@ class ReferenceLearner:
         augmentation_generator: torch.Generator | None = None,
         target_generator: torch.Generator | None = None,
     ) -> None:
-        self._method = methods.family(config.method).name
+        self._method = methods.get(config.method).name
         if self._method not in (*ON_CLEAN, *CONSISTENCY, *ON_AUGMENTED):
             raise ConfigError(f"the reference engine does not know the method {config.method!r}")
         self.network = network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]

@@ -184,6 +184,6 @@ def settings(config: TrainConfig, meta: Mapping[str, Any]) -> dict[str, Any]:
 
     Options that its method does not have are no settings of a run.
     """
-    without = _NO_MATTER | methods.foreign(config.method)
+    without = _NO_MATTER | methods.options_of_others(config.method)
     values = {name: value for name, value in config if name not in without}
     return {**values, "procgen_build": str(meta.get("procgen_build", "unknown"))}

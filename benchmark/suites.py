@@ -10,9 +10,9 @@ from typing import Any
 
 from augmentations import PAPER_ARMS
 from augmentations.arguments import unknown
-from drac import config as configs
 from drac import methods as drac_methods
 from drac.config import TrainConfig
+from drac.config import train_config as configs
 from drac.errors import ConfigError
 from drac.games import GAMES
 
@@ -200,5 +200,5 @@ def _share(method: str, methods: Sequence[str], options: Mapping[str, Any]) -> d
 
 def _foreign(method: str) -> frozenset[str]:
     """Return the options that a sweep's are not for: which augmentation is best is looked up."""
-    best = drac_methods.family(method).augmentations == "best"
-    return drac_methods.foreign(method) | ({"augmentation"} if best else set())
+    best = drac_methods.get(method).augmentations == "best"
+    return drac_methods.options_of_others(method) | ({"augmentation"} if best else set())

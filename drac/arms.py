@@ -53,7 +53,7 @@ def build_augmentations(config: TrainConfig) -> dict[str, Augmentation | None]:
     Raises:
         ConfigError: for arguments that an augmentation does not have, or impossible ones.
     """
-    if learned := methods.family(config.method).learned:
+    if learned := methods.get(config.method).learned:
         augmentation: Augmentation = resolve_name(learned)(config)
         return {augmentation.name: augmentation}
     preset: dict[str, dict[str, Any]] = {

@@ -18,7 +18,7 @@ from drac.errors import ConfigError
 from drac.evaluate_cli import evaluate_command
 from drac.export_cli import export_command
 from drac.files import run_folder
-from drac.method_list import listing
+from drac.methods.listing import listing
 from drac.runs import provenance
 from drac.watch_cli import watch_command
 

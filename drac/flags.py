@@ -17,7 +17,7 @@ import tyro
 from augmentations.arguments import unknown
 from drac import methods
 from drac.config import TrainConfig, preset_defaults
-from drac.counts import parse_count
+from drac.config.quantities import parse_count
 from drac.errors import ConfigError, NonFinite
 
 Command = Callable[[Sequence[str]], int]
@@ -56,7 +56,7 @@ def config_fields(defaults: Mapping[str, Any], exclude: Iterable[str] = ()) -> l
 
 def _of_methods(name: str) -> str:
     """Return "; only plr, ucb-drac+plr" for an option that few methods have."""
-    having = methods.having(name)
+    having = methods.with_option(name)
     return f"; only {', '.join(having)}" if 0 < len(having) <= FEW else ""
 
 

@@ -57,7 +57,10 @@ RANGE_SOURCES = {
 }
 """Names of the two published range sets. They differ on easy Jumper and Leaper only."""
 
-_RANGES_CSV = Path(__file__).resolve().parent.parent / "results" / "published" / "score_ranges.csv"
+PUBLISHED = Path(__file__).resolve().parent.parent / "results" / "published"
+"""The folder of the numbers from papers: in a checkout and in the wheel alike."""
+
+_RANGES_CSV = PUBLISHED / "score_ranges.csv"
 
 
 @cache

@@ -49,7 +49,7 @@ class Levels(Protocol):
 
 def make(config: TrainConfig) -> Levels:
     """Return who chooses the levels for a run's method."""
-    levels: Levels = resolve_name(methods.family(config.method).levels)(config)
+    levels: Levels = resolve_name(methods.get(config.method).levels)(config)
     return levels
 
 

@@ -175,5 +175,5 @@ def actor_critic(
 
 def of_method(config: TrainConfig) -> ActorCritic:
     """Return the network of a run's method for Procgen, on the CPU, with weights of no meaning."""
-    make: Callable[..., ActorCritic] = resolve_name(methods.family(config.method).network)
+    make: Callable[..., ActorCritic] = resolve_name(methods.get(config.method).network)
     return make(config, NUM_ACTIONS, OBS_SHAPE, torch.Generator().manual_seed(0))

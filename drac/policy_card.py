@@ -42,7 +42,7 @@ def card(
     """
     meta = read_meta(run_dir)
     versions = meta.get("versions")
-    method = methods.family(config.method)
+    method = methods.get(config.method)
     return {
         "game": config.game,
         "method": config.method,

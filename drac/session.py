@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from drac import hardware, intervals, steps
-from drac.config import TrainConfig
+from drac import hardware, steps
+from drac.config import TrainConfig, quantities
 from drac.envs import procgen_build
 from drac.errors import ConfigError, Interrupted, NonFinite
 from drac.evaluate import evaluate
@@ -163,8 +163,8 @@ class Session:
         if to_evaluate and _passed(self.config.eval_every, before, step):
             self.evaluate()
         every = self.config.checkpoint_every
-        due = self._clock() - self._saved_at >= 60 * intervals.minutes(every)
-        if due or _passed(intervals.steps(every), self._saved_step, step):
+        due = self._clock() - self._saved_at >= 60 * quantities.interval_minutes(every)
+        if due or _passed(quantities.interval_steps(every), self._saved_step, step):
             self.save()
 
     def evaluate(self) -> None:

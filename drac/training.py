@@ -47,7 +47,7 @@ class Training:
         envs = _procgen(config) if env is None else EnvGroups([env])
         self.env = envs.wrapped(self.levels.wrap)
         height, width, channels = self.env.obs_shape
-        method = methods.family(config.method)
+        method = methods.get(config.method)
         self.network: ActorCritic = resolve_name(method.network)(
             config,
             self.env.num_actions,

@@ -102,7 +102,7 @@ def random_rollout(seed: int) -> Rollout:
 
 def learner_of(config: TrainConfig) -> Learner:
     """The learner of the config's method, on its network and objective, all in float64."""
-    method = methods.family(config.method)
+    method = methods.get(config.method)
     generator = torch.Generator().manual_seed(0)
     network = resolve_name(method.network)(config, NUM_ACTIONS, OBS_SHAPE, generator).double()
     generators = (torch.Generator().manual_seed(seed) for seed in (1, 2, 3))

@@ -17,7 +17,7 @@ from augmentations.kornia_adapter import KorniaAugmentation
 from augmentations.testing import check_augmentation
 from drac.config import TrainConfig
 from drac.errors import ConfigError
-from drac.spellings import resolve
+from drac.methods.spellings import resolve
 from drac.train import prepare
 
 # RandomJPEG of kornia 0.8; pytest makes errors of warnings, and an error refuses a class.

@@ -15,9 +15,10 @@ import pytest
 
 import augmentations
 from augmentations import plugins, registry
-from drac import arms, methods, spellings
+from drac import arms, methods
 from drac.config import TrainConfig, build
 from drac.errors import ConfigError
+from drac.methods import spellings
 from drac.runs import meta, provenance
 from drac.train import prepare
 

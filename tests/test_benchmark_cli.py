@@ -18,9 +18,10 @@ from benchmark import cli, run_cli
 from benchmark.engines import local
 from benchmark.store import Store, validate
 from benchmark.suites import RunSpec
-from drac import best, methods
+from drac import methods
 from drac.config import TrainConfig
 from drac.files import lock
+from drac.methods import best_augmentations as best
 from drac.runs.meta import read_meta
 
 DRAC_BENCH = str(Path(sys.executable).with_name("drac-bench"))
@@ -159,7 +160,7 @@ OTHER: dict[str, Any] = {
     "ucb_reward": "standardized", "bandit_reward_rows": "rollout", "eval_every": 1000,
     "eval_episodes": 7, "eval_envs": 3, "checkpoint_every": 2.5, "augmentation": "rotate",
     "disk_wait": 5.0, "on_nan": "skip",
-    "best_from": str(best.PUBLISHED), "meta_conv": "learned", "meta_inner_lr": 0.1,
+    "best_from": str(best.BEST_CSV), "meta_conv": "learned", "meta_inner_lr": 0.1,
     "meta_learning_rate": 0.1, "meta_train_share": 0.5, "bottleneck_coef": 0.1,
     "latent_samples": 3, "sni_lambda": 0.2, "mix_alpha": 0.3, "eval_filters": 2,
     "matching_coef": 0.3, "clean_probability": 0.4, "plr_score": "gae", "plr_temperature": 0.2,

@@ -12,9 +12,9 @@ import torch
 
 from drac import objectives
 from drac.config import TrainConfig
-from drac.fidelity import PRESETS
-from drac.method_list import markdown
+from drac.config.fidelity import PRESETS
 from drac.methods import METHODS, register
+from drac.methods.listing import markdown
 from drac.networks import ActorCritic
 from drac.objectives import Inputs
 from drac.rollout import Minibatch
@@ -34,7 +34,7 @@ SECTIONS = {
 def test_the_table_is_that_of_the_code() -> None:
     """The command above it makes it anew."""
     assert markdown() in PAGE
-    assert "drac.method_list import markdown" in PAGE.partition(markdown())[0]
+    assert "drac.methods.listing import markdown" in PAGE.partition(markdown())[0]
     assert PAGE.partition(markdown())[2].startswith("\n\n")  # no further rows
 
 
@@ -57,7 +57,7 @@ def test_the_example_is_a_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "my_package/method.py").write_text(method)
     (tmp_path / "my_package/loss.py").write_text(loss)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr("drac.methods.METHODS", dict(METHODS))
+    monkeypatch.setattr("drac.methods.registry.METHODS", dict(METHODS))
     register(resolve_name("my_package.method:METHOD"))
     ones = torch.ones(2)
     samples = Minibatch(torch.rand(2, 3, 8, 8), ones.long(), -ones, ones, ones, ones)

@@ -44,7 +44,7 @@ COSTS = {
 
 def passes_like(method: str) -> str:
     """The measured method that has as many network passes."""
-    objective = methods.family(method).objective
+    objective = methods.get(method).objective
     return "ucb-drac" if objective.startswith("drac.objectives.drac:") else "ppo"
 
 

@@ -18,11 +18,12 @@ from benchmark.cli import main as bench
 from benchmark.store import Store, settings
 from benchmark.suites import RunSpec
 from benchmark.tables.augmentations import augmentations as best_augmentations
-from drac import best, flags, methods
+from drac import flags, methods
 from drac.arms import build_augmentations
 from drac.config import TrainConfig, build
 from drac.errors import ConfigError
 from drac.games import GAMES
+from drac.methods import best_augmentations as best
 
 Write = Callable[[str], Path]
 
@@ -42,11 +43,11 @@ def write(tmp_path: Path) -> Write:
 
 def test_the_published_table_has_one_of_the_papers_eight_for_each_of_the_16_games() -> None:
     """No game has several or none, so that there is nothing to choose."""
-    with best.PUBLISHED.open(newline="", encoding="utf-8") as file:
+    with best.BEST_CSV.open(newline="", encoding="utf-8") as file:
         rows = [(row["game"], row["augmentation"]) for row in csv.DictReader(file)]
     assert sorted(game for game, _ in rows) == sorted(GAMES)
     assert {spec for _, spec in rows} <= {*PAPER_ARMS}
-    assert best.table(best.PUBLISHED) == dict(rows) == published.best_augmentation()[0]
+    assert best.table(best.BEST_CSV) == dict(rows) == published.best_augmentation()[0]
 
 
 @pytest.mark.parametrize("name", ["drac-best", "rad-best"])
@@ -170,7 +171,7 @@ def test_an_augmentation_cannot_make_a_family_s_method_another_one(
 
 def test_crop_drac_is_drac_crop() -> None:
     assert TrainConfig(method="crop-drac") == TrainConfig(method="drac-crop")
-    assert methods.family("crop-drac") is methods.METHODS["drac"]
+    assert methods.get("crop-drac") is methods.METHODS["drac"]
     with pytest.raises(ConfigError, match="contradict"):
         build({"method": "crop-drac", "augmentation": "flip"})
     expanded = suites.expand("e", ["crop-drac", "drac-crop"], ["maze"], [0], {})
@@ -244,12 +245,10 @@ def test_runs_of_two_tables_are_not_averaged(write: Write) -> None:
 def test_all_is_every_method_once() -> None:
     words = suites.parse_methods(["all"])
     runs = list(suites.expand("e", words, ["coinrun"], [0], {}))
-    found = {methods.family(spec.method).name for spec, _ in runs}
+    found = {methods.get(spec.method).name for spec, _ in runs}
     assert found == methods.METHODS.keys()
     assert len(runs) == len(methods.METHODS)
-    families = {
-        config.augmentation for spec, config in runs if methods.family(spec.method).is_family
-    }
+    families = {config.augmentation for spec, config in runs if methods.get(spec.method).is_family}
     assert families == {"crop"}
 
 

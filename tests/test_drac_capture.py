@@ -144,7 +144,7 @@ def test_a_replayed_update_of_another_loss_is_the_update(method: str) -> None:
     made = []
     for record in (None, Recorder()):
         own = learner(None, method=method)
-        kind, objective = methods.family(method), objectives.make(own.config)
+        kind, objective = methods.get(method), objectives.make(own.config)
         generator = torch.Generator().manual_seed(1)
         network = resolve_name(kind.network)(own.config, 5, (3, 16, 16), generator)
         made.append(

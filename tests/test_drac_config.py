@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from augmentations import PAPER_ARMS
 from drac import methods
 from drac.config import CONTINUABLE, TrainConfig, build, preset_defaults
+from drac.config.fidelity import PRESETS
 from drac.errors import ConfigError
-from drac.fidelity import PRESETS
 from drac.games import GAMES
 from drac.methods import METHODS
 
@@ -82,11 +82,11 @@ def configs(draw: st.DrawFn) -> TrainConfig:
     given_["method"] = draw(st.sampled_from(names))
     if given_["method"] == "drac":
         given_["augmentation"] = draw(st.sampled_from(SPECS))
-    foreign = methods.options() - {*methods.family(given_["method"]).options}
+    foreign = methods.options() - {*methods.get(given_["method"]).options}
     given_ = {name: value for name, value in given_.items() if name not in foreign}
     shape = {"num_envs": envs, "num_steps": minibatches * factor, "minibatches": minibatches}
     given_.setdefault("steps", 25_000_000)
-    if methods.family(given_["method"]).chooses_levels:
+    if methods.get(given_["method"]).chooses_levels:
         given_.pop("levels", None)
     return TrainConfig(**given_, **shape)
 
@@ -396,7 +396,7 @@ def test_every_differing_field_is_named() -> None:
     saved = TrainConfig(device="cpu", precision="float32")
     wanted = TrainConfig(method="ucb-drac+plr", fidelity="released", **OTHER)
     names = {*OTHER, "fidelity"}
-    foreign = methods.foreign("ucb-drac+plr") - PRESETS["released"].keys()
+    foreign = methods.options_of_others("ucb-drac+plr") - PRESETS["released"].keys()
     others = {"device", "precision", "method", *foreign}
     assert names == TrainConfig.model_fields.keys() - CONTINUABLE - others
     for config, expected in (

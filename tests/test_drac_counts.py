@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from drac.counts import count_text, parse_count
+from drac.config.quantities import count_text, parse_count
 
 
 @pytest.mark.parametrize(

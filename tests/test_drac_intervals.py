@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from drac import flags
 from drac.config import TrainConfig, build
+from drac.config.quantities import interval_minutes, interval_steps, parse_interval
 from drac.errors import ConfigError
-from drac.intervals import minutes, parse_interval, steps
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ def test_it_survives_the_command_line_and_the_file(every: float | str) -> None:
     words = flags.as_argv(config)
     value = words[words.index("--checkpoint-every") + 1] if every != 10 else "10"
     assert build({"checkpoint_every": value}).checkpoint_every == every
-    assert isinstance(every, float) == (steps(every) == 0)
-    assert minutes(every) == (every if isinstance(every, float) else math.inf)
+    assert isinstance(every, float) == (interval_steps(every) == 0)
+    assert interval_minutes(every) == (every if isinstance(every, float) else math.inf)
 
 
 def test_the_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ import pytest
 
 from augmentations import plugins
 from benchmark import suites
-from drac import method_plugins, methods, objectives
+from drac import methods, objectives
 from drac.cli import main
 from drac.config import TrainConfig, build
 from drac.errors import ConfigError
-from drac.method_list import WIDTH, listing
-from drac.methods import METHODS, Method, register
+from drac.methods import METHODS, Method, register, registry
+from drac.methods import plugins as method_plugins
+from drac.methods.listing import WIDTH, listing
 
 ROOT = Path(__file__).parents[1]
 
@@ -63,7 +64,7 @@ def afresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Plug-ins are looked for anew, and what a test registers or imports is forgotten after it."""
     (tmp_path / "site").mkdir()
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "site")])
-    monkeypatch.setattr(methods, "METHODS", dict(METHODS))
+    monkeypatch.setattr(registry, "METHODS", dict(METHODS))
     monkeypatch.setattr(method_plugins, "_problems", None)
     plugins.offered.cache_clear()
     yield
@@ -97,7 +98,7 @@ def install(tmp_path: Path) -> Install:
 def test_a_registered_method_is_one_like_any_other() -> None:
     mine = Method(name="mine", summary="my own", source="me", options=("aug_coef",))
     register(mine)
-    assert methods.family("mine") is mine
+    assert methods.get("mine") is mine
     assert TrainConfig(method="mine", aug_coef=0.3).method == "mine"
     assert "mine" in methods.method_ids()
     assert "mine" in suites.parse_methods(["all"])
@@ -142,15 +143,18 @@ def test_a_plug_in_is_trained_by_name(
 
 
 def test_a_plug_in_may_look_methods_up_while_it_is_imported(install: Install) -> None:
-    source = textwrap.dedent(SOURCE) + "import drac.config; drac.config.TrainConfig(method='ppo')"
+    source = (
+        textwrap.dedent(SOURCE)
+        + "import drac.config; drac.config.train_config.TrainConfig(method='ppo')"
+    )
     install("pack", source, my_double="DOUBLE")
-    assert methods.family("my-double").summary == "PPO with twice its loss"
+    assert methods.get("my-double").summary == "PPO with twice its loss"
 
 
 def test_whoever_imports_the_plug_in_first_gets_it_too(install: Install, tmp_path: Path) -> None:
     """Its module imports ours, which must not import it back before it is whole."""
     install("pack", my_double="DOUBLE")
-    code = "import pack; from drac.methods import family; print(family('my-double') is pack.DOUBLE)"
+    code = "import pack; from drac.methods import get; print(get('my-double') is pack.DOUBLE)"
     done = subprocess.run(
         [sys.executable, "-W", "error::UserWarning", "-c", code],
         env={"PYTHONPATH": f"{ROOT}:{tmp_path / 'site'}"},
@@ -167,9 +171,13 @@ def test_whoever_imports_the_plug_in_first_gets_it_too(install: Install, tmp_pat
         ("import nowhere", {"mine": "X"}, "plug-in pack 1.2 could not be imported: ModuleNotFound"),
         ("", {"mine": "X"}, "could not be imported: AttributeError"),
         ("import sys; sys.exit(3)", {"mine": "X"}, "could not be imported: SystemExit: 3"),
-        ("X = 3", {"mine": "X"}, "the plug-in pack 1.2 cannot be used: it is no drac.methods.Meth"),
+        (
+            "X = 3",
+            {"mine": "X"},
+            "the plug-in pack 1.2 cannot be used: it is no drac.methods.registry.Meth",
+        ),
         ("def X(): 1 / 0", {"mine": "X"}, "its function raised ZeroDivisionError"),
-        ("def X(): return 3", {"mine": "X"}, "it is no drac.methods.Method but int"),
+        ("def X(): return 3", {"mine": "X"}, "it is no drac.methods.method.Method but int"),
         (SOURCE, {"mine": "DOUBLE"}, "cannot be used: its Method is called 'my-double'"),
     ],
 )
@@ -192,7 +200,7 @@ def test_a_broken_plug_in_is_noted_once_and_named_when_asked_for(
 def test_names_that_are_taken_stay_what_they_were(install: Install) -> None:
     install("pack", ppo="DOUBLE")
     with pytest.warns(UserWarning, match="pack 1.2 names a method 'ppo', but that name is taken"):
-        assert methods.family("ppo") is METHODS["ppo"]
+        assert methods.get("ppo") is METHODS["ppo"]
 
 
 def test_a_name_that_two_packages_want_is_nobody_s(install: Install) -> None:

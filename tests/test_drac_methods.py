@@ -8,8 +8,8 @@ import pytest
 
 import augmentations
 from drac.config import TrainConfig
-from drac.methods import METHODS, family, method_ids
-from drac.spellings import resolve
+from drac.methods import METHODS, get, method_ids
+from drac.methods.spellings import resolve
 
 FAMILIES = [name for name, method in METHODS.items() if method.is_family]
 
@@ -18,7 +18,7 @@ def test_every_identifier_resolves_to_itself() -> None:
     for method_id in method_ids():
         resolved, spec = resolve(method_id, None)
         assert resolved == method_id
-        assert (spec is not None) == family(method_id).is_family
+        assert (spec is not None) == get(method_id).is_family
 
 
 def test_the_identifiers_are_the_families_times_the_augmentations_and_the_rest() -> None:
@@ -52,7 +52,7 @@ def test_a_specification_becomes_a_slug() -> None:
     expected = ("drac-flip-axis-vertical", "flip(axis='vertical')")
     assert resolve("drac", 'flip( axis = "vertical" )') == expected
     assert resolve(*expected) == expected  # as config.json has it
-    assert family("drac-flip-axis-vertical") is METHODS["drac"]
+    assert get("drac-flip-axis-vertical") is METHODS["drac"]
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,7 @@ def saved(folder: Path, method: str = "ppo", game: str = "dodgeball") -> TrainCo
     )
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(config.to_json(), encoding="utf-8")
-    make = resolve_name(methods.family(config.method).network)
+    make = resolve_name(methods.get(config.method).network)
     network = make(config, NUM_ACTIONS, OBS_SHAPE, torch.Generator().manual_seed(0))
     state = {"network": network.state_dict(), "update": 2}
     checkpoint.save(folder, 2 * config.rollout_size, {"training": state})
@@ -191,7 +191,7 @@ def saved(folder: Path, method: str = "ppo", game: str = "dodgeball") -> TrainCo
 
 
 NETWORKS = {
-    methods.family(name).network: name for name in reversed(methods.method_ids())
+    methods.get(name).network: name for name in reversed(methods.method_ids())
 }  # one method for each kind of network
 
 

@@ -20,8 +20,8 @@ from benchmark.speed_worker.arithmetic import flop, matmul_rates
 from benchmark.speed_worker.others import Others
 from benchmark.speed_worker.work import InTurn, play, shorter, take_steps, training_of, warm_up
 from benchmark.training_speed.report import Cell, Machine, Task
-from drac import hardware, intervals, methods
-from drac.config import TrainConfig, build
+from drac import hardware, methods
+from drac.config import TrainConfig, build, quantities
 from drac.envs import Split
 from drac.evaluate import evaluate
 from drac.objectives.drac import DrAC
@@ -99,10 +99,12 @@ def _shares(
 ) -> dict[str, float]:
     """Return the seconds of evaluations and checkpoints that fall to one update."""
     evaluations = config.rollout_size / config.eval_every if config.eval_every else 0.0
-    if steps := intervals.steps(config.checkpoint_every):
+    if steps := quantities.interval_steps(config.checkpoint_every):
         checkpoints = config.rollout_size / steps
     else:
-        minutes = intervals.minutes(config.checkpoint_every) or update_s / 60  # 0: every update
+        minutes = (
+            quantities.interval_minutes(config.checkpoint_every) or update_s / 60
+        )  # 0: every update
         checkpoints = update_s / (60 * minutes)
     return {
         "evaluate": (evaluate_s or 0.0) * evaluations,
@@ -200,7 +202,7 @@ def _precision(task: Task) -> str:
 
 def _update_flop(config: TrainConfig, forward: float, both: float) -> float:
     """Return the operations that an update needs: clean and augmented images, no third pass."""
-    objective = resolve_name(methods.family(config.method).objective)
+    objective = resolve_name(methods.get(config.method).objective)
     passes = 1 + issubclass(objective, DrAC)
     acting = (config.rollout_size + config.num_envs) * forward
     return acting + config.epochs * config.rollout_size * passes * both

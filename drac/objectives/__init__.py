@@ -58,5 +58,5 @@ class Objective(Protocol):
 
 def make(config: TrainConfig) -> Objective:
     """Return the objective of a run's method."""
-    objective: Objective = resolve_name(methods.family(config.method).objective)(config)
+    objective: Objective = resolve_name(methods.get(config.method).objective)(config)
     return objective

@@ -164,7 +164,7 @@ def require_new(run_dir: Path) -> None:
 
 
 def most_bytes(weights: Mapping[str, Any], config: TrainConfig) -> int:
-    """Return the bytes that a checkpoint of a network may have, generously: of a larger one nothing is read.
+    """Return the bytes that a checkpoint may have, generously: of a larger one nothing is read.
 
     It holds the weights and Adam's two moments, some 25 KB an env (never above 1 MiB), the scores
     of levels, and what a selector or a plug-in remembers.

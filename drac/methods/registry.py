@@ -2,11 +2,13 @@
 
 A run's method is one identifier, which is also its folder and its row in the tables:
 "ppo", "drac-crop", "ucb-drac". A family such as "drac" takes an augmentation, so that
-`--method drac --augmentation crop` and `--method drac-crop` are the same run: `drac.spellings`.
+`--method drac --augmentation crop` and `--method drac-crop` are the same run:
+`drac.methods.spellings`.
 
-Those of the papers are listed in `drac.published_methods`. A method of one's own is one more
-`Method`, given to `register` or offered by an entry point (`drac.method_plugins`, docs/methods.md);
-what it is made of may lie in any package, as "package.module:Name". Nothing here imports torch.
+Those of the papers are listed in `drac.methods.published`. A method of one's own is one more
+`Method`, given to `register` or offered by an entry point (`drac.methods.plugins`,
+docs/methods.md); what it is made of may lie in any package, as "package.module:Name". Nothing here
+imports torch.
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ from collections.abc import Mapping
 
 from augmentations import registry as augmentation_registry
 from augmentations.arguments import hint
-from drac import method_plugins, published_methods
-from drac.method import Method as Method
+from drac.methods import plugins as method_plugins
+from drac.methods import published
+from drac.methods.method import Method
 
 METHODS: dict[str, Method] = {}
 """Methods by name; see `register`. `known` has those of plug-ins too."""
@@ -38,7 +41,7 @@ def register(method: Method) -> None:
     METHODS[method.name] = method
 
 
-for _method in published_methods.ALL:
+for _method in published.ALL:
     register(_method)
 
 
@@ -59,13 +62,13 @@ def options() -> frozenset[str]:
     return frozenset(name for method in known().values() for name in method.options)
 
 
-def foreign(method_id: str) -> frozenset[str]:
+def options_of_others(method_id: str) -> frozenset[str]:
     """Return the fields of the config that a method does not look at, and some other does."""
-    method = family(method_id)
+    method = get(method_id)
     return (options() - {*method.options}) | {*method.ignores}
 
 
-def having(option: str) -> tuple[str, ...]:
+def with_option(option: str) -> tuple[str, ...]:
     """Return the names of the methods that have an option; families as "drac-...".
 
     Empty for one that all have but those which ignore it.
@@ -88,7 +91,7 @@ def method_ids() -> tuple[str, ...]:
     return tuple(ids)
 
 
-def family(method_id: str) -> Method:
+def get(method_id: str) -> Method:
     """Return the `Method` behind an identifier: "drac-crop" -> METHODS["drac"].
 
     Raises:
@@ -105,9 +108,9 @@ def family(method_id: str) -> Method:
 
 
 def find(method_id: str) -> Method | None:
-    """Return `family`, or None for a name that is no method here: of a plug-in that is gone."""
+    """Return `get`, or None for a name that is no method here: of a plug-in that is gone."""
     try:
-        return family(method_id)
+        return get(method_id)
     except ValueError:
         return None
 

@@ -17,15 +17,17 @@ import pydantic
 
 from augmentations import registry as augmentation_registry
 from augmentations.arguments import hint, unknown
-from drac import best, methods, spellings
+from drac import methods
+from drac.config.fidelity import PRESETS, Fidelity
+from drac.config.options import Options
 from drac.errors import (
     ConfigError,
     shown,
 )
-from drac.fidelity import PRESETS, Fidelity
 from drac.files import untrusted
 from drac.games import GAMES
-from drac.options import Options
+from drac.methods import best_augmentations as best
+from drac.methods import spellings
 
 FORMAT = 1
 """Version of config.json. Raised when an old file can no longer be read as it is."""
@@ -61,7 +63,7 @@ class TrainConfig(Options):
             recorded = bool(info.context)  # see `build`
             data["method"], spec = spellings.resolve(method, spec, recorded)
             game = data.get("game", cls.model_fields["game"].default)
-            wanted = methods.family(data["method"]).augmentations == "best" and game in GAMES
+            wanted = methods.get(data["method"]).augmentations == "best" and game in GAMES
             if wanted and not (recorded and spec):
                 spec = best.augmentation(game, data.get("best_from"), spec)
             data["augmentation"] = spec
@@ -129,7 +131,7 @@ class TrainConfig(Options):
             )
         if self.rollout_size < 2:
             raise ValueError("one step of one env is no rollout: it needs at least 2 samples")
-        if methods.family(self.method).chooses_levels and len(self.train_levels) > MAX_LEVELS:
+        if methods.get(self.method).chooses_levels and len(self.train_levels) > MAX_LEVELS:
             raise ValueError(
                 f"levels {self.levels!r} are {len(self.train_levels):,}; method {self.method!r}"
                 f" chooses among {MAX_LEVELS:,} at most, as it keeps the beginning of each"
@@ -145,12 +147,12 @@ class TrainConfig(Options):
     def _has_its_options(self) -> TrainConfig:
         """Refuse a value for an option that the method does not have."""
         defaults = preset_defaults(self.fidelity)
-        own = methods.family(self.method).options
+        own = methods.get(self.method).options
         if absent := sorted({*own} - type(self).model_fields.keys()):
             raise ValueError(f"method {self.method!r} lists options that no run has: {absent}")
-        for name in sorted(methods.foreign(self.method) & type(self).model_fields.keys()):
+        for name in sorted(methods.options_of_others(self.method) & type(self).model_fields.keys()):
             if getattr(self, name) != defaults[name]:
-                others = methods.having(name)
+                others = methods.with_option(name)
                 belongs = f"; it belongs to {', '.join(others)}" if others else ""
                 raise ValueError(f"method {self.method!r} has no option {name}{belongs}")
         return self
@@ -168,7 +170,7 @@ class TrainConfig(Options):
     @property
     def minibatches_of_envs(self) -> bool:
         """Whether minibatches are whole envs: `minibatch_by`, for a method that has the option."""
-        has_it = "minibatch_by" in methods.family(self.method).options
+        has_it = "minibatch_by" in methods.get(self.method).options
         return has_it and self.minibatch_by == "envs"
 
     @property
@@ -184,7 +186,7 @@ class TrainConfig(Options):
         The latter are PPO and the methods that learn their augmentation.
         """
         specs = (self.augmentation,) if self.augmentation else self.arms
-        return () if methods.family(self.method).augmentations in ("none", "learned") else specs
+        return () if methods.get(self.method).augmentations in ("none", "learned") else specs
 
     def to_json(self) -> str:
         """Return the text of config.json."""
@@ -255,7 +257,7 @@ class TrainConfig(Options):
 def _without_foreign_options(data: dict[str, Any]) -> dict[str, Any]:
     """Leave out what the run's method does not look at; version 0.1 saved it."""
     try:
-        foreign = methods.foreign(str(data.get("method")))
+        foreign = methods.options_of_others(str(data.get("method")))
     except ValueError:  # an unknown method is for `build` to tell
         return data
     return {name: value for name, value in data.items() if name not in foreign}

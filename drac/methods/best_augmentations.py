@@ -11,9 +11,9 @@ import csv
 from pathlib import Path
 
 from augmentations import registry
-from drac.games import GAMES
+from drac.games import GAMES, PUBLISHED
 
-PUBLISHED = Path(__file__).resolve().parent.parent / "results/published/best_augmentation.csv"
+BEST_CSV = PUBLISHED / "best_augmentation.csv"
 """Raileanu et al. 2021; it lies beside the packages in a checkout and in an installation."""
 
 COLUMNS = ("game", "augmentation")
@@ -32,7 +32,7 @@ def augmentation(game: str, best_from: str | None = None, given: str | None = No
         ValueError: in one sentence: the file is absent, damaged, names a game or an augmentation
             that does not exist, has several for a game, none for this one, or another than `given`.
     """
-    path = Path(best_from) if best_from is not None else PUBLISHED
+    path = Path(best_from) if best_from is not None else BEST_CSV
     found = table(path)
     if game not in found:
         raise ValueError(f"{path} has no augmentation for {game}; it has {', '.join(found)}")

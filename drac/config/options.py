@@ -1,7 +1,7 @@
 """Every option of a run, with its default, range and description. Nothing here imports torch.
 
 The options are flat because they are the command line's flags, in its order. Which method has which
-is told by `drac.methods`; what a fidelity preset sets is told by `drac.fidelity`.
+is told by `drac.methods`; what a fidelity preset sets is told by `drac.config.fidelity`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from augmentations import PAPER_ARMS
-from drac.counts import Count
-from drac.fidelity import Fidelity
+from drac.config.fidelity import Fidelity
+from drac.config.quantities import Count, Interval
 from drac.games import GAMES
-from drac.intervals import Interval
 
 _DIFFERS = "; --fidelity sets it"
 

@@ -17,8 +17,8 @@ class Method:
         objective: what a gradient step minimizes: made from the config, a
             `drac.objectives.Objective`.
         augmentations: which ones it uses: none; one, fixed by the method's name; one that was found
-            to be the game's best (`drac.best`); those among which its selector chooses; or one
-            that the method learns.
+            to be the game's best (`drac.methods.best_augmentations`); those among which its
+            selector chooses; or one that the method learns.
         learned: the augmentation of a method that learns it: a function of the config.
         selector: who chooses the augmentation of each update: a function of config and arms.
         network: a function of config, number of actions, shape of observations and generator.

@@ -22,14 +22,14 @@ def resolve(
     Returns:
         The identifier with the augmentation's slug ("drac-flip-axis-vertical") and the canonical
         specification; the latter is None where a method has no fixed augmentation, and where the
-        best one has still to be looked up (`drac.best`).
+        best one has still to be looked up (`drac.methods.best_augmentations`).
 
     Raises:
         ValueError: for an unknown method or augmentation, a family without an augmentation, or
             an augmentation given to a method that has none or another one.
     """
     method_id = methods.ALIASES.get(method_id, method_id)
-    method = methods.family(method_id)
+    method = methods.get(method_id)
     check = augmentation_registry.canonical if recorded else augmentation_registry.check
     if method.augmentations == "best":
         return method_id, None if augmentation is None else check(augmentation)

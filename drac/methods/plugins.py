@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 
 from augmentations import plugins
 from augmentations.errors import told
-from drac.method import Method
+from drac.methods.method import Method
 
 KIND = plugins.Kind("procgen_drac.methods", "method")
 
@@ -73,7 +73,9 @@ def _method(name: str, taken: bool) -> Method:
         except (Exception, SystemExit) as error:  # a user's function may raise anything
             raise ValueError(f"{start}: its function raised {told(error)}") from error
     if not isinstance(offered, Method):
-        raise ValueError(f"{start}: it is no drac.methods.Method but {type(offered).__name__}")
+        raise ValueError(
+            f"{start}: it is no drac.methods.method.Method but {type(offered).__name__}"
+        )
     if offered.name != name:
         raise ValueError(f"{start}: its Method is called {offered.name!r}")
     return offered

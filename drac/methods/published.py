@@ -5,7 +5,7 @@ What each minimizes, and how ours differs from its source, is told in docs/metho
 
 from __future__ import annotations
 
-from drac.method import Method
+from drac.methods.method import Method
 
 _PPO = "Schulman et al. 2017; Procgen settings of Cobbe et al. 2020"
 _RAILEANU = "Raileanu et al. 2021, Automatic Data Augmentation for Generalization in Deep RL"

@@ -1,16 +1,55 @@
-"""How often to save: in minutes, or in environment steps. Nothing here imports torch."""
+"""Counts as people write them: "25M", "500k", "1e6", "2_048"."""
 
 from __future__ import annotations
 
 import math
 import re
 import sys
+from fractions import Fraction
 from typing import Annotated, Any
 
 import pydantic
 
-from drac.counts import parse_count
 from drac.errors import shown
+
+
+def parse_count(text: str) -> int:
+    """Read a count the way people write it: "25M", "500k", "1e6", "2_048".
+
+    Raises:
+        ValueError: if the text is no whole number from 0 to 2**53.
+    """
+    match = _COUNT.fullmatch(text.strip())
+    if match and len(text) <= 40:
+        factor = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}[match.group(2).lower()]
+        number = Fraction(match.group(1).replace("_", "")) * factor  # exact: 1.001k is 1001
+        if number.denominator == 1 and number <= 2**53:
+            return number.numerator
+    allowed = "a whole number from 0 to 2^53; write 25M, 500k, 1e6 or 2048"
+    raise ValueError(f"{shown(text)} is not {allowed}")
+
+
+_COUNT = re.compile(r"([0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?(?:[eE]\+?[0-9]{1,3})?)([kKmMbB]?)")
+
+
+def count_text(number: int) -> str:
+    """Return a count in its shortest form that `parse_count` reads: "25M", "16k", "2048"."""
+    texts = (str(number), f"{number / 1e6:.9g}M", f"{number / 1e3:.9g}k")
+    return min((t for t in texts if _COUNT.fullmatch(t) and parse_count(t) == number), key=len)
+
+
+def _count(value: Any, info: pydantic.ValidationInfo) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_count(value)
+    except ValueError as error:
+        raise ValueError(f"{info.field_name} {error}") from None
+
+
+Count = Annotated[int, pydantic.BeforeValidator(_count)]
+"""An integer that also accepts "25M"."""
+
 
 _MINUTES = re.compile(r"([0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]{1,3})?)\s*(?:m|min|minutes?)?")
 _STEPS = re.compile(r"(.+?)[\s-]*steps?")
@@ -46,12 +85,12 @@ def parse_interval(value: Any) -> float | str:
     raise ValueError(f"{shown(value)} {_ALLOWED}")
 
 
-def steps(interval: float | str) -> int:
+def interval_steps(interval: float | str) -> int:
     """Return the steps of what `parse_interval` returned; 0 if it is minutes."""
     return int(interval.removesuffix("steps")) if isinstance(interval, str) else 0
 
 
-def minutes(interval: float | str) -> float:
+def interval_minutes(interval: float | str) -> float:
     """Return the minutes of what `parse_interval` returned; infinite if it is steps."""
     return interval if isinstance(interval, float) else math.inf
 
