@@ -16,7 +16,6 @@ from torch.nn import functional as F
 
 from augmentations import Augmentation
 from drac import methods
-from drac.capture import Tensors
 from drac.config import TrainConfig
 from drac.errors import ConfigError
 from drac.networks import ActorCritic
@@ -85,8 +84,8 @@ def as_planar(obs: Tensor, dtype: torch.dtype) -> Tensor:
     return planar / 255 if obs.dtype == torch.uint8 else planar
 
 
-def reference_act(network: ActorCritic, inputs: Tensors) -> Tensors:
-    """Sample actions as `drac.sampling.act` does, with the plain network."""
+def reference_act(network: ActorCritic, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Sample actions as `drac.networks.sampling.act` does, with the plain network."""
     obs = as_planar(inputs["obs"].permute(0, 3, 1, 2), network.fc.weight.dtype)
     logits, values = forward(network, obs)
     actions = (logits.softmax(1) / inputs["noise"]).argmax(1)

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from augmentations import as_float
 from drac.errors import NonFinite
+from drac.networks.sampling import autocast, draw_noise
 from drac.returns import gae
-from drac.sampling import autocast, draw_noise
 from drac.training import Training
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from augmentations import as_float
 from drac.envs import ProcgenVectorEnv, Split
-from drac.sampling import autocast, sample_actions
+from drac.networks.sampling import autocast, sample_actions
 from drac.seeding import stream_seed
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from augmentations import as_float
 from drac import backgrounds
 from drac.envs import ProcgenVectorEnv
 from drac.evaluate import Agent
-from drac.sampling import sample_actions
+from drac.networks.sampling import sample_actions
 
 PLAIN = "plain"
 """The look of what was played."""

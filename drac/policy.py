@@ -19,7 +19,8 @@ from drac import policy_card
 from drac.config import TrainConfig
 from drac.errors import ConfigError, shown
 from drac.files import atomic, run_folder, untrusted
-from drac.networks import ActorCritic, of_method
+from drac.networks import ActorCritic
+from drac.networks.impala import of_method
 from drac.session import load_agent
 
 FORMAT = 1

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from drac import hardware, steps
+from drac import hardware
 from drac.config import TrainConfig, quantities
 from drac.envs import procgen_build
 from drac.errors import ConfigError, Interrupted, NonFinite
 from drac.evaluate import evaluate
 from drac.files.retry import Retry
-from drac.networks import ActorCritic, of_method
+from drac.learner import gradient_steps
+from drac.networks import ActorCritic
+from drac.networks.impala import of_method
 from drac.runs import checkpoint, meta, provenance
 from drac.runs.logs import SPLITS, RunLog
 from drac.seeding import stream_seed
@@ -246,7 +248,7 @@ class Session:
         """Save the minibatch of a gradient step that was not finite; say where it is, or ""."""
         training = self.training
         about = {"step": training.step, "update": training.update + 1, "arm": training.arm or ""}
-        return steps.report(self.run_dir, {**error.evidence, **about})
+        return gradient_steps.report(self.run_dir, {**error.evidence, **about})
 
     def left_behind(self) -> str:
         """Say where the log and the checkpoint are, for the end of an error's sentence."""

@@ -111,7 +111,7 @@ def iterate(
     """
     config, learner, selector = training.config, training.learner, training.selector
     while training.update < config.num_updates:
-        tick = _ticker(training.step, config, learner.num_steps, on_progress)
+        tick = _ticker(training.step, config, learner.num_gradient_steps, on_progress)
         with _naming(training):
             collect(training, tick)
             reward = estimate_returns(training)

@@ -12,21 +12,25 @@ import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
+from torch import Tensor
 
-from drac import hardware, levels, methods, objectives
+from drac import hardware, levels, methods
 from drac.arms import build_augmentations
-from drac.capture import Captured, Tensors
 from drac.config import TrainConfig
 from drac.envs import ProcgenVectorEnv
 from drac.groups import EnvGroups, procgen_groups
 from drac.learner import Learner
+from drac.learner.cuda_graphs import Captured
 from drac.networks import ActorCritic
+from drac.networks.sampling import act
+from drac.objectives.objective import make as make_objective
 from drac.returns import RewardNormalizer
 from drac.rollout import Rollout
-from drac.sampling import act
 from drac.seeding import stream_seed
 from drac.timing import Phases, unmeasured
 from ucb import ArmSelector
+
+Act = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
 EPISODE_WINDOW = 100  # episodes in the running mean of the training return
 
@@ -66,7 +70,7 @@ class Training:
             generator("minibatches", "cpu"),
             generator("augmentation"),
             generator("targets"),
-            objectives.make(config),
+            make_objective(config),
         )
         self.augmentations = build_augmentations(config)
         self.selector: ArmSelector = resolve_name(method.selector)(
@@ -75,7 +79,7 @@ class Training:
         self.normalizer = RewardNormalizer(config.num_envs, config.reward_gamma, config.reward_clip)
         self.rollout = Rollout(config.num_steps, config.num_envs, (height, width, channels), device)
         self.obs: NDArray[np.uint8] = self.env.reset()
-        self.act: Callable[[Tensors], Tensors] = partial(act, self.network, config.precision)
+        self.act: Act = partial(act, self.network, config.precision)
         if config.device == "cuda" and config.cuda_graphs:
             self.act = Captured(self.act)
         self.arm: str | None = None

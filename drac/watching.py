@@ -15,7 +15,7 @@ from torch import nn
 from augmentations import as_float
 from drac.envs import ProcgenVectorEnv, Split
 from drac.evaluate import Agent, Episode, evaluating
-from drac.sampling import autocast, sample_actions
+from drac.networks.sampling import autocast, sample_actions
 from drac.seeding import stream_seed
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from drac.config import TrainConfig
-from drac.decoupled import DecoupledActorCritic, daac_network, idaac_network
-from drac.objectives import Inputs
+from drac.networks.daac import DecoupledActorCritic, daac_network, idaac_network
+from drac.objectives.objective import Inputs
 from drac.rollout import Minibatch, Rollout
 
 NUM_ACTIONS = 5

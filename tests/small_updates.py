@@ -14,10 +14,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from drac import methods, objectives
+from drac import methods
 from drac.config import TrainConfig
 from drac.learner import Learner
 from drac.networks import ActorCritic
+from drac.objectives.objective import make as make_objective
 from drac.rollout import Minibatch, Rollout
 
 Network = TypeVar("Network", bound=ActorCritic)
@@ -106,7 +107,7 @@ def learner_of(config: TrainConfig) -> Learner:
     generator = torch.Generator().manual_seed(0)
     network = resolve_name(method.network)(config, NUM_ACTIONS, OBS_SHAPE, generator).double()
     generators = (torch.Generator().manual_seed(seed) for seed in (1, 2, 3))
-    objective = objectives.make(config)
+    objective = make_objective(config)
     learner: Learner = resolve_name(method.learner)(network, config, *generators, objective)
     return learner
 
@@ -115,7 +116,7 @@ def updated(config: TrainConfig, num_updates: int = 1) -> dict[str, Tensor]:
     """The parameters after updates of the config's method, in float64."""
     learner = learner_of(config)
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("drac.learner", "drac.objectives.mixreg"):
+        for module in ("drac.learner.learner", "drac.objectives.mixreg"):
             patch.setattr(f"{module}.as_float", _as_double)
         for seed in range(num_updates):
             rollout = random_rollout(seed)

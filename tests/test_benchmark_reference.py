@@ -23,16 +23,17 @@ from benchmark.reference import (
     ReferenceLearner,
     reference_act,
 )
-from drac import hardware, objectives
+from drac import hardware
 from drac.arms import build_augmentations
-from drac.capture import Tensors
 from drac.collect import collect, estimate_returns
 from drac.config import TrainConfig
 from drac.learner import Learner
+from drac.learner.cuda_graphs import Tensors
 from drac.methods import METHODS as METHODS_OF_DRAC
 from drac.networks import ActorCritic
+from drac.networks.sampling import act, draw_noise
+from drac.objectives.objective import make as make_objective
 from drac.rollout import Rollout
-from drac.sampling import act, draw_noise
 from drac.training import Training
 
 NUM_ENVS, NUM_STEPS = 8, 32
@@ -112,7 +113,7 @@ def only_augmentation(config: TrainConfig) -> Augmentation | None:
 def updated(config: TrainConfig, rollout: Rollout, record: Any, **how: Any) -> Weights:
     """The weights after the fast engine's update."""
     network = make_network(config, **how).double()
-    objective = objectives.make(config)
+    objective = make_objective(config)
     learner = Learner(network, config, *generators(), objective, record)
     learner.update(rollout, only_augmentation(config))
     return network.state_dict()

@@ -10,13 +10,13 @@ from pkgutil import resolve_name
 import pytest
 import torch
 
-from drac import objectives
 from drac.config import TrainConfig
 from drac.config.fidelity import PRESETS
 from drac.methods import METHODS, register
 from drac.methods.listing import markdown
 from drac.networks import ActorCritic
-from drac.objectives import Inputs
+from drac.objectives.objective import Inputs
+from drac.objectives.objective import make as make_objective
 from drac.rollout import Minibatch
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -64,7 +64,7 @@ def test_the_example_is_a_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     inputs = Inputs(samples, samples.obs, None, {})
     network = ActorCritic(4, (3, 8, 8), 8)
     mine, ppo = (
-        objectives.make(TrainConfig(method=name))(network, inputs)[0]
+        make_objective(TrainConfig(method=name))(network, inputs)[0]
         for name in ("my-method", "ppo")
     )
     assert mine.item() == pytest.approx(2 * ppo.item())

@@ -21,10 +21,10 @@ from scipy.stats import chisquare
 from torch import Tensor
 
 import augmentations
-from drac import objectives
 from drac.config import TrainConfig
 from drac.networks import ActorCritic
-from drac.objectives import Inputs
+from drac.objectives.objective import Inputs
+from drac.objectives.objective import make as make_objective
 from drac.rollout import Minibatch
 from drac.runs import checkpoint
 from drac.selectors import uniform
@@ -210,7 +210,7 @@ class Setting:
         self.obs_aug = augmentations.make("crop(padding=4)")(self.samples.obs, generator)
 
     def loss(self, method: str, draws: dict[str, Tensor] | None = None, **options: Any) -> Tensor:
-        objective = objectives.make(TrainConfig(method=method, **options))
+        objective = make_objective(TrainConfig(method=method, **options))
         inputs = Inputs(self.samples, self.samples.obs, self.obs_aug, draws or {})
         return objective(self.network, inputs)[0]
 

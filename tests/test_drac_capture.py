@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 import augmentations
-from drac import methods, objectives
-from drac.capture import WARMUP_CALLS, Captured, Replay, Tensors
+from drac import methods
 from drac.config import TrainConfig
 from drac.learner import Learner
+from drac.learner.cuda_graphs import WARMUP_CALLS, Captured, Replay, Tensors
 from drac.networks import ActorCritic
+from drac.objectives.objective import make as make_objective
 from drac.rollout import Rollout
 
 
@@ -144,7 +145,7 @@ def test_a_replayed_update_of_another_loss_is_the_update(method: str) -> None:
     made = []
     for record in (None, Recorder()):
         own = learner(None, method=method)
-        kind, objective = methods.get(method), objectives.make(own.config)
+        kind, objective = methods.get(method), make_objective(own.config)
         generator = torch.Generator().manual_seed(1)
         network = resolve_name(kind.network)(own.config, 5, (3, 16, 16), generator)
         made.append(

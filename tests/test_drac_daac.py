@@ -14,13 +14,14 @@ from decoupled_parts import (
     make_config,
     make_inputs,
     make_network,
+    make_rollout,
 )
 
-from drac.decoupled import DecoupledActorCritic
-from drac.decoupled_learner import DecoupledLearner
+from drac.learner.daac import DecoupledLearner
 from drac.networks import ActorCritic
-from drac.objectives import Inputs, Objective, make
+from drac.networks.daac import DecoupledActorCritic
 from drac.objectives.daac import DAAC, IDAAC, OrderOfPairs, Value
+from drac.objectives.objective import Inputs, Objective, make
 from drac.objectives.ppo import PPO
 
 
@@ -36,7 +37,7 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture
 def float64_images(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have images scaled to float64, so that rounding cannot hide a difference."""
-    for module in ("drac.learner", "drac.objectives.daac"):
+    for module in ("drac.learner.learner", "drac.objectives.daac"):
         monkeypatch.setattr(f"{module}.as_float", lambda obs: obs.double() / 255)
 
 
@@ -220,7 +221,8 @@ def test_the_outputs_are_float32_under_autocast() -> None:
 def test_the_objectives_are_objectives() -> None:
     config = make_config()
     made: list[Objective] = [DAAC(config), IDAAC(config), OrderOfPairs(config), Value(config)]
+    batch = next(make_rollout().minibatches(1, torch.Generator()))
     for objective in made:
-        assert objective.draw(4, NUM_ACTIONS, torch.Generator()) == {}
+        assert objective.draw(batch, NUM_ACTIONS, torch.Generator()) == {}
     assert isinstance(make(config), IDAAC)
     assert type(make(make_config("daac"))) is DAAC

@@ -19,14 +19,14 @@ from decoupled_parts import (
 )
 
 import augmentations
-from drac.capture import WARMUP_CALLS, Replay, Tensors
 from drac.config import TrainConfig
-from drac.decoupled import DecoupledActorCritic
-from drac.decoupled_learner import DecoupledLearner
 from drac.errors import NonFinite
 from drac.learner import Learner
+from drac.learner.cuda_graphs import WARMUP_CALLS, Replay, Tensors
+from drac.learner.daac import DecoupledLearner
 from drac.networks import ActorCritic
-from drac.objectives import make
+from drac.networks.daac import DecoupledActorCritic
+from drac.objectives.objective import make
 from drac.rollout import Rollout
 from drac.session import load_agent
 from drac.train import train
@@ -44,7 +44,7 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture
 def float64_images(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have images scaled to float64, so that rounding cannot hide a difference."""
-    for module in ("drac.learner", "drac.objectives.daac"):
+    for module in ("drac.learner.learner", "drac.objectives.daac"):
         monkeypatch.setattr(f"{module}.as_float", lambda obs: obs.double() / 255)
 
 
@@ -143,7 +143,7 @@ def test_the_value_is_trained_when_it_is_its_turn() -> None:
     for seed in range(4):
         before = copy.deepcopy(network.state_dict())
         ticks: list[int] = []
-        expected = learner.num_steps
+        expected = learner.num_gradient_steps
         stats = learner.update(make_rollout(seed), None, lambda ticks=ticks: ticks.append(1))
         assert len(ticks) == expected
         assert not torch.equal(network.fc.weight, before["fc.weight"])

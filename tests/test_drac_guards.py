@@ -17,8 +17,8 @@ from drac.envs import ProcgenVectorEnv
 from drac.errors import ConfigError, NonFinite
 from drac.learner import Learner
 from drac.networks import ActorCritic
+from drac.networks.sampling import sample_actions
 from drac.rollout import Rollout
-from drac.sampling import sample_actions
 from drac.train import prepare
 
 

@@ -18,9 +18,9 @@ from small_updates import (
 
 from drac.config import TrainConfig
 from drac.networks import ActorCritic
-from drac.networks_bottleneck import BottleneckActorCritic
-from drac.objectives import Inputs
+from drac.networks.ibac_sni import BottleneckActorCritic
 from drac.objectives.ibac_sni import IBACSNI, standard_normal_kl
+from drac.objectives.objective import Inputs
 from drac.objectives.ppo import PPO
 
 
@@ -29,7 +29,7 @@ def config(**options: Any) -> TrainConfig:
 
 
 def noise_for(objective: IBACSNI, size: int) -> torch.Tensor:
-    draws = objective.draw(size, 5, torch.Generator().manual_seed(7))
+    draws = objective.draw(minibatch_of(size), 5, torch.Generator().manual_seed(7))
     return draws["latent_noise"].double()
 
 
@@ -152,7 +152,9 @@ def test_the_kl_is_zero_for_the_prior_alone() -> None:
 
 def test_the_noise_is_standard_normal_and_of_the_generator() -> None:
     objective = IBACSNI(config(hidden_size=64))
-    one, two = (objective.draw(100, 5, torch.Generator().manual_seed(0)) for _ in range(2))
+    one, two = (
+        objective.draw(minibatch_of(100), 5, torch.Generator().manual_seed(0)) for _ in range(2)
+    )
     assert torch.equal(one["latent_noise"], two["latent_noise"])
     assert one["latent_noise"].shape == (100, 12, 64)
     assert one["latent_noise"].mean() == pytest.approx(0, abs=0.02)

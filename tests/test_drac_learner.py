@@ -17,8 +17,8 @@ import augmentations
 from drac.config import TrainConfig
 from drac.learner import Learner
 from drac.networks import ActorCritic
+from drac.networks.sampling import sample_actions
 from drac.rollout import Minibatch, Rollout
-from drac.sampling import sample_actions
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -136,7 +136,7 @@ class float64_images:
 
     def __enter__(self) -> None:
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr("drac.learner.as_float", lambda obs: obs.double() / 255)
+        self.patch.setattr("drac.learner.learner.as_float", lambda obs: obs.double() / 255)
 
     def __exit__(self, *error: object) -> None:
         self.patch.undo()

@@ -14,12 +14,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from augmentations.testing import check_augmentation
-from drac import objectives
 from drac.config import TrainConfig
 from drac.errors import NonFinite
 from drac.learner import Learner
-from drac.meta import LearnedConv, MetaLearner, learned_conv
+from drac.learner.meta_drac import LearnedConv, MetaLearner, learned_conv
 from drac.networks import ActorCritic
+from drac.objectives.objective import make as make_objective
 from drac.rollout import Minibatch, Rollout
 from drac.runs import checkpoint
 from drac.train import iterate
@@ -51,7 +51,7 @@ def make_learner(config: TrainConfig, double: bool = False) -> MetaLearner:
     if double:
         network = network.double()
     generators = (torch.Generator().manual_seed(seed) for seed in (1, 2, 3))
-    return MetaLearner(network, config, *generators, objectives.make(config))
+    return MetaLearner(network, config, *generators, make_objective(config))
 
 
 def make_samples(double: bool = False) -> Minibatch:

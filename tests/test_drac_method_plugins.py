@@ -14,13 +14,14 @@ import pytest
 
 from augmentations import plugins
 from benchmark import suites
-from drac import methods, objectives
+from drac import methods
 from drac.cli import main
 from drac.config import TrainConfig, build
 from drac.errors import ConfigError
 from drac.methods import METHODS, Method, register, registry
 from drac.methods import plugins as method_plugins
 from drac.methods.listing import WIDTH, listing
+from drac.objectives.objective import make as make_objective
 
 ROOT = Path(__file__).parents[1]
 
@@ -138,7 +139,7 @@ def test_a_plug_in_is_trained_by_name(
     out = capsys.readouterr().out
     assert re.search("^my-double +PPO with twice its loss$", out, re.MULTILINE)
     assert re.search("^my-family-<augmentation> +DrAC again$", out, re.MULTILINE)
-    made = objectives.make(TrainConfig(method="my-double"))
+    made = make_objective(TrainConfig(method="my-double"))
     assert type(made).__module__ == "my_double_loss"
 
 

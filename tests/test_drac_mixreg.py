@@ -20,8 +20,8 @@ from torch import Tensor
 
 from drac.config import TrainConfig
 from drac.networks import ActorCritic
-from drac.objectives import Inputs
-from drac.objectives.mixreg import Mixreg, PairingLearner, draw_shares, mixed
+from drac.objectives.mixreg import Mixreg, draw_shares, mixed
+from drac.objectives.objective import Inputs
 from drac.objectives.ppo import PPO
 from drac.rollout import Minibatch
 
@@ -113,13 +113,10 @@ def test_shares_of_zero_are_the_partners() -> None:
 
 
 def test_partners_are_gathered_as_uint8_and_each_sample_is_one_once() -> None:
-    network = network_of(ActorCritic).float()
-    learner = PairingLearner(network, config(), objective=Mixreg(config()))
     batch = next(random_rollout(0).minibatches(1, torch.Generator().manual_seed(0)))
-    draws = learner._draw(batch)
+    draws = Mixreg(config()).draw(batch, 5, torch.Generator().manual_seed(0))
     assert draws["partner_obs"].dtype == torch.uint8
     assert {tensor.shape[0] for tensor in draws.values()} == {len(batch)}
-    assert "partners" not in draws
     assert torch.equal(draws["partner_returns"].sort().values, batch.returns.sort().values)
     rows = [batch.returns.tolist().index(value) for value in draws["partner_returns"].tolist()]
     assert rows != list(range(len(batch)))

@@ -14,18 +14,18 @@ from torch import Tensor
 
 from augmentations import Augmentation, as_float
 from drac import cli
-from drac.capture import Tensors
 from drac.config import TrainConfig
-from drac.decoupled import idaac_network
-from drac.decoupled_learner import DecoupledLearner
 from drac.errors import NonFinite
 from drac.learner import Learner
+from drac.learner.cuda_graphs import Tensors
+from drac.learner.daac import DecoupledLearner
+from drac.learner.gradient_steps import FIGURES, GradientSteps, on_device
 from drac.networks import ActorCritic
+from drac.networks.daac import idaac_network
 from drac.objectives.daac import IDAAC
 from drac.rl2 import RL2Selector
 from drac.rollout import Minibatch, Rollout
 from drac.stats import UpdateStats
-from drac.steps import FIGURES, GradientSteps, on_device
 from drac.train import iterate, train
 from drac.training import Training
 

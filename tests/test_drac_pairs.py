@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from drac.pairs import EpisodeSpans
+from drac.learner.episode_pairs import EpisodeSpans
 
 GRIDS = st.integers(1, 4).flatmap(
     lambda width: st.lists(

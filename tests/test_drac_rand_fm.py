@@ -21,8 +21,8 @@ from torch import Tensor
 
 from drac.config import TrainConfig
 from drac.networks import ActorCritic
-from drac.networks_random import RandomizedActorCritic
-from drac.objectives import Inputs
+from drac.networks.rand_fm import RandomizedActorCritic
+from drac.objectives.objective import Inputs
 from drac.objectives.ppo import PPO
 from drac.objectives.rand_fm import RandFM
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
-from drac.sampling import draw_noise, pick_actions, sample_actions
+from drac.networks.sampling import draw_noise, pick_actions, sample_actions
 
 
 @pytest.mark.parametrize("rows", [1, 7, 64, 2048])

@@ -13,13 +13,14 @@ from augmentations import Augmentation
 from benchmark.reference import ReferenceLearner
 from benchmark.speed_worker.work import play
 from benchmark.training_speed.report import Task, Verdict
-from drac import hardware, objectives
+from drac import hardware
 from drac.arms import build_augmentations
 from drac.config import TrainConfig, build
 from drac.learner import Learner
 from drac.networks import ActorCritic
-from drac.objectives import Inputs, Objective
-from drac.rollout import Rollout
+from drac.objectives.objective import Inputs, Objective
+from drac.objectives.objective import make as make_objective
+from drac.rollout import Minibatch, Rollout
 from drac.training import Training
 
 WEIGHT_LIMIT = 1e-9
@@ -111,10 +112,10 @@ class _DrawnOnCPU:
         self._objective, self._device = objective, device
 
     def draw(
-        self, num_samples: int, num_actions: int, generator: torch.Generator
+        self, minibatch: Minibatch, num_actions: int, generator: torch.Generator
     ) -> dict[str, Tensor]:
         """Draw with a generator of the CPU."""
-        drawn = self._objective.draw(num_samples, num_actions, generator)
+        drawn = self._objective.draw(minibatch, num_actions, generator)
         return {name: value.to(self._device) for name, value in drawn.items()}
 
     def __call__(self, network: ActorCritic, inputs: Inputs) -> tuple[Tensor, Tensor]:
@@ -124,7 +125,7 @@ class _DrawnOnCPU:
 
 def _learner(config: TrainConfig, dtype: torch.dtype) -> Learner:
     """Return this device's engine; all its random numbers are those of the CPU."""
-    objective = _DrawnOnCPU(objectives.make(config), config.device)
+    objective = _DrawnOnCPU(make_objective(config), config.device)
     network = _network(config).to(config.device, dtype)
     minibatches, augmentations, targets = _generators()
     return Learner(network, config, minibatches, augmentations, targets, objective)

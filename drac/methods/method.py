@@ -15,7 +15,7 @@ class Method:
         summary: one line for `--method help` and the tables.
         source: where it was published.
         objective: what a gradient step minimizes: made from the config, a
-            `drac.objectives.Objective`.
+            `drac.objectives.objective.Objective`.
         augmentations: which ones it uses: none; one, fixed by the method's name; one that was found
             to be the game's best (`drac.methods.best_augmentations`); those among which its
             selector chooses; or one that the method learns.
@@ -35,7 +35,7 @@ class Method:
     augmentations: Literal["none", "fixed", "best", "several", "learned"] = "none"
     learned: str = ""
     selector: str = "drac.selectors:fixed_arm"
-    network: str = "drac.networks:actor_critic"
+    network: str = "drac.networks.impala:actor_critic"
     learner: str = "drac.learner:Learner"
     levels: str = "drac.levels:ProcgensOwn"
     options: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 """Decoupled and invariant decoupled advantage actor-critic (Raileanu & Fergus 2021).
 
-Four losses, each of some of the network's parameters; `drac.decoupled_learner` takes the steps.
+Four losses, each of some of the network's parameters; `drac.learner.daac` takes the steps.
 Of the figures, `aug_value_loss` is here the advantage head's loss, `aug_policy_loss` that of the
 order: they are what the policy's loss has beside PPO's terms, as in DrAC. Nothing in the losses is
 random; IDAAC's pairs depend on the rollout, and its learner draws them.
@@ -15,9 +15,10 @@ from torch.nn import functional as F
 
 from augmentations import as_float
 from drac import losses
-from drac.decoupled import DecoupledActorCritic, OrderClassifier
-from drac.networks import ActorCritic, widened
-from drac.objectives import Inputs
+from drac.networks import ActorCritic
+from drac.networks.daac import DecoupledActorCritic, OrderClassifier
+from drac.networks.impala import widened
+from drac.objectives.objective import Inputs
 from drac.objectives.ppo import PPO, policy_terms
 
 
@@ -30,7 +31,7 @@ class DAAC(PPO):
     """
 
     def __call__(self, network: ActorCritic, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """Return the loss and its figures; see `drac.objectives.Objective`."""
+        """Return the loss and its figures; see `drac.objectives.objective.Objective`."""
         decoupled, config, samples = _decoupled(network), self.config, inputs.samples
         features = decoupled.features(inputs.obs)
         ppo = policy_terms(widened(decoupled.policy_head(features)), samples, config)
@@ -66,7 +67,7 @@ class IDAAC(DAAC):
     The classifier's weights are constants here.
 
     `draws` holds, of the partner of each sample, `other_obs` (b, 3, H, W), and `paired` (b,); see
-    `drac.pairs.Pairs`. Samples without a partner count as 0.
+    `drac.learner.episode_pairs.Pairs`. Samples without a partner count as 0.
     """
 
     def order_loss(self, network: DecoupledActorCritic, features: Tensor, inputs: Inputs) -> Tensor:
@@ -88,7 +89,7 @@ class OrderOfPairs(PPO):
     """
 
     def __call__(self, network: ActorCritic, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """Return the loss and its figures; see `drac.objectives.Objective`."""
+        """Return the loss and its figures; see `drac.objectives.objective.Objective`."""
         decoupled = _decoupled(network)
         with torch.no_grad():
             features = decoupled.features(inputs.obs)
@@ -103,7 +104,7 @@ class Value(PPO):
     """What trains the value network: PPO's clipped value loss, with weight 1."""
 
     def __call__(self, network: ActorCritic, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """Return the loss and its figures; see `drac.objectives.Objective`."""
+        """Return the loss and its figures; see `drac.objectives.objective.Objective`."""
         samples = inputs.samples
         value = _decoupled(network).value(inputs.obs)
         loss = losses.clipped_value_loss(

@@ -8,9 +8,10 @@ from torch import Tensor
 from drac import losses
 from drac.config import TrainConfig
 from drac.networks import ActorCritic
-from drac.objectives import Inputs
+from drac.networks.sampling import draw_noise, pick_actions
+from drac.objectives.objective import Inputs
 from drac.objectives.ppo import terms
-from drac.sampling import draw_noise, pick_actions
+from drac.rollout import Minibatch
 
 
 class DrAC:
@@ -32,12 +33,12 @@ class DrAC:
         self.config = config
 
     def draw(
-        self, num_samples: int, num_actions: int, generator: torch.Generator
+        self, minibatch: Minibatch, num_actions: int, generator: torch.Generator
     ) -> dict[str, Tensor]:
         """Draw the noise that picks the actions of `policy_target="sampled"`."""
         if self.config.policy_target == "exact":
             return {}
-        return {"target_noise": draw_noise(num_samples, num_actions, generator)}
+        return {"target_noise": draw_noise(len(minibatch), num_actions, generator)}
 
     def __call__(self, network: ActorCritic, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Return the loss and its figures; see `Objective`."""

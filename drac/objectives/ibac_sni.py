@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from drac import losses
 from drac.config import TrainConfig
-from drac.networks import widened
-from drac.networks_bottleneck import BottleneckActorCritic
-from drac.objectives import Inputs
+from drac.networks.ibac_sni import BottleneckActorCritic
+from drac.networks.impala import widened
+from drac.objectives.objective import Inputs
 from drac.objectives.ppo import Terms, terms
 from drac.rollout import Minibatch
 
@@ -34,10 +34,10 @@ class IBACSNI:
         self.config = config
 
     def draw(
-        self, num_samples: int, num_actions: int, generator: torch.Generator
+        self, minibatch: Minibatch, num_actions: int, generator: torch.Generator
     ) -> dict[str, Tensor]:
         """Draw `latent_noise`, N(0, 1): (B, latent_samples, hidden_size)."""
-        shape = (num_samples, self.config.latent_samples, self.config.hidden_size)
+        shape = (len(minibatch), self.config.latent_samples, self.config.hidden_size)
         return {"latent_noise": torch.randn(shape, generator=generator, device=generator.device)}
 
     def __call__(self, network: BottleneckActorCritic, inputs: Inputs) -> tuple[Tensor, Tensor]:

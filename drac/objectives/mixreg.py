@@ -8,11 +8,9 @@ import torch
 from torch import Tensor
 
 from augmentations import as_float
-from drac.capture import Tensors
 from drac.config import TrainConfig
-from drac.learner import Learner
 from drac.networks import ActorCritic
-from drac.objectives import Inputs
+from drac.objectives.objective import Inputs
 from drac.objectives.ppo import terms
 from drac.rollout import Minibatch
 
@@ -30,21 +28,21 @@ class Mixreg:
     and so are the return, the advantage, the old value and the old log-probability. The action is
     that of the sample with the larger share. With every lambda 1 this is PPO.
 
-    `draws` holds `share` (B,), lambda, and each partner's row under `partner_<field>`: whoever
-    takes the gradient step cuts them into micro-batches together with the samples. What `draw`
-    returns has `partners` (B,) instead, their rows in the minibatch; see `PairingLearner`.
+    `draws` holds `share` (B,), lambda, and each partner's row under `partner_<field>`, its image as
+    uint8: whoever takes the gradient step cuts them into micro-batches together with the samples.
     """
 
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
 
     def draw(
-        self, num_samples: int, num_actions: int, generator: torch.Generator
+        self, minibatch: Minibatch, num_actions: int, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """Draw `share`, in 0..1, and `partners`, a permutation of the rows."""
-        partners = torch.randperm(num_samples, generator=generator, device=generator.device)
-        share = draw_shares(num_samples, self.config.mix_alpha, generator)
-        return {"share": share, "partners": partners}
+        """Draw `share`, in 0..1, and each row's partner, by a permutation of the rows."""
+        size = len(minibatch)
+        partners = minibatch[torch.randperm(size, generator=generator, device=generator.device)]
+        share = draw_shares(size, self.config.mix_alpha, generator)
+        return {"share": share} | {PARTNER + name: getattr(partners, name) for name in _SAMPLES}
 
     def __call__(self, network: ActorCritic, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Return the loss and its figures; see `Objective`."""
@@ -55,15 +53,6 @@ class Mixreg:
         ppo = terms(logits, value, samples, self.config)
         none = torch.zeros_like(ppo.loss)
         return ppo.loss, ppo.figures(none, none)
-
-
-class PairingLearner(Learner):
-    """Gathers each sample's partner once a minibatch, images as uint8."""
-
-    def _draw(self, minibatch: Minibatch) -> Tensors:
-        draws = super()._draw(minibatch)
-        partners = minibatch[draws.pop("partners")]
-        return draws | {PARTNER + name: getattr(partners, name) for name in _SAMPLES}
 
 
 def mixed(

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from drac import losses
 from drac.config import TrainConfig
 from drac.networks import ActorCritic
-from drac.objectives import Inputs
+from drac.objectives.objective import Inputs
 from drac.rollout import Minibatch
 
 
@@ -87,7 +87,7 @@ class PPO:
         self.config = config
 
     def draw(
-        self, num_samples: int, num_actions: int, generator: torch.Generator
+        self, minibatch: Minibatch, num_actions: int, generator: torch.Generator
     ) -> dict[str, Tensor]:
         """Nothing in it is random."""
         return {}

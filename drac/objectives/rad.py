@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from drac.networks import ActorCritic
-from drac.objectives import Inputs
+from drac.objectives.objective import Inputs
 from drac.objectives.ppo import PPO, terms
 
 

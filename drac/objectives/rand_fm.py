@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from drac.config import TrainConfig
-from drac.learner import Learner
-from drac.networks import widened
-from drac.networks_random import RandomizedActorCritic
-from drac.objectives import Inputs
+from drac.networks.impala import widened
+from drac.networks.rand_fm import RandomizedActorCritic
+from drac.objectives.objective import Inputs
 from drac.objectives.ppo import terms
-from drac.stats import UpdateStats
+from drac.rollout import Minibatch
 
 
 class RandFM:
@@ -31,7 +28,7 @@ class RandFM:
         self.config = config
 
     def draw(
-        self, num_samples: int, num_actions: int, generator: torch.Generator
+        self, minibatch: Minibatch, num_actions: int, generator: torch.Generator
     ) -> dict[str, Tensor]:
         """Nothing is drawn for a minibatch: the filter is the same in the whole update."""
         return {}
@@ -50,13 +47,6 @@ class RandFM:
         loss = ppo.loss + self.config.matching_coef * matching
         return loss, ppo.figures(none, none, matching)
 
-
-class RedrawingLearner(Learner):
-    """Draws the network's random filters anew after every update, for the next rollout."""
-
-    def update(self, *args: Any, **kwargs: Any) -> UpdateStats:
-        """See `Learner.update`."""
-        stats = super().update(*args, **kwargs)
-        if isinstance(self.network, RandomizedActorCritic):
-            self.network.redraw(self.target_generator)
-        return stats
+    def after_update(self, network: RandomizedActorCritic, generator: torch.Generator) -> None:
+        """Draw the network's random filter anew, for the next rollout."""
+        network.redraw(generator)

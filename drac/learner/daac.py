@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 
 from augmentations import Augmentation
-from drac.capture import Recorder, Tensors
 from drac.config import TrainConfig
-from drac.decoupled import DecoupledActorCritic
-from drac.learner import Learner
-from drac.objectives import Objective
+from drac.learner.cuda_graphs import Recorder, Tensors
+from drac.learner.episode_pairs import EpisodeSpans
+from drac.learner.gradient_steps import GradientSteps
+from drac.learner.learner import Learner
+from drac.networks.daac import DecoupledActorCritic
 from drac.objectives.daac import DAAC, OrderOfPairs, Value
-from drac.pairs import EpisodeSpans
+from drac.objectives.objective import Objective
 from drac.rollout import Minibatch, Rollout
 from drac.stats import UpdateStats
-from drac.steps import GradientSteps
 
 
 class DecoupledLearner(Learner):
@@ -77,7 +77,7 @@ class DecoupledLearner(Learner):
         self._value_loss = 0.0  # of the last update that trained the value
 
     @property
-    def num_steps(self) -> int:
+    def num_gradient_steps(self) -> int:
         """How many gradient steps the next update takes of policy and value."""
         epochs = self.config.idaac_policy_epochs
         if self._value_is_due():
@@ -125,9 +125,9 @@ class DecoupledLearner(Learner):
     def _train_policy(self, rollout: Rollout, on_step: Callable[[], None]) -> list[float]:
         """Return the means of the figures of the policy's steps."""
         number = self.config.idaac_policy_epochs * self.config.minibatches
-        policy, order = self.steps(number, "in the policy network"), None
+        policy, order = self.gradient_steps(number, "in the policy network"), None
         if self._classifier is not None:
-            order = self.steps(number, "in the order classifier")
+            order = self.gradient_steps(number, "in the order classifier")
         spans = EpisodeSpans(rollout.dones)
         for rows, minibatch in self._passes(rollout, self.config.idaac_policy_epochs):
             draws: Tensors = {}
@@ -143,7 +143,7 @@ class DecoupledLearner(Learner):
     def _train_value(self, rollout: Rollout, on_step: Callable[[], None]) -> float:
         """Return the mean loss of the value's steps."""
         number = self.config.idaac_value_epochs * self.config.minibatches
-        value = self.steps(number, "in the value network")
+        value = self.gradient_steps(number, "in the value network")
         for _, minibatch in self._passes(rollout, self.config.idaac_value_epochs):
             value.add(self._value.take_step(minibatch, None, {}), minibatch)
             on_step()

@@ -11,15 +11,15 @@ from torch import Tensor, nn
 
 from augmentations import Augmentation, as_float, guards
 from drac.arms import Augment, guarded
-from drac.capture import Captured, Recorder, Tensors, record_cuda_graph
 from drac.config import TrainConfig
+from drac.learner.cuda_graphs import Captured, Recorder, Tensors, record_cuda_graph
+from drac.learner.gradient_steps import FIGURES, GradientSteps, on_device
 from drac.networks import ActorCritic
-from drac.objectives import Inputs, Objective
+from drac.networks.sampling import autocast
 from drac.objectives.drac import DrAC
+from drac.objectives.objective import Inputs, Objective
 from drac.rollout import Minibatch, Rollout
-from drac.sampling import autocast
 from drac.stats import UpdateStats
-from drac.steps import FIGURES, GradientSteps, on_device
 from drac.timing import Phases, unmeasured
 
 _GRAD_NORM = FIGURES.index("grad_norm")
@@ -95,7 +95,7 @@ class Learner:
         return torch.Generator(self.device).manual_seed(0)
 
     @property
-    def num_steps(self) -> int:
+    def num_gradient_steps(self) -> int:
         """How many gradient steps the next update takes; `on_step` is called after each."""
         return self.config.epochs * self.config.minibatches
 
@@ -128,16 +128,20 @@ class Learner:
         using = f"with the augmentation {name!r}" if augmentation else "without augmentation"
         unseen = torch.Generator()
         unseen.set_state(self.minibatch_generator.get_state())
-        steps = self.steps(self.num_steps, using, self._minibatches(rollout, unseen))
+        steps = self.gradient_steps(
+            self.num_gradient_steps, using, self._minibatches(rollout, unseen)
+        )
         for minibatch in self._minibatches(rollout, self.minibatch_generator):
             augment = self._sampled(augmentation, name, minibatch) if augmentation else None
             steps.add(self.take_step(minibatch, augment, self._draw(minibatch)), minibatch)
             on_step()
         means = steps.means()
         self.skipped = steps.skipped
+        if after_update := getattr(self.objective, "after_update", None):
+            after_update(self.network, self.target_generator)
         return UpdateStats(*means)
 
-    def steps(
+    def gradient_steps(
         self, number: int, where: str, again: Iterator[Minibatch] | None = None
     ) -> GradientSteps:
         """Return what takes the figures of `number` gradient steps; see `GradientSteps`."""
@@ -175,7 +179,7 @@ class Learner:
 
     def _draw(self, minibatch: Minibatch) -> Tensors:
         num_actions = self.network.policy_head.out_features
-        return self.objective.draw(len(minibatch), num_actions, self.target_generator)
+        return self.objective.draw(minibatch, num_actions, self.target_generator)
 
     def step(
         self,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from drac.config import TrainConfig
-from drac.networks import ActorCritic, Encoder, Residual, orthogonal, widened
+from drac.networks.impala import ActorCritic, Encoder, Residual, orthogonal, widened
 
 
 class OrderClassifier(nn.Module):
@@ -56,7 +56,7 @@ class DecoupledActorCritic(ActorCritic):
         num_actions: A.
         obs_shape: (channels, height, width).
         hidden_size: width of both `fc`, H.
-        residual: see `drac.networks.ResidualBlock`.
+        residual: see `drac.networks.impala.ResidualBlock`.
         generator: source of the initial weights; None takes torch's global one.
         order_hidden: width of the order classifier's hidden layer, 0 if it is linear; None: there
             is no classifier.

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from drac.config import TrainConfig
-from drac.networks import ActorCritic, Residual
+from drac.networks.impala import ActorCritic, Residual
 
 KERNEL = 3
 

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from augmentations import as_float
-from drac.capture import Tensors
 from drac.errors import NonFinite
-from drac.networks import ActorCritic
+from drac.networks.impala import ActorCritic
 
 
 def draw_noise(num_rows: int, num_actions: int, generator: torch.Generator) -> Tensor:
@@ -54,7 +53,7 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
-def act(network: ActorCritic, precision: str, inputs: Tensors) -> Tensors:
+def act(network: ActorCritic, precision: str, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     """Sample actions: what a group of envs is served with.
 
     Args:

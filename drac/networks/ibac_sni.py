@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from drac.config import TrainConfig
-from drac.networks import ActorCritic, Residual, widened
+from drac.networks.impala import ActorCritic, Residual, widened
 
 OFFSET = 5.0
 """Less this, the pre-activation of the scale: the noise begins small, softplus(-5) = 0.007."""

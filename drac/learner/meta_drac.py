@@ -23,9 +23,9 @@ from augmentations import Augmentation, as_float
 from augmentations.base import CHANNELS, match_format
 from drac.config import TrainConfig
 from drac.errors import NonFinite
-from drac.learner import Learner
+from drac.learner.learner import Learner
 from drac.networks import ActorCritic
-from drac.objectives import Inputs
+from drac.objectives.objective import Inputs
 from drac.objectives.ppo import PPO
 from drac.rollout import Minibatch, Rollout
 from drac.seeding import stream_seed
@@ -168,7 +168,7 @@ class MetaLearner(Learner):
         """
         theta = {name: weight.detach() for name, weight in self.network.named_parameters()}
         num_actions = self.network.policy_head.out_features
-        draws = self.objective.draw(len(first), num_actions, self.target_generator)
+        draws = self.objective.draw(samples[first], num_actions, self.target_generator)
         rate = self.config.meta_inner_lr
 
         def inner(theta: Weights, phi: Weights, piece: Piece) -> Tensor:
