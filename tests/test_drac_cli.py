@@ -246,14 +246,13 @@ def test_a_folder_with_a_damaged_config(
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[TrainConfig, Path]]:
     """What `drac train` would have trained."""
     import drac.train
+    from drac.session import TrainResult
 
     calls: list[tuple[TrainConfig, Path]] = []
 
-    def train(
-        config: TrainConfig, run_dir: Path, watcher: object, fresh: bool
-    ) -> drac.train.TrainResult:
+    def train(config: TrainConfig, run_dir: Path, watcher: object, fresh: bool) -> TrainResult:
         calls.append((config, run_dir))
-        return drac.train.TrainResult(run_dir, 64, 1.0, 2.0)
+        return TrainResult(run_dir, 64, 1.0, 2.0)
 
     monkeypatch.setattr(drac.train, "train", train)
     return calls

@@ -175,10 +175,10 @@ def test_whoever_imports_the_plug_in_first_gets_it_too(install: Install, tmp_pat
         (
             "X = 3",
             {"mine": "X"},
-            "the plug-in pack 1.2 cannot be used: it is no drac.methods.registry.Meth",
+            "the plug-in pack 1.2 cannot be used: it is no drac.methods.Meth",
         ),
         ("def X(): 1 / 0", {"mine": "X"}, "its function raised ZeroDivisionError"),
-        ("def X(): return 3", {"mine": "X"}, "it is no drac.methods.method.Method but int"),
+        ("def X(): return 3", {"mine": "X"}, "it is no drac.methods.Method but int"),
         (SOURCE, {"mine": "DOUBLE"}, "cannot be used: its Method is called 'my-double'"),
     ],
 )

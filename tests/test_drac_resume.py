@@ -381,13 +381,13 @@ def test_a_signal_on_the_command_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    import drac.display
+    from drac.display import TerminalWatcher
 
-    class Loud(drac.display.TerminalWatcher):
+    class Loud(TerminalWatcher):
         def evaluating(self, split: str, played: int, episodes: int) -> None:
             os.kill(os.getpid(), signal.SIGUSR1)
 
-    monkeypatch.setattr(drac.display, "TerminalWatcher", Loud)
+    monkeypatch.setattr("drac.display.TerminalWatcher", Loud)
     assert cli.main(words(tmp_path / "run")) == EXIT_CODE == 75
     assert "whose evaluation is to be repeated; the same command continues" in (
         capsys.readouterr().out

@@ -74,7 +74,7 @@ def _method(name: str, taken: bool) -> Method:
             raise ValueError(f"{start}: its function raised {told(error)}") from error
     if not isinstance(offered, Method):
         raise ValueError(
-            f"{start}: it is no drac.methods.method.Method but {type(offered).__name__}"
+            f"{start}: it is no drac.methods.Method but {type(offered).__name__}"
         )
     if offered.name != name:
         raise ValueError(f"{start}: its Method is called {offered.name!r}")
