@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from drac.rl2 import RecurrentPolicy
+    from drac.arms.rl2 import RecurrentPolicy
 
 NUM_ARMS = 4
 TRAINING_TASKS = 2000
@@ -86,7 +86,7 @@ def _generator(seed: int, name: str) -> torch.Generator:
 
 
 def _untrained(seed: int) -> RecurrentPolicy:
-    from drac.rl2 import RecurrentPolicy
+    from drac.arms.rl2 import RecurrentPolicy
 
     return RecurrentPolicy(NUM_ARMS, 32, _generator(seed, "weights"))
 

@@ -75,7 +75,7 @@ def _random(seed: int) -> np.random.Generator:
 def _rl2(seed: int) -> ArmSelector:
     import torch
 
-    from drac.rl2 import RL2Selector
+    from drac.arms.rl2 import RL2Selector
 
     torch.set_num_threads(1)  # matrices of 32 x 96
     return RL2Selector(ARMS, torch.Generator().manual_seed(stream_seed(seed, "selector")))

@@ -74,7 +74,7 @@ def _measure(specs: Sequence[str], device: str, repeats: int) -> Report:
     from rich.progress import Progress
 
     from benchmark.augmentation_speed import measure, num_parts
-    from drac import catalogue
+    from drac.arms import catalogue
 
     made = catalogue.make(specs)
     with Progress(console=Console(stderr=True), transient=True) as bar:

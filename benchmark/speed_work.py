@@ -64,7 +64,7 @@ def real_frames(config: TrainConfig, number: int) -> torch.Tensor:
     import torch
 
     from augmentations import as_float
-    from drac.frames import random_play
+    from drac.envs.random_play import random_play
 
     num_envs = min(config.num_envs, number)
     played = random_play(
@@ -87,7 +87,7 @@ def ours(spec: str, augmentation: Augmentation, obs: torch.Tensor, config: Train
     """
     import torch
 
-    from drac.arms import applied
+    from drac.arms.trial import applied
 
     generator = torch.Generator(obs.device).manual_seed(0)
     pieces = _pieces(obs, config)

@@ -11,8 +11,9 @@ from drac.networks import ActorCritic
 from drac.policy import Policy
 from drac.policy import export as export_policy
 from drac.policy import load as load_policy
+from drac.policy.agent import load_agent
 from drac.rollout import Minibatch, Rollout
-from drac.session import TrainResult, Watcher, load_agent
+from drac.session import TrainResult, Watcher
 from drac.stats import Report, UpdateStats
 from drac.train import iterate, train
 from drac.training import Training

@@ -16,7 +16,7 @@ from drac.files import run_folder
 from drac.games import GAMES
 
 if TYPE_CHECKING:
-    from drac.catalogue import Entry
+    from drac.arms.catalogue import Entry
 
 USAGE = """
 usage: drac augmentations COMMAND [OPTIONS]
@@ -56,7 +56,7 @@ class ListFlags:
 def list_command(argv: Sequence[str]) -> int:
     """`drac augmentations list`."""
     flags.parse(ListFlags, argv, "drac augmentations list", LIST_HELP)
-    from drac.catalogue import entries  # torch is imported from here on
+    from drac.arms.catalogue import entries  # torch is imported from here on
 
     print(listing(entries()))
     return 0
@@ -131,7 +131,8 @@ def show_command(argv: Sequence[str]) -> int:
 
 
 def _show(game: str, specs: Sequence[str], out: Path, frames: int, draws: int, seed: int) -> None:
-    from drac import catalogue, gallery
+    from drac.arms import catalogue
+    from drac.pictures import gallery
 
     gallery.draw(game, catalogue.make(specs), out, frames, draws, seed)
 

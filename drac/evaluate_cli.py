@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -59,32 +58,6 @@ class EvaluateFlags:
     """where the episodes go (default: RUN/evaluations/SPLIT-seedK-STEP.csv, RUN/robustness.csv)"""
 
 
-def is_policy(run: Path) -> bool:
-    """Whether what was named as a run is a file of `drac export`."""
-    return run.suffix == ".safetensors" and not run.is_dir()
-
-
-def kept_in(run: Path, name: str) -> Path:
-    """Return what is kept of an agent unless the user names a file: RUN/name, POLICY-name."""
-    return run.with_name(f"{run.stem}-{name}") if is_policy(run) else run / name
-
-
-def read_run(run: Path) -> TrainConfig:
-    """Return the config of a run, or of the run that an exported policy is of.
-
-    Raises:
-        ConfigError: if it is neither.
-    """
-    if is_policy(run):
-        from drac import policy
-
-        return policy.load(run, "cpu").config
-    run_folder.require_plain(run)
-    if not (run / "config.json").is_file():
-        raise ConfigError(f"{run} is no run: it holds no config.json")
-    return TrainConfig.from_json(run / "config.json")
-
-
 def read_split(given: str, config: TrainConfig) -> Any:
     """Return the split that was named: "test" or a range of levels.
 
@@ -115,6 +88,8 @@ def read_device(given: str) -> str:
 
 def evaluate_command(argv: Sequence[str]) -> int:
     """`drac evaluate`."""
+    from drac.policy.read import read_run  # torch is imported from here on
+
     given: EvaluateFlags = flags.parse(EvaluateFlags, argv, "drac evaluate", HELP)
     counts = {
         name: flags.whole_number(name, getattr(given, name), at_least)
@@ -129,22 +104,6 @@ def evaluate_command(argv: Sequence[str]) -> int:
     if given.robustness:
         return _robustness(given, config, splits, **counts)
     return _evaluate(given, config, splits, **counts)
-
-
-def read_agent(run: Path, config: TrainConfig, device: str, prog: str) -> tuple[Any, int]:
-    """Return an agent's network and step, a run's newest; tell of a missing plug-in."""
-    if is_policy(run):
-        from drac import hardware, policy
-
-        where = hardware.resolve(config.model_copy(update={"device": device})).device
-        found = policy.load(run, where)
-        return found.network, found.step
-    from drac.session import load_agent  # torch is imported from here on
-
-    agent, step = load_agent(run, config, device)
-    if sentence := provenance.missing(config, run):
-        print(f"{prog}: note: {sentence}; playing does not need it", file=sys.stderr)
-    return agent, step
 
 
 def require_free(out: Path, given: bool) -> None:
@@ -167,6 +126,7 @@ def _evaluate(
     from rich.progress import Progress
 
     from drac.evaluate import evaluate
+    from drac.policy.read import kept_in, read_agent
 
     agent, step = read_agent(given.run, config, given.device, "drac evaluate")
     ((name, split),) = splits.items()
@@ -211,7 +171,8 @@ def _robustness(
     from rich.console import Console
     from rich.progress import Progress
 
-    from drac import robustness
+    from drac.evaluate import robustness
+    from drac.policy.read import kept_in, read_agent
 
     agent, step = read_agent(given.run, config, given.device, "drac evaluate")
     out = given.out or kept_in(given.run, ROBUSTNESS)
@@ -251,8 +212,8 @@ def _record(
     config: TrainConfig, step: int, counts: dict[str, int], identical: dict[str, Any], device: str
 ) -> dict[str, Any]:
     """Return what is to be known about a robustness.csv: what was measured, how, and on what."""
-    from drac import robustness
-    from drac.envs import procgen_build
+    from drac.envs.procgen_env import procgen_build
+    from drac.evaluate import robustness
 
     how = {"device": "cuda" if "cuda" in device else "cpu", "precision": "float32"}
     return {

@@ -1,4 +1,4 @@
-"""Learning to learn: the recurrent policy of `drac.rl2`, trained over many bandit tasks.
+"""Learning to learn: the recurrent policy of `drac.arms.rl2`, trained over many bandit tasks.
 
 A task is K arms that pay 1 with fixed unknown probabilities, drawn uniformly from [0, 1], and a
 fixed number of pulls: the setting of Duan et al. 2016, section 3.1. Trained over tasks, the GRU's
@@ -20,9 +20,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from drac.arms.rl2 import RecurrentPolicy
 from drac.losses import clipped_policy_loss, entropy
 from drac.returns import gae
-from drac.rl2 import RecurrentPolicy
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from drac import hardware
 from drac.config import TrainConfig, quantities
-from drac.envs import procgen_build
+from drac.envs.procgen_env import procgen_build
 from drac.errors import ConfigError, Interrupted, NonFinite
 from drac.evaluate import evaluate
 from drac.files.retry import Retry
 from drac.learner import gradient_steps
-from drac.networks import ActorCritic
-from drac.networks.impala import of_method
 from drac.runs import checkpoint, meta, provenance
 from drac.runs.logs import SPLITS, RunLog
 from drac.seeding import stream_seed
@@ -269,35 +264,3 @@ class _Stopped(Exception):
 def _passed(every: int, before: int, now: int) -> bool:
     """Whether a multiple of `every` lies after `before`, up to `now`; none does of 0."""
     return every > 0 and now // every > before // every
-
-
-def load_agent(run_dir: Path, config: TrainConfig, device: str = "auto") -> tuple[ActorCritic, int]:
-    """Return the network of a run's newest checkpoint, and the step it was saved at.
-
-    It is the network of the run's method, in evaluation mode.
-
-    Args:
-        run_dir: the run's folder.
-        config: of the run.
-        device: where it is to play: "cpu", "cuda", or "auto", CUDA if there is one. The run's own
-            device does not matter.
-
-    Raises:
-        ConfigError: if there is no checkpoint, it does not fit the config, or CUDA is absent.
-    """
-    device = hardware.resolve(config.model_copy(update={"device": device})).device
-    path = checkpoint.newest(run_dir)
-    if path is None:
-        raise ConfigError(f"{run_dir} has no checkpoint yet")
-    network = of_method(config).to(device).eval()
-    state = checkpoint.load(path, checkpoint.most_bytes(network.state_dict(), config))
-    try:
-        checkpoint.require_same_run(state, config)
-        weights = state["training"]["network"]
-        if not all(isinstance(tensor, torch.Tensor) for tensor in weights.values()):
-            raise TypeError("its network has weights that are no tensors")
-        network.load_state_dict(weights)
-        step: int = int(state["training"]["update"]) * config.rollout_size
-    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise ConfigError(f"{path} does not fit {run_dir}/config.json: {error}") from None
-    return network, step

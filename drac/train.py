@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from drac import hardware
-from drac.arms import build_augmentations, try_augmentations
+from drac.arms.build import build_augmentations
+from drac.arms.trial import try_augmentations
 from drac.collect import collect, estimate_returns
 from drac.config import TrainConfig
 from drac.errors import DiskError, Interrupted, NonFinite

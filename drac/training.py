@@ -14,11 +14,11 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from torch import Tensor
 
-from drac import hardware, levels, methods
-from drac.arms import build_augmentations
+from drac import hardware, methods
+from drac.arms.build import build_augmentations
 from drac.config import TrainConfig
-from drac.envs import ProcgenVectorEnv
-from drac.groups import EnvGroups, procgen_groups
+from drac.envs import ProcgenVectorEnv, levels
+from drac.envs.groups import EnvGroups, procgen_groups
 from drac.learner import Learner
 from drac.learner.cuda_graphs import Captured
 from drac.networks import ActorCritic

@@ -15,21 +15,14 @@ from augmentations.arguments import unknown
 from drac import flags
 from drac.config import TrainConfig
 from drac.errors import ConfigError
-from drac.evaluate_cli import (
-    kept_in,
-    read_agent,
-    read_device,
-    read_run,
-    read_split,
-    require_free,
-)
+from drac.evaluate_cli import read_device, read_split, require_free
 from drac.files import atomic
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from drac.clip_frames import Caption
-    from drac.watching import Seen
+    from drac.pictures.playing import Moment
+    from drac.pictures.video_frames import Caption
 
 HELP = """Make a video of episodes played by the newest checkpoint of a run, with the return so far,
 the value and the probabilities of the actions beside the game. A .json of the same name lists the
@@ -65,6 +58,8 @@ class WatchFlags:
 
 def watch_command(argv: Sequence[str]) -> int:
     """`drac watch`."""
+    from drac.policy.read import kept_in, read_agent, read_run  # torch is imported from here on
+
     given: WatchFlags = flags.parse(WatchFlags, argv, "drac watch", HELP)
     episodes = flags.whole_number("episodes", given.episodes, 1)
     seed = flags.whole_number("seed", given.seed, 0)
@@ -99,7 +94,7 @@ def _played(given: WatchFlags, config: TrainConfig) -> tuple[str, Any]:
 
 
 def _require_clip(out: Path) -> None:
-    from drac.clips import SUFFIXES
+    from drac.pictures.video import SUFFIXES
 
     if out.suffix not in SUFFIXES:
         raise ConfigError(f"out {str(out)!r}: {unknown('ending', out.suffix, SUFFIXES)}")
@@ -118,10 +113,10 @@ def _film(
     from rich.console import Console
     from rich.progress import Progress
 
-    from drac import clips
-    from drac.clip_frames import Caption
+    from drac.pictures import video
+    from drac.pictures.playing import watch
+    from drac.pictures.video_frames import Caption
     from drac.runs.signals import stop_requested
-    from drac.watching import watch
 
     caption = Caption(f"{config.method} on {config.game}", _subtitle(config, step, name))
     played: list[dict[str, Any]] = []
@@ -132,7 +127,7 @@ def _film(
     ):
         task = bar.add_task(f"{config.game}, {name}", total=episodes)
 
-        def moments() -> Iterator[Seen]:
+        def moments() -> Iterator[Moment]:
             seen = watch(
                 agent,
                 config.game,
@@ -149,7 +144,7 @@ def _film(
                 if stopping():
                     return
 
-        frames = clips.write(out, _frames(moments(), caption))
+        frames = video.write(out, _frames(moments(), caption))
         stopped = stopping()
     record = {
         "format": 1,
@@ -160,7 +155,7 @@ def _film(
         "split": name,
         "seed": seed,
         "frames": frames,
-        "fps": clips.FPS,
+        "fps": video.FPS,
         "episodes": played,
     }
     atomic.write_text(out.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
@@ -176,18 +171,18 @@ def _subtitle(config: TrainConfig, step: int, name: str) -> str:
 
 
 def _frames(
-    moments: Iterator[Seen], caption: Caption, paint: Callable[..., Image.Image] | None = None
+    moments: Iterator[Moment], caption: Caption, paint: Callable[..., Image.Image] | None = None
 ) -> Iterator[Image.Image]:
     """Draw every moment; the last one of an episode stays for a while."""
-    from drac import clip_frames, clips
+    from drac.pictures import video, video_frames
 
     for moment in moments:
-        frame = (paint or clip_frames.paint)(moment, caption)
-        for _ in range(round(_HOLD_S * clips.FPS) if moment.episode else 1):
+        frame = (paint or video_frames.paint)(moment, caption)
+        for _ in range(round(_HOLD_S * video.FPS) if moment.episode else 1):
             yield frame
 
 
-def _note(played: list[dict[str, Any]], moment: Seen) -> None:
+def _note(played: list[dict[str, Any]], moment: Moment) -> None:
     """Keep what is known of the episode that a moment belongs to."""
     if len(played) < moment.number:
         played.append({})

@@ -33,6 +33,7 @@ from drac import policy, session
 from drac.config import TrainConfig
 from drac.errors import ConfigError
 from drac.networks import ActorCritic
+from drac.policy import agent, exported
 from drac.runs import checkpoint
 from drac.runs.meta import read_meta
 
@@ -268,7 +269,7 @@ def _config(path: Path) -> object:
 
 def _agent(path: Path) -> object:
     run_dir = path.parents[1]
-    return session.load_agent(run_dir, TrainConfig.from_json(run_dir / "config.json"))
+    return agent.load_agent(run_dir, TrainConfig.from_json(run_dir / "config.json"))
 
 
 def _meta(path: Path) -> object:
@@ -281,8 +282,8 @@ def _policy_target(path: Path, config: TrainConfig) -> Target:
     from safetensors.torch import save
 
     card = {
-        "kind": policy.KIND,
-        "format": policy.FORMAT,
+        "kind": exported.KIND,
+        "format": exported.FORMAT,
         "step": 32,
         "config": json.loads(config.to_json()),
     }
@@ -314,8 +315,8 @@ def fuzz(
         tell: is told of the progress.
         first: number of the first mutant that is tried.
     """
-    real = policy.of_method
-    policy.of_method = session.of_method = lambda config: TinyNetwork()
+    real = exported.of_method
+    exported.of_method = session.of_method = lambda config: TinyNetwork()
     made = targets(folder)
     expected = tree(folder)
     failures: list[str] = []
@@ -336,7 +337,7 @@ def fuzz(
                 if number % 10_000 == 9999 or number == inputs - 1:
                     tell(f"{number + 1:,} inputs, {len(failures)} failures, {rate:.0f} a second")
     finally:
-        policy.of_method = session.of_method = real
+        exported.of_method = session.of_method = real
     return Result({target.name: target.outcomes for target in made}, failures)
 
 

@@ -21,10 +21,12 @@ from numpy.typing import NDArray
 
 from drac import hardware
 from drac.config import TrainConfig
-from drac.envs import ProcgenVectorEnv, procgen_build
+from drac.envs import ProcgenVectorEnv
+from drac.envs.chosen_levels import ChosenLevels
+from drac.envs.plr import Prioritized
+from drac.envs.procgen_env import procgen_build
 from drac.files import atomic
 from drac.games import GAMES
-from drac.levels import ChosenLevels, Prioritized
 from drac.runs import provenance
 from drac.train import iterate
 from drac.training import Training

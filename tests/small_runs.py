@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from drac.config import TrainConfig
-from drac.networks.impala import of_method
+from drac.policy.agent import of_method
 from drac.runs import checkpoint
 
 RUNS = Path(__file__).parent / "runs"

@@ -113,10 +113,10 @@ def one_way_imports(source: Source) -> Iterator[tuple[int, str]]:
 
 
 def procgen_in_one_place(source: Source) -> Iterator[tuple[int, str]]:
-    """Only drac/envs.py knows Procgen."""
+    """Only drac/envs/procgen_env.py knows Procgen."""
     for found in imports(source):
-        if found.top == "procgen" and source.path != "drac/envs.py":
-            yield found.line, "imports procgen; only drac/envs.py may"
+        if found.top == "procgen" and source.path != "drac/envs/procgen_env.py":
+            yield found.line, "imports procgen; only drac/envs/procgen_env.py may"
 
 
 def ucb_without_torch(source: Source) -> Iterator[tuple[int, str]]:
@@ -219,7 +219,7 @@ BAD = [
 ]
 
 GOOD = [
-    ("drac/envs.py", "from procgen import ProcgenGym3Env"),
+    ("drac/envs/procgen_env.py", "from procgen import ProcgenGym3Env"),
     ("drac/sub/a.py", "import ucb\nfrom augmentations import make\nfrom drac.games import GAMES"),
     ("drac/sub/a.py", "from . import b\nfrom ..config import TrainConfig"),
     ("benchmark/a.py", "import ucb, augmentations, drac.games\ndef f():\n    import torch"),

@@ -15,7 +15,8 @@ import pytest
 
 import augmentations
 from augmentations import plugins, registry
-from drac import arms, methods
+from drac import methods
+from drac.arms import build as arms_build
 from drac.config import TrainConfig, build
 from drac.errors import ConfigError
 from drac.methods import spellings
@@ -546,4 +547,4 @@ def test_a_constructor_that_exits_is_one_sentence(
     )
     (tmp_path / "exits_at_once.py").write_text(code)
     with pytest.raises(ConfigError, match="'exits_at_once:Exits' cannot be made: SystemExit"):
-        arms.make("exits_at_once:Exits")
+        arms_build.make("exits_at_once:Exits")

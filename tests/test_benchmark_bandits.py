@@ -17,7 +17,7 @@ from matplotlib import image
 from benchmark import bandits, bandits_plot, bandits_table
 from benchmark.bandits import ARMS, CURVES, GAP, NOISE, SELECTORS, Run, simulate, simulate_all
 from benchmark.cli import main
-from drac import selectors
+from drac.arms import selectors
 from drac.config import TrainConfig
 
 ROOT = Path(__file__).parent.parent

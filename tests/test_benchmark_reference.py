@@ -24,7 +24,7 @@ from benchmark.reference import (
     reference_act,
 )
 from drac import hardware
-from drac.arms import build_augmentations
+from drac.arms.build import build_augmentations
 from drac.collect import collect, estimate_returns
 from drac.config import TrainConfig
 from drac.learner import Learner

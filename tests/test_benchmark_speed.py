@@ -17,7 +17,7 @@ from benchmark import augmentation_speed, speed_table, speed_work
 from benchmark.augmentation_speed import Machine, Report, Row, measure, num_parts
 from benchmark.cli import main
 from benchmark.speed_work import KORNIA
-from drac import catalogue
+from drac.arms import catalogue
 from drac.config import build
 
 ROOT = Path(__file__).parent.parent

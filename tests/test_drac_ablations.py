@@ -21,13 +21,13 @@ from scipy.stats import chisquare
 from torch import Tensor
 
 import augmentations
+from drac.arms.selectors import uniform
 from drac.config import TrainConfig
 from drac.networks import ActorCritic
 from drac.objectives.objective import Inputs
 from drac.objectives.objective import make as make_objective
 from drac.rollout import Minibatch
 from drac.runs import checkpoint
-from drac.selectors import uniform
 from drac.stats import Report
 from drac.train import iterate
 from drac.training import Training

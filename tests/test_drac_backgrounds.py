@@ -1,4 +1,4 @@
-"""`drac.backgrounds` on real Procgen: another picture, the same situation, in every game."""
+"""`drac.evaluate.backgrounds` on real Procgen: another picture, the same situation, everywhere."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from drac import backgrounds
 from drac.envs import ProcgenVectorEnv
+from drac.evaluate import backgrounds
 from drac.games import GAMES
 
 LOOKS: dict[str, Callable[[bytes, str], bytes]] = {
@@ -114,7 +114,7 @@ def state_of(game: str) -> bytes:
 
 def test_options_are_those_of_procgen() -> None:
     """A changed state is the one that Procgen makes when it is given the option."""
-    from drac.envs import ProcgenGym3Env
+    from drac.envs.procgen_env import ProcgenGym3Env
 
     for option, look in (
         ("use_backgrounds", "no-background"),

@@ -19,7 +19,7 @@ from benchmark.store import Store, settings
 from benchmark.suites import RunSpec
 from benchmark.tables.augmentations import augmentations as best_augmentations
 from drac import flags, methods
-from drac.arms import build_augmentations
+from drac.arms.build import build_augmentations
 from drac.config import TrainConfig, build
 from drac.errors import ConfigError
 from drac.games import GAMES

@@ -27,8 +27,8 @@ from drac.learner.daac import DecoupledLearner
 from drac.networks import ActorCritic
 from drac.networks.daac import DecoupledActorCritic
 from drac.objectives.objective import make
+from drac.policy.agent import load_agent
 from drac.rollout import Rollout
-from drac.session import load_agent
 from drac.train import train
 
 

@@ -14,8 +14,8 @@ import pytest
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
-from drac import envs
-from drac.envs import ProcgenVectorEnv, level_range
+from drac.envs import ProcgenVectorEnv, procgen_env
+from drac.envs.procgen_env import level_range
 from drac.games import GAMES, NUM_ACTIONS
 
 QUICK = "dodgeball"  # a random player's episodes last about 40 steps
@@ -138,7 +138,7 @@ def test_modes_differ() -> None:
         (range(2**31 - 2, 2**31 - 1), (2**31 - 2, 1)),
     ],
 )
-def test_a_split_is_a_range_of_levels(split: envs.Split, expected: tuple[int, int]) -> None:
+def test_a_split_is_a_range_of_levels(split: procgen_env.Split, expected: tuple[int, int]) -> None:
     assert level_range(split) == expected
 
 
@@ -157,7 +157,7 @@ def test_another_split_is_refused(split: Any) -> None:
 @pytest.mark.parametrize(
     ("split", "levels"), [("train", range(200)), (range(500, 505), range(500, 505))]
 )
-def test_levels_come_from_the_split(split: envs.Split, levels: range) -> None:
+def test_levels_come_from_the_split(split: procgen_env.Split, levels: range) -> None:
     env = ProcgenVectorEnv(QUICK, 8, split, seed=2)
     seen = set(env.reset()[1]["level_seed"].tolist())
     for *_, infos in play(env, random_actions(250, 8)):
@@ -181,7 +181,7 @@ def test_the_test_split_is_the_full_distribution() -> None:
 
 
 def test_episodes_are_those_of_an_independent_count(env: ProcgenVectorEnv) -> None:
-    raw = envs.ProcgenGym3Env(
+    raw = procgen_env.ProcgenGym3Env(
         num=4,
         env_name=QUICK,
         num_levels=200,

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import Tensor
 
-from drac.evaluate import Episode, evaluate, play, quotas
+from drac.evaluate import evaluate
+from drac.evaluate.episodes import Episode, play, quotas
 from drac.games import NUM_ACTIONS
 from drac.networks import ActorCritic
 

@@ -13,6 +13,7 @@ from benchmark.store import validate
 from drac import cli, flags, policy
 from drac.config import TrainConfig, train_config
 from drac.errors import ConfigError
+from drac.policy import exported
 from drac.runs import checkpoint, checkpoint_format, meta
 
 FOLDERS = sorted(RUNS.iterdir())
@@ -58,7 +59,7 @@ def test_an_old_run_is_continued_in_today_s_formats(folder: Path, tmp_path: Path
 
 @pytest.mark.parametrize("name", ["config.json", "meta.json"])
 def test_each_file_has_its_version_and_a_later_one_is_refused(name: str, tmp_path: Path) -> None:
-    assert (train_config.FORMAT, meta.META_FORMAT, checkpoint_format.FORMAT, policy.FORMAT) == (
+    assert (train_config.FORMAT, meta.META_FORMAT, checkpoint_format.FORMAT, exported.FORMAT) == (
         1,
         1,
         2,

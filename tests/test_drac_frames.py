@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from drac.frames import random_play
+from drac.envs.random_play import random_play
 
 
 def play(seed: int = 0, game: str = "bigfish", num_envs: int = 3) -> list[tuple[Any, Any]]:

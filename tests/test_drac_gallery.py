@@ -14,11 +14,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import augmentations
 from augmentations import PAPER_ARMS, Augmentation, as_float, plugins, registry
-from drac import catalogue, gallery
+from drac.arms import catalogue
+from drac.arms.catalogue import Entry
 from drac.augmentations_cli import listing
-from drac.catalogue import Entry
 from drac.cli import main
 from drac.errors import ConfigError
+from drac.pictures import gallery
 
 
 class Half(Augmentation):

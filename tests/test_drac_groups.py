@@ -10,8 +10,8 @@ import torch
 
 from drac.config import TrainConfig
 from drac.envs import ProcgenVectorEnv
+from drac.envs.groups import EnvGroups, procgen_groups
 from drac.games import GAMES
-from drac.groups import EnvGroups, procgen_groups
 from drac.train import iterate
 from drac.training import Training
 

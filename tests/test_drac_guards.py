@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from augmentations import Augmentation, as_float, make
-from drac.arms import try_augmentations
+from drac.arms.trial import try_augmentations
 from drac.config import TrainConfig
 from drac.envs import ProcgenVectorEnv
 from drac.errors import ConfigError, NonFinite
@@ -226,7 +226,7 @@ def test_the_frames_tried_are_of_the_run_s_levels_and_differ() -> None:
 
 
 def test_ppo_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drac.envs.ProcgenVectorEnv.__init__", None)
+    monkeypatch.setattr("drac.envs.procgen_env.ProcgenVectorEnv.__init__", None)
     try_augmentations({"none": None}, config())
 
 

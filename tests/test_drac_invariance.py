@@ -1,4 +1,4 @@
-"""`drac.invariance` against closed forms and slow loops."""
+"""`drac.evaluate.invariance` against closed forms and slow loops."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from drac.invariance import (
+from drac.evaluate.invariance import (
     cycle_consistent,
     jensen_shannon,
     mean_and_error,

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from drac.level_replay import LevelSampler, episode_scores
+from drac.envs.level_sampler import LevelSampler, episode_scores
 
 
 def sampler(size: int = 6, seed: int = 0, first: int = 40, **options: Any) -> LevelSampler:

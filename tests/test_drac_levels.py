@@ -18,10 +18,12 @@ import torch
 
 from drac.config import TrainConfig, build
 from drac.envs import ProcgenVectorEnv
+from drac.envs.chosen_levels import ChosenLevels
+from drac.envs.groups import EnvGroups, procgen_groups
+from drac.envs.levels import LEVEL_COLUMNS, ProcgensOwn
+from drac.envs.plr import Prioritized
 from drac.errors import ConfigError
 from drac.games import GAMES
-from drac.groups import EnvGroups, procgen_groups
-from drac.levels import LEVEL_COLUMNS, ChosenLevels, Prioritized, ProcgensOwn
 from drac.runs import checkpoint
 from drac.train import iterate, train
 from drac.training import Training

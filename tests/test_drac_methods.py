@@ -124,7 +124,7 @@ WIRED = {
 
 def test_no_method_is_silently_another() -> None:
     """The losses and the selectors have tests of their own; this says which method has which."""
-    prefixes = "drac.objectives.", "drac.selectors:"
+    prefixes = "drac.objectives.", "drac.arms.selectors:"
     found = {
         name: tuple(
             made.removeprefix(prefix)

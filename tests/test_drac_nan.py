@@ -14,6 +14,7 @@ from torch import Tensor
 
 from augmentations import Augmentation, as_float
 from drac import cli
+from drac.arms.rl2 import RL2Selector
 from drac.config import TrainConfig
 from drac.errors import NonFinite
 from drac.learner import Learner
@@ -23,7 +24,6 @@ from drac.learner.gradient_steps import FIGURES, GradientSteps, on_device
 from drac.networks import ActorCritic
 from drac.networks.daac import idaac_network
 from drac.objectives.daac import IDAAC
-from drac.rl2 import RL2Selector
 from drac.rollout import Minibatch, Rollout
 from drac.stats import UpdateStats
 from drac.train import iterate, train

@@ -16,10 +16,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from small_runs import RUNS, small_run, tree
 
-from drac import api, cli, policy, policy_card
+from drac import api, cli, policy
 from drac.config import TrainConfig
 from drac.errors import ConfigError
-from drac.session import load_agent
+from drac.policy import card as policy_card
+from drac.policy import exported as exported_policy
+from drac.policy.agent import load_agent
 
 METHODS = ("ppo", "drac-crop", "rand-fm", "ibac-sni", "daac", "idaac", "meta-drac", "rl2-drac")
 
@@ -320,7 +322,7 @@ def test_no_weight_is_read_before_all_sizes_fit(
             read.append(name)
             return self._opened.get_tensor(name)
 
-    monkeypatch.setattr(policy, "safe_open", Opened)
+    monkeypatch.setattr(exported_policy, "safe_open", Opened)
     with pytest.raises(ConfigError, match=r"value_head.weight is \(1000000, 4\)"):
         policy.load(exported)
     assert not read

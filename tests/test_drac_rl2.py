@@ -13,9 +13,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from drac.arms.rl2 import RecurrentPolicy, RL2Selector
 from drac.config import TrainConfig, build
 from drac.errors import ConfigError
-from drac.rl2 import RecurrentPolicy, RL2Selector
 from drac.runs import checkpoint
 from drac.train import train
 from drac.training import Training

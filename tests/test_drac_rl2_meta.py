@@ -23,7 +23,7 @@ from benchmark.bandit_tasks import (
     shares,
 )
 from drac import rl2_meta
-from drac.rl2 import RecurrentPolicy
+from drac.arms.rl2 import RecurrentPolicy
 from drac.rl2_meta import MetaSettings, Trial, draw_tasks, meta_train, play, regret
 
 ROOT = Path(__file__).parent.parent

@@ -1,4 +1,4 @@
-"""`drac.robustness` on real Procgen, with agents whose answers are known; the command."""
+"""`drac.evaluate.robustness` on real Procgen, with agents whose answers are known; the command."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from drac import backgrounds, cli, methods, robustness
+from drac import cli, methods
 from drac.config import TrainConfig
 from drac.envs import ProcgenVectorEnv
+from drac.evaluate import backgrounds, robustness
+from drac.evaluate.robustness import COLUMNS, METRICS, VARIANTS, compare, measure, unavailable
+from drac.evaluate.variants import PLAIN, SECOND, trajectories
 from drac.games import NUM_ACTIONS, OBS_SHAPE
-from drac.looks import PLAIN, SECOND, trajectories
 from drac.networks import ActorCritic
-from drac.robustness import COLUMNS, METRICS, VARIANTS, compare, measure, unavailable
 from drac.runs import checkpoint
 
 

@@ -16,9 +16,10 @@ import torch
 
 from drac.config import TrainConfig
 from drac.errors import ConfigError, Interrupted
+from drac.policy.agent import load_agent
 from drac.runs import checkpoint
 from drac.runs.logs import ARM_COLUMNS, EVAL_COLUMNS, PROGRESS_COLUMNS, TIMING_COLUMNS
-from drac.session import Watcher, load_agent
+from drac.session import Watcher
 from drac.stats import Report
 from drac.train import iterate, train
 from drac.training import Training

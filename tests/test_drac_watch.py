@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from drac import cli, clip_frames, clips, watch_cli
-from drac.clip_frames import SIZE, Caption, paint
+from drac import cli, watch_cli
 from drac.config import TrainConfig
 from drac.envs import ProcgenVectorEnv
-from drac.evaluate import Episode
+from drac.evaluate.episodes import Episode
 from drac.games import ACTIONS, NUM_ACTIONS
 from drac.networks import ActorCritic
+from drac.pictures import video, video_frames
+from drac.pictures.playing import Moment, watch
+from drac.pictures.video_frames import SIZE, Caption, paint
 from drac.runs import checkpoint
-from drac.watching import Seen, watch
 
 
 class Right(nn.Module):
@@ -52,7 +53,7 @@ def saved(folder: Path, game: str = "dodgeball") -> TrainConfig:
     return config
 
 
-def moment(**changes: Any) -> Seen:
+def moment(**changes: Any) -> Moment:
     """A moment whose picture is grey."""
     values: dict[str, Any] = {
         "picture": np.full((512, 512, 3), 90, np.uint8),
@@ -65,7 +66,7 @@ def moment(**changes: Any) -> Seen:
         "value": 0.5,
         "action": 4,
     }
-    return Seen(**{**values, **changes})
+    return Moment(**{**values, **changes})
 
 
 def decoded(path: Path) -> tuple[Any, list[NDArray[np.uint8]]]:
@@ -80,7 +81,7 @@ def decoded(path: Path) -> tuple[Any, list[NDArray[np.uint8]]]:
 
 
 def test_actions_are_those_of_procgen() -> None:
-    from drac.envs import ProcgenGym3Env
+    from drac.envs.procgen_env import ProcgenGym3Env
 
     keys = [tuple(name.lower() for name in combo) for combo in ProcgenGym3Env.get_combos(None)]
     named = [
@@ -136,8 +137,8 @@ def test_a_frame_shows_the_game_what_the_agent_sees_and_its_policy() -> None:
     assert (frame == 200).all(axis=2).sum() >= 112 * 112  # what it sees
     taken = np.array([0xFF, 0xB1, 0x4E])
     rows = np.flatnonzero((frame == taken).all(axis=2).any(axis=1))
-    middle = clip_frames._BARS_TOP + 2 * clip_frames._BAR + clip_frames._BAR // 2
-    assert rows.min() < middle < rows.max() < middle + clip_frames._BAR // 2
+    middle = video_frames._BARS_TOP + 2 * video_frames._BAR + video_frames._BAR // 2
+    assert rows.min() < middle < rows.max() < middle + video_frames._BAR // 2
 
 
 @pytest.mark.parametrize("probability", [0.25, 0.5, 1.0])
@@ -154,11 +155,11 @@ def test_bars_are_as_long_as_their_probability(probability: float) -> None:
 
 def test_every_word_has_room() -> None:
     """The longest names and numbers stay inside the panel, and apart from the bars."""
-    font = clip_frames._font(13, True)
-    assert max(font.getlength(name) for name in ACTIONS) < clip_frames._LABEL - 7
-    assert font.getlength("100 %") <= clip_frames._PERCENT
-    room = clip_frames.PANEL - 32 - clip_frames._THUMBNAIL - 50
-    assert clip_frames._font(17).getlength(str(2**31 - 1)) <= room
+    font = video_frames._font(13, True)
+    assert max(font.getlength(name) for name in ACTIONS) < video_frames._LABEL - 7
+    assert font.getlength("100 %") <= video_frames._PERCENT
+    room = video_frames.PANEL - 32 - video_frames._THUMBNAIL - 50
+    assert video_frames._font(17).getlength(str(2**31 - 1)) <= room
     long = Caption("discounted-ucb-drac on starpilot " * 3, "x" * 200)
     frame = np.asarray(paint(moment(), long))
     assert (frame[:60, -16:] == np.array([0x14, 0x17, 0x1C])).all()
@@ -179,10 +180,10 @@ def colors(number: int) -> Iterator[Image.Image]:
         yield Image.new("RGB", (64, 48), (20 * k, 100, 255 - 20 * k))
 
 
-@pytest.mark.parametrize("suffix", clips.SUFFIXES)
+@pytest.mark.parametrize("suffix", video.SUFFIXES)
 def test_frames_come_back_from_the_file(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"clip{suffix}"
-    assert clips.write(path, colors(8)) == 8
+    assert video.write(path, colors(8)) == 8
     kind, frames = decoded(path)
     assert kind == (("h264", "yuv420p", 64, 48) if suffix == ".mp4" else ("gif", "bgra", 64, 48))
     assert len(frames) == 8
@@ -203,11 +204,11 @@ def test_nothing_is_left_of_a_clip_that_failed(tmp_path: Path) -> None:
         raise RuntimeError("no more")
 
     with pytest.raises(RuntimeError, match="no more"):
-        clips.write(tmp_path / "clip.mp4", broken())
+        video.write(tmp_path / "clip.mp4", broken())
     with pytest.raises(ValueError, match="no frames"):
-        clips.write(tmp_path / "clip.mp4", iter(()))
+        video.write(tmp_path / "clip.mp4", iter(()))
     with pytest.raises(ValueError, match=r"must end in one of \.mp4, \.gif"):
-        clips.write(tmp_path / "clip.avi", colors(2))
+        video.write(tmp_path / "clip.avi", colors(2))
     assert [*tmp_path.iterdir()] == []
 
 
@@ -228,7 +229,7 @@ def test_the_clip_lies_in_the_run_with_its_record(
     assert [set(one) for one in episodes] == [{"level_seed", "return", "length", "finished"}] * 2
     assert [one["level_seed"] for one in episodes] == [5, 5]
     assert all(one["finished"] for one in episodes)
-    frames = sum(one["length"] for one in episodes) + 2 * (clips.FPS - 1)
+    frames = sum(one["length"] for one in episodes) + 2 * (video.FPS - 1)
     assert record == {
         "format": 1,
         "clip": clip.name,
@@ -320,7 +321,7 @@ def test_ctrl_c_keeps_what_was_played(
             os.kill(os.getpid(), signal.SIGINT)
         return paint(*given)
 
-    monkeypatch.setattr(clip_frames, "paint", paint_and_interrupt)
+    monkeypatch.setattr(video_frames, "paint", paint_and_interrupt)
     assert cli.main(["watch", str(run), "--episodes", "3", "--out", str(out)]) == watch_cli.STOPPED
     printed, err = capsys.readouterr()
     record = json.loads(out.with_suffix(".json").read_text())

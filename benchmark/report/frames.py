@@ -55,7 +55,7 @@ def draw_missing(folder: Path, games: Sequence[str], mode: str) -> str:
     wanted = [game for game in games if not strips(folder, game, mode)]
     if not wanted:
         return ""
-    command = [sys.executable, "-m", "drac.frame_strips", str(folder), mode, *wanted]
+    command = [sys.executable, "-m", "drac.pictures.frame_strips", str(folder), mode, *wanted]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         run = subprocess.run(

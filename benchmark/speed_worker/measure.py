@@ -22,7 +22,7 @@ from benchmark.speed_worker.work import InTurn, play, shorter, take_steps, train
 from benchmark.training_speed.report import Cell, Machine, Task
 from drac import hardware, methods
 from drac.config import TrainConfig, build, quantities
-from drac.envs import Split
+from drac.envs.procgen_env import Split
 from drac.evaluate import evaluate
 from drac.objectives.drac import DrAC
 from drac.runs import checkpoint

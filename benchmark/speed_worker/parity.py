@@ -14,7 +14,7 @@ from benchmark.reference import ReferenceLearner
 from benchmark.speed_worker.work import play
 from benchmark.training_speed.report import Task, Verdict
 from drac import hardware
-from drac.arms import build_augmentations
+from drac.arms.build import build_augmentations
 from drac.config import TrainConfig, build
 from drac.learner import Learner
 from drac.networks import ActorCritic

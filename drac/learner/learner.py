@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from augmentations import Augmentation, as_float, guards
-from drac.arms import Augment, guarded
+from drac.arms.build import Augment, guarded
 from drac.config import TrainConfig
 from drac.learner.cuda_graphs import Captured, Recorder, Tensors, record_cuda_graph
 from drac.learner.gradient_steps import FIGURES, GradientSteps, on_device

@@ -23,7 +23,7 @@ class Method:
         selector: who chooses the augmentation of each update: a function of config and arms.
         network: a function of config, number of actions, shape of observations and generator.
         learner: who takes the gradient steps; constructed as `drac.learner.Learner` is.
-        levels: who chooses the training levels: made from the config, a `drac.levels.Levels`.
+        levels: who chooses the training levels: made from the config, a `drac.envs.levels.Levels`.
         options: fields of the config that this method has and others have not.
         ignores: fields of the config that others have and this method has not.
     """
@@ -34,10 +34,10 @@ class Method:
     objective: str = "drac.objectives.ppo:PPO"
     augmentations: Literal["none", "fixed", "best", "several", "learned"] = "none"
     learned: str = ""
-    selector: str = "drac.selectors:fixed_arm"
+    selector: str = "drac.arms.selectors:fixed_arm"
     network: str = "drac.networks.impala:actor_critic"
     learner: str = "drac.learner:Learner"
-    levels: str = "drac.levels:ProcgensOwn"
+    levels: str = "drac.envs.levels:ProcgensOwn"
     options: tuple[str, ...] = ()
     ignores: tuple[str, ...] = ()
 

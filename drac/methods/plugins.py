@@ -73,9 +73,7 @@ def _method(name: str, taken: bool) -> Method:
         except (Exception, SystemExit) as error:  # a user's function may raise anything
             raise ValueError(f"{start}: its function raised {told(error)}") from error
     if not isinstance(offered, Method):
-        raise ValueError(
-            f"{start}: it is no drac.methods.Method but {type(offered).__name__}"
-        )
+        raise ValueError(f"{start}: it is no drac.methods.Method but {type(offered).__name__}")
     if offered.name != name:
         raise ValueError(f"{start}: its Method is called {offered.name!r}")
     return offered

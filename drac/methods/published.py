@@ -42,7 +42,7 @@ _DECOUPLED = (
 )
 
 _DRAC = "drac.objectives.drac:DrAC"
-_SLIDING_WINDOW_UCB = "drac.selectors:sliding_window_ucb"
+_SLIDING_WINDOW_UCB = "drac.arms.selectors:sliding_window_ucb"
 
 ALL = (
     Method(name="ppo", summary="PPO without augmentation", source=_PPO),
@@ -69,7 +69,7 @@ ALL = (
         source=f"{_RAILEANU}, section 5.3",
         objective=_DRAC,
         augmentations="several",
-        selector="drac.selectors:uniform",
+        selector="drac.arms.selectors:uniform",
         options=("arms", "bandit_reward_rows", *_CONSISTENCY, *_IMAGES),
     ),
     Method(
@@ -158,7 +158,7 @@ ALL = (
         name="plr",
         summary="PPO on training levels replayed by how much there seems to be left to learn",
         source=_JIANG,
-        levels="drac.levels:Prioritized",
+        levels="drac.envs.plr:Prioritized",
         options=_PLR,
     ),
     Method(
@@ -168,7 +168,7 @@ ALL = (
         objective=_DRAC,
         augmentations="several",
         selector=_SLIDING_WINDOW_UCB,
-        levels="drac.levels:Prioritized",
+        levels="drac.envs.plr:Prioritized",
         options=(*_CONSISTENCY, *_IMAGES, *_UCB, *_PLR),
     ),
     Method(
@@ -177,7 +177,7 @@ ALL = (
         source="Thompson 1933; Gaussian with unknown variance: Honda and Takemura 2014",
         objective=_DRAC,
         augmentations="several",
-        selector="drac.selectors:thompson",
+        selector="drac.arms.selectors:thompson",
         options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_THOMPSON),
     ),
     Method(
@@ -187,7 +187,7 @@ ALL = (
         " Bandit Problems",
         objective=_DRAC,
         augmentations="several",
-        selector="drac.selectors:discounted_ucb",
+        selector="drac.arms.selectors:discounted_ucb",
         options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_DISCOUNTED_UCB),
     ),
     Method(
@@ -196,7 +196,7 @@ ALL = (
         source="Auer et al. 2002, The Nonstochastic Multiarmed Bandit Problem",
         objective=_DRAC,
         augmentations="several",
-        selector="drac.selectors:exp3",
+        selector="drac.arms.selectors:exp3",
         options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, "exp3_exploration", "exp3_range_window"),
     ),
     Method(
@@ -205,7 +205,7 @@ ALL = (
         source=f"{_RAILEANU}, section 3.2; RL^2 of Duan et al. 2016",
         objective=_DRAC,
         augmentations="several",
-        selector="drac.selectors:rl2",
+        selector="drac.arms.selectors:rl2",
         options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_RL2),
     ),
     Method(

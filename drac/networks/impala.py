@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from pkgutil import resolve_name
 from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from drac import methods
 from drac.config import TrainConfig
-from drac.games import NUM_ACTIONS, OBS_SHAPE
 
 Residual = Literal["impala", "released"]
 
@@ -171,9 +167,3 @@ def actor_critic(
 ) -> ActorCritic:
     """Return the network of most methods."""
     return ActorCritic(num_actions, obs_shape, config.hidden_size, config.residual, generator)
-
-
-def of_method(config: TrainConfig) -> ActorCritic:
-    """Return the network of a run's method for Procgen, on the CPU, with weights of no meaning."""
-    make: Callable[..., ActorCritic] = resolve_name(methods.get(config.method).network)
-    return make(config, NUM_ACTIONS, OBS_SHAPE, torch.Generator().manual_seed(0))

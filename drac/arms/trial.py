@@ -1,71 +1,26 @@
-"""The augmentations that a run selects from: made from their specifications, and tried before it.
-
-The classes may be a user's and raise anything; whatever it is becomes a ConfigError of one
-sentence, which names the augmentation as the user wrote it.
-"""
+"""A try of every augmentation before the run that needs it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pkgutil import resolve_name
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
-import augmentations
 from augmentations import Augmentation, as_float, guards
 from augmentations.errors import told
-from drac import methods
 from drac.config import TrainConfig
 from drac.errors import ConfigError
 from drac.seeding import seed_sequence, stream_seed
 
-Augment = Callable[[Tensor, slice], Tensor]
-"""Maps clean images (b, 3, H, W) and their rows in the minibatch to augmented images."""
-
-NO_AUGMENTATION = "none"
-"""PPO's only arm."""
-
 _TRIAL_ENVS = 8
+
+
 _TRIAL_STEPS = 64  # long enough for episodes to end, and for enemies to come into view
+
+
 _TRIAL_EVERY = 8  # of their frames, one in so many is tried
-
-
-def make(spec: str, **arguments: Any) -> Augmentation:
-    """Make one augmentation; `arguments` are further ones of its constructor.
-
-    Raises:
-        ConfigError: for whatever `augmentations.make` or the constructor raises.
-    """
-    try:
-        return augmentations.make(spec, **arguments)
-    except (Exception, SystemExit) as error:  # a user's class may raise anything; the cause is kept
-        if isinstance(error, ValueError) and str(error):  # a sentence already
-            raise ConfigError(str(error)) from None
-        raise ConfigError(f"the augmentation {spec!r} cannot be made: {told(error)}") from error
-
-
-def build_augmentations(config: TrainConfig) -> dict[str, Augmentation | None]:
-    """Make the augmentations a run selects from, by the name of their arm.
-
-    Raises:
-        ConfigError: for arguments that an augmentation does not have, or impossible ones.
-    """
-    if learned := methods.get(config.method).learned:
-        augmentation: Augmentation = resolve_name(learned)(config)
-        return {augmentation.name: augmentation}
-    preset: dict[str, dict[str, Any]] = {
-        "flip": {"axis": config.flip_axis},
-        "cutout-color": {"color_scale": config.cutout_color_scale},
-    }
-    made: dict[str, Augmentation | None] = {}
-    for spec in config.augmentation_specs:
-        name, given = augmentations.registry.parse(spec)
-        missing = {key: v for key, v in preset.get(name, {}).items() if key not in given}
-        made[spec] = make(spec, **missing)
-    return made or {NO_AUGMENTATION: None}
 
 
 def try_augmentations(made: Mapping[str, Augmentation | None], config: TrainConfig) -> None:
@@ -93,7 +48,7 @@ def try_augmentations(made: Mapping[str, Augmentation | None], config: TrainConf
 
 def _trial_images(config: TrainConfig) -> dict[str, Tensor]:
     """Return images as a rollout holds them, (B, 64, 64, 3) uint8, by what they are called."""
-    from drac.frames import random_play  # here: a list of augmentations needs no Procgen
+    from drac.envs.random_play import random_play  # here: a list of augmentations needs no Procgen
 
     played = random_play(
         config.game,
@@ -147,23 +102,3 @@ def applied(
             f" {told(error)}"
         ) from error
     return output
-
-
-def guarded(augment: Augment, name: str, params: Mapping[str, Tensor], size: int) -> Augment:
-    """Return `augment` with its contract checked: for the first minibatch of each augmentation.
-
-    Later ones are not checked, as that would wait for the device. The function returned raises
-    a ConfigError that names the augmentation.
-    """
-
-    def checked(obs: Tensor, rows: slice) -> Tensor:
-        try:
-            guards.check_params(params, size, name)
-            guards.check_input(obs, name)
-            output = augment(obs, rows)
-            guards.check_output(obs, output, name)
-        except guards.Broken as error:
-            raise ConfigError(str(error)) from None
-        return output
-
-    return checked

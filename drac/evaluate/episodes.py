@@ -17,7 +17,8 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor, nn
 
 from augmentations import as_float
-from drac.envs import ProcgenVectorEnv, Split
+from drac.envs import ProcgenVectorEnv
+from drac.envs.procgen_env import Split
 from drac.networks.sampling import autocast, sample_actions
 from drac.seeding import stream_seed
 

@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from augmentations import as_float
-from drac.envs import ProcgenVectorEnv, Split
-from drac.evaluate import Agent, Episode, evaluating
+from drac.envs import ProcgenVectorEnv
+from drac.envs.procgen_env import Split
+from drac.evaluate.episodes import Agent, Episode, evaluating
 from drac.networks.sampling import autocast, sample_actions
 from drac.seeding import stream_seed
 
 
 @dataclass(frozen=True)
-class Seen:
+class Moment:
     """A moment of an episode, and what the agent made of it.
 
     Attributes:
@@ -59,7 +60,7 @@ def watch(
     *,
     mode: Literal["easy", "hard"] = "easy",
     precision: str = "float32",
-) -> Iterator[Seen]:
+) -> Iterator[Moment]:
     """Play episodes one after the other, with sampled actions, and yield every step.
 
     Args:
@@ -99,7 +100,7 @@ def watch(
                 if "episode" in infos:
                     ended = infos["episode"]
                     episode = Episode(level_seed, float(ended["r"][0]), int(ended["l"][0]))
-                yield Seen(
+                yield Moment(
                     picture=picture,
                     obs=before,
                     level_seed=level_seed,

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from drac.envs import ProcgenVectorEnv, Split
+from drac.envs.procgen_env import ProcgenVectorEnv, Split
 from drac.games import NUM_ACTIONS
 
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from augmentations import as_float
-from drac import backgrounds
 from drac.envs import ProcgenVectorEnv
-from drac.evaluate import Agent
+from drac.evaluate import backgrounds
+from drac.evaluate.episodes import Agent
 from drac.networks.sampling import sample_actions
 
 PLAIN = "plain"

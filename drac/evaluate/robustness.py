@@ -4,8 +4,8 @@ The paper's Table 2 (Raileanu et al. 2021, section 5.4). The agent plays; each s
 comes into is shown to it again with another background, and answers and features are compared.
 
 The paper's code for it is not public. Here the other backgrounds are those of the same game
-(`drac.backgrounds`), there those of the other games, on a training level; how many observations it
-took it does not say.
+(`drac.evaluate.backgrounds`), there those of the other games, on a training level; how many
+observations it took it does not say.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from drac import backgrounds, invariance
-from drac.envs import ProcgenVectorEnv, Split
-from drac.evaluate import Agent, evaluating, split_name
-from drac.looks import PLAIN, SECOND, Trajectory, trajectories
+from drac.envs import ProcgenVectorEnv
+from drac.envs.procgen_env import Split
+from drac.evaluate import backgrounds, invariance
+from drac.evaluate.episodes import Agent, evaluating, split_name
+from drac.evaluate.variants import PLAIN, SECOND, Trajectory, trajectories
 from drac.seeding import seed_sequence, stream_seed
 
 if TYPE_CHECKING:

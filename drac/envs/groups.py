@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
-from drac.envs import ProcgenVectorEnv
+from drac.envs.procgen_env import ProcgenVectorEnv
 
 Received = tuple[NDArray[np.uint8], NDArray[Any], NDArray[np.bool_], dict[str, Any]]
 """Observations, rewards, dones and infos of one group."""

@@ -15,13 +15,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from drac import policy_card
 from drac.config import TrainConfig
 from drac.errors import ConfigError, shown
 from drac.files import atomic, run_folder, untrusted
 from drac.networks import ActorCritic
-from drac.networks.impala import of_method
-from drac.session import load_agent
+from drac.policy import card as policy_card
+from drac.policy.agent import load_agent, of_method
 
 FORMAT = 1
 KIND = "procgen-drac policy"
@@ -41,7 +40,7 @@ class Policy:
         network: maps images (B, 3, 64, 64) in [0, 1] to logits (B, 15) and values (B,).
         config: of the run it was trained in.
         step: environment steps it was trained for.
-        card: see `drac.policy_card`.
+        card: see `drac.policy.card`.
     """
 
     network: ActorCritic

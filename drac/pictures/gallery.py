@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from augmentations import Augmentation, as_float
-from drac.arms import applied
-from drac.envs import TRAIN_LEVELS
+from drac.arms.trial import applied
+from drac.envs.procgen_env import TRAIN_LEVELS
+from drac.envs.random_play import random_play
 from drac.files import atomic
-from drac.frames import random_play
 from drac.seeding import seed_sequence, stream_seed
 
 if TYPE_CHECKING:

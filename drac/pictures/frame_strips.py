@@ -1,7 +1,7 @@
-"""Example frames of games as PNG files: `python -m drac.frame_strips FOLDER MODE GAME [GAME ...]`.
+"""Example frames of games as PNG files, by a process of its own.
 
-A process of its own for whoever must not load Procgen, which takes hundreds of megabytes: the
-report. Imports no torch.
+`python -m drac.pictures.frame_strips FOLDER MODE GAME [GAME ...]` is for whoever must not load
+Procgen, which takes hundreds of megabytes: the report. Imports no torch.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from drac.envs import TRAIN_LEVELS, Split, procgen_build
+from drac.envs.procgen_env import TRAIN_LEVELS, Split, procgen_build
+from drac.envs.random_play import random_play
 from drac.files import atomic
-from drac.frames import random_play
 from drac.seeding import seed_sequence, stream_seed
 
 FRAMES = 4

@@ -62,7 +62,7 @@ def rl2(config: TrainConfig, arms: Sequence[str]) -> ArmSelector:
     """RL2-DrAC's recurrent policy (Duan et al. 2016; Raileanu et al. 2021)."""
     import torch
 
-    from drac.rl2 import RL2Selector
+    from drac.arms.rl2 import RL2Selector
 
     return RL2Selector(
         arms,

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from drac.games import ACTIONS
-from drac.watching import Seen
+from drac.pictures.playing import Moment
 
 HEIGHT = 512
 PANEL = 336
@@ -54,7 +54,7 @@ def _fitted(text: str, width: int, size: int, bold: bool = False) -> str:
     return text + "…"
 
 
-def paint(seen: Seen, caption: Caption) -> Image.Image:
+def paint(seen: Moment, caption: Caption) -> Image.Image:
     """Draw one frame, RGB of `SIZE`.
 
     The frame of an episode's last step has its outcome written over the game.
@@ -72,7 +72,7 @@ def paint(seen: Seen, caption: Caption) -> Image.Image:
     return frame
 
 
-def _write_head(draw: ImageDraw.ImageDraw, seen: Seen, caption: Caption) -> None:
+def _write_head(draw: ImageDraw.ImageDraw, seen: Moment, caption: Caption) -> None:
     width = _RIGHT - _LEFT
     draw.text((_LEFT, 12), _fitted(caption.title, width, 16, True), _INK, _font(16, True))
     draw.text((_LEFT, 35), _fitted(caption.subtitle, width, 12), _SOFT, _font(12))
@@ -89,7 +89,7 @@ def _write_head(draw: ImageDraw.ImageDraw, seen: Seen, caption: Caption) -> None
         draw.text((_LEFT + 50, top), _fitted(text, width - _THUMBNAIL - 62, 17), _INK, _font(17))
 
 
-def _write_bars(draw: ImageDraw.ImageDraw, seen: Seen) -> None:
+def _write_bars(draw: ImageDraw.ImageDraw, seen: Moment) -> None:
     left, right = _LEFT + _LABEL + 6, _RIGHT - _PERCENT - 4
     draw.line((_LEFT, _BARS_TOP - 6, _RIGHT, _BARS_TOP - 6), _RULE)
     for action, (name, probability) in enumerate(zip(ACTIONS, seen.probabilities, strict=True)):
@@ -109,7 +109,7 @@ def _write_bars(draw: ImageDraw.ImageDraw, seen: Seen) -> None:
         draw.text((_RIGHT, middle), percent, color, _font(13, taken), anchor="rm")
 
 
-def _write_outcome(draw: ImageDraw.ImageDraw, seen: Seen) -> None:
+def _write_outcome(draw: ImageDraw.ImageDraw, seen: Moment) -> None:
     assert seen.episode is not None
     text = f"over: return {seen.episode.episode_return:g} after {seen.episode.length} steps"
     draw.rectangle((0, HEIGHT - 44, 511, HEIGHT - 1), _PAPER)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import augmentations
 from augmentations import Augmentation, plugins, registry
-from drac import arms
+from drac.arms import build
 from drac.errors import ConfigError
 
 BUILT_IN = "built-in"
@@ -97,7 +97,7 @@ def make(specs: Sequence[str]) -> dict[str, Augmentation]:
         return _makeable()
     made: dict[str, Augmentation] = {}
     for spec in specs:
-        augmentation = arms.make(spec)
+        augmentation = build.make(spec)
         name = augmentations.canonical(spec)
         if name in made:
             raise ConfigError(f"the augmentation {name} is given twice")
@@ -111,5 +111,5 @@ def _makeable() -> dict[str, Augmentation]:
         if entry.error or "=..." in entry.options:
             continue
         with contextlib.suppress(ConfigError):  # a plug-in that refuses its own defaults
-            made[entry.name] = arms.make(entry.name)
+            made[entry.name] = build.make(entry.name)
     return made

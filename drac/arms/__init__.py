@@ -1,0 +1,1 @@
+"""The augmentations of a run, and who chooses among them."""

@@ -1,0 +1,1 @@
+"""What people look at: galleries of augmentations, strips of frames, videos."""

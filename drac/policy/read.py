@@ -1,0 +1,57 @@
+"""An agent from what the command line names: a run folder or an exported file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drac.config import TrainConfig
+from drac.errors import ConfigError
+from drac.files import run_folder
+from drac.runs import provenance
+
+if TYPE_CHECKING:
+    pass
+
+
+def is_policy(run: Path) -> bool:
+    """Whether what was named as a run is a file of `drac export`."""
+    return run.suffix == ".safetensors" and not run.is_dir()
+
+
+def kept_in(run: Path, name: str) -> Path:
+    """Return what is kept of an agent unless the user names a file: RUN/name, POLICY-name."""
+    return run.with_name(f"{run.stem}-{name}") if is_policy(run) else run / name
+
+
+def read_run(run: Path) -> TrainConfig:
+    """Return the config of a run, or of the run that an exported policy is of.
+
+    Raises:
+        ConfigError: if it is neither.
+    """
+    if is_policy(run):
+        from drac import policy
+
+        return policy.load(run, "cpu").config
+    run_folder.require_plain(run)
+    if not (run / "config.json").is_file():
+        raise ConfigError(f"{run} is no run: it holds no config.json")
+    return TrainConfig.from_json(run / "config.json")
+
+
+def read_agent(run: Path, config: TrainConfig, device: str, prog: str) -> tuple[Any, int]:
+    """Return an agent's network and step, a run's newest; tell of a missing plug-in."""
+    if is_policy(run):
+        from drac import hardware, policy
+
+        where = hardware.resolve(config.model_copy(update={"device": device})).device
+        found = policy.load(run, where)
+        return found.network, found.step
+    from drac.policy.agent import load_agent  # torch is imported from here on
+
+    agent, step = load_agent(run, config, device)
+    if sentence := provenance.missing(config, run):
+        print(f"{prog}: note: {sentence}; playing does not need it", file=sys.stderr)
+    return agent, step
