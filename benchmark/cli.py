@@ -17,7 +17,7 @@ from benchmark.report_cli import report_command
 from benchmark.run_cli import run_command
 from benchmark.speed_cli import speed_command
 from benchmark.tables_cli import experiments, tables_command
-from drac import flags
+from drac.commands import flags
 from drac.errors import ConfigError
 from drac.files import run_folder
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from augmentations.arguments import unknown
-from drac import flags
+from drac.commands import flags
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder
 from drac.games import RANGE_SOURCES

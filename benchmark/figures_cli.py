@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from augmentations.arguments import unknown
 from benchmark.tables_cli import reading
-from drac import flags
+from drac.commands import flags
 from drac.errors import ConfigError
 from drac.files import run_folder
 

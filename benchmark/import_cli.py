@@ -11,7 +11,7 @@ from pathlib import Path
 import tyro
 
 from benchmark import scores
-from drac import flags
+from drac.commands import flags
 from drac.errors import ConfigError
 from drac.files import run_folder
 

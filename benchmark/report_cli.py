@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from drac import flags
+from drac.commands import flags
 from drac.errors import ConfigError
 
 HELP = """Write a report about the runs of experiments: a site of static files that opens from the

@@ -15,7 +15,7 @@ import tyro
 
 from benchmark import suites
 from benchmark.suites import RunSpec
-from drac import flags
+from drac.commands import flags
 from drac.config import TrainConfig, preset_defaults
 from drac.errors import ConfigError
 from drac.files import run_folder

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from augmentations.arguments import unknown
 from benchmark.training_speed_cli import HELP, compare_command, training_command
-from drac import flags
+from drac.commands import flags
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder
 

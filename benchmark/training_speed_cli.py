@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from drac import flags
+from drac.commands import flags
 from drac.config import TrainConfig, build
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder

@@ -13,10 +13,10 @@ from drac.policy import export as export_policy
 from drac.policy import load as load_policy
 from drac.policy.agent import load_agent
 from drac.rollout import Minibatch, Rollout
-from drac.session import TrainResult, Watcher
 from drac.stats import Report, UpdateStats
 from drac.train import iterate, train
-from drac.training import Training
+from drac.train.session import TrainResult, Watcher
+from drac.train.state import Training
 
 __all__ = [
     "GAMES",

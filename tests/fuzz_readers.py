@@ -29,13 +29,14 @@ import torch
 from small_runs import RUNS, small_config, tree
 from torch import Tensor, nn
 
-from drac import policy, session
+from drac import policy
 from drac.config import TrainConfig
 from drac.errors import ConfigError
 from drac.networks import ActorCritic
 from drac.policy import agent, exported
 from drac.runs import checkpoint
 from drac.runs.meta import read_meta
+from drac.train import session
 
 Mutate = Callable[[bytes, random.Random], bytes]
 

@@ -29,7 +29,7 @@ from drac.files import atomic
 from drac.games import GAMES
 from drac.runs import provenance
 from drac.train import iterate
-from drac.training import Training
+from drac.train.state import Training
 
 NUM_LEVELS = 200
 ENDED = -1

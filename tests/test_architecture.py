@@ -28,7 +28,7 @@ MAY_IMPORT = {
 
 FOLDERS = {*MAY_IMPORT, "results", "tests"}
 
-PRINTERS = ("drac/cli.py", "benchmark/cli.py", "drac/flags.py", "*_cli.py", "*display.py")
+PRINTERS = ("drac/cli.py", "benchmark/cli.py", "drac/commands/flags.py", "*_cli.py", "*display.py")
 """The only files that may call print: what talks to the terminal (flags runs the commands)."""
 
 WITH_TORCH = ("benchmark/reference.py", "benchmark/speed_worker/*.py")
@@ -214,7 +214,7 @@ BAD = [
     (benchmark_without_torch, "benchmark/a.py", "try:\n    import torch\nexcept ImportError: ..."),
     (no_utils, "drac/utils.py", ""),
     (no_utils, "drac/utils/a.py", ""),
-    (no_print, "drac/train.py", "def f():\n    print('hello')"),
+    (no_print, "drac/train/loop.py", "def f():\n    print('hello')"),
     (no_bare_except, "benchmark/a.py", "try:\n    f()\nexcept:\n    pass"),
 ]
 
@@ -226,7 +226,7 @@ GOOD = [
     ("benchmark/a.py", "if TYPE_CHECKING:\n    import torch"),
     ("benchmark/reference.py", "import torch"),
     ("benchmark/cli.py", "print('hello')"),
-    ("drac/display.py", "print('hello')"),
+    ("drac/commands/display.py", "print('hello')"),
     ("drac/a.py", "console.print('hello')\nresults = tests = 1\nimport resultset"),
 ]
 

@@ -14,7 +14,7 @@ import pytest
 
 from benchmark.engines import local
 from benchmark.engines.local import Job, LocalEngine
-from drac import flags
+from drac.commands import flags
 from drac.config import TrainConfig
 
 CONFIG = TrainConfig(method="ppo", game="maze")

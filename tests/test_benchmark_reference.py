@@ -25,7 +25,6 @@ from benchmark.reference import (
 )
 from drac import hardware
 from drac.arms.build import build_augmentations
-from drac.collect import collect, estimate_returns
 from drac.config import TrainConfig
 from drac.learner import Learner
 from drac.learner.cuda_graphs import Tensors
@@ -34,7 +33,8 @@ from drac.networks import ActorCritic
 from drac.networks.sampling import act, draw_noise
 from drac.objectives.objective import make as make_objective
 from drac.rollout import Rollout
-from drac.training import Training
+from drac.train.collect import collect, estimate_returns
+from drac.train.state import Training
 
 NUM_ENVS, NUM_STEPS = 8, 32
 METHODS = ("ppo", *(f"drac-{name}" for name in PAPER_ARMS), "rad-crop", "dra-crop", "drc-crop")

@@ -30,7 +30,7 @@ from drac.rollout import Minibatch
 from drac.runs import checkpoint
 from drac.stats import Report
 from drac.train import iterate
-from drac.training import Training
+from drac.train.state import Training
 
 SMALL: dict[str, Any] = {
     "game": "starpilot",

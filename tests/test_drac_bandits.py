@@ -14,7 +14,7 @@ from drac.config import TrainConfig, build
 from drac.errors import ConfigError
 from drac.runs import checkpoint
 from drac.train import train
-from drac.training import Training
+from drac.train.state import Training
 from ucb import EXP3, BaseSelector, DiscountedUCB, ThompsonSampling
 
 ARMS = ("cutout-color", "flip", "crop")

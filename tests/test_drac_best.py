@@ -18,8 +18,9 @@ from benchmark.cli import main as bench
 from benchmark.store import Store, settings
 from benchmark.suites import RunSpec
 from benchmark.tables.augmentations import augmentations as best_augmentations
-from drac import flags, methods
+from drac import methods
 from drac.arms.build import build_augmentations
+from drac.commands import flags
 from drac.config import TrainConfig, build
 from drac.errors import ConfigError
 from drac.games import GAMES

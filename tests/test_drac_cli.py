@@ -246,7 +246,7 @@ def test_a_folder_with_a_damaged_config(
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[TrainConfig, Path]]:
     """What `drac train` would have trained."""
     import drac.train
-    from drac.session import TrainResult
+    from drac.train.session import TrainResult
 
     calls: list[tuple[TrainConfig, Path]] = []
 

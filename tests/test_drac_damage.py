@@ -17,8 +17,8 @@ from drac.config import TrainConfig
 from drac.errors import ConfigError
 from drac.runs import checkpoint
 from drac.runs.checkpoint import require_same_run
-from drac.session import Watcher
 from drac.train import train
+from drac.train.session import Watcher
 
 SEEDS = {"one": 0, "other": 1}
 

@@ -22,8 +22,8 @@ from drac.files import atomic, retry
 from drac.files.atomic import Appender
 from drac.files.retry import Retry
 from drac.runs import checkpoint
-from drac.session import Watcher
 from drac.train import train
+from drac.train.session import Watcher
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,9 @@ import time
 import pytest
 from rich.console import Console
 
-from drac import display
+from drac.commands import display
+from drac.commands.display import returns_text, watching
 from drac.config import TrainConfig
-from drac.display import returns_text, watching
 from drac.stats import Report, UpdateStats
 
 STATS = UpdateStats(*[0.0] * len(UpdateStats.__dataclass_fields__))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from test_drac_config import configs
 
-from drac import flags
+from drac.commands import flags
 from drac.config import TrainConfig, build, preset_defaults
 from drac.errors import ConfigError
 

@@ -10,7 +10,8 @@ import pytest
 from small_runs import RUNS
 
 from benchmark.store import validate
-from drac import cli, flags, policy
+from drac import cli, policy
+from drac.commands import flags
 from drac.config import TrainConfig, train_config
 from drac.errors import ConfigError
 from drac.policy import exported

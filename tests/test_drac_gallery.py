@@ -16,8 +16,8 @@ import augmentations
 from augmentations import PAPER_ARMS, Augmentation, as_float, plugins, registry
 from drac.arms import catalogue
 from drac.arms.catalogue import Entry
-from drac.augmentations_cli import listing
 from drac.cli import main
+from drac.commands.augmentations import listing
 from drac.errors import ConfigError
 from drac.pictures import gallery
 

@@ -13,7 +13,7 @@ from drac.envs import ProcgenVectorEnv
 from drac.envs.groups import EnvGroups, procgen_groups
 from drac.games import GAMES
 from drac.train import iterate
-from drac.training import Training
+from drac.train.state import Training
 
 
 def played(envs: EnvGroups, steps: int, seed: int = 0) -> list[Any]:

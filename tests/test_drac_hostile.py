@@ -21,7 +21,8 @@ from small_runs import RUNS, small_config, small_run, tree
 
 import benchmark.cli
 from benchmark.store import Store, validate
-from drac import cli, flags
+from drac import cli
+from drac.commands import flags
 from drac.config import TrainConfig
 from drac.errors import ConfigError
 from drac.files import lock, untrusted

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drac import flags
+from drac.commands import flags
 from drac.config import TrainConfig, build
 from drac.config.quantities import interval_minutes, interval_steps, parse_interval
 from drac.errors import ConfigError

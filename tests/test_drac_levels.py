@@ -26,7 +26,7 @@ from drac.errors import ConfigError
 from drac.games import GAMES
 from drac.runs import checkpoint
 from drac.train import iterate, train
-from drac.training import Training
+from drac.train.state import Training
 
 SMALL: dict[str, Any] = {
     "game": "starpilot",

@@ -23,7 +23,7 @@ from drac.objectives.objective import make as make_objective
 from drac.rollout import Minibatch, Rollout
 from drac.runs import checkpoint
 from drac.train import iterate
-from drac.training import Training
+from drac.train.state import Training
 
 NUMBER, ACTIONS = 20, 4
 

@@ -27,7 +27,7 @@ from drac.objectives.daac import IDAAC
 from drac.rollout import Minibatch, Rollout
 from drac.stats import UpdateStats
 from drac.train import iterate, train
-from drac.training import Training
+from drac.train.state import Training
 
 T, N, SIZE = 8, 4, 16
 

@@ -10,7 +10,7 @@ import pytest
 from drac.config import TrainConfig
 from drac.timing import PHASES, PhaseTimer, unmeasured
 from drac.train import iterate
-from drac.training import Training
+from drac.train.state import Training
 
 
 def test_seconds_add_up_by_phase(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from augmentations import as_float
 from drac.config import TrainConfig
 from drac.train import iterate
-from drac.training import Training
+from drac.train.state import Training
 
 SIZE = 16
 

@@ -22,9 +22,9 @@ from drac.evaluate import evaluate
 from drac.runs import checkpoint, meta
 from drac.runs.meta import read_meta
 from drac.runs.signals import EXIT_CODE
-from drac.session import Watcher
 from drac.stats import Report
 from drac.train import train
+from drac.train.session import Watcher
 
 FORMAT_1 = Path(__file__).parent / "runs" / "format-1"
 
@@ -381,13 +381,13 @@ def test_a_signal_on_the_command_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from drac.display import TerminalWatcher
+    from drac.commands.display import TerminalWatcher
 
     class Loud(TerminalWatcher):
         def evaluating(self, split: str, played: int, episodes: int) -> None:
             os.kill(os.getpid(), signal.SIGUSR1)
 
-    monkeypatch.setattr("drac.display.TerminalWatcher", Loud)
+    monkeypatch.setattr("drac.commands.display.TerminalWatcher", Loud)
     assert cli.main(words(tmp_path / "run")) == EXIT_CODE == 75
     assert "whose evaluation is to be repeated; the same command continues" in (
         capsys.readouterr().out

@@ -18,7 +18,7 @@ from drac.config import TrainConfig, build
 from drac.errors import ConfigError
 from drac.runs import checkpoint
 from drac.train import train
-from drac.training import Training
+from drac.train.state import Training
 from ucb import ArmSelector
 
 ARMS = ("a", "b", "c")

@@ -18,11 +18,11 @@ import pytest
 from small_runs import small_config
 
 from benchmark.store import validate
-from drac import flags
+from drac.commands import flags
 from drac.runs import checkpoint, meta
-from drac.session import Watcher
 from drac.timing import Stopwatch
 from drac.train import train
+from drac.train.session import Watcher
 
 ROOT = Path(__file__).parents[1]
 NAME = "ein Lauf (ü, 日本, [red]) №1"

@@ -19,10 +19,10 @@ from drac.errors import ConfigError, Interrupted
 from drac.policy.agent import load_agent
 from drac.runs import checkpoint
 from drac.runs.logs import ARM_COLUMNS, EVAL_COLUMNS, PROGRESS_COLUMNS, TIMING_COLUMNS
-from drac.session import Watcher
 from drac.stats import Report
 from drac.train import iterate, train
-from drac.training import Training
+from drac.train.session import Watcher
+from drac.train.state import Training
 
 SMALL: dict[str, Any] = {
     "game": "starpilot",

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from drac import cli, watch_cli
+from drac import cli
+from drac.commands import watch as watch_command
 from drac.config import TrainConfig
 from drac.envs import ProcgenVectorEnv
 from drac.evaluate.episodes import Episode
@@ -322,7 +323,9 @@ def test_ctrl_c_keeps_what_was_played(
         return paint(*given)
 
     monkeypatch.setattr(video_frames, "paint", paint_and_interrupt)
-    assert cli.main(["watch", str(run), "--episodes", "3", "--out", str(out)]) == watch_cli.STOPPED
+    assert (
+        cli.main(["watch", str(run), "--episodes", "3", "--out", str(out)]) == watch_command.STOPPED
+    )
     printed, err = capsys.readouterr()
     record = json.loads(out.with_suffix(".json").read_text())
     assert (record["frames"], len(record["episodes"])) == (5, 1)

@@ -58,9 +58,9 @@ def test_the_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPat
     """Everything up to the work itself."""
     reached: list[Any] = []
     for place in (
-        "drac.cli._train",
-        "drac.augmentations_cli.listing",
-        "drac.augmentations_cli._show",
+        "drac.commands.train._train",
+        "drac.commands.augmentations.listing",
+        "drac.commands.augmentations._show",
         "benchmark.speed_cli._report",
         "benchmark.training_speed_cli._training",
         "benchmark.training_speed_cli._compare",

@@ -16,7 +16,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from drac.config import TrainConfig
 from drac.runs import checkpoint, provenance
 from drac.runs.logs import TIMING_COLUMNS
-from drac.training import Training
+from drac.train.state import Training
 
 OPTIONS: dict[str, Any] = {
     "game": "coinrun",
@@ -98,11 +98,11 @@ def played(agent: Any, game: str, split: Any, episodes: int, *args: Any, **optio
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """From here on `train` plays with `Numbers`."""
     monkeypatch.setattr(
-        "drac.train.Training", lambda config: Training(config, Numbers(config.num_envs))
+        "drac.train.loop.Training", lambda config: Training(config, Numbers(config.num_envs))
     )
-    monkeypatch.setattr("drac.session.evaluate", played)
+    monkeypatch.setattr("drac.train.session.evaluate", played)
     monkeypatch.setattr(provenance, "describe", lambda config, build: {"device": "cpu"})
-    monkeypatch.setattr("drac.train.try_augmentations", lambda made, config: None)
+    monkeypatch.setattr("drac.train.loop.try_augmentations", lambda made, config: None)
 
 
 def tiny_config(**options: Any) -> TrainConfig:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.store import LOG
-from drac import flags
+from drac.commands import flags
 from drac.config import TrainConfig
 
 _LIBC = ctypes.CDLL(None)

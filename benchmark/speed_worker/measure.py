@@ -28,7 +28,7 @@ from drac.objectives.drac import DrAC
 from drac.runs import checkpoint
 from drac.runs.logs import SPLITS
 from drac.timing import PhaseTimer
-from drac.training import Training
+from drac.train.state import Training
 
 WHOLE_UPDATES = {"cpu": 1, "cuda": 5}
 """Updates that are timed where whole ones are."""

@@ -21,7 +21,7 @@ from drac.networks import ActorCritic
 from drac.objectives.objective import Inputs, Objective
 from drac.objectives.objective import make as make_objective
 from drac.rollout import Minibatch, Rollout
-from drac.training import Training
+from drac.train.state import Training
 
 WEIGHT_LIMIT = 1e-9
 """In float64: of the largest difference of a weight after an update of 24 gradient steps."""

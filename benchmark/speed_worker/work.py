@@ -14,10 +14,10 @@ from augmentations import Augmentation
 from benchmark.reference import ReferenceLearner, reference_act
 from benchmark.training_speed.report import Engine
 from drac import hardware
-from drac.collect import collect, estimate_returns
 from drac.config import TrainConfig
 from drac.rollout import Rollout
-from drac.training import Training
+from drac.train.collect import collect, estimate_returns
+from drac.train.state import Training
 
 WARM_UP_STEPS = 8
 """Steps of the envs before anything is timed."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from drac.errors import NonFinite
-from drac.files import atomic
 from drac.rollout import Minibatch
 from drac.stats import UpdateStats
 
@@ -22,8 +20,6 @@ FIGURES = tuple(UpdateStats.__dataclass_fields__)
 _WATCHED = slice(FIGURES.index("approx_kl"), FIGURES.index("clip_fraction") + 1)
 """Figures from which nothing is learned: they may be infinite."""
 
-NAN_REPORT = "nan_report.npz"
-"""The minibatch of a gradient step that ended a run: see `drac.errors.NonFinite`."""
 
 MAX_IMAGES = 2048
 """Of a minibatch that are kept for inspection: 25 MB, before they are compressed."""
@@ -126,21 +122,3 @@ def on_device(figures: Tensor) -> Tensor:
     # Slices: a list of indices would have to be copied to the device, which no recording may.
     learned = torch.cat([figures[: _WATCHED.start], figures[_WATCHED.stop :]])
     return (~learned.isfinite().all()).float()
-
-
-def report(run_dir: Path, arrays: Mapping[str, Any]) -> str:
-    """Save what is known of a step that ended a run; say where, for the middle of a sentence.
-
-    Args:
-        run_dir: the run's folder.
-        arrays: what `evidence` returned, and more; "" is returned if that is no minibatch's.
-    """
-    if "losses" not in arrays:
-        return ""
-    path = run_dir / NAN_REPORT
-    try:
-        with atomic.replacing(path) as file:
-            np.savez_compressed(file, **arrays)
-    except OSError as error:
-        return f"its minibatch could not be saved ({error.strerror}); "
-    return f"its minibatch is in {path}; "

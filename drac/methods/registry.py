@@ -1,4 +1,4 @@
-"""The methods that can be trained: found by name here, objects made from them in `drac.training`.
+"""The methods that can be trained, by name; `drac.train.state` makes objects from them.
 
 A run's method is one identifier, which is also its folder and its row in the tables:
 "ppo", "drac-crop", "ucb-drac". A family such as "drac" takes an augmentation, so that

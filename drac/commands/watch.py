@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from augmentations.arguments import unknown
-from drac import flags
+from drac.commands import flags
+from drac.commands.evaluate import read_device, read_split, require_free
 from drac.config import TrainConfig
 from drac.errors import ConfigError
-from drac.evaluate_cli import read_device, read_split, require_free
 from drac.files import atomic
 
 if TYPE_CHECKING:

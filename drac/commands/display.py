@@ -12,9 +12,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from drac.config import TrainConfig
 from drac.files import retry
-from drac.session import Watcher
 from drac.stats import Report
 from drac.timing import Stopwatch
+from drac.train.session import Watcher
 
 PLAIN_INTERVAL_S = 10.0
 """Seconds between two lines where the output is no terminal."""

@@ -11,7 +11,6 @@ import numpy as np
 from drac import hardware
 from drac.arms.build import build_augmentations
 from drac.arms.trial import try_augmentations
-from drac.collect import collect, estimate_returns
 from drac.config import TrainConfig
 from drac.errors import DiskError, Interrupted, NonFinite
 from drac.files import atomic, run_folder
@@ -19,9 +18,10 @@ from drac.files.lock import owned, set_aside
 from drac.files.retry import Retry
 from drac.runs import checkpoint, provenance
 from drac.runs.signals import stop_requested
-from drac.session import Session, TrainResult, Watcher
 from drac.stats import ArmStats, Report
-from drac.training import Training
+from drac.train.collect import collect, estimate_returns
+from drac.train.session import Session, TrainResult, Watcher
+from drac.train.state import Training
 
 
 def train(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tyro
 
-from drac import flags
+from drac.commands import flags
 
 EXPORT_HELP = """Write the policy of a run's newest checkpoint to a file of its own, for others:
 weights in safetensors, and a card of game, method, settings, scores and versions in its header, in

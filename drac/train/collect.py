@@ -15,7 +15,7 @@ from augmentations import as_float
 from drac.errors import NonFinite
 from drac.networks.sampling import autocast, draw_noise
 from drac.returns import gae
-from drac.training import Training
+from drac.train.state import Training
 
 
 @torch.inference_mode()

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from drac.config import TrainConfig, quantities
 from drac.envs.procgen_env import procgen_build
 from drac.errors import ConfigError, Interrupted, NonFinite
 from drac.evaluate import evaluate
+from drac.files import atomic
 from drac.files.retry import Retry
-from drac.learner import gradient_steps
 from drac.runs import checkpoint, meta, provenance
 from drac.runs.logs import SPLITS, RunLog
 from drac.seeding import stream_seed
 from drac.stats import Report
 from drac.timing import Stopwatch
-from drac.training import Training
+from drac.train import session
+from drac.train.state import Training
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -243,7 +246,7 @@ class Session:
         """Save the minibatch of a gradient step that was not finite; say where it is, or ""."""
         training = self.training
         about = {"step": training.step, "update": training.update + 1, "arm": training.arm or ""}
-        return gradient_steps.report(self.run_dir, {**error.evidence, **about})
+        return session.report(self.run_dir, {**error.evidence, **about})
 
     def left_behind(self) -> str:
         """Say where the log and the checkpoint are, for the end of an error's sentence."""
@@ -264,3 +267,25 @@ class _Stopped(Exception):
 def _passed(every: int, before: int, now: int) -> bool:
     """Whether a multiple of `every` lies after `before`, up to `now`; none does of 0."""
     return every > 0 and now // every > before // every
+
+
+NAN_REPORT = "nan_report.npz"
+"""The minibatch of a gradient step that ended a run: see `drac.errors.NonFinite`."""
+
+
+def report(run_dir: Path, arrays: Mapping[str, Any]) -> str:
+    """Save what is known of a step that ended a run; say where, for the middle of a sentence.
+
+    Args:
+        run_dir: the run's folder.
+        arrays: what `evidence` returned, and more; "" is returned if that is no minibatch's.
+    """
+    if "losses" not in arrays:
+        return ""
+    path = run_dir / NAN_REPORT
+    try:
+        with atomic.replacing(path) as file:
+            np.savez_compressed(file, **arrays)
+    except OSError as error:
+        return f"its minibatch could not be saved ({error.strerror}); "
+    return f"its minibatch is in {path}; "

@@ -1,0 +1,1 @@
+"""The commands of drac, one file each: parse, call, print."""

@@ -1,0 +1,109 @@
+"""The command `drac train`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import make_dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from drac.commands import flags
+from drac.config import TrainConfig, build, preset_defaults
+from drac.errors import ConfigError
+from drac.files import run_folder
+from drac.methods.listing import listing
+from drac.runs import provenance
+
+TRAIN_HELP = """Train one agent on the training levels of a game, then evaluate it on them and on
+unseen ones. The same command continues a run that was stopped; a larger --steps prolongs it, and
+--fresh starts over. Ctrl-C and SIGTERM save first and end with status 75.
+
+example: drac train --game bigfish --method ucb-drac --seed 0 --steps 1M
+all methods: drac train --method help"""
+
+
+def run_id(config: TrainConfig, experiment: str) -> str:
+    """Return a run's identifier, its path below results/runs: experiment/method/game/seed."""
+    return f"{experiment}/{config.method}/{config.game}/seed{config.seed}"
+
+
+def train_command(argv: Sequence[str]) -> int:
+    """`drac train`."""
+    if flags.peek(argv, "--method") == "help":
+        print(listing())
+        return 0
+    if (split := flags.peek(argv, "--split")) is not None:
+        raise ConfigError(
+            f"a run trains on finitely many levels, --levels A-B, and is evaluated on both splits:"
+            f" --split {split} belongs to drac evaluate"
+        )
+    flags_type = make_dataclass(
+        "TrainFlags",
+        [
+            *flags.config_fields(preset_defaults(flags.peek(argv, "--fidelity") or "paper")),
+            ("run_dir", Annotated[Path | None, tyro.conf.arg(help=_RUN_DIR_HELP)], None),
+            ("experiment", Annotated[str, tyro.conf.arg(help=_EXPERIMENT_HELP)], "default"),
+            ("results", Annotated[Path, tyro.conf.arg(help=_RESULTS_HELP)], Path("results")),
+            ("fresh", Annotated[bool, tyro.conf.arg(help=_FRESH_HELP)], False),
+        ],
+    )
+    values = vars(flags.parse(flags_type, argv, "drac train", TRAIN_HELP))
+    fresh = values.pop("fresh")
+    run_dir, experiment, results = (values.pop(k) for k in ("run_dir", "experiment", "results"))
+
+    def folder(config: TrainConfig) -> Path:
+        if run_dir is not None:
+            return Path(run_dir)
+        run_folder.check_name("experiment", experiment)
+        return Path(results) / "runs" / run_id(config, experiment)
+
+    try:
+        config = build(values)
+    except ConfigError as error:
+        raise ConfigError(_without_plugin(values, folder) or str(error)) from None
+    if flags.peek(argv, "--run-dir") == "":  # an unset variable of a script: not this folder
+        raise ConfigError("run_dir is empty; give a folder, or leave --run-dir out")
+    return _train(config, folder(config), fresh)
+
+
+def _without_plugin(values: dict[str, Any], folder: Callable[[TrainConfig], Path]) -> str:
+    """Say which plug-in is missing, if that is why a run that was begun has no valid values."""
+    with contextlib.suppress(ConfigError):  # there is no such run, or other values are bad too
+        run_dir = folder(build(values, recorded=True))
+        return provenance.missing(TrainConfig.from_json(run_dir / "config.json"), run_dir)
+    return ""
+
+
+_RUN_DIR_HELP = "the run's folder, else RESULTS/runs/EXPERIMENT/METHOD/GAME/seedK"
+
+
+_EXPERIMENT_HELP = "groups runs that belong together"
+
+
+_RESULTS_HELP = "root of all results"
+
+
+_FRESH_HELP = "start over; a run that is there keeps everything as SEED.before-1, .before-2, ..."
+
+
+def _train(config: TrainConfig, run_dir: Path, fresh: bool = False) -> int:
+    from drac.commands.display import watching  # torch is imported from here on
+    from drac.errors import Interrupted
+    from drac.runs.signals import EXIT_CODE
+    from drac.train import prepare, train
+
+    prepare(config, run_dir, fresh)
+    with watching() as watcher:
+        try:
+            result = train(config, run_dir, watcher, fresh)
+        except Interrupted as stop:
+            watcher.message(str(stop))
+            return EXIT_CODE
+        watcher.message(
+            f"done: {result.steps:,} steps, train {result.train_return:.2f},"
+            f" test {result.test_return:.2f}; files in {run_dir}"
+        )
+    return 0
