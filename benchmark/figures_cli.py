@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from augmentations.arguments import unknown
+from benchmark.figures.catalogue import FIGURES
 from benchmark.tables_cli import reading
 from drac.commands import flags
 from drac.errors import ConfigError
@@ -18,21 +19,16 @@ if TYPE_CHECKING:
     from benchmark.histories import Histories
     from benchmark.store import Store
 
-NAMES = (
-    *("train-curves", "test-curves", "gap", "aggregate", "intervals", "profiles"),
-    *("bandit-shares", "bandit-scores", "entropy", "losses"),
-    *("levels-train", "levels-test", "heatmap"),
-)
-"""Of `benchmark.figures.catalogue.FIGURES`, which takes a second to import."""
-
 STYLES = ("screen", "paper")
 FORMATS = ("png", "pdf", "svg")
+
+_LISTED = "\n".join(f"  {name:<15}{figure.title}" for name, figure in FIGURES.items())
 
 HELP = f"""Draw figures of an experiment's runs, finished or not, and write them below
 RESULTS/figures: each picture with its numbers (.csv) and its caption (.txt) beside it.
 
-figures: {", ".join(NAMES[:7])},
-{", ".join(NAMES[7:])}
+figures:
+{_LISTED}
 
 examples: drac-bench figures --experiment demo
           drac-bench figures --figure intervals profiles --style paper"""
@@ -61,7 +57,7 @@ def figures_command(argv: Sequence[str]) -> int:
     from benchmark.store import Store
 
     given: FiguresFlags = flags.parse(FiguresFlags, argv, "drac-bench figures", HELP)
-    wanted = _named("figure", given.figure, NAMES) or NAMES
+    wanted = _named("figure", given.figure, FIGURES) or tuple(FIGURES)
     _named("style", (given.style,), STYLES)
     _named("format", (given.format,) if given.format else (), FORMATS)
     store = Store(given.results)
@@ -86,7 +82,7 @@ def figures_command(argv: Sequence[str]) -> int:
     return 0
 
 
-def _named(kind: str, given: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+def _named(kind: str, given: Sequence[str], known: Collection[str]) -> tuple[str, ...]:
     """Return what was given, each once; a name that is not known is an error."""
     for name in given:
         if name not in known:
@@ -102,8 +98,6 @@ def _draw(
     style: Style,
     form: str,
 ) -> None:
-    from benchmark.figures.catalogue import FIGURES
-
     histories = _load(store, experiments)
     if histories.runs.empty:
         print(f"{' + '.join(experiments)}: no run can be drawn yet. {' '.join(histories.notes)}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from benchmark import suites
+from benchmark.tables.catalogue import RECOMPUTED, TABLES, not_applicable
 from drac.commands import flags
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder
@@ -20,29 +21,29 @@ if TYPE_CHECKING:
     from benchmark.store import Store
     from benchmark.table import Table
 
-HELP = """Tabulate the finished runs of an experiment beside the published numbers: print the tables
-and write each as Markdown, CSV and LaTeX below RESULTS/tables. Without --table all that these runs
-have something to say to.
+_LISTED = "\n".join(
+    f"  {name:<15}{title}"
+    for name, title in (
+        *((name, table.title) for name, table in TABLES.items()),
+        (RECOMPUTED, "published aggregates, from the published means of games; needs no runs"),
+    )
+)
+
+HELP = f"""Tabulate the finished runs of an experiment beside the published numbers: print the
+tables and write each as Markdown, CSV and LaTeX below RESULTS/tables. Without --table all that
+these runs have something to say to.
 
 examples:
   drac-bench tables --experiment demo
   drac-bench tables --table table1 per-game --format latex
 
 tables:
-  table1         PPO-normalized return, train and test: median, mean, std over the games
-  per-game       train and test return and the gap, game by game
-  augmentations  drac with each augmentation; the best of each game by sweep, bandit and paper
-  bandit         what the bandit chose, the arms' means, when it settled
-  robustness     policy and features under another background (drac evaluate --robustness)
-  levels         training levels solved, test levels failed
-  recomputed     published aggregates, from the published means of games; needs no runs
+{_LISTED}
 
 runs.csv has every planned run. Where fixed augmentations of DrAC were compared, best-from.csv is
 the best of each game, for --method drac-best --best-from."""
 
-OF_RUNS = ("table1", "per-game", "augmentations", "bandit", "robustness", "levels")
-RECOMPUTED = "recomputed"
-NAMES = (*OF_RUNS, RECOMPUTED)
+NAMES = (*TABLES, RECOMPUTED)
 FORMATS = ("text", "markdown", "csv", "latex")
 PLAIN_WIDTH = 160
 """Columns of what is printed where the output is no terminal."""
@@ -113,8 +114,8 @@ def experiments(store: Store, wanted: str | None) -> list[str]:
 
 
 def _tabulate(store: Store, group: tuple[str, ...], names: tuple[str, ...], shown: str) -> None:
-    from benchmark import tables
     from benchmark.best_augmentation import BEST_FROM, sweep_choices
+    from benchmark.tables.every_run import every_run
 
     specs = [spec for name in group for spec in store.specs(name)]
     with reading(len(specs)) as on_run:
@@ -123,13 +124,13 @@ def _tabulate(store: Store, group: tuple[str, ...], names: tuple[str, ...], show
     folder.mkdir(parents=True, exist_ok=True)
     about = sys.stdout if shown == "text" else sys.stderr  # the rest is for programs
     print(f"# {' + '.join(group)}", file=about)
-    skipped = {} if names else tables.not_applicable(runs)
-    for name, make in tables.ALL.items():
-        if name in (names or tables.ALL) and name not in skipped:
+    skipped = {} if names else not_applicable(runs)
+    for name, make in TABLES.items():
+        if name in (names or TABLES) and name not in skipped:
             _give(make(runs), folder, shown)
     for name, why in skipped.items():
         print(f"no table {name}: {why}", file=about)
-    atomic.write_text(folder / "runs.csv", tables.every_run(runs).to_csv(index=False))
+    atomic.write_text(folder / "runs.csv", every_run(runs).to_csv(index=False))
     best = sweep_choices(runs)
     if len(best):
         atomic.write_text(folder / BEST_FROM, best.to_csv(index=False))

@@ -20,7 +20,6 @@ from benchmark import aggregate, histories
 from benchmark.figures import bandit, levels, normalized
 from benchmark.figures.catalogue import FIGURES
 from benchmark.figures.drawing import FORMATS, PAPER, SCREEN, Drawing, Style
-from benchmark.figures_cli import NAMES
 from benchmark.histories import Histories
 from benchmark.store import Store
 from drac.games import normalize_score
@@ -56,10 +55,6 @@ def episodes(root: Path) -> Iterator[tuple[str, str, int, pd.DataFrame]]:
     for path in sorted((root / "runs" / EXPERIMENT).glob("*/*/*/eval.csv")):
         method, game, seed = path.parts[-4:-1]
         yield method, game, int(seed[4:]), pd.read_csv(path)
-
-
-def test_the_command_offers_what_there_is() -> None:
-    assert tuple(FIGURES) == NAMES
 
 
 def test_curves_end_where_the_tables_are(drawn: dict[str, Drawing], found: Histories) -> None:
@@ -326,7 +321,7 @@ def test_infinite_scores_of_untried_arms(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("style", [SCREEN, PAPER], ids=["screen", "paper"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FIGURES)
 def test_nothing_is_clipped(found: Histories, name: str, style: Style) -> None:
     """All that is drawn lies inside the picture, and no panel's title runs into the next one's."""
     for drawing in FIGURES[name](found, style):

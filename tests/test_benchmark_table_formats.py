@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from rich.console import Console
 from synthetic_runs import load, write_run
 
-from benchmark import table_formats, tables
+from benchmark import table_formats
 from benchmark.store import Store
 from benchmark.suites import RunSpec
 from benchmark.table import Block, Table
+from benchmark.tables.catalogue import TABLES
+from benchmark.tables.every_run import every_run
 
 NASTY = r"a\b_c&d%e$f#g{h}i~j^k<l>m|n[o]p\"q ± é π ü"
 
@@ -34,10 +36,10 @@ def half_finished(root: Path) -> None:
     Store(root).add_to_plan("exp", [RunSpec("exp", "drac-crop", "maze", 0)])
 
 
-@pytest.mark.parametrize("name", tables.ALL)
+@pytest.mark.parametrize("name", TABLES)
 def test_markdown_is_well_formed_and_csv_reads_back(tmp_path: Path, name: str) -> None:
     half_finished(tmp_path)
-    table = tables.ALL[name](load(tmp_path))
+    table = TABLES[name](load(tmp_path))
     text = table.markdown()
     assert text.startswith(f"## {table.title}\n\n### {table.heading}\n\n|")
     assert text.endswith("\n")
@@ -57,12 +59,12 @@ def test_markdown_is_well_formed_and_csv_reads_back(tmp_path: Path, name: str) -
     pd.testing.assert_frame_equal(back[numeric.columns], numeric, check_dtype=False)
 
 
-@pytest.mark.parametrize("name", tables.ALL)
+@pytest.mark.parametrize("name", TABLES)
 def test_every_table_ends_with_what_is_missing(tmp_path: Path, name: str) -> None:
     half_finished(tmp_path)
     write_run(tmp_path, "ucb-drac", "maze", 1, arms={"crop": 2}, build="another", steps=512)
     write_run(tmp_path, "ucb-drac", "maze", 2, arms={"crop": 2}, precision="bf16", steps=512)
-    said = "\n".join(tables.ALL[name](load(tmp_path)).notes[-8:])
+    said = "\n".join(TABLES[name](load(tmp_path)).notes[-8:])
     bandit = name == "bandit"
     assert ("Missing: 1 of" in said) is not bandit
     assert ("drac-crop/maze/seed0 (not started)" in said) is not bandit
@@ -73,11 +75,11 @@ def test_every_table_ends_with_what_is_missing(tmp_path: Path, name: str) -> Non
     assert "Settings: steps " in said
 
 
-@pytest.mark.parametrize("name", tables.ALL)
+@pytest.mark.parametrize("name", TABLES)
 def test_no_complete_run_is_a_table_too(tmp_path: Path, name: str) -> None:
     planned = [RunSpec("exp", method, "maze", 0) for method in ("ppo", "ucb-drac", "drac-crop")]
     Store(tmp_path).add_to_plan("exp", planned)
-    table = tables.ALL[name](load(tmp_path))
+    table = TABLES[name](load(tmp_path))
     assert len(table.cells)
     assert "Missing: " in "\n".join(table.notes)
     assert "nan" not in table.markdown(table_formats.MARKDOWN_WIDTH)
@@ -124,7 +126,7 @@ def test_a_wide_block_is_split_and_loses_nothing(widths: list[int], keys: int, w
 def test_every_run_has_a_row(tmp_path: Path) -> None:
     write_run(tmp_path)
     Store(tmp_path).add_to_plan("exp", [RunSpec("exp", "ucb-drac", "maze", 0)])
-    done, planned = tables.every_run(load(tmp_path)).to_dict("records")
+    done, planned = every_run(load(tmp_path)).to_dict("records")
     assert (done["method"], done["test"], done["problems"], done["steps"]) == ("ppo", 2.0, "", 300)
     assert (planned["method"], planned["problems"]) == ("ucb-drac", "not started")
     assert math.isnan(planned["test"])
@@ -190,10 +192,10 @@ def test_numbers_are_on_the_right() -> None:
     assert r"\begin{tabular}{lrll}" in table_formats.latex(Table("t", "T", cells, cells, ()))
 
 
-@pytest.mark.parametrize("name", tables.ALL)
+@pytest.mark.parametrize("name", TABLES)
 def test_latex_of_every_table_is_well_formed(tmp_path: Path, name: str) -> None:
     half_finished(tmp_path)
-    structure(table_formats.latex(tables.ALL[name](load(tmp_path))))
+    structure(table_formats.latex(TABLES[name](load(tmp_path))))
 
 
 ENGINES = [name for name in ("tectonic", "pdflatex", "lualatex", "xelatex") if shutil.which(name)]
@@ -203,7 +205,7 @@ ENGINES = [name for name in ("tectonic", "pdflatex", "lualatex", "xelatex") if s
 def test_latex_compiles(tmp_path: Path) -> None:
     half_finished(tmp_path / "store")
     runs = load(tmp_path / "store")
-    made = [nasty_table(), *(make(runs) for make in tables.ALL.values())]
+    made = [nasty_table(), *(make(runs) for make in TABLES.values())]
     body = "\n".join(map(table_formats.latex, made))
     (tmp_path / "t.tex").write_text(
         "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage{booktabs}\n"

@@ -14,10 +14,11 @@ import pytest
 from scipy.stats import ttest_ind
 from synthetic_runs import load, write_run
 
-from benchmark import published, tables
+from benchmark import published
 from benchmark.store import Store
 from benchmark.suites import RunSpec
 from benchmark.table import Table
+from benchmark.tables.catalogue import TABLES
 from drac.games import GAMES
 
 WHAT = ("test", "train", "gap")
@@ -25,7 +26,7 @@ WHAT = ("test", "train", "gap")
 
 
 def per_game(root: Path, *experiments: str) -> Table:
-    return tables.per_game(load(root, *experiments))
+    return TABLES["per-game"](load(root, *experiments))
 
 
 def cell(table: Table, game: str, column: str) -> str:

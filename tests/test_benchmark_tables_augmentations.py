@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from synthetic_runs import load, write_run
 
 from augmentations import PAPER_ARMS
-from benchmark import published, tables
+from benchmark import published
 from benchmark.table import Table
 from benchmark.tables.augmentations import agreement
+from benchmark.tables.catalogue import TABLES
 from drac.games import GAMES
 
 BEST = {
@@ -27,7 +28,7 @@ BEST = {
 
 
 def best(root: Path, *experiments: str) -> Table:
-    return tables.augmentations(load(root, *experiments))
+    return TABLES["augmentations"](load(root, *experiments))
 
 
 def cell(table: Table, game: str, column: str) -> str:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic_runs import load, write_csv, write_run
 
-from benchmark import tables
 from benchmark.table import Table
 from benchmark.tables.bandit import settled
+from benchmark.tables.catalogue import TABLES
 from drac.runs import logs
 
 LONG = {"steps": 1280}  # ten updates
@@ -46,7 +46,7 @@ def write(
 
 
 def bandit(root: Path) -> Table:
-    return tables.ALL["bandit"](load(root))
+    return TABLES["bandit"](load(root))
 
 
 def rows(table: Table, block: int) -> list[dict[str, Any]]:

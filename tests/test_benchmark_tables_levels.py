@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from synthetic_runs import load, write_run
 
-from benchmark import tables
 from benchmark.comparable import counted
+from benchmark.tables.catalogue import TABLES
 from benchmark.tables.levels import level_successes, solved
 from drac.games import GAMES, normalize_score
 
@@ -59,7 +59,7 @@ def test_levels_against_a_slow_loop(tmp_path: Path) -> None:
 def test_what_is_shown(tmp_path: Path) -> None:
     write_run(tmp_path, train=(10, 0, 0), test=(0, 10, 10))
     write_run(tmp_path, seed=1, train=(10, 10, 0), test=(0, 0, 10))
-    table = tables.ALL["levels"](load(tmp_path))
+    table = TABLES["levels"](load(tmp_path))
     train, test = (block.cells.to_dict("records")[0] for block in table.blocks)
     assert train == {
         "game": "coinrun",
@@ -78,7 +78,7 @@ def test_what_is_shown(tmp_path: Path) -> None:
 
 def test_long_lists_are_counted_to_their_end(tmp_path: Path) -> None:
     write_run(tmp_path, train=[0] * 9, test=[10] * 9, eval_episodes=9)
-    train, test = tables.ALL["levels"](load(tmp_path)).blocks
+    train, test = TABLES["levels"](load(tmp_path)).blocks
     assert train.cells["never solved: seeds"].tolist() == ["0, 1, 2, 3 and 5 more"]
     assert test.cells["never solved: seeds"].tolist() == ["none"]
 
@@ -86,7 +86,7 @@ def test_long_lists_are_counted_to_their_end(tmp_path: Path) -> None:
 def test_incomplete_runs_do_not_count(tmp_path: Path) -> None:
     broken = write_run(tmp_path)
     (broken / "meta.json").unlink()
-    table = tables.ALL["levels"](load(tmp_path))
+    table = TABLES["levels"](load(tmp_path))
     assert table.cells["method"].tolist() == ["no runs"]
     assert table.data.empty
     assert list(table.data)[:4] == ["game", "variant", "split", "level_seed"]

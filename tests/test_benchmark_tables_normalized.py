@@ -12,17 +12,18 @@ from typing import Any
 import pytest
 from synthetic_runs import load, write_run
 
-from benchmark import published, tables
+from benchmark import published
 from benchmark.store import Store
 from benchmark.suites import RunSpec
 from benchmark.table import Table
+from benchmark.tables.catalogue import TABLES
 from drac.games import GAMES
 
 SPLITS = ("train", "test")
 
 
 def table1(root: Path, *experiments: str) -> Table:
-    return tables.ALL["table1"](load(root, *experiments))
+    return TABLES["table1"](load(root, *experiments))
 
 
 def row(table: Table, split: str, variant: str, scope: str = "common") -> dict[str, Any]:
@@ -232,4 +233,4 @@ def test_other_settings_than_the_protocols_are_a_warning(tmp_path: Path) -> None
     assert row(table, "test", "drac-crop [gamma=0.999]")["games"] == 1
     warning = "WARNING: the methods compared were not all trained with the same gamma."
     assert warning in table.notes
-    assert warning in tables.ALL["per-game"](load(tmp_path)).notes
+    assert warning in TABLES["per-game"](load(tmp_path)).notes

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from synthetic_runs import load, write_csv, write_run
 
-from benchmark import published, tables
+from benchmark import published
 from benchmark.table import Table
+from benchmark.tables.catalogue import TABLES
 
 COLUMNS = ("metric", "game", "split", "variant", "pairs", "value", "standard_error")
 METRICS = ("JSD", "value difference", "cycle-consistency 2-way %", "cycle-consistency 3-way %")
@@ -41,7 +42,7 @@ def write(
 
 
 def robustness(root: Path) -> Table:
-    return tables.ALL["robustness"](load(root))
+    return TABLES["robustness"](load(root))
 
 
 def shown(table: Table, method: str, metric: str, change: str = "background") -> dict[str, str]:

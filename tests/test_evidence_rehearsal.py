@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from augmentations import PAPER_ARMS
-from benchmark import suites, tables
+from benchmark import suites
 from benchmark.cli import main
 from benchmark.store import Store
+from benchmark.tables.catalogue import TABLES
 from drac.games import GAMES
 
 ROOT = Path(__file__).parent.parent
@@ -89,7 +90,7 @@ def test_the_committed_tables_and_figures_are_made_of_these_runs(made_again: Pat
 
 
 def test_the_readme_shows_the_table_of_these_runs(runs: pd.DataFrame) -> None:
-    table = tables.ALL["augmentations"](runs)
+    table = TABLES["augmentations"](runs)
     text = table.markdown(160)
     (best,) = re.findall(r"### Best augmentation of each game\n\n(.*?)\n\n", text, re.DOTALL)
     assert len(best.splitlines()) == 2 + len(GAMES)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmark import published
-from benchmark import tables as all_tables
 from benchmark.figures.catalogue import FIGURES
 from benchmark.report import provenance as origins
 from benchmark.report.grid import Grid, Links, grid
 from benchmark.report.material import Material
 from benchmark.report.pictures import Picture
+from benchmark.tables.catalogue import TABLES, not_applicable
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Section:
 def tables(material: Material) -> None:
     """Write the page of all tables."""
     sections = []
-    skipped = all_tables.not_applicable(material.content.runs)
-    for name, make in all_tables.ALL.items():
+    skipped = not_applicable(material.content.runs)
+    for name, make in TABLES.items():
         if name not in skipped:
             table = make(material.content.runs)
             made = tuple(material.site.table(table, "", material.links("")))

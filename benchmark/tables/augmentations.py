@@ -199,3 +199,8 @@ def _agreements(best: pd.DataFrame) -> Iterator[dict[str, str]]:
             "agree on": f"{found.agree:.3g}" if found.games else NOT_AVAILABLE,
             "by chance": f"{found.by_chance:.1f}" if found.games else NOT_AVAILABLE,
         }
+
+
+def lacking(runs: pd.DataFrame) -> str:
+    """Say why these runs have nothing to say to the table, or ""."""
+    return "no runs of drac-<augmentation> or ucb-drac" if fixed_or_bandit(runs).empty else ""

@@ -186,3 +186,10 @@ def _notes(own: pd.DataFrame, complete: pd.DataFrame) -> Iterator[str]:
         yield f"The first update's arm: {said}."
     yield "Published counts: not available; the paper's best augmentations: --table augmentations."
     yield from closing(own, complete)
+
+
+def lacking(runs: pd.DataFrame) -> str:
+    """Say why these runs have nothing to say to the table, or ""."""
+    if any(chooses(method) for method in set(runs["method"])):
+        return ""
+    return "no runs of a method that chooses its augmentation"

@@ -165,3 +165,10 @@ def _notes(
             f" --robustness measures one."
         )
     yield from closing(runs, complete)
+
+
+def lacking(runs: pd.DataFrame) -> str:
+    """Say why these runs have nothing to say to the table, or ""."""
+    if any(len(record.robustness.get("metric", ())) for record in runs["record"]):
+        return ""
+    return "no run has a robustness.csv (drac evaluate RUN --robustness)"

@@ -1,0 +1,81 @@
+"""What tables there are: read by `drac-bench tables` and the report. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pkgutil import resolve_name
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from benchmark.table import Table
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A table: called with the runs, as `Store.load` returns them, it makes the `Table`.
+
+    Attributes:
+        title: what it shows, for the help.
+        made_by: "package.module:function" of the runs.
+        lacking: "package.module:function" that says why these runs have nothing to say to it, or
+            ""; "" if all runs have.
+    """
+
+    title: str
+    made_by: str
+    lacking: str = ""
+
+    def __call__(self, runs: pd.DataFrame) -> Table:
+        """Make the table."""
+        table: Table = resolve_name(self.made_by)(runs)
+        return table
+
+    def missing(self, runs: pd.DataFrame) -> str:
+        """Say why these runs have nothing to say to the table, or ""."""
+        reason: str = resolve_name(self.lacking)(runs) if self.lacking else ""
+        return reason
+
+
+TABLES: Mapping[str, Entry] = MappingProxyType(
+    {
+        "table1": Entry(
+            "PPO-normalized return, train and test: median, mean, std over the games",
+            "benchmark.tables.normalized:table1",
+        ),
+        "per-game": Entry(
+            "train and test return and the gap, game by game", "benchmark.tables.per_game:per_game"
+        ),
+        "augmentations": Entry(
+            "drac with each augmentation; the best of each game by sweep, bandit and paper",
+            "benchmark.tables.augmentations:augmentations",
+            "benchmark.tables.augmentations:lacking",
+        ),
+        "bandit": Entry(
+            "what the bandit chose, the arms' means, when it settled",
+            "benchmark.tables.bandit:bandit",
+            "benchmark.tables.bandit:lacking",
+        ),
+        "robustness": Entry(
+            "policy and features under another background (drac evaluate --robustness)",
+            "benchmark.tables.robustness:robustness",
+            "benchmark.tables.robustness:lacking",
+        ),
+        "levels": Entry(
+            "training levels solved, test levels failed", "benchmark.tables.levels:levels"
+        ),
+    }
+)
+"""Name -> table, in the order in which they are shown. All are made of runs."""
+
+RECOMPUTED = "recomputed"
+"""The one table that needs no runs: `benchmark.recomputed`."""
+
+
+def not_applicable(runs: pd.DataFrame) -> dict[str, str]:
+    """Return the tables to which these runs have nothing to say, each with the reason."""
+    reasons = {name: table.missing(runs) for name, table in TABLES.items()}
+    return {name: reason for name, reason in reasons.items() if reason}
