@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from synthetic_runs import ARMS, write_run
 
 from benchmark.report import frames
-from benchmark.store import Store
+from benchmark.store.store import Store
 from benchmark.suites import RunSpec
 
 HOSTILE = '<script>alert("x")</script> & co'

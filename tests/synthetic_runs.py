@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.store import Store
+from benchmark.store.store import Store
 from drac.config import TrainConfig
 from drac.runs import logs
 

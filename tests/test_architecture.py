@@ -31,7 +31,7 @@ FOLDERS = {*MAY_IMPORT, "results", "tests"}
 PRINTERS = ("drac/cli.py", "benchmark/cli.py", "drac/commands/flags.py", "*_cli.py", "*display.py")
 """The only files that may call print: what talks to the terminal (flags runs the commands)."""
 
-WITH_TORCH = ("benchmark/reference.py", "benchmark/speed_worker/*.py")
+WITH_TORCH = ("benchmark/speed/worker/reference.py", "benchmark/speed_worker/*.py")
 """What of benchmark is made of torch: no command line imports these before it does its work."""
 
 
@@ -224,7 +224,7 @@ GOOD = [
     ("drac/sub/a.py", "from . import b\nfrom ..config import TrainConfig"),
     ("benchmark/a.py", "import ucb, augmentations, drac.games\ndef f():\n    import torch"),
     ("benchmark/a.py", "if TYPE_CHECKING:\n    import torch"),
-    ("benchmark/reference.py", "import torch"),
+    ("benchmark/speed/worker/reference.py", "import torch"),
     ("benchmark/cli.py", "print('hello')"),
     ("drac/commands/display.py", "print('hello')"),
     ("drac/a.py", "console.print('hello')\nresults = tests = 1\nimport resultset"),

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchmark import aggregate
-from benchmark.aggregate import Summary, summarize
+from benchmark.statistics import aggregate
+from benchmark.statistics.aggregate import Summary, summarize
 
 Statistic = Callable[[Any], Any]
 

@@ -14,8 +14,19 @@ import pandas as pd
 import pytest
 from matplotlib import image
 
-from benchmark import bandits, bandits_plot, bandits_table
-from benchmark.bandits import ARMS, CURVES, GAP, NOISE, SELECTORS, Run, simulate, simulate_all
+from benchmark.bandits import plot as bandits_plot
+from benchmark.bandits import simulation
+from benchmark.bandits import table as bandits_table
+from benchmark.bandits.simulation import (
+    ARMS,
+    CURVES,
+    GAP,
+    NOISE,
+    SELECTORS,
+    Run,
+    simulate,
+    simulate_all,
+)
 from benchmark.cli import main
 from drac.arms import selectors
 from drac.config import TrainConfig
@@ -54,7 +65,7 @@ def test_the_levels_of_the_curves() -> None:
 def test_a_run_is_that_of_an_independent_loop() -> None:
     """Counts and regret recomputed by hand from the same streams."""
     run = simulate("switching", "discounted ucb", 3, pulls=90)
-    random = np.random.default_rng(bandits.seed_sequence(3, "bandits", "switching"))
+    random = np.random.default_rng(simulation.seed_sequence(3, "bandits", "switching"))
     means = CURVES["switching"].means(90, random)
     noise = random.normal(0.0, NOISE, size=90)
     bandit = SELECTORS["discounted ucb"](3)
@@ -109,7 +120,7 @@ def test_the_paper_s_constants_lock_in(monkeypatch: pytest.MonkeyPatch) -> None:
     rising = [simulate("rising", "ucb", seed) for seed in range(20)]
     assert all(max(run.counts) >= 0.95 * 1525 for run in rising)
     assert len({int(np.argmax(run.counts)) for run in rising if run.locked}) > 1
-    monkeypatch.setattr(bandits, "NOISE", 0.0)
+    monkeypatch.setattr(simulation, "NOISE", 0.0)
     quiet = [simulate("constant", "ucb", seed) for seed in range(8)]
     assert all(run.counts[0] == 1525 for run in quiet)
     assert any(run.locked for run in quiet)
@@ -122,8 +133,8 @@ def test_the_two_options_together_find_the_best_arm() -> None:
 
 def test_a_straight_rise_does_not_lock_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """docs/methods.md says so: it is the steep start that decides for an arbitrary arm."""
-    straight = bandits.Curve("from 0 to 3", lambda share: 3 * share)
-    monkeypatch.setitem(bandits.CURVES, "rising", straight)
+    straight = simulation.Curve("from 0 to 3", lambda share: 3 * share)
+    monkeypatch.setitem(simulation.CURVES, "rising", straight)
     runs = [simulate("rising", "ucb", seed) for seed in range(20)]
     assert not any(run.locked for run in runs)
     assert all(max(run.counts) > 0.95 * 1525 for run in runs)

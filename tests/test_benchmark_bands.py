@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchmark import bands
+from benchmark.statistics import bands
 
 
 def runs_of(cells: list[tuple[str, str, int]]) -> pd.DataFrame:

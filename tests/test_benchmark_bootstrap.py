@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark import aggregate, bands, bootstrap
-from benchmark.bootstrap import Interval
+from benchmark.statistics import aggregate, bands, bootstrap
+from benchmark.statistics.bootstrap import Interval
 
 SCORES = np.random.default_rng(5).normal(1.0, 0.3, (10, 16))
 

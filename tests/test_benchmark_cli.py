@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 from synthetic_runs import ARMS, TOTAL, tree, write_run
 
-from benchmark import cli, run_cli
+from benchmark import cli
+from benchmark.commands import run as run_command
 from benchmark.engines import local
-from benchmark.store import Store, validate
+from benchmark.store.store import Store, validate
 from benchmark.suites import RunSpec
 from drac import methods
 from drac.config import TrainConfig
@@ -180,7 +181,7 @@ OTHER: dict[str, Any] = {
 def swept(monkeypatch: pytest.MonkeyPatch) -> list[tuple[RunSpec, TrainConfig]]:
     """What `drac-bench run` would run, instead of running it."""
     caught: list[tuple[RunSpec, TrainConfig]] = []
-    monkeypatch.setattr(run_cli, "_run", lambda store, name, runs, workers: caught.extend(runs))
+    monkeypatch.setattr(run_command, "_run", lambda store, name, runs, workers: caught.extend(runs))
     return caught
 
 
@@ -338,8 +339,8 @@ def test_what_another_process_has_begun_is_left_to_it(
 def test_a_run_that_another_process_took_meanwhile_is_no_failure(tmp_path: Path) -> None:
     store, spec = Store(tmp_path), RunSpec("e", "ppo", "maze", 0)
     with lock.owned(store.run_dir(spec)):
-        assert run_cli._outcome(store, spec, 2).startswith("left to another process")
-    assert run_cli._outcome(store, spec, 2).startswith("FAILED (exit status 2")
+        assert run_command._outcome(store, spec, 2).startswith("left to another process")
+    assert run_command._outcome(store, spec, 2).startswith("FAILED (exit status 2")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark import aggregate, cli, normalize
-from benchmark.aggregate import Scores
-from benchmark.compare import Comparison, compare, verdict
-from benchmark.contestants import Contestant
-from benchmark.published import FOLDER
-from benchmark.store import Store
+from benchmark import cli
+from benchmark.analysis.compare import Comparison, compare, verdict
+from benchmark.analysis.contestants import Contestant
+from benchmark.scores.published import FOLDER
+from benchmark.statistics import aggregate, normalize
+from benchmark.statistics.aggregate import Scores
+from benchmark.store.store import Store
 from drac.errors import ConfigError
 from drac.games import GAMES
 from tests.synthetic_runs import tree, write_run

@@ -16,12 +16,13 @@ from matplotlib.text import Text
 from synthetic_runs import write_run
 from synthetic_store import EXPERIMENT, write_store
 
-from benchmark import aggregate, histories
+from benchmark.analysis import histories
+from benchmark.analysis.histories import Histories
 from benchmark.figures import bandit, levels, normalized
 from benchmark.figures.catalogue import FIGURES
 from benchmark.figures.drawing import FORMATS, PAPER, SCREEN, Drawing, Style
-from benchmark.histories import Histories
-from benchmark.store import Store
+from benchmark.statistics import aggregate
+from benchmark.store.store import Store
 from drac.games import normalize_score
 
 METHODS = ("ppo", "drac-crop", "drac-cutout-color", "ucb-drac")

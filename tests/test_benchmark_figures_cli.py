@@ -54,7 +54,7 @@ def test_experiments_together_or_each_on_its_own(root: Path) -> None:
 
 
 def test_runs_that_have_not_begun(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from benchmark.store import Store
+    from benchmark.store.store import Store
     from benchmark.suites import RunSpec
 
     Store(tmp_path).add_to_plan("exp", [RunSpec("exp", "ppo", "maze", 0)])

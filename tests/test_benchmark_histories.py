@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from synthetic_runs import ARMS, write_run
 
-from benchmark import histories, many_files
-from benchmark.histories import Histories
-from benchmark.run_files import DamagedError, read_csv
-from benchmark.store import Store
+from benchmark.analysis import histories
+from benchmark.analysis.histories import Histories
+from benchmark.store import many_files
+from benchmark.store.run_files import DamagedError, read_csv
+from benchmark.store.store import Store
 from drac.runs import logs
 
 PROGRESS = ("step", "update", "train_return", "entropy")

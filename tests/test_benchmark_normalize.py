@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmark import normalize
+from benchmark.statistics import normalize
 from drac.games import GAMES
 
 NAN = float("nan")

@@ -11,9 +11,8 @@ import pytest
 from matplotlib import image
 from matplotlib.figure import Figure
 
-from benchmark import plots
 from benchmark.cli import main
-from benchmark.figures import canvas
+from benchmark.figures import canvas, run_curves
 
 EVIDENCE = Path(__file__).parent.parent / "results" / "evidence" / "starpilot-ppo-500k"
 
@@ -34,7 +33,7 @@ def test_a_picture_of_two_runs(run_dir: Path, tmp_path: Path) -> None:
 
 def test_the_curve_is_the_files_numbers() -> None:
     axes = Figure().subplots()
-    plots._curves(axes, plots._read([EVIDENCE]), ("C0", "-"))
+    run_curves._curves(axes, run_curves._read([EVIDENCE]), ("C0", "-"))
     line, *_ = axes.get_lines()
     steps, returns = line.get_data()
     assert steps[-1] == 491_520
@@ -55,14 +54,14 @@ def test_seeds_share_a_line_of_their_mean(tmp_path: Path) -> None:
     with_config(other, precision="float32")
     lines = (two / "progress.csv").read_text().splitlines()[:5]
     (two / "progress.csv").write_text("\n".join([lines[0], *lines[1:]]) + "\n")
-    runs = plots._read([one, two, other])
+    runs = run_curves._read([one, two, other])
     assert [run.label for run in runs] == [
         "ppo on starpilot, precision bf16",
         "ppo on starpilot, precision bf16",
         "ppo on starpilot, precision float32",
     ]
     axes = Figure().subplots()
-    plots._curves(axes, runs[:2], ("C0", "-"))
+    run_curves._curves(axes, runs[:2], ("C0", "-"))
     thin, also_thin, mean = axes.get_lines()[:3]
     assert len(thin.get_xdata()) == 30
     assert len(also_thin.get_xdata()) == len(mean.get_xdata()) == 4

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from augmentations import PAPER_ARMS
-from benchmark import published
+from benchmark.scores import published
 from drac.games import GAMES
 
 FILES = {

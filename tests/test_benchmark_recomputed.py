@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark import aggregate, published, recomputed
-from benchmark.table import NOT_AVAILABLE
+from benchmark.scores import published
+from benchmark.statistics import aggregate
+from benchmark.tables import recomputed
+from benchmark.tables.table import NOT_AVAILABLE
 
 PLR_TABLE_2 = {
     "PPO": 100.0,
@@ -46,7 +48,7 @@ def test_another_normalization_would_not_agree(monkeypatch: pytest.MonkeyPatch) 
     def wrong(scores: np.ndarray, ppo: np.ndarray) -> np.ndarray:
         return scores / aggregate.mean(ppo)
 
-    monkeypatch.setattr("benchmark.normalize.by_ppo", wrong)
+    monkeypatch.setattr("benchmark.statistics.normalize.by_ppo", wrong)
     rows = recomputed.recomputed()
     off = (rows["recomputed_mean"] - rows["mean"]).abs()[rows["games"] == 16]
     assert (off > 0.5).sum() >= 8

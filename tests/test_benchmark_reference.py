@@ -1,7 +1,7 @@
 """The fast engine computes what the plain one does: whole updates in float64, from real frames.
 
-The plain engine, `benchmark.reference`, is written from the equations and shares none of the
-trainer's network, losses or minibatches.
+The plain engine, `benchmark.speed.worker.reference`, is written from the equations and shares none
+of the trainer's network, losses or minibatches.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from augmentations import PAPER_ARMS, Augmentation
-from benchmark.reference import (
+from benchmark.speed.worker.reference import (
     CONSISTENCY,
     ON_AUGMENTED,
     ON_CLEAN,

@@ -19,7 +19,7 @@ from synthetic_runs import ARMS, tree, write_run
 from benchmark import cli
 from benchmark.report import build, folder, frames, grid, methods, results, site
 from benchmark.report.content import gather
-from benchmark.store import Store
+from benchmark.store.store import Store
 from benchmark.suites import RunSpec
 from drac import methods as drac_methods
 from drac.games import score_range

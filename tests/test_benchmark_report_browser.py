@@ -14,7 +14,7 @@ import pytest
 from report_site import fill, pages
 
 from benchmark.report import build
-from benchmark.store import Store
+from benchmark.store.store import Store
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmark import aggregate, bands, bootstrap, normalize, scores
-from benchmark.aggregate import Scores
-from benchmark.published import FOLDER
+from benchmark.scores import imported as imports
+from benchmark.scores.published import FOLDER
+from benchmark.statistics import aggregate, bands, bootstrap, normalize
+from benchmark.statistics.aggregate import Scores
 from drac.games import GAMES
 
 RECORDED: dict[str, Any] = json.loads(
@@ -30,7 +31,7 @@ POINT, ENDS = 1e-9, 0.02
 @cache
 def normalized(method: str) -> Scores:
     """(10, 16), by the default ranges."""
-    rows = scores.read(FOLDER / "run_scores.csv", "public").rows
+    rows = imports.read(FOLDER / "run_scores.csv", "public").rows
     table = rows[rows["method"] == method].pivot(index="run", columns="game", values="score")
     return normalize.min_max(table[list(GAMES)].to_numpy(), GAMES)
 

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark import cli, scores
-from benchmark.published import FOLDER
+from benchmark import cli
+from benchmark.scores import imported as imports
+from benchmark.scores.published import FOLDER
 from drac.errors import ConfigError
 from drac.games import GAMES
 from tests.synthetic_runs import tree
@@ -36,7 +37,7 @@ def test_the_public_scores_load_as_they_are(
     assert "1,120 scores of 7 methods" in said
     assert "PPO: 16 games, 10 runs a game, test, easy; caution: near-duplicate pairs" in said
     assert "PLR: 16 games, 10 runs a game, test, easy\n" in said
-    kept = scores.load(tmp_path, "run_scores")
+    kept = imports.load(tmp_path, "run_scores")
     original = pd.read_csv(PUBLIC, dtype={"run": str}, float_precision="round_trip")
     original = original.fillna({"caution": ""})
     assert len(kept.methods) == 7
@@ -62,7 +63,7 @@ def test_columns_in_any_order_and_further_ones(
     path.write_bytes(text.encode("utf-8"))
     assert cli.main(["import-scores", str(path), "--results", str(tmp_path)]) == 0
     assert "columns not kept: comment" in capsys.readouterr().out
-    kept = scores.load(tmp_path, "a-b-c")
+    kept = imports.load(tmp_path, "a-b-c")
     assert kept.ignored == ("comment",)
     rows = kept.rows.fillna("unknown").to_dict("records")
     common = {"method": "a & b_{c}, [bold]", "game": "fruitbot", "split": "train", "caution": ""}
@@ -132,10 +133,10 @@ def test_bad_lines(
 def test_headers(header: str, said: str | None, tmp_path: Path) -> None:
     path = write(tmp_path, f"{GOOD},7", header=header)
     if said is None:
-        assert scores.read(path, "x").rows["steps"].tolist() == [7.0]
+        assert imports.read(path, "x").rows["steps"].tolist() == [7.0]
         return
     with pytest.raises(ConfigError) as error:
-        scores.read(path, "x")
+        imports.read(path, "x")
     assert said in str(error.value)
 
 
@@ -143,7 +144,7 @@ def test_headers(header: str, said: str | None, tmp_path: Path) -> None:
 def test_steps_are_a_positive_number(steps: str, tmp_path: Path) -> None:
     path = write(tmp_path, f"{GOOD},{steps}", header=f"{HEADER},steps")
     with pytest.raises(ConfigError, match=f"line 2: steps '{steps}' is not a positive number"):
-        scores.read(path, "x")
+        imports.read(path, "x")
 
 
 @pytest.mark.parametrize(
@@ -185,29 +186,29 @@ def test_a_name_is_not_taken_twice(tmp_path: Path, capsys: pytest.CaptureFixture
     capsys.readouterr()
     assert cli.main([*words, other]) == 2
     assert "'theirs' holds scores of another file (given.csv" in capsys.readouterr().err
-    assert len(scores.load(tmp_path, "theirs").rows) == 1
+    assert len(imports.load(tmp_path, "theirs").rows) == 1
     assert cli.main([*words, other, "--replace"]) == 0
-    assert len(scores.load(tmp_path, "theirs").rows) == 2
-    assert scores.names(tmp_path) == ["theirs"]
+    assert len(imports.load(tmp_path, "theirs").rows) == 2
+    assert imports.names(tmp_path) == ["theirs"]
 
 
 def test_what_was_changed_after_the_import_is_refused(tmp_path: Path) -> None:
-    stored = scores.save(scores.read(write(tmp_path, GOOD), "x"), tmp_path)
+    stored = imports.save(imports.read(write(tmp_path, GOOD), "x"), tmp_path)
     origin = stored.with_suffix(".json")
     text, said = stored.read_text(), origin.read_text()
     stored.write_text(text.replace("1.5", "9.5"))
     with pytest.raises(ConfigError, match=r"is not what was imported from given\.csv"):
-        scores.load(tmp_path, "x")
+        imports.load(tmp_path, "x")
     stored.write_text(text)
-    assert scores.load(tmp_path, "x").rows["score"].tolist() == [1.5]
+    assert imports.load(tmp_path, "x").rows["score"].tolist() == [1.5]
     without = {key: value for key, value in json.loads(said).items() if key != "sha256"}
     for damaged in ("{", "[]", json.dumps(without)):
         origin.write_text(damaged)
         with pytest.raises(ConfigError, match=r"x\.json, which says where x\.csv is from"):
-            scores.load(tmp_path, "x")
+            imports.load(tmp_path, "x")
     origin.unlink()
     with pytest.raises(ConfigError, match=r"No such file.*import the file again"):
-        scores.load(tmp_path, "x")
+        imports.load(tmp_path, "x")
 
 
 row = st.fixed_dictionaries(
@@ -238,7 +239,7 @@ def test_every_value_survives(
     folder = tmp_path_factory.mktemp("scores")
     path = folder / "any.csv"
     pd.DataFrame(rows).to_csv(path, index=False)
-    scores.save(scores.read(path, "any"), folder)
-    assert scores.load(folder, "any").rows.to_dict("records") == [
-        {name: given[name] for name in (*scores.REQUIRED, *scores.OPTIONAL)} for given in rows
+    imports.save(imports.read(path, "any"), folder)
+    assert imports.load(folder, "any").rows.to_dict("records") == [
+        {name: given[name] for name in (*imports.REQUIRED, *imports.OPTIONAL)} for given in rows
     ]

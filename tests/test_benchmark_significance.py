@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special
 
-from benchmark import significance
+from benchmark.statistics import significance
 
 NAN = float("nan")
 

@@ -13,10 +13,11 @@ import pytest
 import torch
 
 from augmentations import PAPER_ARMS
-from benchmark import augmentation_speed, speed_table, speed_work
-from benchmark.augmentation_speed import Machine, Report, Row, measure, num_parts
 from benchmark.cli import main
-from benchmark.speed_work import KORNIA
+from benchmark.speed import augmentation_table as speed_table
+from benchmark.speed import augmentation_work, augmentations
+from benchmark.speed.augmentation_work import KORNIA
+from benchmark.speed.augmentations import Machine, Report, Row, measure, num_parts
 from drac.arms import catalogue
 from drac.config import build
 
@@ -27,7 +28,7 @@ MACHINE = Machine("a CPU", "cpu", 2, "9.9", "1.2")
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Minibatches of a few images."""
-    monkeypatch.setattr(augmentation_speed, "UPDATE_IMAGES", 4)
+    monkeypatch.setattr(augmentations, "UPDATE_IMAGES", 4)
     monkeypatch.setattr(measure, "__defaults__", ("cpu", 5, 8, lambda name: None))
 
 
@@ -55,7 +56,7 @@ def test_what_is_measured() -> None:
 
 def test_images_are_handed_over_as_the_trainer_does(monkeypatch: pytest.MonkeyPatch) -> None:
     config = build({"micro_batch": 3, "device": "cpu"})
-    obs = speed_work.real_frames(config, 8)
+    obs = augmentation_work.real_frames(config, 8)
     assert (obs.shape, obs.dtype) == ((8, 3, 64, 64), torch.float32)
     assert obs.is_contiguous(memory_format=torch.channels_last)
     assert 0 <= obs.min() < obs.max() <= 1
@@ -66,7 +67,7 @@ def test_images_are_handed_over_as_the_trainer_does(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(
         crop, "apply", lambda *a: calls.append((len(a[0]), len(a[1]["top"]))) or apply(*a)
     )
-    run = speed_work.ours("crop", crop, obs, config)
+    run = augmentation_work.ours("crop", crop, obs, config)
     calls.clear()
     run()
     assert calls == [(8, 3, 64, 64), (3, 3), (3, 3), (2, 2)]
@@ -82,7 +83,10 @@ def test_kornias_classes_can_be_made_and_keep_the_shape(name: str) -> None:
 
 
 def test_a_class_of_kornia_is_beside_itself() -> None:
-    assert speed_work.kornia_beside("kornia:RandomInvert(p=1.0)") == ("RandomInvert", {"p": 1.0})
+    assert augmentation_work.kornia_beside("kornia:RandomInvert(p=1.0)") == (
+        "RandomInvert",
+        {"p": 1.0},
+    )
 
 
 def test_the_table_says_where_its_numbers_come_from() -> None:
@@ -126,7 +130,7 @@ def test_by_default_every_augmentation_is_measured(monkeypatch: pytest.MonkeyPat
         asked.append(list(made))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(augmentation_speed, "measure", stop)
+    monkeypatch.setattr(augmentations, "measure", stop)
     assert main(["speed", "augmentations"]) == 130
     assert set(PAPER_ARMS) <= set(asked[0])
 
@@ -167,7 +171,7 @@ def test_the_group_has_its_own_help_and_needs_no_torch() -> None:
     code = """
 import sys
 from benchmark.cli import main
-from benchmark.speed_work import KORNIA
+from benchmark.speed.augmentation_work import KORNIA
 for words in (["--help"], ["nothing"], ["augmentations", "--help"], ["compare", "--help"]):
     try:
         print("status", main(["speed", *words]))

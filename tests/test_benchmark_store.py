@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 from synthetic_runs import ARMS, TOTAL, tree, write_run
 
-from benchmark.progress import Progress, progress_of
-from benchmark.run_files import (
+from benchmark.store.progress import Progress, progress_of
+from benchmark.store.run_files import (
     ARM_COLUMNS,
     PROGRESS_COLUMNS,
     DamagedError,
@@ -23,7 +23,7 @@ from benchmark.run_files import (
     in_use,
     read_csv,
 )
-from benchmark.store import Store, settings, validate
+from benchmark.store.store import Store, settings, validate
 from benchmark.suites import RunSpec
 from drac.config import TrainConfig
 from drac.errors import ConfigError

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from synthetic_runs import load, write_run
 
 from augmentations import PAPER_ARMS
-from benchmark import published
-from benchmark.table import Table
+from benchmark.scores import published
 from benchmark.tables.augmentations import agreement
 from benchmark.tables.catalogue import TABLES
+from benchmark.tables.table import Table
 from drac.games import GAMES
 
 BEST = {

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic_runs import load, write_csv, write_run
 
-from benchmark.table import Table
 from benchmark.tables.bandit import settled
 from benchmark.tables.catalogue import TABLES
+from benchmark.tables.table import Table
 from drac.runs import logs
 
 LONG = {"steps": 1280}  # ten updates

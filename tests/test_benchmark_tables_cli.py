@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from synthetic_runs import ARMS, tree, write_run
 
-from benchmark import cli, tables_cli
-from benchmark.store import Store
+from benchmark import cli
+from benchmark.commands import tables as tables_command
+from benchmark.store.store import Store
 from benchmark.suites import RunSpec
 from benchmark.tables.catalogue import TABLES
 from drac.files import lock
@@ -65,8 +66,8 @@ def test_tables_that_cannot_be_written_are_noticed_first(
 
 
 def test_the_names_of_the_help_are_those_of_the_tables() -> None:
-    for name in tables_cli.NAMES:
-        assert f"\n  {name} " in tables_cli.HELP
+    for name in tables_command.NAMES:
+        assert f"\n  {name} " in tables_command.HELP
 
 
 def test_what_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

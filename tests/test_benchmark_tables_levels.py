@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from synthetic_runs import load, write_run
 
-from benchmark.comparable import counted
+from benchmark.analysis.comparable import counted
 from benchmark.tables.catalogue import TABLES
 from benchmark.tables.levels import level_successes, solved
 from drac.games import GAMES, normalize_score

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from synthetic_runs import load, write_run
 
-from benchmark import published
-from benchmark.store import Store
+from benchmark.scores import published
+from benchmark.store.store import Store
 from benchmark.suites import RunSpec
-from benchmark.table import Table
 from benchmark.tables.catalogue import TABLES
+from benchmark.tables.table import Table
 from drac.games import GAMES
 
 SPLITS = ("train", "test")

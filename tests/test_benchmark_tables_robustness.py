@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from synthetic_runs import load, write_csv, write_run
 
-from benchmark import published
-from benchmark.table import Table
+from benchmark.scores import published
 from benchmark.tables.catalogue import TABLES
+from benchmark.tables.table import Table
 
 COLUMNS = ("metric", "game", "split", "variant", "pairs", "value", "standard_error")
 METRICS = ("JSD", "value difference", "cycle-consistency 2-way %", "cycle-consistency 3-way %")

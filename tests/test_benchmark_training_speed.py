@@ -21,11 +21,12 @@ import torch
 
 from augmentations import PAPER_ARMS, make
 from benchmark.cli import main
-from benchmark.speed_worker import arithmetic, others, parity, work
-from benchmark.training_speed import children, plan, report, table
-from benchmark.training_speed.children import ChildFailedError
-from benchmark.training_speed.compare import compare
-from benchmark.training_speed.report import Cell, Machine, Report, Task, Verdict, Workers
+from benchmark.speed import training as training_speed
+from benchmark.speed import training_children, training_plan, training_table
+from benchmark.speed.training import Cell, Machine, Report, Task, Verdict, Workers
+from benchmark.speed.training_children import ChildFailedError
+from benchmark.speed.training_compare import compare
+from benchmark.speed.worker import arithmetic, others, parity, work
 from drac import hardware
 from drac.config import build
 from drac.errors import ConfigError
@@ -74,7 +75,7 @@ CELL = Cell(
 
 
 def settings() -> dict[str, Any]:
-    return plan.Plan((config_of("ppo"),)).settings()
+    return training_plan.Plan((config_of("ppo"),)).settings()
 
 
 def config_of(method: str, **options: Any) -> Any:
@@ -94,7 +95,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[Task]]:
             return [[asdict(Verdict("weights", 1e-12, 1e-9)), asdict(Verdict("gradient", 1, 1e-3))]]
         return [{"machine": asdict(MACHINE), "cell": asdict(cell_of(task))} for task in tasks]
 
-    monkeypatch.setattr(children, "run", run)
+    monkeypatch.setattr(training_children, "run", run)
     return calls
 
 
@@ -116,7 +117,7 @@ def test_the_command_measures_and_compares(
     assert "| ucb-drac | drac      | cpu    | float32   | 1 " in printed
     assert "| ucb-drac | reference | cpu    | float32   | 1 " in printed
     assert "ucb-drac, reference: training" in progress
-    found = report.load(out)
+    found = training_speed.load(out)
     fast, plain = found.cells
     assert found.machine.torch == torch.__version__
     assert (fast.engine, plain.engine) == ("drac", "reference")
@@ -180,7 +181,7 @@ def test_workers_side_by_side(
     assert main(["speed", *words, "--json", str(out)]) == 0
     assert [[task.config["threads"] for task in call] for call in asked] == [[1], [1, 1, 1], [3]]
     assert all(task.in_step and not task.evaluate for call in asked for task in call)
-    (row,) = report.load(out).workers
+    (row,) = training_speed.load(out).workers
     assert (len(row.together), row.one.threads) == (3, 3)
     said = capsys.readouterr().out
     assert "every worker has 1 thread; all begin at the same moment" in said
@@ -207,7 +208,7 @@ def test_calibration_recommends_the_fastest(
     words = ["--device", "cpu", "--methods", "ppo", "--precisions", "float32", "--calibrate"]
     assert main(["speed", *words]) == 0
     tried = [(t.config["threads"], t.config["micro_batch"]) for (t,) in asked]
-    assert tried == [(threads, size) for threads in (1, 3) for size in plan.MICRO_BATCHES]
+    assert tried == [(threads, size) for threads in (1, 3) for size in training_plan.MICRO_BATCHES]
     assert all((t.collect_steps, t.gradient_steps, t.evaluate) == (16, 2, False) for (t,) in asked)
     said = capsys.readouterr().out
     best = "drac train --device cpu --precision float32 --threads 3 --micro-batch 64"
@@ -216,7 +217,7 @@ def test_calibration_recommends_the_fastest(
 
 def test_on_cuda_groups_of_envs_are_tried() -> None:
     config = config_of("ppo", num_envs=6).model_copy(update={"device": "cuda"})
-    assert list(plan.choices(config, 8)) == [{"env_groups": 1}, {"env_groups": 2}]
+    assert list(training_plan.choices(config, 8)) == [{"env_groups": 1}, {"env_groups": 2}]
 
 
 def test_the_check_prints_a_verdict_a_line_and_its_status_tells(
@@ -300,13 +301,13 @@ def test_matrix_products_are_counted() -> None:
 def test_the_tables_say_what_was_measured() -> None:
     plain = replace(CELL, engine="reference", steps_per_s=50.0, evaluate_s=None)
     found = Report(MACHINE, settings(), (CELL, plain))
-    text = table.cells(found).markdown()
+    text = training_table.cells(found).markdown()
     lines = [" ".join(line.replace("|", " ").split()) for line in text.splitlines()]
     hours = 25e6 / 16384 * 70 / 3600
     assert f"ppo drac cpu float32 2 250 5.00x {hours:.1f} 90.0% 75% 1,500" in lines
     assert "starpilot, 64 envs x 256 steps; on CPU a rollout and one epoch" in text
     assert "a CPU, 2 cores, torch 9.9" in text
-    text = table.phases(found).markdown()
+    text = training_table.phases(found).markdown()
     assert text.count("7.000 (10.0%)") == 20
     assert text.count("70.000 (100.0%)") == 2
     assert "100 episodes on each split" in text
@@ -314,9 +315,11 @@ def test_the_tables_say_what_was_measured() -> None:
 
 def test_a_disturbed_measurement_is_called_so() -> None:
     busy = replace(CELL, precision="bf16", others_cores=0.5)
-    text = table.cells(Report(MACHINE, settings(), (CELL, busy))).markdown()
+    text = training_table.cells(Report(MACHINE, settings(), (CELL, busy))).markdown()
     assert "measure again; how many: ppo, bf16: 0.50\n" in text
-    assert "measure again" not in table.cells(Report(MACHINE, settings(), (CELL,))).markdown()
+    assert (
+        "measure again" not in training_table.cells(Report(MACHINE, settings(), (CELL,))).markdown()
+    )
 
 
 @pytest.mark.parametrize("attempts", [1, 3])
@@ -330,9 +333,9 @@ def test_what_was_disturbed_is_measured_again(
         cell = replace(cell_of(tasks[0]), others_cores=next(busy))
         return [{"machine": asdict(MACHINE), "cell": asdict(cell)}]
 
-    monkeypatch.setattr(children, "run", run)
+    monkeypatch.setattr(training_children, "run", run)
     configs = (config_of("ppo"), config_of("ucb-drac"))
-    found = plan.Plan(configs, attempts=attempts).cells(reference=False)
+    found = training_plan.Plan(configs, attempts=attempts).cells(reference=False)
     wanted = [0.9, 0.4] if attempts == 1 else [0.4, 0.0]
     assert [cell.others_cores for cell in found.cells] == wanted
 
@@ -343,7 +346,7 @@ def test_workers_do_not_disturb_each_other() -> None:
     assert row.others_cores == pytest.approx(0.02)
     row = replace(row, one=replace(CELL, others_cores=0.3))
     assert row.others_cores == 0.3
-    text = table.workers(Report(MACHINE, settings(), workers=(row,))).markdown()
+    text = training_table.workers(Report(MACHINE, settings(), workers=(row,))).markdown()
     assert "how many: ppo, float32: 0.30" in text
 
 
@@ -367,8 +370,8 @@ def test_others_are_seen_and_we_are_not_among_them() -> None:
 def test_the_gpus_memory_has_its_column() -> None:
     cell = replace(CELL, device="cuda", peak_device_mb=2345.6)
     found = Report(MACHINE, settings(), (cell,))
-    assert "2,346" in table.cells(found).markdown()
-    assert "their sum exceeds" in table.phases(found).markdown()
+    assert "2,346" in training_table.cells(found).markdown()
+    assert "their sum exceeds" in training_table.phases(found).markdown()
 
 
 def test_a_comparison_names_what_differs() -> None:
@@ -393,7 +396,7 @@ def test_the_file_keeps_everything(tmp_path: Path) -> None:
     path = tmp_path / "speed.json"
     found = Report(MACHINE, settings(), (CELL,), (Workers(CELL, (CELL, CELL), CELL),))
     path.write_text(found.to_json())
-    assert report.load(path) == found
+    assert training_speed.load(path) == found
 
 
 BROKEN = {
@@ -411,7 +414,7 @@ def test_other_files_are_refused(name: str, tmp_path: Path) -> None:
     if text is not None:
         (tmp_path / "speed.json").write_text(text)
     with pytest.raises(ConfigError, match=message):
-        report.load(tmp_path / "speed.json")
+        training_speed.load(tmp_path / "speed.json")
 
 
 TASK = Task({"method": "ppo", "precision": "float32", "threads": 1})
@@ -425,7 +428,7 @@ def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def play(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """Have children run some lines in place of measuring."""
-    monkeypatch.setattr(children, "COMMAND", (sys.executable, "-u", "-c", code))
+    monkeypatch.setattr(training_children, "COMMAND", (sys.executable, "-u", "-c", code))
 
 
 IN_STEP = """
@@ -442,7 +445,7 @@ print(json.dumps({"result": [time.time(), task["engine"], os.environ["OMP_NUM_TH
 def test_children_go_on_together(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     play(monkeypatch, IN_STEP)
     parts: list[str] = []
-    found = children.run([TASK, replace(TASK, engine="reference")], parts.append)
+    found = training_children.run([TASK, replace(TASK, engine="reference")], parts.append)
     assert [result[1:] for result in found] == [["drac", "1"], ["reference", "1"]]
     assert parts == ["ppo, float32: begin", "ppo, reference: begin"]
     assert list(logs.iterdir()) == []
@@ -462,7 +465,7 @@ def test_a_child_that_fails_is_one_sentence(
     code, message = FAILING[name]
     play(monkeypatch, code)
     with pytest.raises(ChildFailedError) as caught:
-        children.run([TASK])
+        training_children.run([TASK])
     (log,) = logs.iterdir()
     said = str(caught.value)
     assert said == f"measuring ppo, float32 failed ({message}); its log is {log}"
@@ -487,7 +490,7 @@ def test_ctrl_c_ends_the_children(logs: Path, monkeypatch: pytest.MonkeyPatch) -
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        children.run([TASK], interrupt)
+        training_children.run([TASK], interrupt)
     with pytest.raises(ProcessLookupError):
         os.kill(found[0], signal.SIGTERM)
     assert list(logs.iterdir()) == []

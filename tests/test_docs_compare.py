@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import aggregate, cli, scores
+from benchmark import cli
+from benchmark.scores import imported as imports
+from benchmark.statistics import aggregate
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "compare.md").read_text(encoding="utf-8")
@@ -36,8 +38,8 @@ def test_the_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_column_is_described() -> None:
     table = PAGE.partition("## Importing scores")[2]
     assert tuple(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == (
-        *scores.REQUIRED,
-        *scores.OPTIONAL,
+        *imports.REQUIRED,
+        *imports.OPTIONAL,
     )
     for name in ("performance_profile", "optimality_gap"):
         assert callable(getattr(aggregate, name))

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from benchmark import cli, published, suites
-from benchmark.training_speed import report
+from benchmark import cli, suites
+from benchmark.scores import published
+from benchmark.speed import training as training_speed
 from drac import cli as drac_cli
 from drac import methods
 
@@ -51,7 +52,7 @@ def passes_like(method: str) -> str:
 @pytest.mark.parametrize("what", COSTS)
 def test_the_costs_are_those_of_the_measured_speeds(what: str) -> None:
     chosen, each, steps = COSTS[what]
-    cells = report.load(ROOT / "results/evidence/training-speed.json").cells
+    cells = training_speed.load(ROOT / "results/evidence/training-speed.json").cells
     hours = {
         (cell.method, cell.precision): cell.run_hours for cell in cells if cell.engine == "drac"
     }
@@ -87,10 +88,10 @@ def test_every_cost_stands_in_the_page_once() -> None:
 def test_the_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything up to the work itself."""
     reached: list[Any] = []
-    monkeypatch.setattr("benchmark.run_cli._run", lambda *args: reached.append(args) or 0)
-    monkeypatch.setattr("benchmark.tables_cli._tabulate", lambda *args: reached.append(args))
-    monkeypatch.setattr("benchmark.tables_cli._recompute", lambda *args: reached.append(args))
-    monkeypatch.setattr("benchmark.tables_cli.experiments", lambda store, wanted: [wanted])
+    monkeypatch.setattr("benchmark.commands.run._run", lambda *args: reached.append(args) or 0)
+    monkeypatch.setattr("benchmark.commands.tables._tabulate", lambda *args: reached.append(args))
+    monkeypatch.setattr("benchmark.commands.tables._recompute", lambda *args: reached.append(args))
+    monkeypatch.setattr("benchmark.commands.tables.experiments", lambda store, wanted: [wanted])
     monkeypatch.setattr("drac.files.run_folder.require_writable", lambda folder: None)
     monkeypatch.chdir(ROOT)
     if loop := re.fullmatch(r"for run in (\S+); do (drac evaluate .*); done", command):

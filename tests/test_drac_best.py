@@ -12,10 +12,11 @@ import pytest
 from synthetic_runs import write_run
 
 from augmentations import PAPER_ARMS
-from benchmark import published, suites
-from benchmark.best_augmentation import BEST_FROM, sweep_choices
+from benchmark import suites
+from benchmark.analysis.best_augmentation import BEST_FROM, sweep_choices
 from benchmark.cli import main as bench
-from benchmark.store import Store, settings
+from benchmark.scores import published
+from benchmark.store.store import Store, settings
 from benchmark.suites import RunSpec
 from benchmark.tables.augmentations import augmentations as best_augmentations
 from drac import methods

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from small_runs import RUNS
 
-from benchmark.store import validate
+from benchmark.store.store import validate
 from drac import cli, policy
 from drac.commands import flags
 from drac.config import TrainConfig, train_config

@@ -20,7 +20,7 @@ import torch
 from small_runs import RUNS, small_config, small_run, tree
 
 import benchmark.cli
-from benchmark.store import Store, validate
+from benchmark.store.store import Store, validate
 from drac import cli
 from drac.commands import flags
 from drac.config import TrainConfig

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark import bandit_tasks
-from benchmark.bandit_tasks import (
+from benchmark.bandits import rl2_training
+from benchmark.bandits import tasks as bandit_tasks
+from benchmark.bandits.rl2_training import MetaSettings, Trial, draw_tasks, meta_train, play, regret
+from benchmark.bandits.tasks import (
     NEW_TASKS,
     NUM_ARMS,
     TRAINED,
@@ -22,9 +24,7 @@ from benchmark.bandit_tasks import (
     Outcome,
     shares,
 )
-from drac import rl2_meta
 from drac.arms.rl2 import RecurrentPolicy
-from drac.rl2_meta import MetaSettings, Trial, draw_tasks, meta_train, play, regret
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -111,7 +111,7 @@ def test_nothing_but_payments_of_pulled_arms_is_learned_from(
             hidden = torch.full_like(trial.expected, torch.nan)
             return dataclasses.replace(trial, expected=hidden) if blank else trial  # noqa: B023
 
-        monkeypatch.setattr(rl2_meta, "play", spy)
+        monkeypatch.setattr(rl2_training, "play", spy)
         policy = RecurrentPolicy(3, 8, generator())
         meta_train(policy, tasks, generator(2), MetaSettings(pulls=5, batch=10, epochs=2))
         weights.append(policy.state_dict())

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from small_runs import small_config
 
-from benchmark.store import validate
+from benchmark.store.store import validate
 from drac.commands import flags
 from drac.runs import checkpoint, meta
 from drac.timing import Stopwatch

@@ -10,7 +10,8 @@ import pytest
 from scipy import stats
 
 from benchmark import suites
-from benchmark.training_speed import report, table
+from benchmark.speed import training as training_speed
+from benchmark.speed import training_table
 from drac.config import TrainConfig
 
 ROOT = Path(__file__).parent.parent
@@ -68,16 +69,20 @@ def test_bf16_learns_like_float32(what: str) -> None:
 
 def test_the_performance_page_shows_the_measured_tables() -> None:
     page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
-    training = report.load(EVIDENCE / "training-speed.json")
-    workers = report.load(EVIDENCE / "worker-speed.json")
-    for shown in (table.cells(training), table.phases(training), table.workers(workers)):
+    training = training_speed.load(EVIDENCE / "training-speed.json")
+    workers = training_speed.load(EVIDENCE / "worker-speed.json")
+    for shown in (
+        training_table.cells(training),
+        training_table.phases(training),
+        training_table.workers(workers),
+    ):
         for line in shown.markdown().splitlines()[2:]:
             assert line in page
 
 
 def test_the_readme_shows_the_measured_speeds() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    cells = report.load(EVIDENCE / "training-speed.json").cells
+    cells = training_speed.load(EVIDENCE / "training-speed.json").cells
     plain = {cell.method: cell.steps_per_s for cell in cells if cell.engine == "reference"}
     for cell in cells:
         if cell.engine == "drac":
@@ -90,7 +95,7 @@ def test_the_readme_shows_the_measured_speeds() -> None:
 
 def test_the_measured_speeds_are_what_the_engine_is_for() -> None:
     """The file's figures, on the machine it names: see docs/performance.md."""
-    cells = report.load(EVIDENCE / "training-speed.json").cells
+    cells = training_speed.load(EVIDENCE / "training-speed.json").cells
     plain = {cell.method: cell.steps_per_s for cell in cells if cell.engine == "reference"}
     for cell in cells:
         if cell.engine == "reference":

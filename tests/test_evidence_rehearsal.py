@@ -14,7 +14,7 @@ from PIL import Image
 from augmentations import PAPER_ARMS
 from benchmark import suites
 from benchmark.cli import main
-from benchmark.store import Store
+from benchmark.store.store import Store
 from benchmark.tables.catalogue import TABLES
 from drac.games import GAMES
 

@@ -61,22 +61,22 @@ def test_the_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPat
         "drac.commands.train._train",
         "drac.commands.augmentations.listing",
         "drac.commands.augmentations._show",
-        "benchmark.speed_cli._report",
-        "benchmark.training_speed_cli._training",
-        "benchmark.training_speed_cli._compare",
-        "benchmark.bandits_cli._report",
-        "benchmark.bandits_cli._tasks",
-        "benchmark.compare_cli._report",
-        "benchmark.figures_cli._draw",
-        "benchmark.import_cli._bring_in",
+        "benchmark.commands.speed._report",
+        "benchmark.commands.training_speed._training",
+        "benchmark.commands.training_speed._compare",
+        "benchmark.commands.bandits._report",
+        "benchmark.commands.bandits._tasks",
+        "benchmark.commands.compare._report",
+        "benchmark.commands.figures._draw",
+        "benchmark.commands.import_scores._bring_in",
         "benchmark.report.build.build",
-        "benchmark.run_cli._run",
-        "benchmark.tables_cli._tabulate",
-        "benchmark.plots.learning_curves",
+        "benchmark.commands.run._run",
+        "benchmark.commands.tables._tabulate",
+        "benchmark.figures.run_curves.learning_curves",
     ):
         monkeypatch.setattr(place, lambda *args, **more: reached.append(args) or 0)
     names = ["paper-table1", "augmentation-sweep", "demo", "rehearsal", "rehearsal-augmentations"]
-    monkeypatch.setattr("benchmark.store.Store.experiments", lambda store: names)
+    monkeypatch.setattr("benchmark.store.store.Store.experiments", lambda store: names)
     monkeypatch.setattr("drac.files.run_folder.require_writable", lambda folder: None)
     monkeypatch.chdir(ROOT)
     program, *words = shlex.split(command)

@@ -8,7 +8,7 @@ import pandas as pd
 from synthetic_runs import tree
 from synthetic_store import EXPERIMENT, UPDATES, write_store
 
-from benchmark.store import Store
+from benchmark.store.store import Store
 
 
 def test_every_run_is_complete_and_planned(tmp_path: Path) -> None:

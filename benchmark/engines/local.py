@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark.store import LOG
+from benchmark.store.store import LOG
 from drac.commands import flags
 from drac.config import TrainConfig
 

@@ -10,15 +10,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from benchmark import aggregate, bootstrap
-from benchmark.bands import Array, cube, over_games, profile
+from benchmark.analysis.histories import Histories
 from benchmark.figures import method_style
 from benchmark.figures.canvas import Frame, Layout, empty, panels
 from benchmark.figures.curves import draw_curve, dress, legend, length_text
 from benchmark.figures.drawing import Drawing, Style
 from benchmark.figures.normalized import Scale, choose, final_scores
-from benchmark.histories import Histories
-from benchmark.many_files import RUN
+from benchmark.statistics import aggregate, bootstrap
+from benchmark.statistics.bands import Array, cube, over_games, profile
+from benchmark.store.many_files import RUN
 from drac.runs.logs import SPLITS
 
 _RESAMPLES = 10_000

@@ -13,12 +13,12 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
 from augmentations import PAPER_ARMS
+from benchmark.analysis.histories import Histories
 from benchmark.figures import method_style
 from benchmark.figures.canvas import Frame, empty, panels
 from benchmark.figures.curves import dress, length_text
 from benchmark.figures.drawing import Drawing, Style
-from benchmark.histories import Histories
-from benchmark.many_files import RUN
+from benchmark.store.many_files import RUN
 
 _BINS = 30
 """Stretches of a run, in each of which updates are counted."""

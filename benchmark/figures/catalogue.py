@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from benchmark.analysis.histories import Histories
     from benchmark.figures.drawing import Drawing, Style
-    from benchmark.histories import Histories
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from benchmark.bands import per_game
-from benchmark.caveats import shortened
+from benchmark.analysis.caveats import shortened
+from benchmark.analysis.histories import Histories
 from benchmark.figures import method_style
 from benchmark.figures.canvas import Frame, count, empty, panels
 from benchmark.figures.drawing import Drawing, Style
-from benchmark.histories import Histories
-from benchmark.many_files import RUN
+from benchmark.statistics.bands import per_game
+from benchmark.store.many_files import RUN
 
 _MARKERS = 6
 """Markers on a curve, so that it is known in grey, spread out over its length."""

@@ -9,12 +9,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from benchmark import published
-from benchmark.best_augmentation import is_fixed
-from benchmark.comparable import protocol, variants
+from benchmark.analysis.best_augmentation import is_fixed
+from benchmark.analysis.comparable import protocol, variants
+from benchmark.analysis.histories import Histories, lengths, ordered
 from benchmark.figures.canvas import Frame, Layout, panels
 from benchmark.figures.drawing import Drawing, Style
-from benchmark.histories import Histories, lengths, ordered
+from benchmark.scores import published
 
 
 def heatmap(histories: Histories, style: Style) -> list[Drawing]:

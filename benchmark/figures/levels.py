@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from benchmark.analysis.histories import Histories
 from benchmark.figures.canvas import Frame, Layout, panels, per_row
 from benchmark.figures.drawing import Drawing, Style
-from benchmark.histories import Histories
-from benchmark.many_files import RUN
+from benchmark.store.many_files import RUN
 from benchmark.tables.levels import SOLVED
 from drac.games import score_range
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from benchmark.bands import cube, over_games
+from benchmark.analysis.histories import LOSSES, Histories
 from benchmark.figures.canvas import Frame, Layout, panels
 from benchmark.figures.curves import draw_curve, dress, legend, length_text
 from benchmark.figures.drawing import Drawing, Style
 from benchmark.figures.normalized import comparable, shared
-from benchmark.histories import LOSSES, Histories
-from benchmark.many_files import RUN
+from benchmark.statistics.bands import cube, over_games
+from benchmark.store.many_files import RUN
 
 _RESAMPLES = 500
 _POINTS = 200

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
-from benchmark.report import frames
+from benchmark.figures.catalogue import FIGURES
+from benchmark.report import frames, listings
 from benchmark.report.content import Content, gather
 from benchmark.report.folder import swapped_in
 from benchmark.report.material import Material
-from benchmark.report.pages import NAVIGATION, steps
+from benchmark.report.overview import overview
 from benchmark.report.site import Site
-from benchmark.store import Store
+from benchmark.report.subjects import game, method
+from benchmark.store.store import Store
 
 Say = Callable[[str, int, int], None]
 """Called with what is done next, and how many steps of how many are done."""
@@ -77,3 +80,31 @@ def _common(content: Content) -> dict[str, object]:
         "made_on": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "made_by": f"procgen-drac {metadata.version('procgen-drac')}",
     }
+
+
+NAVIGATION = (
+    ("index.html", "Overview"),
+    ("tables.html", "Tables"),
+    ("figures.html", "Figures"),
+    ("configs.html", "Configs"),
+    ("provenance.html", "Provenance"),
+    ("downloads.html", "Downloads"),
+)
+
+Step = tuple[str, Callable[[], object]]
+
+
+def steps(material: Material) -> Iterator[Step]:
+    """Yield what is to be done, and its name; the list of downloads comes last."""
+    yield "overview", partial(overview, material)
+    for name in material.content.games:
+        yield name, partial(game, material, name)
+    for name in material.content.methods:
+        yield name, partial(method, material, name)
+    yield "tables", partial(listings.tables, material)
+    for name in FIGURES:
+        yield f"figure {name}", partial(material.pictures.whole, [name])
+    yield "figures", partial(listings.figures, material)
+    yield "configs", partial(listings.configs, material)
+    yield "provenance", partial(listings.provenance, material)
+    yield "downloads", partial(listings.downloads, material)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.comparable import counted
-from benchmark.store import Store
+from benchmark.analysis.comparable import counted
+from benchmark.store.store import Store
 from benchmark.suites import RunSpec
 from drac.games import GAMES
 
@@ -31,7 +31,7 @@ class Content:
 
     @cached_property
     def complete(self) -> pd.DataFrame:
-        """The runs that count; see `benchmark.comparable.counted`."""
+        """The runs that count; see `benchmark.analysis.comparable.counted`."""
         return counted(self.runs)
 
     @cached_property

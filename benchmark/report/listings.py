@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmark import published
 from benchmark.figures.catalogue import FIGURES
 from benchmark.report import provenance as origins
 from benchmark.report.grid import Grid, Links, grid
 from benchmark.report.material import Material
 from benchmark.report.pictures import Picture
+from benchmark.scores import published
 from benchmark.tables.catalogue import TABLES, not_applicable
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmark.caveats import apart_from_published, missing
+from benchmark.analysis.caveats import apart_from_published, missing
 from benchmark.report import methods, results
 from benchmark.report.grid import Grid, grid
 from benchmark.report.material import Material, game_page, method_page

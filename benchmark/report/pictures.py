@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from benchmark import histories
+from benchmark.analysis import histories
+from benchmark.analysis.histories import Histories
 from benchmark.figures.catalogue import FIGURES
 from benchmark.figures.drawing import SCREEN, Drawing
-from benchmark.histories import Histories
-from benchmark.many_files import RUN
 from benchmark.report.content import Content
 from benchmark.report.site import Site, slug
+from benchmark.store.many_files import RUN
 
 # The pages have titles and notes as text. One panel is as wide as a phone can show legibly.
 WHOLE = replace(SCREEN, titled=False, noted=False)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark import published
 from benchmark.report.content import Content, spec
+from benchmark.scores import published
 from drac.config import TrainConfig
 from drac.runs.logs import SPLITS
 

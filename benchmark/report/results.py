@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark import aggregate, bootstrap, normalize, published
-from benchmark.aggregate import Scores, summarize
-from benchmark.comparable import BASELINE, baseline, scores
+from benchmark.analysis.comparable import BASELINE, baseline, scores
 from benchmark.report.content import Content
-from benchmark.table import NOT_AVAILABLE, Block, Table
+from benchmark.scores import published
+from benchmark.statistics import aggregate, bootstrap, normalize
+from benchmark.statistics.aggregate import Scores, summarize
+from benchmark.tables.table import NOT_AVAILABLE, Block, Table
 from drac.runs.logs import SPLITS
 
 RESAMPLES = 10_000

@@ -13,7 +13,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from benchmark.report.grid import Grid, Links, grid
-from benchmark.table import Table
+from benchmark.tables.table import Table
 
 FOLDER = Path(__file__).parent
 ASSETS = ("style.css", "report.js")

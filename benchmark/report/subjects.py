@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.caveats import common_settings
-from benchmark.report import clips, frames, methods, results
+from benchmark.analysis.caveats import common_settings
+from benchmark.report import frames, methods, results
 from benchmark.report.grid import grid
 from benchmark.report.material import Material, game_page, method_page
 from benchmark.report.pictures import GAME_BANDIT, GAME_CURVES
@@ -21,7 +21,7 @@ def game(material: Material, game: str) -> None:
     content, root = material.content, "../"
     links = material.links(root)
     bandit = results.bandit(content, game)
-    shown, notes = clips.copy_clips(content, game, material.site.folder, root)
+    shown, notes = frames.copy_clips(content, game, material.site.folder, root)
     runs = material.runs[material.runs["game"] == game]
     material.site.page(
         game_page(game),

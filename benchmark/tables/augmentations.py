@@ -11,9 +11,7 @@ import numpy as np
 import pandas as pd
 
 from augmentations import PAPER_ARMS
-from benchmark import published
-from benchmark.aggregate import Summary, summarize
-from benchmark.best_augmentation import (
+from benchmark.analysis.best_augmentation import (
     BANDIT,
     bandit_choice,
     fixed,
@@ -22,9 +20,11 @@ from benchmark.best_augmentation import (
     sweep_choice,
     unequal,
 )
-from benchmark.caveats import apart_from_published, closing
-from benchmark.comparable import counted, unequal_seeds, variants
-from benchmark.table import NOT_AVAILABLE, Block, Table
+from benchmark.analysis.caveats import apart_from_published, closing
+from benchmark.analysis.comparable import counted, unequal_seeds, variants
+from benchmark.scores import published
+from benchmark.statistics.aggregate import Summary, summarize
+from benchmark.tables.table import NOT_AVAILABLE, Block, Table
 from drac.games import GAMES
 
 _HOW_CHOSEN = (

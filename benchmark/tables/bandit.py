@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.best_augmentation import chooses
-from benchmark.caveats import apart_from_published, closing
-from benchmark.comparable import counted
-from benchmark.run_record import RunRecord
-from benchmark.table import Block, Table
+from benchmark.analysis.best_augmentation import chooses
+from benchmark.analysis.caveats import apart_from_published, closing
+from benchmark.analysis.comparable import counted
+from benchmark.store.run_record import RunRecord
+from benchmark.tables.table import Block, Table
 from drac.games import GAMES
 
 SETTLED_SHARE = 0.9

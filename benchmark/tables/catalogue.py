@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-    from benchmark.table import Table
+    from benchmark.tables.table import Table
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ TABLES: Mapping[str, Entry] = MappingProxyType(
 """Name -> table, in the order in which they are shown. All are made of runs."""
 
 RECOMPUTED = "recomputed"
-"""The one table that needs no runs: `benchmark.recomputed`."""
+"""The one table that needs no runs: `benchmark.tables.recomputed`."""
 
 
 def not_applicable(runs: pd.DataFrame) -> dict[str, str]:

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from benchmark.caveats import apart_from_published, closing
-from benchmark.comparable import counted
-from benchmark.table import Block, Table
+from benchmark.analysis.caveats import apart_from_published, closing
+from benchmark.analysis.comparable import counted
 from benchmark.tables.per_game import OVERLAP
+from benchmark.tables.table import Block, Table
 from drac.games import GAMES, score_range
 
 SOLVED = 0.5
@@ -47,7 +47,7 @@ def level_successes(complete: pd.DataFrame) -> pd.DataFrame:
     """Return one row a level: `game, variant, split, level_seed, episodes, solved, mean_return`.
 
     Args:
-        complete: as `benchmark.comparable.counted` returns runs; episodes of their final
+        complete: as `benchmark.analysis.comparable.counted` returns runs; episodes of their final
             evaluations are pooled over the seeds of a variant.
     """
     parts = []

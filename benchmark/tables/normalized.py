@@ -10,12 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark import normalize, published
-from benchmark.caveats import apart_from_published, beside_protocol, closing, shortened
-from benchmark.comparable import BASELINE, baseline, counted, scores
-from benchmark.ppo_normalized import Aggregate, difference, ppo_normalized
-from benchmark.published import Normalized, Source
-from benchmark.table import NOT_AVAILABLE, Block, Table
+from benchmark.analysis.caveats import apart_from_published, beside_protocol, closing, shortened
+from benchmark.analysis.comparable import BASELINE, baseline, counted, scores
+from benchmark.analysis.ppo_normalized import Aggregate, difference, ppo_normalized
+from benchmark.scores import published
+from benchmark.scores.published import Normalized, Source
+from benchmark.statistics import normalize
+from benchmark.tables.table import NOT_AVAILABLE, Block, Table
 from drac.games import GAMES
 
 NO_RUNS = "no runs"

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark import published, significance
-from benchmark.aggregate import Summary, summarize
-from benchmark.caveats import apart_from_published, beside_protocol, closing
-from benchmark.comparable import PROTOCOL, counted, differing, unequal_seeds
-from benchmark.published import Source
-from benchmark.table import NOT_AVAILABLE, Block, Table
+from benchmark.analysis.caveats import apart_from_published, beside_protocol, closing
+from benchmark.analysis.comparable import PROTOCOL, counted, differing, unequal_seeds
+from benchmark.scores import published
+from benchmark.scores.published import Source
+from benchmark.statistics import significance
+from benchmark.statistics.aggregate import Summary, summarize
+from benchmark.tables.table import NOT_AVAILABLE, Block, Table
 from drac.games import GAMES
 
 OVERLAP = (
@@ -34,7 +35,7 @@ _HEADINGS = {
 
 @dataclass(frozen=True)
 class _Column:
-    """One variant of a method, as `benchmark.comparable.variants` names it."""
+    """One variant of a method, as `benchmark.analysis.comparable.variants` names it."""
 
     label: str
     method: str

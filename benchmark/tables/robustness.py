@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark import published
-from benchmark.caveats import apart_from_published, closing, shortened
-from benchmark.comparable import counted
-from benchmark.table import NOT_AVAILABLE, Block, Table
+from benchmark.analysis.caveats import apart_from_published, closing, shortened
+from benchmark.analysis.comparable import counted
+from benchmark.scores import published
+from benchmark.tables.table import NOT_AVAILABLE, Block, Table
 from drac.games import GAMES
 
 PAPER = "background"

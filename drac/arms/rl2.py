@@ -1,7 +1,8 @@
 """RL^2 as a selector: a recurrent policy chooses the augmentation, and is trained while it does.
 
 `RecurrentPolicy` is the network; `RL2Selector` is how it is used within one run, which is one long
-task. `drac.rl2_meta` trains the same network over many tasks, the setting that RL^2 was made for.
+task. `benchmark.bandits.rl2_training` trains the same network over many tasks, the setting that
+RL^2 was made for.
 """
 
 from __future__ import annotations
@@ -110,7 +111,8 @@ class RL2Selector(BaseSelector):
     where [A] is a constant. A choice is judged by its own reward alone (no discounted future), and
     the gradient stops at h: what the memory should keep is learned through one step only. So within
     one run this is a policy gradient with a memory; what RL^2 is known for, exploring well in a
-    task never seen, needs many tasks (`drac.rl2_meta`) and cannot be learned from one.
+    task never seen, needs many tasks (`benchmark.bandits.rl2_training`) and cannot be learned from
+    one.
 
     Source: Duan et al. 2016, "RL^2: Fast Reinforcement Learning via Slow Reinforcement Learning",
     as used by RL2-DrAC (Raileanu et al. 2021, section 3.2.2) and its released code.

@@ -1,0 +1,173 @@
+"""What must be said beside numbers: what is missing, mixed or contradictory, how short runs are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from benchmark.analysis.comparable import (
+    PROTOCOL,
+    counted,
+    differing,
+    setting_text,
+    unequal_seeds,
+    variants,
+)
+from drac.config.quantities import count_text
+
+SHOWN = 8
+"""How many runs or cells a note lists before it says "and 12 more"."""
+
+PUBLISHED_LEVELS = {"easy": "0-199", "hard": "0-499"}
+
+
+def shortened(items: Iterable[str]) -> str:
+    """Join the first few items, and say how many more there are."""
+    words = list(items)
+    more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
+    return ", ".join(words[:SHOWN]) + more
+
+
+def missing(runs: pd.DataFrame) -> list[str]:
+    """Say what is not in the table: incomplete runs, doubles, and unequal numbers of seeds."""
+    if runs.empty:
+        return ["No runs were found."]
+    lacking = runs[runs["problems"].map(len) > 0]
+    note = f"All {len(runs)} planned runs are complete."
+    if len(lacking):
+        said = (
+            f"{row['method']}/{row['game']}/seed{row['seed']} ({'; '.join(row['problems'])})"
+            for row in lacking.to_dict("records")
+        )
+        note = (
+            f"Missing: {len(lacking)} of {len(runs)} planned runs are not complete and not"
+            f" counted: {shortened(said)}."
+        )
+    notes = [note]
+    complete = counted(runs)
+    if doubles := len(runs) - len(lacking) - len(complete):
+        notes.append(f"{doubles} runs are in several experiments and are counted once.")
+    return notes + contradictions(runs) + _seeds(complete)
+
+
+def contradictions(runs: pd.DataFrame) -> list[str]:
+    """Warn of runs of the same settings and seed, in several experiments, that ended differently.
+
+    They need not be mistakes (other hardware, another number of threads), but only one is counted.
+    """
+    complete = runs[runs["problems"].map(len) == 0]
+    complete = complete.assign(label=variants(complete))
+    which = ["label", "game", "seed"]
+    doubles = complete[complete.duplicated(which, keep=False)]
+    said = []
+    for (label, game, seed), own in doubles.groupby(which, sort=False):
+        if (own[["train", "test"]].nunique() > 1).any():
+            said.append(f"{label}/{game}/seed{seed} (that of {own['experiment'].iloc[0]})")
+    if not said:
+        return []
+    return [
+        f"WARNING: different results in several experiments, one is counted: {shortened(said)}."
+    ]
+
+
+def _seeds(complete: pd.DataFrame) -> list[str]:
+    """Say how many seeds a cell has."""
+    cells = complete.groupby(["label", "game"]).size().reset_index(name="seeds")
+    if cells.empty:
+        return []
+    most = cells["seeds"].max()
+    if unequal_seeds(complete):
+        fewer = cells[cells["seeds"] < most].to_dict("records")
+        said = shortened(f"{cell['label']}/{cell['game']} has {cell['seeds']}" for cell in fewer)
+        return [f"Seeds per cell differ, {cells['seeds'].min()} to {most}: {said}."]
+    if most == 1:
+        return ["One seed per cell: no spread can be shown."]
+    return [f"{most} seeds per cell; ± is the sample standard deviation over seeds."]
+
+
+def _values(complete: pd.DataFrame, name: str) -> list[Any]:
+    return list(dict.fromkeys(values[name] for values in complete["settings"]))
+
+
+def closing(runs: pd.DataFrame, complete: pd.DataFrame) -> list[str]:
+    """Say what every table ends with: missing runs and seeds, what is mixed, the settings.
+
+    Args:
+        runs: as `Store.load` returns them.
+        complete: as `counted` returns them.
+    """
+    return [*missing(runs), *mixed(complete), *_settings(complete)]
+
+
+def beside_protocol(runs: pd.DataFrame) -> list[str]:
+    """Warn of settings apart from the protocol that methods which are compared do not share."""
+    names = [name for name in differing(runs) if name not in PROTOCOL]
+    if not names:
+        return []
+    return [f"WARNING: the methods compared were not all trained with the same {shortened(names)}."]
+
+
+def mixed(complete: pd.DataFrame) -> list[str]:
+    """Say in what the runs differ, and how many have which value; such runs stand apart."""
+    said = []
+    for name in differing(complete):
+        values = [own[name] for own in complete["settings"] if name in own]
+        counts = Counter(map(setting_text, values))
+        shares = shortened(f"{value} ({count} runs)" for value, count in counts.items())
+        said.append(f"Mixed {name}: {shares}; runs that differ in it are not averaged.")
+    return said
+
+
+def _settings(complete: pd.DataFrame) -> list[str]:
+    return [common_settings(complete)] if len(complete) else []
+
+
+def common_settings(complete: pd.DataFrame) -> str:
+    """Describe the settings of the runs in one sentence; several values are listed."""
+    names = ("fidelity", "mode", "levels", "precision", "device", "procgen_build", "eval_episodes")
+    lengths = dict.fromkeys(map(_steps_text, complete["settings"]))
+    rest = (f"{name} {' / '.join(map(str, _values(complete, name)))}" for name in names)
+    return f"Settings: steps {' / '.join(lengths)}, {', '.join(rest)}."
+
+
+def _steps_text(settings: Mapping[str, Any]) -> str:
+    """Return the steps that a run was given, and those of its whole rollouts."""
+    steps, rollout = settings["steps"], settings["num_envs"] * settings["num_steps"]
+    trained = steps // rollout * rollout
+    return f"{steps:,}" if trained == steps else f"{steps:,} ({trained:,} in whole rollouts)"
+
+
+def apart_from_published(complete: pd.DataFrame) -> list[str]:
+    """Say in what the runs are not comparable with the published ones; nothing of no runs."""
+    if complete.empty:
+        return []
+    notes = []
+    steps = max(_values(complete, "steps"))
+    full = 200_000_000 if _values(complete, "mode") == ["hard"] else 25_000_000
+    if steps * 100 <= full:
+        shortest = min(_values(complete, "steps"))
+        many = f"{full // steps:,}" + (f" to {full // shortest:,}" if shortest < steps else "")
+        notes.append(
+            f"These runs are {many} times shorter than the published ones. They show"
+            f" that everything works and prove nothing about any method or augmentation."
+        )
+    elif steps < full:
+        notes.append(f"These runs are shorter than the published ones of {count_text(full)} steps.")
+    elif min(_values(complete, "steps")) < full:
+        notes.append(f"Some runs are shorter than the published ones of {count_text(full)} steps.")
+    other = sorted(
+        {
+            f"{values['levels']} ({values['mode']})"
+            for values in complete["settings"]
+            if values["levels"] != PUBLISHED_LEVELS[values["mode"]]
+        }
+    )
+    if other:
+        notes.append(
+            f"Trained on levels {', '.join(other)}; the published runs on"
+            f" {' and '.join(f'{levels} ({mode})' for mode, levels in PUBLISHED_LEVELS.items())}."
+        )
+    return notes

@@ -1,0 +1,287 @@
+"""Is A better than B, by how much, how sure: two methods compared over the games they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from benchmark.analysis.caveats import apart_from_published, shortened
+from benchmark.analysis.comparable import PROTOCOL
+from benchmark.analysis.contestants import Contestant
+from benchmark.statistics import aggregate, bootstrap, normalize, significance
+from benchmark.statistics.aggregate import Scores, Summary, summarize
+from benchmark.statistics.bootstrap import Interval
+from drac.config.fidelity import PRESETS
+from drac.errors import ConfigError
+from drac.games import GAMES
+
+STATISTICS = {"IQM": aggregate.iqm, "median": aggregate.median, "mean": aggregate.mean}
+FEW_RUNS = 5
+"""Fewer runs a game than this get a caution beside their intervals."""
+
+
+@dataclass(frozen=True)
+class GameRow:
+    """Raw returns on one game; `p` is Welch's p-value after Holm's correction, NaN for none."""
+
+    game: str
+    a: Summary
+    b: Summary
+    p: float
+
+    @property
+    def stars(self) -> str:
+        """Return "***" for p < 0.001, "**" for p < 0.01, "*" for p < 0.05, else ""."""
+        return "*" * sum(self.p < level for level in (significance.LEVEL, 0.01, 0.001))
+
+    @property
+    def difference(self) -> float:
+        """The mean of a less that of b."""
+        return self.a.mean - self.b.mean
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """A statistic of normalized scores over the common games, and of their difference a - b."""
+
+    name: str
+    a: float
+    b: float
+    interval: Interval
+
+    @property
+    def difference(self) -> float:
+        """The value of a less that of b."""
+        return self.a - self.b
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What can be said of two methods.
+
+    Attributes:
+        a, b: the two.
+        split: "train" or "test".
+        ranges: of the min-max normalization: a key of `drac.games.RANGE_SOURCES`.
+        games: one row for every game that either has.
+        common: the games that both have, over which everything below is computed.
+        aggregates: see `STATISTICS`.
+        improvement: probability that a run of a beats one of b, and its interval.
+        wilcoxon: p-value over the common games.
+    """
+
+    a: Contestant
+    b: Contestant
+    split: str
+    ranges: str
+    games: tuple[GameRow, ...]
+    common: tuple[str, ...]
+    aggregates: tuple[Aggregate, ...]
+    improvement: tuple[float, Interval]
+    wilcoxon: float
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What weakens the verdict."""
+        return tuple(_cautions(self))
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Where imported scores are from."""
+        files = dict.fromkeys(c.origin for c in (self.a, self.b) if c.origin)
+        return tuple(
+            f"{' and '.join(c.name for c in (self.a, self.b) if c.origin == file)} imported from"
+            f" {file}; nobody checked how those runs were trained and evaluated."
+            for file in files
+        )
+
+    @property
+    def label(self) -> str:
+        """Over which games: "16 games", or "15 common games only, without heist"."""
+        without = [row.game for row in self.games if row.game not in self.common]
+        if not without:
+            return f"{len(self.common)} game{'s' * (len(self.common) > 1)}"
+        return f"{len(self.common)} common games only, without {', '.join(without)}"
+
+
+def compare(
+    a: Contestant,
+    b: Contestant,
+    *,
+    split: str,
+    ranges: str = "default",
+    resamples: int = bootstrap.RESAMPLES,
+    generator: np.random.Generator,
+    on_part: Callable[[str], None] = lambda name: None,
+) -> Comparison:
+    """Compare two methods.
+
+    Args:
+        a: the one asked about.
+        b: the one it is held against.
+        split: of their scores, "train" or "test".
+        ranges: of the min-max normalization: a key of `drac.games.RANGE_SOURCES`.
+        resamples: of the bootstrap.
+        generator: source of randomness.
+        on_part: called with a name before each of the `NUM_PARTS` parts of the work.
+
+    Raises:
+        ConfigError: if they are the same, of different modes, or have no game in common.
+    """
+    if a.address == b.address:
+        raise ConfigError(f"{a.name} cannot be compared with itself: give two methods")
+    if a.mode != b.mode:
+        raise ConfigError(f"{a.name} is of {a.mode} mode and {b.name} of {b.mode}: no comparison")
+    both = aggregate.common_games(a.scores, b.scores)
+    common = tuple(game for game, there in zip(GAMES, both, strict=True) if there)
+    if not common:
+        raise ConfigError(f"{a.name} and {b.name} have no game in common")
+    x, y = (normalize.min_max(c.scores[:, both], common, a.mode, ranges) for c in (a, b))
+    aggregates = []
+    for name, statistic in STATISTICS.items():
+        on_part(name)
+        between = bootstrap.interval_between(
+            x, y, bootstrap.difference(statistic), resamples=resamples, generator=generator
+        )
+        aggregates.append(Aggregate(name, float(statistic(x)), float(statistic(y)), between))
+    on_part("probability of improvement")
+    chance = aggregate.probability_of_improvement
+    likely = bootstrap.interval_between(x, y, chance, resamples=resamples, generator=generator)
+    return Comparison(
+        a=a,
+        b=b,
+        split=split,
+        ranges=ranges,
+        games=tuple(_games(a.scores, b.scores)),
+        common=common,
+        aggregates=tuple(aggregates),
+        improvement=(float(chance(x, y)), likely),
+        wilcoxon=significance.wilcoxon(x, y),
+    )
+
+
+NUM_PARTS = len(STATISTICS) + 1
+
+
+def _games(a: Scores, b: Scores) -> Iterator[GameRow]:
+    """Yield the games that either has; tests are corrected for how many could be made."""
+    p_values = significance.holm(significance.welch(a, b))
+    for game, x, y, p in zip(GAMES, a.T, b.T, p_values, strict=True):
+        here = [summarize(values[~np.isnan(values)]) for values in (x, y)]
+        if here[0].n or here[1].n:
+            yield GameRow(game, here[0], here[1], float(p))
+
+
+def verdict(found: Comparison) -> str:
+    """Say in plain words whether a is better, by how much, and how sure that is.
+
+    "Better" needs both intervals, of the difference of the IQMs and of the probability of
+    improvement, to exclude what would be no difference.
+    """
+    return _verdict(found) + (" Mind the cautions below." if found.cautions else "")
+
+
+def _verdict(found: Comparison) -> str:
+    a, b, iqm = found.a.name, found.b.name, found.aggregates[0]
+    chance, likely = found.improvement
+    by = f"the IQM of its normalized {found.split} return is {_more(iqm.difference)}"
+    ahead = sum(row.difference > 0 for row in found.games if row.game in found.common)
+    on = f"on {ahead} of the {len(found.common)} games its mean is higher"
+    unlike = [
+        f"{name} ({_said(found.a.settings[name])} and {_said(found.b.settings[name])})"
+        for name in PROTOCOL
+        if name in found.a.settings
+        and name in found.b.settings
+        and found.a.settings[name] != found.b.settings[name]
+    ]
+    if unlike:
+        return (
+            f"Whether {a} is better than {b} cannot be said: their runs differ in"
+            f" {', '.join(unlike)}. As they are, for {a} {by}, and {on}."
+        )
+    if not iqm.interval.known:
+        return (
+            f"Whether {a} is better than {b} cannot be said: a game with a single run allows no"
+            f" interval. For {a} {by}, and {on}."
+        )
+    said = (
+        f"{by} (95 % interval of the difference {iqm.interval.low:+.3f} to"
+        f" {iqm.interval.high:+.3f}), and a run of {a} beats one of {b} with probability"
+        f" {chance:.2f} ({likely.low:.2f} to {likely.high:.2f})."
+    )
+    signs = _side(iqm.interval, 0.0), _side(likely, 0.5)
+    if signs == (0, 0):
+        return f"No difference between {a} and {b} is shown: for {a} {said}"
+    if signs[0] * signs[1] < 0:
+        return f"It depends on the measure whether {a} is better than {b}: for {a} {said}"
+    word = "better" if sum(signs) > 0 else "worse"
+    if 0 in signs:
+        return f"{a} is perhaps {word} than {b}, for one of two intervals only says so: {said}"
+    return f"{a} is {word} than {b}: {said}"
+
+
+def _more(difference: float) -> str:
+    return f"{abs(difference):.3f} {'higher' if difference >= 0 else 'lower'}"
+
+
+def _side(interval: Interval, neutral: float) -> int:
+    return int(interval.low > neutral) - int(interval.high < neutral)
+
+
+def _cautions(found: Comparison) -> Iterator[str]:
+    a, b = found.a, found.b
+    for one, other in ((a, b), (b, a)):
+        lacking = [r.game for r in found.games if not (r.a if one is a else r.b).n]
+        if lacking:
+            yield (
+                f"{one.name} has no run on {', '.join(lacking)}: aggregates, probability and"
+                f" Wilcoxon are over the common games only, though {other.name} has more."
+            )
+    for one in (a, b):
+        counts = {r.game: (r.a if one is a else r.b).n for r in found.games}
+        yield from _run_counts(one.name, [counts[game] for game in found.common])
+    yield from _unequal_settings(a, b)
+    ours = [dict(c.settings) for c in (a, b) if "levels" in c.settings]
+    if ours:
+        yield from apart_from_published(pd.DataFrame({"settings": ours}))
+    yield from (*a.cautions, *b.cautions)
+
+
+def _run_counts(name: str, counts: list[int]) -> Iterator[str]:
+    least, most = min(counts), max(counts)
+    if least != most:
+        yield f"{name}: {least} to {most} runs a game; every game counts the same."
+    if least == 1:
+        alone = sum(count == 1 for count in counts)
+        yield f"{name}: one run only on {alone} of {len(counts)} games, so there is no interval."
+    elif least < FEW_RUNS:
+        short = 1 - np.sqrt((least - 1) / least)
+        yield (
+            f"{name}: {least} runs a game are few; a bootstrap interval of a mean is then about"
+            f" {short:.0%} too narrow."
+        )
+
+
+def _unequal_settings(a: Contestant, b: Contestant) -> Iterator[str]:
+    """Say which settings that both have differ; of a preset's, only where they depart from it."""
+    differing = []
+    for name in [name for name in a.settings if name in b.settings]:
+        if a.settings[name] == b.settings[name]:
+            continue
+        presets = [PRESETS.get(c.settings.get("fidelity", ""), {}) for c in (a, b)]
+        if all(p.get(name) == c.settings[name] for p, c in zip(presets, (a, b), strict=True)):
+            continue
+        differing.append(f"{name} {_said(a.settings[name])} / {_said(b.settings[name])}")
+    if differing:
+        yield f"Unequal settings ({a.name} / {b.name}): {shortened(differing)}."
+    for one, other in ((a, b), (b, a)):
+        if "steps" in one.settings and "steps" not in other.settings:
+            steps = f"{one.settings['steps']:,}"
+            yield f"Perhaps unequal steps: {one.name} has {steps}; {other.name}'s are unknown."
+
+
+def _said(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)

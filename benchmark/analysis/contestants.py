@@ -1,0 +1,185 @@
+"""The methods that can be compared: those of the store and of imported scores, found by name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from augmentations.arguments import hint, unknown
+from benchmark.analysis import comparable
+from benchmark.analysis.caveats import contradictions, shortened
+from benchmark.analysis.comparable import counted
+from benchmark.scores import imported as imports
+from benchmark.statistics.aggregate import Scores
+from benchmark.store.store import Store
+from benchmark.suites import RunSpec
+from drac.errors import ConfigError
+from drac.games import GAMES
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One method with the scores of its runs.
+
+    Attributes:
+        name: as shown, e.g. "ppo" or "ppo [steps=2048]".
+        source: where it is from: experiments, or an imported set.
+        mode: "easy" or "hard".
+        scores: `(runs, 16)`, float64, games as in `GAMES`; NaN where a run is missing.
+        settings: what its runs share; empty for imported ones, whose settings nobody knows.
+        cautions: what must be said beside its numbers.
+        origin: file, checksum and date of imported scores; "" for runs of the store.
+    """
+
+    name: str
+    source: str
+    mode: str
+    scores: Scores = field(repr=False)
+    settings: Mapping[str, Any]
+    cautions: tuple[str, ...] = ()
+    origin: str = ""
+
+    @property
+    def address(self) -> str:
+        """The name that is its alone: "source:name"."""
+        return f"{self.source}:{self.name}"
+
+
+def find(
+    words: Sequence[str], results: Path, split: str, experiments: Sequence[str] = ()
+) -> list[Contestant]:
+    """Return the contestants with these names.
+
+    Args:
+        words: "METHOD", or "SOURCE:METHOD" where several experiments or imported sets have it; a
+            method with runs of different settings has several names, "METHOD [setting=value]".
+        results: root of all results.
+        split: "train" or "test".
+        experiments: whose runs to take, together; none takes every experiment, each on its own.
+
+    Raises:
+        ConfigError: for a name that is unknown (with the nearest) or that several have.
+    """
+    store = Store(results)
+    for name in experiments:
+        if name not in store.experiments():
+            raise ConfigError(unknown("experiment", name, store.experiments()))
+    groups = [tuple(experiments)] if experiments else [(name,) for name in store.experiments()]
+    specs = {group: [s for name in group for s in store.specs(name)] for group in groups}
+    # Only what is asked for is read: a store may hold thousands of runs.
+    wanted = {word.rpartition(":")[2].partition(" [")[0] for word in words}
+    damaged: list[str] = []
+    known = [
+        *(c for group in groups for c in _stored(store, split, group, specs[group], wanted)),
+        *_imported(results, split, damaged),
+    ]
+    planned = {spec.method for group in groups for spec in specs[group]}
+    if not known and not planned and not damaged:
+        raise ConfigError(
+            f"there are no runs and no imported scores of the {split} split in {results}; begin"
+            f" with drac-bench run or drac-bench import-scores"
+        )
+    try:
+        found = [_find(word, known, planned) for word in words]
+    except ConfigError as error:  # it may be a method of what could not be read
+        raise ConfigError(damaged[0] if damaged else str(error)) from None
+    left_out = tuple(f"Imported scores are left out: {why}." for why in damaged)
+    return [replace(found[0], cautions=(*found[0].cautions, *left_out)), *found[1:]]
+
+
+def _find(word: str, known: Sequence[Contestant], planned: Collection[str]) -> Contestant:
+    found = [c for c in known if word in (c.name, c.address)]
+    found = found or [c for c in known if c.name.startswith(f"{word} [")]
+    found = found or [c for c in known if c.address.startswith(f"{word} [")]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        ways = [c.address if len({c.source for c in found}) > 1 else c.name for c in found]
+        raise ConfigError(f"several are called {word!r}: say which, {_quoted(ways)}")
+    if word in planned:
+        raise ConfigError(f"{word!r} has no complete run yet: see drac-bench status")
+    every = [*dict.fromkeys([*(c.name for c in known), *sorted(planned)])]
+    nearest = hint(word, [*every, *(c.address for c in known)])
+    raise ConfigError(f"unknown method {word!r}{nearest}; there are {shortened(every)}")
+
+
+def _quoted(words: Sequence[str]) -> str:
+    return " or ".join(f"'{word}'" for word in words)
+
+
+def _stored(
+    store: Store,
+    split: str,
+    group: Sequence[str],
+    specs: Sequence[RunSpec],
+    wanted: Collection[str],
+) -> Iterator[Contestant]:
+    """Yield the wanted methods of a group of experiments, one for each of their settings."""
+    for method in dict.fromkeys(spec.method for spec in specs if spec.method in wanted):
+        own = store.load(spec for spec in specs if spec.method == method)
+        complete = counted(own)
+        lacking = own[own["problems"].map(len) > 0]
+        for label, alike in complete.groupby("label", sort=False):
+            yield Contestant(
+                name=str(label),
+                source="+".join(group),
+                mode=alike["settings"].iloc[0]["mode"],
+                scores=comparable.scores(alike, split, GAMES),
+                settings=alike["settings"].iloc[0],
+                cautions=(*_incomplete(str(label), lacking), *contradictions(own)),
+            )
+
+
+def _incomplete(label: str, lacking: pd.DataFrame) -> tuple[str, ...]:
+    if lacking.empty:
+        return ()
+    said = shortened(f"{run['game']}/seed{run['seed']}" for run in lacking.to_dict("records"))
+    runs = "1 planned run is" if len(lacking) == 1 else f"{len(lacking)} planned runs are"
+    return (f"{label}: {runs} not complete and not counted ({said}).",)
+
+
+def _imported(results: Path, split: str, damaged: list[str]) -> Iterator[Contestant]:
+    """Yield every imported method; what is wrong with a set that is not read goes to `damaged`."""
+    for name in imports.names(results):
+        try:
+            given = imports.load(results, name)
+        except ConfigError as error:
+            damaged.append(str(error))
+            continue
+        rows = given.rows[given.rows["split"] == split]
+        modes = rows.groupby("method")["mode"].nunique().to_dict()
+        for (method, mode), own in rows.groupby(["method", "mode"], sort=False):
+            label = f"{method} [mode={mode}]" if modes[method] > 1 else str(method)
+            yield Contestant(
+                name=label,
+                source=name,
+                mode=str(mode),
+                scores=comparable.scores(own, "score", GAMES, "run"),
+                settings=_steps(own["steps"]),
+                cautions=tuple(_cautions(label, given.source, own)),
+                origin=f"{given.source} ({given.sha256[:8]}) on {given.imported[:10]}",
+            )
+
+
+def _steps(steps: pd.Series[float]) -> dict[str, Any]:
+    """Return the steps of imported runs as a setting, if they all have the same."""
+    return {"steps": int(steps.iloc[0])} if steps.notna().all() and steps.nunique() == 1 else {}
+
+
+def _cautions(label: str, source: str, own: pd.DataFrame) -> Iterator[str]:
+    """Yield what an imported file says of a method's scores, and unequal steps among them."""
+    for caution, rows in own[own["caution"] != ""].groupby("caution", sort=False):
+        then = "; ±, p-values and intervals take runs for independent and are then too sure"
+        yield (
+            f"{label}: {caution} ({len(rows)} of {len(own)} scores, as {source} says)"
+            f"{then if 'duplicate' in str(caution) else ''}."
+        )
+    known = own["steps"].dropna()
+    if known.nunique() > 1 or 0 < len(known) < len(own):
+        steps = [f"{value:,.0f}" for value in sorted(known.unique())]
+        steps += ["unknown"] if len(known) < len(own) else []
+        yield f"{label}: its runs have unequal steps, {' / '.join(steps)}."

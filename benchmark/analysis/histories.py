@@ -1,0 +1,201 @@
+"""What runs did over time, as tables that figures are drawn from; each file is read once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from augmentations import PAPER_ARMS
+from benchmark.analysis.best_augmentation import chooses
+from benchmark.analysis.caveats import apart_from_published, contradictions, shortened
+from benchmark.analysis.comparable import variants
+from benchmark.store.many_files import RUN, read_many
+from drac import methods
+from drac.runs import logs
+from drac.runs.logs import SPLITS
+
+LOSSES = {
+    "entropy": "entropy (nats)",
+    "policy_loss": "policy loss",
+    "value_loss": "value loss",
+    "aug_policy_loss": "policy consistency",
+    "aug_value_loss": "value consistency",
+    "approx_kl": "KL to old policy (nats)",
+    "clip_fraction": "ratios clipped (share)",
+    "grad_norm": "gradient norm",
+}
+"""Columns of progress.csv that figures show, and what they are called there."""
+
+_PROGRESS = ("step", "update", "train_return", *LOSSES)
+_ARMS = ("update", "arm", "score", "selected")
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Runs, and what they did over time. All tables have a column `run`, the index of `runs`.
+
+    Attributes:
+        runs: one row per run that can be drawn, as `Store.load` returns them, with its `label`
+            (the method, and settings that not all runs share) and whether it is `complete`.
+        progress: `step, update, train_return` (NaN before the first episode ends) and `LOSSES`.
+        evaluations: `step, split, return` (the mean of the episodes) and `episodes`.
+        levels: the last evaluation's episodes: `split, level_seed, return`.
+        arms: `step, arm, score, selected` (0 or 1) of methods that choose among several.
+        notes: what is missing: runs that are not there, damaged, in progress, or double.
+    """
+
+    runs: pd.DataFrame
+    progress: pd.DataFrame
+    evaluations: pd.DataFrame
+    levels: pd.DataFrame
+    arms: pd.DataFrame
+    notes: tuple[str, ...]
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels, in the order of `drac.methods`, augmentations in the paper's."""
+        return ordered(self.runs["label"])
+
+    @property
+    def lengths(self) -> str:
+        """The steps that the complete runs were given, in words; "" if there is none."""
+        return lengths(self.runs[self.runs["complete"]])
+
+    @property
+    def games(self) -> list[str]:
+        """The games, in alphabetical order."""
+        return sorted(set(self.runs["game"]))
+
+
+def ordered(labels: Iterable[str]) -> list[str]:
+    """Return each label once, in the order of `drac.methods`, augmentations in the paper's."""
+    return sorted(set(labels), key=_order)
+
+
+def lengths(runs: pd.DataFrame) -> str:
+    """Return the steps that runs were given, in words; "" if there is none."""
+    steps = sorted({settings["steps"] for settings in runs["settings"]})
+    return f"Runs of {' or '.join(f'{number:,}' for number in steps)} steps." if steps else ""
+
+
+def load(runs: pd.DataFrame) -> Histories:
+    """Read the files of runs.
+
+    Complete runs are drawn, each seed of a label and game once. Where such a cell has no complete
+    run, those in progress are, as far as they are. A run with a damaged file counts as missing.
+
+    Args:
+        runs: as `Store.load` returns them.
+    """
+    runs = runs.reset_index(drop=True)
+    runs["complete"] = runs["problems"].map(len) == 0
+    runs["label"] = _labels(runs)
+    paths = dict(zip(runs.index, runs["folder"], strict=True))
+    problems: dict[int, str] = {}
+    progress = _table(read_many(_files(paths, "progress.csv"), _PROGRESS, problems), _PROGRESS)
+    episodes = read_many(_files(paths, "eval.csv"), logs.EVAL_COLUMNS[:-1], problems)
+    evaluations, levels = _evaluations(episodes)
+    bandits = {run: path for run, path in paths.items() if chooses(str(runs["method"][run]))}
+    arms = _table(read_many(_files(bandits, "arms.csv"), _ARMS, problems), _ARMS)
+    arms = arms.merge(progress[[RUN, "update", "step"]], on=[RUN, "update"])
+    drawn = _drawn(runs, set(progress[RUN]), problems)
+    kept = set(drawn.index)
+    progress, evaluations, levels, arms = (
+        table[table[RUN].isin(kept)].reset_index(drop=True)
+        for table in (progress, evaluations, levels, arms)
+    )
+    notes = tuple(_notes(runs, drawn, problems))
+    return Histories(drawn, progress, evaluations, levels, arms, notes)
+
+
+def _labels(runs: pd.DataFrame) -> pd.Series[str]:
+    """Label complete runs as tables do, and others likewise where their settings are the same."""
+    labels = variants(runs)
+    complete = runs[runs["complete"]]
+    labels.update(variants(complete))
+    known = {
+        (method, id(settings)): label
+        for method, settings, label in zip(
+            complete["method"], complete["settings"], labels[complete.index], strict=True
+        )
+    }
+    which = zip(runs["method"], runs["settings"].map(id), strict=True)
+    return pd.Series(
+        [known.get(key, label) for key, label in zip(which, labels, strict=True)],
+        index=runs.index,
+        dtype="object",
+    )
+
+
+def _files(paths: Mapping[int, Path], name: str) -> dict[int, Path]:
+    return {run: path / name for run, path in paths.items()}
+
+
+def _table(parts: Iterable[pd.DataFrame], columns: Iterable[str]) -> pd.DataFrame:
+    filled = [part for part in parts if len(part)]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=[RUN, *columns])
+
+
+def _evaluations(parts: Iterable[pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the means of all evaluations, and the episodes of each run's last one.
+
+    The episodes of a large store are many: each part is reduced before the next is read.
+    """
+    means, last = [], []
+    for part in parts:
+        part["split"] = part["split"].astype(pd.CategoricalDtype(list(SPLITS)))
+        grouped = part.groupby([RUN, "step", "split"], observed=True)["return"]
+        means.append(grouped.agg(["mean", "size"]).reset_index())
+        last.append(part[part["step"] == part.groupby(RUN)["step"].transform("max")])
+    table = _table(means, ("step", "split", "mean", "size"))
+    table = table.rename(columns={"mean": "return", "size": "episodes"})
+    levels = _table(last, ("step", "split", "level_seed", "return"))
+    return table, levels.drop(columns="step")
+
+
+def _order(label: str) -> tuple[int, int, str]:
+    method = label.partition(" [")[0]
+    names = list(methods.METHODS)
+    found = methods.find(method)
+    if found is None:
+        return len(names), 0, label
+    augmentation = method.removeprefix(f"{found.name}-")
+    place = PAPER_ARMS.index(augmentation) if augmentation in PAPER_ARMS else len(PAPER_ARMS)
+    return names.index(found.name), place, label
+
+
+def _drawn(runs: pd.DataFrame, begun: set[int], problems: Mapping[int, str]) -> pd.DataFrame:
+    """Return the complete runs, each once, and of cells without any those in progress."""
+    runs = runs[runs.index.isin(begun - {*problems})]
+    runs = runs.sort_values("complete", ascending=False, kind="stable")
+    runs = runs.drop_duplicates(["label", "game", "seed"]).sort_index()
+    has_complete = runs.groupby(["label", "game"])["complete"].transform("any")
+    return runs[runs["complete"] | ~has_complete.astype(bool)]
+
+
+def _notes(runs: pd.DataFrame, drawn: pd.DataFrame, problems: Mapping[int, str]) -> Iterator[str]:
+    """Say which runs are not in a figure, and which are there only in part."""
+    ids = zip(runs["method"], runs["game"], runs["seed"], strict=True)
+    if drawn["complete"].any():
+        yield from apart_from_published(drawn[drawn["complete"]])
+    names = {run: f"{m}/{g}/seed{s}" for run, (m, g, s) in zip(runs.index, ids, strict=True)}
+    lacking = runs[~runs["complete"]]
+    partly = [run for run in drawn.index if not runs["complete"][run]]
+    absent = [run for run in lacking.index if run not in {*partly} and run not in problems]
+    if problems:
+        said = shortened(f"{names[run]} ({why})" for run, why in sorted(problems.items()))
+        yield f"Missing, for a file is damaged: {said}."
+    if absent:
+        said = shortened(f"{names[run]} ({'; '.join(runs['problems'][run])})" for run in absent)
+        yield f"Missing: {len(absent)} of {len(runs)} planned runs: {said}."
+    if partly:
+        yield (
+            f"In progress, in curves as far as they are: {len(partly)} of {len(runs)} planned runs:"
+            f" {shortened(names[run] for run in partly)}."
+        )
+    if doubles := len(runs) - len(drawn) - len(absent) - len({*problems}):
+        yield f"{doubles} runs are in several experiments and are drawn once."
+        yield from contradictions(runs)

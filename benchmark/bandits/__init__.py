@@ -1,0 +1,1 @@
+"""Selectors on simulated curves, and the training of RL^2."""

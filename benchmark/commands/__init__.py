@@ -1,0 +1,1 @@
+"""The commands of drac-bench, one file each."""

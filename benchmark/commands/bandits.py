@@ -1,0 +1,131 @@
+"""`drac-bench bandits`: selectors compared where the best arm is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from augmentations.arguments import unknown
+from drac.commands import flags
+from drac.errors import ConfigError
+from drac.files import atomic, run_folder
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+HELP = """Simulate every selector on constant, rising and switching return curves, 1,525 pulls of 8
+arms as in a run of 25M steps: regret, and how often each arm was pulled. Print a table and write
+bandits.csv, bandits.json and bandits.png. Seconds; rl2 takes nearly all of them.
+
+With --tasks, train RL^2 over 2,000 short bandit tasks instead, and compare its regret on 200 new
+ones with that of uniform play and of bandits; write rl2-tasks.json. Half a minute a seed.
+
+example: drac-bench bandits --seeds 0-19 --out results/bandits"""
+
+
+@dataclass
+class BanditsFlags:
+    """Flags of `drac-bench bandits`."""
+
+    seeds: Annotated[tuple[str, ...], tyro.conf.arg(metavar="A-B")] = ("0-4",)
+    """one run of each selector and curve for each; with --tasks one training for each"""
+    selectors: tuple[str, ...] = ()
+    """which to compare, e.g. ucb thompson "ucb, both" (default: all)"""
+    curves: tuple[str, ...] = ()
+    """constant, rising or switching (default: all)"""
+    pulls: Annotated[str, tyro.conf.arg(metavar="N")] = "1525"
+    """updates of a simulated run"""
+    workers: Annotated[str, tyro.conf.arg(metavar="N")] = "1"
+    """processes side by side; the numbers are the same"""
+    out: Path = Path("results/bandits")
+    """folder for the files; those of an earlier call are replaced"""
+    picture: Path | None = None
+    """where the picture goes (default: bandits.png in --out)"""
+    tasks: bool = False
+    """compare on many short tasks, for which RL^2 is trained"""
+
+
+def bandits_command(argv: Sequence[str]) -> int:
+    """`drac-bench bandits`."""
+    from benchmark.bandits.simulation import CURVES, SELECTORS
+    from benchmark.suites import parse_seeds
+
+    given: BanditsFlags = flags.parse(BanditsFlags, argv, "drac-bench bandits", HELP)
+    for name, words, known in (
+        ("selector", given.selectors, SELECTORS),
+        ("curve", given.curves, CURVES),
+    ):
+        for word in words:
+            if word not in known:
+                raise ConfigError(unknown(name, word, known))
+    seeds = parse_seeds(given.seeds)
+    if not seeds:
+        raise ConfigError("--seeds names no seed; say for instance --seeds 0-4")
+    pulls = flags.whole_number("pulls", given.pulls, at_least=2)
+    workers = flags.whole_number("workers", given.workers, at_least=1)
+    run_folder.require_writable(given.out)
+    if given.picture is not None:
+        if given.picture.suffix not in (".png", ".pdf", ".svg"):
+            raise ConfigError(f"{given.picture} must end in .png, .pdf, .svg")
+        run_folder.require_writable(given.picture.parent)
+    if given.tasks:
+        return _tasks(given, seeds)
+    return _report(given, seeds, pulls, workers)
+
+
+def _report(given: BanditsFlags, seeds: Sequence[int], pulls: int, workers: int) -> int:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from benchmark.bandits import plot as bandits_plot
+    from benchmark.bandits import simulation
+    from benchmark.bandits import table as bandits_table
+
+    curves = tuple(dict.fromkeys(given.curves)) or tuple(simulation.CURVES)
+    selectors = tuple(dict.fromkeys(given.selectors)) or tuple(simulation.SELECTORS)
+    runs = []
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("simulating", total=len(curves) * len(selectors) * len(seeds))
+        for run in simulation.simulate_all(curves, selectors, seeds, pulls, workers):
+            runs.append(run)
+            bar.update(task, advance=1)
+    table = bandits_table.table(runs)
+    print(table.markdown())
+    given.out.mkdir(parents=True, exist_ok=True)
+    atomic.write_text(given.out / "bandits.csv", bandits_table.frame(runs).to_csv(index=False))
+    atomic.write_text(given.out / "bandits.json", bandits_table.as_json(runs))
+    picture = given.picture or given.out / "bandits.png"
+    bandits_plot.draw(runs, picture)
+    print(f"written to {given.out}: bandits.csv, bandits.json; the picture to {picture}")
+    return 0
+
+
+def _tasks(given: BanditsFlags, seeds: Sequence[int]) -> int:
+    import torch
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from benchmark.bandits import tasks as bandit_tasks
+    from benchmark.bandits.rl2_training import MetaSettings
+
+    torch.set_num_threads(1)  # matrices of 100 x 32
+    settings = asdict(MetaSettings())
+    outcomes: list[bandit_tasks.Outcome] = []
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        for seed in seeds:
+            task = bar.add_task(f"training RL^2 over 2,000 tasks, seed {seed}", total=1.0)
+            outcomes += bandit_tasks.compare(seed, partial(_show, bar, task))
+    print(bandit_tasks.table(outcomes, settings).markdown())
+    given.out.mkdir(parents=True, exist_ok=True)
+    atomic.write_text(given.out / "rl2-tasks.json", bandit_tasks.as_json(outcomes, settings))
+    print(f"written to {given.out}: rl2-tasks.json")
+    return 0
+
+
+def _show(bar: Progress, task: TaskID, share: float) -> None:
+    bar.update(task, completed=share)

@@ -1,0 +1,117 @@
+"""What one sees of a sweep: a live line per running run, or plain lines without a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from benchmark.engines.local import Job
+from benchmark.store.progress import Progress, progress_of
+from benchmark.store.run_files import in_use
+from benchmark.store.store import Store
+from benchmark.suites import RunSpec
+from drac.config import TrainConfig
+from drac.errors import ConfigError
+
+PLAIN_INTERVAL_S = 15.0
+LIVE_INTERVAL_S = 2.0  # looking means reading files, on the cores that train
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return "-" if value is None else f"{value:,.{digits}f}"
+
+
+def _time_left(progress: Progress) -> str:
+    if progress.seconds_left is None:
+        return "-"
+    seconds = int(progress.seconds_left)
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+def progress_line(now: Progress) -> str:
+    """Format how far a run is as one plain line."""
+    return (
+        f"step {now.step:,}/{now.total:,}  {_number(now.sps, 0)} steps/s  {_time_left(now)} left"
+        f"  train {_number(now.train_return)}  test {_number(now.test_return)}  arm {now.arm}"
+    )
+
+
+def status_lines(store: Store, spec: RunSpec, problems: list[str]) -> list[str]:
+    """Return what `drac-bench status` says of one run: how it stands, how far it is, what lacks."""
+    run_dir = store.run_dir(spec)
+    state = "complete" if not problems else "running" if in_use(run_dir) else "incomplete"
+    name = f"{spec.method}/{spec.game}/seed{spec.seed}"
+    try:
+        now = progress_of(run_dir, TrainConfig.from_json(run_dir / "config.json"))
+    except ConfigError:
+        return [f"  {name}: {'; '.join(problems)}"]
+    lines = [f"  {name}: {state}  {progress_line(now)}"]
+    return lines + ([f"    lacks: {'; '.join(problems)}"] if state == "incomplete" else [])
+
+
+class SweepDisplay:
+    """Shows the runs of a sweep until `close`.
+
+    Args:
+        total: number of runs to execute.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done = total, 0
+        self._console = Console(file=sys.stdout)
+        self._live = None
+        self._shown_at = float("-inf")
+        if self._console.is_terminal:
+            self._live = Live(console=self._console, refresh_per_second=4)
+            self._live.start()
+
+    def message(self, text: str) -> None:
+        """Print a line above the display."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def ended(self, run: str, outcome: str) -> None:
+        """Count a run as done and say how it ended."""
+        self._done += 1
+        self._shown_at = float("-inf")
+        self.message(f"[{self._done}/{self._total}] {run}: {outcome}")
+
+    def update(self, jobs: Sequence[Job]) -> None:
+        """Show where the running jobs are, from their files, if it is time to look again."""
+        interval = LIVE_INTERVAL_S if self._live else PLAIN_INTERVAL_S
+        if time.monotonic() - self._shown_at < interval:
+            return
+        self._shown_at = time.monotonic()
+        if self._live:
+            self._live.update(self._table(jobs))
+            return
+        for job in jobs:
+            self.message(f"  {job.id}: {progress_line(progress_of(job.run_dir, job.config))}")
+
+    def _table(self, jobs: Sequence[Job]) -> Group:
+        table = Table(box=None, pad_edge=False)
+        for name in ("run", "", "step", "steps/s", "left", "train", "test", "augmentation"):
+            table.add_column(name, justify="left" if name in ("run", "augmentation") else "right")
+        for job in jobs:
+            now = progress_of(job.run_dir, job.config)
+            table.add_row(
+                job.id,
+                ProgressBar(total=now.total, completed=now.step, width=20),
+                f"{now.step:,}/{now.total:,}",
+                _number(now.sps, 0),
+                _time_left(now),
+                _number(now.train_return),
+                _number(now.test_return),
+                now.arm,
+            )
+        return Group(f"{self._done} of {self._total} runs done", table)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self._live:
+            self._live.stop()

@@ -1,0 +1,124 @@
+"""The command `drac-bench figures`: parse, load, draw, print."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from augmentations.arguments import unknown
+from benchmark.commands.tables import reading
+from benchmark.figures.catalogue import FIGURES
+from drac.commands import flags
+from drac.errors import ConfigError
+from drac.files import run_folder
+
+if TYPE_CHECKING:
+    from benchmark.analysis.histories import Histories
+    from benchmark.figures.drawing import Style
+    from benchmark.store.store import Store
+
+STYLES = ("screen", "paper")
+FORMATS = ("png", "pdf", "svg")
+
+_LISTED = "\n".join(f"  {name:<15}{figure.title}" for name, figure in FIGURES.items())
+
+HELP = f"""Draw figures of an experiment's runs, finished or not, and write them below
+RESULTS/figures: each picture with its numbers (.csv) and its caption (.txt) beside it.
+
+figures:
+{_LISTED}
+
+examples: drac-bench figures --experiment demo
+          drac-bench figures --figure intervals profiles --style paper"""
+
+
+@dataclass
+class FiguresFlags:
+    """Flags of `drac-bench figures`."""
+
+    experiment: tuple[str, ...] = ()
+    """experiments to draw together (default: each on its own)"""
+    figure: tuple[str, ...] = ()
+    """which figures (default: all)"""
+    style: str = "screen"
+    """screen: PNG with titles; paper: PDF of a column's or a page's width (3.25 or 6.75 in)"""
+    format: str = ""
+    """png, pdf or svg (default: the style's)"""
+    results: Path = Path("results")
+    """root of all results"""
+    out: Path | None = None
+    """folder of the pictures (default: RESULTS/figures/EXPERIMENT)"""
+
+
+def figures_command(argv: Sequence[str]) -> int:
+    """`drac-bench figures`."""
+    from benchmark.store.store import Store
+
+    given: FiguresFlags = flags.parse(FiguresFlags, argv, "drac-bench figures", HELP)
+    wanted = _named("figure", given.figure, FIGURES) or tuple(FIGURES)
+    _named("style", (given.style,), STYLES)
+    _named("format", (given.format,) if given.format else (), FORMATS)
+    store = Store(given.results)
+    known = store.experiments()
+    if not known:
+        raise ConfigError(f"there are no runs below {store.runs}; begin with drac-bench run")
+    chosen = _named("experiment", given.experiment, known)
+    groups = [chosen] if chosen else [(name,) for name in known]
+    if given.out and len(groups) > 1:
+        raise ConfigError(
+            f"--out {given.out} is one folder for {len(groups)} experiments: add --experiment,"
+            f" with one of them or with all"
+        )
+    folders = [given.out or store.root / "figures" / "+".join(group) for group in groups]
+    for folder in folders:
+        run_folder.require_writable(folder)
+
+    from benchmark.figures.drawing import STYLES as styles
+
+    for group, folder in zip(groups, folders, strict=True):
+        _draw(store, group, folder, wanted, styles[given.style], given.format)
+    return 0
+
+
+def _named(kind: str, given: Sequence[str], known: Collection[str]) -> tuple[str, ...]:
+    """Return what was given, each once; a name that is not known is an error."""
+    for name in given:
+        if name not in known:
+            raise ConfigError(unknown(kind, name, known))
+    return tuple(dict.fromkeys(given))
+
+
+def _draw(
+    store: Store,
+    experiments: Sequence[str],
+    folder: Path,
+    names: Sequence[str],
+    style: Style,
+    form: str,
+) -> None:
+    histories = _load(store, experiments)
+    if histories.runs.empty:
+        print(f"{' + '.join(experiments)}: no run can be drawn yet. {' '.join(histories.notes)}")
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        drawings = FIGURES[name](histories, style)
+        for drawing in drawings:
+            print(f"  {drawing.save(folder, form)}", flush=True)
+        if not drawings:
+            print(f"  {name}: these runs have nothing of the kind")
+    for note in histories.notes:
+        print(note)
+    print(f"written to {folder}, each with its numbers (.csv) and its caption (.txt)")
+
+
+def _load(store: Store, experiments: Sequence[str]) -> Histories:
+    from benchmark.analysis import histories
+
+    specs = [spec for name in experiments for spec in store.specs(name)]
+    print(f"{' + '.join(experiments)}: {len(specs):,} runs", flush=True)
+    with reading(len(specs)) as on_run:
+        runs = store.load(specs, on_run)
+    return histories.load(runs)

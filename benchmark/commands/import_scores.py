@@ -1,0 +1,84 @@
+"""`drac-bench import-scores`: bring in the scores of other people's runs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from benchmark.scores import imported as imports
+from drac.commands import flags
+from drac.errors import ConfigError
+from drac.files import run_folder
+
+HELP = """Bring in anybody's scores: a CSV file with the columns method, game, split, run, score,
+and mode (easy or hard), steps and caution if it has them. They are kept below RESULTS/scores with
+the file's name, its SHA-256 and the date, and drac-bench compare knows their methods.
+
+example: drac-bench import-scores results/published/run_scores.csv --name rliable"""
+
+
+@dataclass
+class ImportFlags:
+    """Flags of `drac-bench import-scores`."""
+
+    file: tyro.conf.Positional[tuple[Path, ...]]
+    """the CSV file"""
+    name: str | None = None
+    """what the set is called (default: the file's name)"""
+    replace: bool = False
+    """replace a set of that name"""
+    results: Path = Path("results")
+    """root of all results"""
+
+
+def import_command(argv: Sequence[str]) -> int:
+    """`drac-bench import-scores`."""
+    given: ImportFlags = flags.parse(ImportFlags, argv, "drac-bench import-scores", HELP)
+    if len(given.file) != 1:
+        raise ConfigError(f"give one FILE.csv, not {len(given.file)}")
+    return _bring_in(given.file[0], given)
+
+
+def _bring_in(path: Path, given: ImportFlags) -> int:
+    name = given.name or re.sub(r"[^A-Za-z0-9._+-]+", "-", path.stem)
+    run_folder.require_writable(imports.folder(given.results))
+    imported = imports.read(path, name)
+    run_folder.check_name("name", name)
+    if name in imports.names(given.results) and not given.replace:
+        there = imports.load(given.results, name)  # damaged: says so
+        if there.sha256 != imported.sha256:
+            raise ConfigError(
+                f"{name!r} holds scores of another file ({there.source}, imported"
+                f" {there.imported}); give another --name, or --replace"
+            )
+    written = imports.save(imported, given.results)
+    for line in _summary(imported):
+        print(line)
+    print(f"written to {written}")
+    where = shlex.quote(str(given.results))
+    print(f"next: drac-bench compare {' '.join(_two(imported))} --results {where}")
+    return 0
+
+
+def _summary(imported: imports.ScoreSet) -> list[str]:
+    rows = imported.rows
+    lines = [f"{imported.name}: {len(rows):,} scores of {len(imported.methods)} methods"]
+    for (method, mode, split), own in rows.groupby(["method", "mode", "split"], sort=False):
+        runs = own.groupby("game").size()
+        count = f"{runs.min()}" if runs.min() == runs.max() else f"{runs.min()} to {runs.max()}"
+        line = f"  {method}: {len(runs)} games, {count} runs a game, {split}, {mode}"
+        cautions = [text for text in own["caution"].unique() if text]
+        lines.append(line + (f"; caution: {', '.join(cautions)}" if cautions else ""))
+    if imported.ignored:
+        lines.append(f"  columns not kept: {', '.join(imported.ignored)}")
+    return lines
+
+
+def _two(imported: imports.ScoreSet) -> list[str]:
+    two = [*imported.methods, "ppo"][:2]
+    return [shlex.quote(method) for method in two]

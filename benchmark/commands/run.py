@@ -1,0 +1,185 @@
+"""`drac-bench run`: which runs are wanted, which are left to do, and doing them."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import make_dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from benchmark import suites
+from benchmark.suites import RunSpec
+from drac.commands import flags
+from drac.config import TrainConfig, preset_defaults
+from drac.errors import ConfigError
+from drac.files import run_folder
+from drac.runs import signals
+
+RUN_HELP = """Run a suite, or methods x games x seeds, and keep what is finished: the same command
+continues where it stopped, and several may work on one experiment at once. Every option of `drac
+train` holds for all runs of the sweep.
+
+example: drac-bench run --methods ppo ucb-drac --games all --seeds 0-2 --steps 1M --workers 2
+
+suites:
+""" + "\n".join(f"  {suite.name}: {suite.summary}" for suite in suites.SUITES.values())
+
+POLL_INTERVAL_S = 0.2
+
+
+def _help(text: str) -> Any:
+    return tyro.conf.arg(help=text)
+
+
+_Words = tuple[str, ...]
+_RUN_FLAGS: list[Any] = [
+    ("suite", Annotated[str | None, _help("a suite from the list above")], None),
+    ("methods", Annotated[_Words, _help("methods, or all (default: the suite's)")], ()),
+    ("games", Annotated[_Words, _help("games, or all (default: the suite's, else all)")], ()),
+    ("seeds", Annotated[_Words, _help("e.g. 0-2, or 0 1 (default: the suite's, else 0)")], ()),
+    ("experiment", Annotated[str | None, _help("name (default: the suite's, else default)")], None),
+    ("results", Annotated[Path, _help("root of all results")], Path("results")),
+    ("workers", flags.text("runs side by side; the cores are shared", "N"), "1"),
+]
+
+
+def run_command(argv: Sequence[str]) -> int:
+    """`drac-bench run`."""
+    from benchmark.store.store import Store
+
+    suite = suites.get(name) if (name := flags.peek(argv, "--suite")) else None
+    options = suite.options if suite else {}
+    fidelity = flags.peek(argv, "--fidelity") or options.get("fidelity", "paper")
+    defaults = {**preset_defaults(fidelity), **options, "fidelity": fidelity}
+    fields = flags.config_fields(defaults, exclude=("game", "method", "seed"))
+    flags_type = make_dataclass("RunFlags", [*_RUN_FLAGS, *fields])
+    given = vars(flags.parse(flags_type, argv, "drac-bench run", RUN_HELP))
+    own = {name: given.pop(name) for name, *_ in _RUN_FLAGS}
+    for name in ("methods", "games", "seeds"):
+        if not own[name] and any(word.partition("=")[0] == f"--{name}" for word in argv):
+            raise ConfigError(f"--{name} names nothing to run")
+    if not suite and not own["methods"]:
+        raise ConfigError("say what to run: --suite demo, or --methods ppo ucb-drac")
+    workers = flags.whole_number("workers", own["workers"], at_least=1)
+    experiment = own["experiment"]
+    if experiment is None:
+        experiment = suite.name if suite else "default"
+    run_folder.check_name("experiment", experiment)
+    runs = list(
+        suites.expand(
+            experiment,
+            suites.parse_methods(
+                own["methods"] or (suite.methods if suite else ()), given["augmentation"]
+            ),
+            suites.parse_games(own["games"] or (suite.games if suite else ["all"])),
+            suites.parse_seeds(own["seeds"]) or (suite.seeds if suite else (0,)),
+            given,
+        )
+    )
+    return _run(Store(own["results"]), experiment, runs, workers)
+
+
+def _run(store: Any, experiment: str, runs: list[tuple[RunSpec, TrainConfig]], workers: int) -> int:
+    """Check everything, write the plan, execute what is left. Returns the exit status."""
+    from benchmark.commands.display import SweepDisplay
+    from benchmark.engines.local import Job, LocalEngine
+    from benchmark.store.run_files import in_use
+
+    left = [(spec, config) for spec, config in runs if not _complete(store, spec, config)]
+    _check_devices([config for _, config in left])
+    elsewhere = [spec for spec, _ in left if in_use(store.run_dir(spec))]
+    todo = {spec.id: spec for spec, _ in left if spec not in elsewhere}
+    store.add_to_plan(experiment, [spec for spec, _ in runs])
+    engine = LocalEngine(workers)
+    for spec, config in left:
+        if spec.id in todo:
+            engine.submit(Job(spec.id, config, store.run_dir(spec)))
+    display = SweepDisplay(len(todo))
+    by_others = f", {len(elsewhere)} in the hands of another process" if elsewhere else ""
+    display.message(
+        f"{experiment}: {len(runs)} runs, {len(runs) - len(left)} complete{by_others},"
+        f" {workers} at a time"
+    )
+    begun = time.monotonic()
+    try:
+        failed = _execute(store, todo, engine, display)
+    finally:
+        engine.cancel()  # whatever went wrong, no child outlives us
+        display.close()
+    if failed is None:
+        print("stopped; the same command continues")
+        return signals.EXIT_CODE
+    print(f"{len(todo) - len(failed)} runs finished in {time.monotonic() - begun:.0f} s")
+    if failed:
+        print(f"{len(failed)} of {len(todo)} runs failed: {', '.join(failed)}", file=sys.stderr)
+        return 1
+    where = shlex.quote(str(store.root))
+    print(f"next: drac-bench tables --experiment {experiment} --results {where}")
+    return 0
+
+
+def _execute(store: Any, specs: dict[str, RunSpec], engine: Any, display: Any) -> list[str] | None:
+    """Wait for the submitted jobs; return the ids of the failed, None after a stop signal."""
+    failed = []
+    with signals.stop_requested(lambda text: None) as stopped:  # we speak below, not in a handler
+        while not engine.idle:
+            if stopped():
+                display.message("stopping: what runs saves its state first (Ctrl-C again: at once)")
+                engine.cancel()
+                return None
+            for run, status in engine.poll().items():
+                outcome = _outcome(store, specs[run], status)
+                if outcome.startswith("FAILED"):
+                    failed.append(run)
+                display.ended(run, outcome)
+            display.update(engine.running)
+            time.sleep(POLL_INTERVAL_S)
+    return failed
+
+
+def _complete(store: Any, spec: RunSpec, config: TrainConfig) -> bool:
+    """Whether a run needs nothing more; raises ConfigError if its folder cannot be used."""
+    run_dir = store.run_dir(spec)
+    run_folder.require_writable(run_dir)
+    run_folder.require_plain(run_dir)
+    if not (run_dir / "config.json").exists():
+        return False
+    saved = TrainConfig.from_json(run_dir / "config.json")
+    longer = config.continue_from(saved, run_dir).steps > saved.steps
+    return not longer and not store.problems(spec)
+
+
+def _check_devices(configs: Sequence[TrainConfig]) -> None:
+    """Fail before anything is written if runs ask for CUDA on a machine without it."""
+    if any(config.device == "cuda" for config in configs):
+        from drac.hardware import resolve  # imports torch
+
+        resolve(configs[0])
+
+
+def _outcome(store: Any, spec: RunSpec, status: int) -> str:
+    """Say how a run ended: "complete", who has it, or "FAILED" with the reason and the log."""
+    from benchmark.store.progress import last_line
+    from benchmark.store.run_files import in_use
+    from benchmark.store.store import LOG
+
+    run_dir = store.run_dir(spec)
+    problems = store.problems(spec)
+    if not status and not problems:
+        return "complete"
+    if in_use(run_dir):
+        return "left to another process, which has begun it"
+    why = "; ".join(problems)
+    if status < 0:
+        why = f"killed by {signal.Signals(-status).name}"
+    elif status:
+        why = f"exit status {status}"
+        if said := last_line(run_dir / LOG):
+            why += f", {said}"
+    return f"FAILED ({why}); its log is {run_dir / LOG}"

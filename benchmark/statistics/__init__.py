@@ -1,0 +1,1 @@
+"""Point estimates and intervals on (runs, games)."""

@@ -1,0 +1,1 @@
+"""Our runs on disk."""

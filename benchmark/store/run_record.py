@@ -1,0 +1,146 @@
+"""What is known of one run, from one reading of its files, and whether it is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmark.store.run_files import (
+    ARM_COLUMNS,
+    ROBUSTNESS_COLUMNS,
+    Columns,
+    DamagedError,
+    final_episodes,
+    read_columns,
+)
+from drac.config import TrainConfig
+from drac.errors import ConfigError
+from drac.files import run_folder, untrusted
+from drac.runs.logs import SPLITS
+from drac.runs.meta import META, read_meta
+
+ROBUSTNESS, HOW_ROBUST = "robustness.csv", "robustness.json"
+
+_UPDATE_COLUMNS = ("step", "arm")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run as its files tell it; each was read once.
+
+    Attributes:
+        config: None if it has none that can be read.
+        meta: meta.json; empty if absent or damaged.
+        problems: what keeps the run from being complete; empty if nothing does.
+        updates: `step` and `arm` of every update, of progress.csv.
+        arms: `update, arm, count, mean, score` of every arm at the last update, of arms.csv.
+        episodes: those of the last evaluation: `step, split, level_seed, return, length`.
+
+        robustness: `metric, split, variant, pairs, value`; no rows where it was not measured.
+        robustness_problem: what is wrong with robustness.csv; the run is complete without it.
+
+    A file that is damaged has no rows here, and a problem names it.
+    """
+
+    config: TrainConfig | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    updates: Columns = field(default_factory=dict)
+    arms: Columns = field(default_factory=dict)
+    episodes: Columns = field(default_factory=dict)
+    robustness: Columns = field(default_factory=dict)
+    robustness_problem: str = ""
+
+
+def read_run(run_dir: Path) -> RunRecord:
+    """Read a run's folder; whatever is wrong with it is among the record's problems."""
+    if not (run_dir / "config.json").exists():
+        return RunRecord(problems=("not started",))
+    try:
+        run_folder.require_plain(run_dir)
+        config = TrainConfig.from_json(run_dir / "config.json")
+    except ConfigError as error:
+        return RunRecord(problems=(str(error),))
+    problems: list[str] = []
+
+    def read(what: Callable[[], Columns], lacks: Callable[..., Iterator[str]]) -> Columns:
+        try:
+            columns = what()
+        except DamagedError as error:
+            problems.append(str(error))
+            return {}
+        problems.extend(lacks(config, columns))
+        return columns
+
+    updates = read(
+        lambda: read_columns(run_dir / "progress.csv", _UPDATE_COLUMNS), _lacking_updates
+    )
+    arms = read(lambda: _final_arms(run_dir), _lacking_arms)
+    episodes = read(lambda: final_episodes(run_dir), _lacking_episodes)
+    meta = read_meta(run_dir)
+    if not meta:
+        problems.append(f"no readable {META}")
+    robustness = _robustness(run_dir, _last(updates, "step") if updates else 0)
+    return RunRecord(config, meta, tuple(problems), updates, arms, episodes, *robustness)
+
+
+def _robustness(run_dir: Path, step: int) -> tuple[Columns, str]:
+    """Return what was measured of the run as it is at `step`, or what is wrong with it."""
+    try:
+        columns = read_columns(run_dir / ROBUSTNESS, ROBUSTNESS_COLUMNS)
+    except DamagedError as error:
+        return {}, str(error)
+    if not len(columns["metric"]):
+        return columns, ""
+    try:
+        measured = untrusted.read_json(run_dir / HOW_ROBUST)["step"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}, f"no readable {HOW_ROBUST} says of which step {ROBUSTNESS} is"
+    if measured != step:
+        return {}, f"{ROBUSTNESS} is of another step than the run: measure it again"
+    return columns, ""
+
+
+def validate(run_dir: Path) -> list[str]:
+    """Return what keeps a run from being complete; an empty list means that it is."""
+    return list(read_run(run_dir).problems)
+
+
+def total_steps(config: TrainConfig) -> int:
+    """Return the environment steps of a whole run: `config.steps` in whole rollouts."""
+    return config.num_updates * config.rollout_size
+
+
+def _final_arms(run_dir: Path) -> Columns:
+    """Return the arms at the last update; the whole history of a large store is large."""
+    arms = read_columns(run_dir / "arms.csv", ARM_COLUMNS)
+    last = arms["update"] == arms["update"].max(initial=0)
+    return {name: values[last] for name, values in arms.items()}
+
+
+def _lacking_updates(config: TrainConfig, updates: Columns) -> Iterator[str]:
+    done, total = _last(updates, "step"), total_steps(config)
+    if done != total:
+        yield f"trained {done:,} of {total:,} steps"
+
+
+def _lacking_arms(config: TrainConfig, arms: Columns) -> Iterator[str]:
+    done = _last(arms, "update")
+    if done != config.num_updates:
+        yield f"arms.csv ends at update {done:,} of {config.num_updates:,}"
+
+
+def _last(columns: Columns, name: str) -> int:
+    return int(columns[name][-1]) if len(columns[name]) else 0
+
+
+def _lacking_episodes(config: TrainConfig, episodes: Columns) -> Iterator[str]:
+    at_the_end = episodes["step"] == total_steps(config)
+    for split in SPLITS:
+        final = int(np.sum((episodes["split"] == split) & at_the_end))
+        if final != config.eval_episodes:
+            yield f"{final} of {config.eval_episodes} final {split} episodes"

@@ -1,0 +1,187 @@
+"""The store of runs: where their files lie, and whether they are complete."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmark.store.run_record import RunRecord, read_run
+from benchmark.suites import RunSpec
+from drac import methods
+from drac.config import TrainConfig
+from drac.errors import ConfigError, shown
+from drac.files import atomic, run_folder, untrusted
+from drac.runs.logs import SPLITS
+
+LOG = "train.log"
+PLAN = "plan.json"
+PLAN_LIMIT = 2**26  # bytes, of some million runs
+
+
+class Store:
+    """Runs below `root`/runs, tables in `root`/tables.
+
+    Args:
+        root: usually "results".
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.runs = root / "runs"
+        self.tables = root / "tables"
+
+    def run_dir(self, spec: RunSpec) -> Path:
+        """Return the folder of a run."""
+        return self.runs / spec.id
+
+    def problems(self, spec: RunSpec) -> list[str]:
+        """Return what keeps a run from being complete, as `validate`, or from being itself."""
+        return _problems(spec, read_run(self.run_dir(spec)))
+
+    def experiments(self) -> list[str]:
+        """Return the names of the experiments that have a plan or runs."""
+        if not self.runs.is_dir():
+            return []
+        names = sorted(path.name for path in self.runs.iterdir() if path.is_dir())
+        return [name for name in names if run_folder.NAME.fullmatch(name) and self.specs(name)]
+
+    def specs(self, experiment: str) -> list[RunSpec]:
+        """Return the runs of an experiment that are planned or have a folder."""
+        found = set(self.plan(experiment))
+        for path in (self.runs / experiment).glob("*/*/seed*/config.json"):
+            if (spec := _spec(experiment, *path.parts[-4:-1])) is not None:
+                found.add(spec)
+        return sorted(found)
+
+    def plan(self, experiment: str) -> list[RunSpec]:
+        """Return the runs that were asked for, also those that have not begun.
+
+        Raises:
+            ConfigError: if the plan cannot be read: nobody could say which runs are missing.
+        """
+        path = self.runs / experiment / PLAN
+        try:
+            plan = untrusted.read_json(path, PLAN_LIMIT)
+            ids = plan.get("runs") if isinstance(plan, dict) else None
+            if not isinstance(ids, list):
+                raise ValueError('it has no list "runs"')
+            return [_planned(experiment, run) for run in ids]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"{path} cannot be read as a plan of runs ({error}); delete it and ask for the"
+                f" runs again"
+            ) from None
+
+    def add_to_plan(self, experiment: str, specs: Iterable[RunSpec]) -> None:
+        """Record that runs were asked for, so that tables can say which are missing."""
+        folder = self.runs / experiment
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder / f".{PLAN}.lock"):
+            wanted = sorted({*self.plan(experiment), *specs})
+            ids = [spec.id.partition("/")[2] for spec in wanted]
+            text = json.dumps({"format": 1, "runs": ids}, indent=1) + "\n"
+            atomic.write_text(folder / PLAN, text)
+
+    def load(
+        self, specs: Iterable[RunSpec], on_run: Callable[[], None] = lambda: None
+    ) -> pd.DataFrame:
+        """Return one row per run: its result, its settings, and what it lacks.
+
+        Every file is read once. Columns: `experiment, method, game, seed, problems` (list of str),
+        `train, test` (mean of the final episodes; NaN where incomplete), `augmentation`
+        (specification of a fixed one, else ""), `settings` (dict of what must agree between
+        runs that are averaged; empty where unknown), `arms` (dict arm -> count of the last
+        update; empty where incomplete), `record` (the `RunRecord`: all that was read), `folder`.
+
+        Args:
+            specs: which runs.
+            on_run: called after each.
+        """
+        columns = ["experiment", "method", "game", "seed", "problems", *SPLITS]
+        columns += ["augmentation", "settings", "arms", "record", "folder"]
+        rows = []
+        seen: dict[str, dict[str, Any]] = {}  # runs of one sweep share their settings, and memory
+        for spec in specs:
+            row = self._row(spec)
+            row["settings"] = seen.setdefault(repr(row["settings"]), row["settings"])
+            rows.append(row)
+            on_run()
+        return pd.DataFrame(rows, columns=columns)
+
+    def _row(self, spec: RunSpec) -> dict[str, Any]:
+        run_dir, row = self.run_dir(spec), dict(vars(spec))
+        record = read_run(run_dir)
+        row.update(problems=_problems(spec, record), augmentation="", settings={}, arms={})
+        row.update(record=record, folder=run_dir)
+        if record.config is not None:
+            row["augmentation"] = record.config.augmentation or ""
+            row["settings"] = settings(record.config, record.meta)
+        if not row["problems"]:
+            played = record.episodes
+            row.update({s: float(played["return"][played["split"] == s].mean()) for s in SPLITS})
+            counts = (record.arms[name].tolist() for name in ("arm", "count"))
+            row["arms"] = dict(zip(*counts, strict=True))
+        return row
+
+
+def _planned(experiment: str, run: Any) -> RunSpec:
+    parts = run.split("/") if isinstance(run, str) else ()
+    spec = _spec(experiment, *parts) if len(parts) == 3 else None
+    if spec is None:
+        raise ValueError(f"{shown(run)} is no run")
+    return spec
+
+
+def _spec(experiment: str, method: str, game: str, folder: str) -> RunSpec | None:
+    """Return the run of a folder method/game/seedK; None if these are no plain names.
+
+    Names may come with a store from elsewhere: ".." would leave it, and tables print them.
+    """
+    plain = run_folder.NAME.fullmatch(method) and run_folder.NAME.fullmatch(game)
+    if not plain or not re.fullmatch("seed(0|[1-9][0-9]{0,9})", folder):
+        return None
+    return RunSpec(experiment, method, game, int(folder[4:]))
+
+
+def _problems(spec: RunSpec, record: RunRecord) -> list[str]:
+    problems, found = list(record.problems), record.config
+    if not problems and found is not None:
+        named = RunSpec(spec.experiment, found.method, found.game, found.seed)
+        if named != spec:  # a copied or renamed folder would count as one more seed
+            problems.append(f"its config.json is that of {named.id}")
+    return problems
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Let one process at a time in, while others wait: two sweeps may extend one plan."""
+    with path.open("a") as file:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield  # closing the file gives it free
+
+
+_NO_MATTER = {"game", "method", "seed", "augmentation"} | {
+    *("checkpoint_every", "disk_wait", "on_nan", "eval_every", "eval_envs", "micro_batch"),
+    *("threads", "env_groups", "cuda_graphs"),
+}
+"""Fields that say which run it is, or do not change what its final scores measure."""
+
+
+def settings(config: TrainConfig, meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what two runs must share before their scores may be averaged or compared.
+
+    Options that its method does not have are no settings of a run.
+    """
+    without = _NO_MATTER | methods.options_of_others(config.method)
+    values = {name: value for name, value in config if name not in without}
+    return {**values, "procgen_build": str(meta.get("procgen_build", "unknown"))}
