@@ -18,20 +18,20 @@ from augmentations.registry import PAPER_ARMS, canonical, check, make, names, re
 
 if TYPE_CHECKING:
     from augmentations.base import Augmentation, as_float
-    from augmentations.blur import RandomBlur
-    from augmentations.color import ColorJitter, Grayscale
-    from augmentations.compose import Compose, RandomChoice
-    from augmentations.crop import RandomCrop
-    from augmentations.cutout import Cutout, CutoutColor
-    from augmentations.flip import RandomFlip
-    from augmentations.identity import Identity
-    from augmentations.noise import RandomNoise
-    from augmentations.overlay import RandomOverlay
-    from augmentations.patch import PatchShuffle
-    from augmentations.random_conv import RandomConv
-    from augmentations.rotate import RandomRotate
-    from augmentations.tone import RandomPosterize, RandomSolarize
-    from augmentations.translate import RandomTranslate
+    from augmentations.transforms.blur import RandomBlur
+    from augmentations.transforms.color import ColorJitter, Grayscale
+    from augmentations.transforms.compose import Compose, RandomChoice
+    from augmentations.transforms.crop import RandomCrop
+    from augmentations.transforms.cutout import Cutout, CutoutColor
+    from augmentations.transforms.flip import RandomFlip
+    from augmentations.transforms.identity import Identity
+    from augmentations.transforms.noise import RandomNoise
+    from augmentations.transforms.overlay import RandomOverlay
+    from augmentations.transforms.patch import PatchShuffle
+    from augmentations.transforms.random_conv import RandomConv
+    from augmentations.transforms.rotate import RandomRotate
+    from augmentations.transforms.tone import RandomPosterize, RandomSolarize
+    from augmentations.transforms.translate import RandomTranslate
 
 __all__ = [
     "PAPER_ARMS",
@@ -65,24 +65,24 @@ __all__ = [
 
 _LAZY = {
     "Augmentation": "augmentations.base",
-    "ColorJitter": "augmentations.color",
-    "Compose": "augmentations.compose",
-    "Cutout": "augmentations.cutout",
-    "CutoutColor": "augmentations.cutout",
-    "Grayscale": "augmentations.color",
-    "Identity": "augmentations.identity",
-    "PatchShuffle": "augmentations.patch",
-    "RandomBlur": "augmentations.blur",
-    "RandomChoice": "augmentations.compose",
-    "RandomConv": "augmentations.random_conv",
-    "RandomCrop": "augmentations.crop",
-    "RandomFlip": "augmentations.flip",
-    "RandomNoise": "augmentations.noise",
-    "RandomOverlay": "augmentations.overlay",
-    "RandomPosterize": "augmentations.tone",
-    "RandomRotate": "augmentations.rotate",
-    "RandomSolarize": "augmentations.tone",
-    "RandomTranslate": "augmentations.translate",
+    "ColorJitter": "augmentations.transforms.color",
+    "Compose": "augmentations.transforms.compose",
+    "Cutout": "augmentations.transforms.cutout",
+    "CutoutColor": "augmentations.transforms.cutout",
+    "Grayscale": "augmentations.transforms.color",
+    "Identity": "augmentations.transforms.identity",
+    "PatchShuffle": "augmentations.transforms.patch",
+    "RandomBlur": "augmentations.transforms.blur",
+    "RandomChoice": "augmentations.transforms.compose",
+    "RandomConv": "augmentations.transforms.random_conv",
+    "RandomCrop": "augmentations.transforms.crop",
+    "RandomFlip": "augmentations.transforms.flip",
+    "RandomNoise": "augmentations.transforms.noise",
+    "RandomOverlay": "augmentations.transforms.overlay",
+    "RandomPosterize": "augmentations.transforms.tone",
+    "RandomRotate": "augmentations.transforms.rotate",
+    "RandomSolarize": "augmentations.transforms.tone",
+    "RandomTranslate": "augmentations.transforms.translate",
     "as_float": "augmentations.base",
 }
 

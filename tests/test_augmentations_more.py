@@ -16,7 +16,7 @@ from scipy import ndimage, stats
 from torch import Tensor
 
 import augmentations
-from augmentations.noise import random_bits, standard_normal
+from augmentations.transforms.noise import random_bits, standard_normal
 
 FRAMES = np.load(Path(__file__).parent / "golden" / "augmentations.npz")["obs"]
 OBS = torch.from_numpy(FRAMES).permute(0, 3, 1, 2).float() / 255

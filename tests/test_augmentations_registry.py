@@ -339,7 +339,7 @@ def test_register_a_class(table: dict[str, object]) -> None:
 
 
 def test_register_a_place(table: dict[str, object]) -> None:
-    augmentations.register("upside-down", "augmentations.flip:RandomFlip")
+    augmentations.register("upside-down", "augmentations.transforms.flip:RandomFlip")
     assert isinstance(augmentations.make("upside-down"), augmentations.RandomFlip)
 
 

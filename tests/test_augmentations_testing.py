@@ -12,8 +12,7 @@ from broken_transforms import BROKEN_TRANSFORMS, RequiresGrad, SizeSixteenOnly
 from broken_values import BROKEN_VALUES, OutOfRange
 
 from augmentations import Augmentation
-from augmentations.clauses import CLAUSES
-from augmentations.testing import AugmentationError, check_augmentation
+from augmentations.testing import CLAUSES, AugmentationError, check_augmentation
 
 BROKEN = BROKEN_DRAWS + BROKEN_TRANSFORMS + BROKEN_VALUES
 CUDA = torch.cuda.is_available()

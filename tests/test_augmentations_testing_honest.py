@@ -10,8 +10,7 @@ from broken_draws import Good
 
 import augmentations
 from augmentations import Augmentation, Compose, RandomChoice
-from augmentations.clauses import CLAUSES
-from augmentations.testing import check_augmentation
+from augmentations.testing import CLAUSES, check_augmentation
 
 HERE = [clause for clause in CLAUSES if clause != "device" or torch.cuda.is_available()]
 SIZES = (16, 17, 64)

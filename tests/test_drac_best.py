@@ -163,7 +163,9 @@ def test_an_augmentation_cannot_make_a_family_s_method_another_one(
 ) -> None:
     from augmentations import registry
 
-    monkeypatch.setattr(registry, "_TABLE", {**registry._TABLE, "best": "augmentations.crop:Crop"})
+    monkeypatch.setattr(
+        registry, "_TABLE", {**registry._TABLE, "best": "augmentations.transforms.crop:Crop"}
+    )
     with pytest.raises(ConfigError, match="would be called drac-best, but that is another method"):
         build({"method": "drac", "augmentation": "best"})
 

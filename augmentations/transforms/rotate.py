@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from augmentations.base import Augmentation, as_float, check_shape, integers, parameter
-from augmentations.pixels import take_pixels
+from augmentations.transforms.pixels import take_pixels
 
 
 class RandomRotate(Augmentation):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from augmentations.arguments import check_integer
 from augmentations.base import Augmentation, as_float, check_shape, integers, parameter
-from augmentations.pixels import take_pixels
+from augmentations.transforms.pixels import take_pixels
 
 
 class RandomCrop(Augmentation):

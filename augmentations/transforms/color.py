@@ -17,7 +17,7 @@ from augmentations.base import (
     per_pixel,
     uniform,
 )
-from augmentations.pixels import in_pieces
+from augmentations.transforms.pixels import in_pieces
 
 # ITU-R BT.601 luma of red, green and blue.
 LUMA = (0.299, 0.587, 0.114)

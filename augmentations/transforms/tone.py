@@ -17,7 +17,7 @@ from augmentations.base import (
     parameter,
     uniform,
 )
-from augmentations.pixels import in_pieces
+from augmentations.transforms.pixels import in_pieces
 
 
 class RandomPosterize(Augmentation):

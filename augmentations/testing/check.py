@@ -14,11 +14,11 @@ from collections.abc import Sequence
 
 import torch
 
-from augmentations import global_state
 from augmentations.base import Augmentation
-from augmentations.cases import Case
-from augmentations.clauses import CLAUSES
 from augmentations.guards import ATOL, Broken
+from augmentations.testing import global_state
+from augmentations.testing.cases import Case
+from augmentations.testing.clauses import CLAUSES
 
 __all__ = ["CLAUSES", "AugmentationError", "check_augmentation"]
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from augmentations.arguments import check_integer
 from augmentations.base import Augmentation, as_float, check_shape, parameter
-from augmentations.pixels import in_pieces, take_pixels
+from augmentations.transforms.pixels import in_pieces, take_pixels
 
 
 class PatchShuffle(Augmentation):

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from augmentations.arguments import check_choice
 from augmentations.base import as_float, match_format, parameter
-from augmentations.crop import RandomCrop
-from augmentations.pixels import in_pieces
+from augmentations.transforms.crop import RandomCrop
+from augmentations.transforms.pixels import in_pieces
 
 
 class RandomTranslate(RandomCrop):

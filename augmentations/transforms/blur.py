@@ -17,7 +17,7 @@ from augmentations.base import (
     parameter,
     uniform,
 )
-from augmentations.pixels import in_pieces
+from augmentations.transforms.pixels import in_pieces
 
 # Below it all weight is on the centre: exp(-1 / (2 * 0.05**2)) is 1e-87, nothing in float32, and
 # 0.05**2 is not yet.

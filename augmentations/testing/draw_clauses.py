@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from augmentations import global_state as generators
 from augmentations import guards
-from augmentations.cases import BATCH, MANY, Case, equal, same
+from augmentations.testing import global_state as generators
+from augmentations.testing.cases import BATCH, MANY, Case, equal, same
 
 _PAIRS = BATCH * (BATCH - 1) // 2
 _CHANCE = 1e-6  # at which two images may have been given the same draws by accident

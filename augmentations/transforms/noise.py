@@ -18,7 +18,7 @@ from augmentations.base import (
     parameter,
     uniform,
 )
-from augmentations.pixels import in_pieces
+from augmentations.transforms.pixels import in_pieces
 
 # Chris Wellons' "lowbias32", a hash of 32 bits in which each bit of the input turns over each bit
 # of the output in almost exactly half of the cases (nullprogram.com/blog/2018/07/31).

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from augmentations import draw_clauses, global_state, guards
-from augmentations.cases import BATCH, MANY, Case, generator, same
+from augmentations import guards
+from augmentations.testing import draw_clauses, global_state
+from augmentations.testing.cases import BATCH, MANY, Case, generator, same
 
 DTYPES = (torch.float32, torch.uint8, torch.float64, torch.float16, torch.bfloat16)
 _DRAWS = 8  # of as many images, one of each kind

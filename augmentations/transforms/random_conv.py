@@ -18,7 +18,7 @@ from augmentations.base import (
     match_format,
     parameter,
 )
-from augmentations.pixels import in_pieces
+from augmentations.transforms.pixels import in_pieces
 
 KERNEL = 3
 
