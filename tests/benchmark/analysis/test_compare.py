@@ -1,0 +1,369 @@
+"""`drac-bench compare`: on scores whose answer is known, and on what cannot be compared."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.synthetic_runs import tree, write_run
+
+from benchmark import cli
+from benchmark.analysis.compare import Comparison, compare, verdict
+from benchmark.analysis.contestants import Contestant
+from benchmark.scores.published import FOLDER
+from benchmark.statistics import aggregate, normalize
+from benchmark.statistics.aggregate import Scores
+from benchmark.store.store import Store
+from drac.errors import ConfigError
+from drac.games import GAMES
+
+PUBLIC = FOLDER / "run_scores.csv"
+NAN = float("nan")
+
+
+def normalized(shift: float, runs: int = 10, seed: int = 0, spread: float = 0.05) -> Scores:
+    """Raw scores (runs, 16) whose normalized ones lie about 0.5 + shift."""
+    low, high = (normalize.min_max([[end] * 16], GAMES)[0] for end in (0.0, 1.0))
+    wanted = np.random.default_rng(seed).normal(0.5 + shift, spread, (runs, 16))
+    raw: Scores = (wanted - low) / (high - low)
+    return raw
+
+
+def contestant(name: str, scores: Scores, **options: Any) -> Contestant:
+    return Contestant(name, "x", **{"mode": "easy", "settings": {}, **options}, scores=scores)
+
+
+def of(a: Scores, b: Scores, resamples: int = 1000, **options: Any) -> Comparison:
+    return compare(
+        contestant("A", a, **options),
+        contestant("B", b),
+        split="test",
+        resamples=resamples,
+        generator=np.random.default_rng(0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("shift", "begins"),
+    [
+        (0.2, "A is better than B: the IQM of its normalized test return is 0."),
+        (-0.2, "A is worse than B: the IQM of its normalized test return is 0."),
+        (0.0, "No difference between A and B is shown: for A the IQM"),
+    ],
+)
+def test_verdict_on_known_differences(shift: float, begins: str) -> None:
+    found = of(normalized(shift), normalized(0.0, seed=1))
+    assert verdict(found).startswith(begins)
+    assert ("higher" in verdict(found)) == (found.aggregates[0].difference > 0)
+    for one in found.aggregates:
+        assert one.difference == pytest.approx(shift, abs=0.03)
+        assert one.interval.low < one.difference < one.interval.high
+        assert (one.interval.low <= 0 <= one.interval.high) == (shift == 0)
+    assert found.cautions == ()
+    stars = {row.stars for row in found.games}
+    assert stars == ({"***"} if shift else {""})
+    assert (found.wilcoxon < 0.001) == (shift != 0)
+
+
+def test_a_verdict_needs_both_intervals() -> None:
+    # Most runs of A are a little better; on a quarter of the games they are far worse.
+    a, b = normalized(0.05, spread=0.01), normalized(0.0, spread=0.01, seed=1)
+    a[:, :7] = normalized(-0.3, spread=0.01)[:, :7]
+    found = of(a, b)
+    assert found.aggregates[0].interval.high < 0
+    assert found.improvement[1].low > 0.5
+    assert verdict(found).startswith("It depends on the measure whether A is better than B")
+    a[:, :8] = normalized(-0.3, spread=0.01)[:, :8]  # eight games each: P = 1/2 without spread
+    found = of(a, b)
+    assert found.improvement[1].low <= 0.5 <= found.improvement[1].high
+    assert verdict(found).startswith("A is perhaps worse than B, for one of two intervals only")
+
+
+def test_numbers_are_those_of_the_aggregates() -> None:
+    a, b = normalized(0.1), normalized(0.0, runs=7, seed=1)
+    found = of(a, b)
+    x, y = normalize.min_max(a, GAMES), normalize.min_max(b, GAMES)
+    for one, statistic in zip(
+        found.aggregates, (aggregate.iqm, aggregate.median, aggregate.mean), strict=True
+    ):
+        assert (one.a, one.b) == pytest.approx((statistic(x), statistic(y)), abs=1e-12)
+    assert found.improvement[0] == aggregate.probability_of_improvement(x, y)
+    assert [row.game for row in found.games] == [*GAMES]
+    assert [row.a.mean for row in found.games] == pytest.approx(a.mean(axis=0))
+    assert {(row.a.n, row.b.n) for row in found.games} == {(10, 7)}
+
+
+def test_a_game_that_one_lacks_is_left_out_and_said() -> None:
+    a, b = normalized(0.2), normalized(0.0, seed=1)
+    b[:, GAMES.index("heist")] = NAN
+    b[5:, GAMES.index("maze")] = NAN
+    a[:, GAMES.index("jumper")] = b[:, GAMES.index("jumper")] = NAN  # neither: no row
+    found = of(a, b)
+    assert found.label == "14 common games only, without heist"
+    assert "heist" not in found.common
+    assert "heist" in [row.game for row in found.games]
+    assert "jumper" not in [row.game for row in found.games]
+    without_heist = (
+        "B has no run on heist: aggregates, probability and Wilcoxon are over the common games"
+        " only, though A has more."
+    )
+    assert found.cautions == (
+        without_heist,
+        "B: 5 to 10 runs a game; every game counts the same.",
+    )
+    assert verdict(found).endswith("Mind the cautions below.")
+    common = [game in found.common for game in GAMES]
+    x = normalize.min_max(a[:, common], found.common)
+    assert found.aggregates[2].a == pytest.approx(aggregate.mean(x), abs=1e-12)
+
+
+def test_one_run_has_no_interval_and_a_few_a_narrow_one() -> None:
+    found = of(normalized(0.2, runs=1), normalized(0.0, seed=1))
+    assert verdict(found).startswith("Whether A is better than B cannot be said: a game with a")
+    assert "on 16 of the 16 games its mean is higher" in verdict(found)
+    assert not any(one.interval.known for one in found.aggregates)
+    assert found.cautions == ("A: one run only on 16 of 16 games, so there is no interval.",)
+    assert all(np.isnan(row.p) and row.stars == "" for row in found.games)
+    few = of(normalized(0.2, runs=2), normalized(0.0, seed=1))
+    assert few.cautions == (
+        "A: 2 runs a game are few; a bootstrap interval of a mean is then about 29% too narrow.",
+    )
+
+
+def test_what_cannot_be_compared() -> None:
+    a, b = normalized(0.1), normalized(0.0)
+    with pytest.raises(ConfigError, match="A is of hard mode and B of easy"):
+        of(a, b, mode="hard")
+    a[:, ::2] = b[:, 1::2] = NAN
+    with pytest.raises(ConfigError, match="A and B have no game in common"):
+        of(a, b)
+
+
+# The command, on stores and imported files.
+
+
+def store(root: Path, games: Sequence[str] = ("coinrun", "maze"), seeds: int = 3) -> Path:
+    """PPO about 3 and UCB-DrAC about 8 on each game."""
+    for method, level in (("ppo", 3.0), ("ucb-drac", 8.0)):
+        for game in games:
+            for seed in range(seeds):
+                arms = {"arms": {"crop": 2}} if method == "ucb-drac" else {}
+                test = [level + seed / 10] * 3
+                write_run(root, method, game, seed, test=test, **arms)
+    return root
+
+
+def imported(root: Path, rows: Sequence[Mapping[str, Any]], name: str = "theirs") -> None:
+    path = root.parent / f"{name}.csv"
+    pd.DataFrame(rows).to_csv(path, index=False)
+    assert cli.main(["import-scores", str(path), "--results", str(root)]) == 0
+
+
+def their_rows(method: str, level: float, **columns: Any) -> list[dict[str, Any]]:
+    return [
+        {"method": method, "game": game, "split": "test", "run": run, "score": level + run / 10}
+        | columns
+        for game in ("coinrun", "maze")
+        for run in range(3)
+    ]
+
+
+def run(capsys: pytest.CaptureFixture[str], root: Path, *words: str) -> str:
+    capsys.readouterr()
+    assert cli.main(["compare", *words, "--results", str(root)]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    return said.out
+
+
+def test_methods_of_the_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = run(capsys, store(tmp_path / "r"), "ucb-drac", "ppo")
+    assert said.startswith("ucb-drac is better than ppo: ")
+    assert " ".join(said.split()).count("8.10 ± 0.10 3.10 ± 0.10 +5.00") == 2
+    assert "***" in said
+    assert "3 runs a game" in said
+    assert "2 games" in said
+    assert "runs a game are few" in said
+    assert "times shorter than the published ones" in " ".join(said.split())
+    assert max(map(len, said.splitlines())) <= 80
+    assert said.count("\n") < 45
+
+
+def test_imported_beside_the_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = store(tmp_path / "r")
+    rows = their_rows("a_b & [red]100%", 5.0, caution="runs [5] are doubles", steps=25_000_000)
+    imported(root, rows)
+    said = " ".join(run(capsys, root, "a_b & [red]100%", "ppo").split())
+    assert said.startswith(
+        "Whether a_b & [red]100% is better than ppo cannot be said: their runs differ in steps"
+        " (25,000,000 and 300). As they are, for a_b & [red]100% the IQM"
+    )
+    assert "a_b & [red]100%: runs [5] are doubles (6 of 6 scores, as theirs.csv says)" in said
+    assert "Unequal settings (a_b & [red]100% / ppo): steps 25,000,000 / 300." in said
+    assert "a_b & [red]100% imported from theirs.csv (" in said
+
+
+def test_a_damaged_set_is_left_out_unless_it_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = store(tmp_path / "r")
+    imported(root, their_rows("X", 5.0))
+    (origin,) = root.rglob("theirs.json")
+    origin.write_text("[" * 100_000)  # nested beyond what Python reads
+    said = " ".join(run(capsys, root, "ucb-drac", "ppo").split())
+    assert said.startswith("ucb-drac is better than ppo: ")
+    assert "Imported scores are left out: " in said
+    assert cli.main(["compare", "X", "ppo", "--results", str(root)]) == 2
+    error = capsys.readouterr().err
+    assert "theirs.json, which says where theirs.csv is from, cannot be read" in error
+    assert error.count("\n") == 1
+
+
+def test_unequal_steps_and_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "r"
+    for seed in range(2):
+        write_run(root, "ppo", seed=seed, fidelity="released", steps=600)
+        write_run(root, "drac-crop", seed=seed, fidelity="paper", eval_episodes=3)
+    said = " ".join(run(capsys, root, "drac-crop", "ppo").split())
+    assert "Unequal settings (drac-crop / ppo): steps 300 / 600, fidelity paper / released." in said
+    imported(root, their_rows("X", 1.0))
+    assert "Perhaps unequal steps: ppo has 600; X's are unknown." in " ".join(
+        run(capsys, root, "X", "ppo").split()
+    )
+    imported(root, [*their_rows("Y", 1.0, steps=5), *their_rows("Z", 1.0, steps=9)], "more")
+    mixed = their_rows("M", 1.0, steps=5)
+    mixed[0]["steps"] = 7
+    imported(root, mixed, "mixed")
+    said = " ".join(run(capsys, root, "M", "Y").split())
+    assert "M: its runs have unequal steps, 5 / 7." in said
+
+
+def test_incomplete_runs_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = store(tmp_path / "r")
+    (root / "runs/exp/ppo/maze/seed2/eval.csv").unlink()
+    said = " ".join(run(capsys, root, "ucb-drac", "ppo").split())
+    assert "ppo: 1 planned run is not complete and not counted (maze/seed2)." in said
+    assert "maze 8.10 ± 0.10 3.05 ± 0.07 +5.05 1.1e-05 *** 3 / 2" in said
+    assert "ppo: 2 to 3 runs a game" in said
+    for eval_csv in root.glob("runs/exp/ppo/*/*/eval.csv"):
+        eval_csv.unlink()
+    assert cli.main(["compare", "ucb-drac", "ppo", "--results", str(root)]) == 2
+    assert "'ppo' has no complete run yet: see drac-bench status" in capsys.readouterr().err
+
+
+def test_only_what_is_asked_for_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = store(tmp_path / "r", seeds=2)
+    write_run(root, "drac-crop", test=[7.0] * 3)
+    read: list[str] = []
+    row = Store._row
+    monkeypatch.setattr(
+        Store, "_row", lambda self, spec: read.append(spec.method) or row(self, spec)
+    )
+    run(capsys, root, "ucb-drac", "exp:ppo")
+    assert sorted(read) == ["ppo"] * 4 + ["ucb-drac"] * 4
+    assert cli.main(["compare", "ppo", "drac-corp", "--results", str(root)]) == 2
+    assert "(did you mean 'drac-crop'?)" in capsys.readouterr().err
+
+
+def test_experiments_and_variants(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "r"
+    for experiment, level in (("one", 3.0), ("two", 8.0)):
+        for seed in range(2):
+            write_run(root, "ppo", seed=seed, experiment=experiment, test=[level + seed] * 3)
+    for seed in range(2):
+        write_run(root, "drac-crop", seed=seed, experiment="one", steps=600 * (seed + 1))
+    words = ["compare", "ppo", "drac-crop", "--results", str(root)]
+    assert cli.main(words) == 2
+    error = capsys.readouterr().err
+    assert "several are called 'ppo': say which, 'one:ppo' or 'two:ppo'" in error
+    assert cli.main([*words, "--experiment", "one"]) == 2
+    error = capsys.readouterr().err
+    assert "say which, 'drac-crop [steps=600]' or 'drac-crop [steps=1200]'" in error
+    said = run(capsys, root, "two:ppo", "one:ppo")
+    assert "9.00" not in said
+    assert "8.50 ± 0.71" in said
+    said = " ".join(
+        run(capsys, root, "drac-crop [steps=1200]", "one:drac-crop [steps=600]").split()
+    )
+    assert "drac-crop [steps=1200]" in said
+    assert "steps 1,200 / 600" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["ppo"], "give two methods, A and B, not 1"),
+        (["ppo", "ppo", "ppo"], "give two methods, A and B, not 3"),
+        (["ppo", "ppo"], "ppo cannot be compared with itself"),
+        (["ppo", "exp:ppo"], "ppo cannot be compared with itself"),
+        (["ppo", "ucb-dra"], "unknown method 'ucb-dra' (did you mean 'ucb-drac'?); there are"),
+        (["ppo", "exq:ppo"], "unknown method 'exq:ppo' (did you mean 'exp:ppo'?)"),
+        (["ppo", "ucb-drac", "--split", "tset"], "unknown split 'tset' (did you mean 'test'?)"),
+        (["ppo", "ucb-drac", "--ranges", "x"], "unknown ranges 'x'; choose from default, train-"),
+        (["ppo", "ucb-drac", "--experiment", "ex"], "unknown experiment 'ex' (did you mean 'exp'"),
+        (["ppo", "ucb-drac", "--csv", "."], ". is a folder"),
+        (["ppo", "ucb-drac", "--csv", "a_file/x.csv"], "a_file is a file"),
+        (
+            ["ppo", "ucb-drac", "--results", "empty"],
+            "there are no runs and no imported scores",
+        ),
+        (["ppo", "ucb-drac", "--slpit", "test"], "(did you mean '--split'?)"),
+    ],
+)
+def test_bad_arguments(
+    words: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store(tmp_path / "results", games=("maze",), seeds=2)
+    (tmp_path / "a_file").touch()
+    before = tree(tmp_path)
+    assert cli.main(["compare", *words]) == 2
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert (shown.err.count("\n"), shown.out) == (1, "")
+    assert tree(tmp_path) == before
+
+
+def test_csv_has_every_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root, out = tmp_path / "r", tmp_path / "new" / "out.csv"
+    assert cli.main(["import-scores", str(PUBLIC), "--results", str(root)]) == 0
+    said = run(capsys, root, "PLR", "PPO", "--csv", str(out))
+    rows = pd.read_csv(out)
+    assert set(rows["method_a"]) == {"run_scores:PLR"}
+    counts = rows["measure"].value_counts().to_dict()
+    assert counts["mean return"] == 16
+    assert counts["caution"] == counts["verdict"] == counts["origin"] == 1
+    for number in rows[rows["measure"] == "mean return"]["a"]:
+        assert f"{number:.2f} ±" in said
+    iqm = rows[rows["measure"] == "IQM, min-max"].iloc[0]
+    assert f"[{iqm['low']:.3f}, {iqm['high']:.3f}]" in said
+    assert iqm["difference"] == pytest.approx(iqm["a"] - iqm["b"])
+    with out.open(newline="") as file:
+        assert len({len(row) for row in csv.reader(file)}) == 1
+    again = tmp_path / "again.csv"
+    run(capsys, root, "PLR", "PPO", "--csv", str(again))
+    assert again.read_bytes() == out.read_bytes()  # the same question, the same answer
+
+
+def test_ranges_and_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "r"
+    assert cli.main(["import-scores", str(PUBLIC), "--results", str(root)]) == 0
+    outs = {}
+    for ranges in ("default", "train-procgen"):
+        said = run(capsys, root, "PLR", "PPO", "--ranges", ranges)
+        assert f"min-max normalized ({ranges} ranges), 16 games" in said
+        outs[ranges] = said
+    assert outs["default"] != outs["train-procgen"]
+    assert cli.main(["compare", "PLR", "PPO", "--split", "train", "--results", str(root)]) == 2
+    assert "no imported scores of the train split" in capsys.readouterr().err

@@ -1,0 +1,122 @@
+"""The README against the project: its code runs, its commands parse, its numbers are the files'."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shlex
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+from checkout import ROOT
+
+from augmentations import registry
+from benchmark import cli as bench
+from drac import cli
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EVIDENCE = ROOT / "results" / "evidence" / "starpilot-ppo-500k"
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    with (EVIDENCE / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_new_augmentation_trains(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The example as it stands, but for its length."""
+    monkeypatch.setattr(registry, "_TABLE", dict(registry._TABLE))
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    tiny = (
+        'steps=128, num_envs=4, num_steps=16, hidden_size=8, device="cpu", epochs=1,'
+        ' ucb_initial="try-each-once", eval_episodes=1'
+    )
+    assert code.count('steps="1M"') == 1
+    exec(compile(code.replace('steps="1M"', tiny), "README.md", "exec"), {})  # noqa: S102
+    (arms,) = tmp_path.rglob("arms.csv")
+    with arms.open(newline="") as file:
+        selected = [row["arm"] for row in csv.DictReader(file) if row["selected"] == "1"]
+    assert selected == ["crop", "invert"]
+
+
+COMMANDS = re.findall(r"^    ((?:drac|drac-bench) [^#\n]*)", README, re.MULTILINE)
+
+
+def test_the_readme_shows_every_command() -> None:
+    shown = {tuple(command.split()[:2]) for command in COMMANDS}
+    for program, usage in (("drac", cli.USAGE), ("drac-bench", bench.USAGE)):
+        for name in re.findall(r"^  (\w+)  ", usage, re.MULTILINE):
+            assert (program, name) in shown
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything up to the work itself."""
+    reached: list[Any] = []
+    for place in (
+        "drac.commands.train._train",
+        "drac.commands.augmentations.listing",
+        "drac.commands.augmentations._show",
+        "benchmark.commands.speed._report",
+        "benchmark.commands.training_speed._training",
+        "benchmark.commands.training_speed._compare",
+        "benchmark.commands.bandits._report",
+        "benchmark.commands.bandits._tasks",
+        "benchmark.commands.compare._report",
+        "benchmark.commands.figures._draw",
+        "benchmark.commands.import_scores._bring_in",
+        "benchmark.report.build.build",
+        "benchmark.commands.run._run",
+        "benchmark.commands.tables._tabulate",
+        "benchmark.figures.run_curves.learning_curves",
+    ):
+        monkeypatch.setattr(place, lambda *args, **more: reached.append(args) or 0)
+    names = ["paper-table1", "augmentation-sweep", "demo", "rehearsal", "rehearsal-augmentations"]
+    monkeypatch.setattr("benchmark.store.store.Store.experiments", lambda store: names)
+    monkeypatch.setattr("drac.files.run_folder.require_writable", lambda folder: None)
+    monkeypatch.chdir(ROOT)
+    program, *words = shlex.split(command)
+    if words[0] in ("evaluate", "export", "watch", "status"):  # they need a run that is there
+        pytest.skip("covered by the tests of the commands")
+    assert (cli.main if program == "drac" else bench.main)(words) == 0
+    assert reached or words[-1] == "help"
+
+
+def test_ppo_learns_starpilot_and_the_readme_says_so() -> None:
+    """The evidence: at least 3.5 over the last 100 training episodes; random play gives 1.5."""
+    last = rows("progress.csv")[-1]
+    assert int(last["step"]) == 491_520
+    assert int(last["episodes"]) >= 100
+    assert float(last["train_return"]) >= 3.5
+    episodes = rows("eval.csv")
+    means = {
+        split: statistics.mean(float(row["return"]) for row in episodes if row["split"] == split)
+        for split in ("train", "test")
+    }
+    said = re.search(
+        r"average ([\d.]+); 100 evaluation episodes average ([\d.]+) on the training levels\s+"
+        r"and ([\d.]+) on unseen ones",
+        README,
+    )
+    assert said
+    numbers = (float(last["train_return"]), means["train"], means["test"])
+    assert [float(text) for text in said.groups()] == [round(number, 2) for number in numbers]
+    assert f"{int(last['step']):,} steps" in README
+
+
+def test_the_speeds_are_those_of_the_file() -> None:
+    text = (ROOT / "results" / "evidence" / "augmentation-speed.json").read_text(encoding="utf-8")
+    measured = {row["spec"]: row for row in json.loads(text)["rows"]}
+    for name in registry.PAPER_ARMS:
+        row = measured[name]
+        numbers = f"{row['images_per_s']:,.0f} | {row['update_share']:.1%}"
+        assert f"| {name} | {numbers} | {row['released_images_per_s']:,.0f} |" in README
+
+
+def test_the_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", README):
+        assert (ROOT / target).exists(), target

@@ -1,0 +1,116 @@
+"""What the committed evidence says: recomputed from its files."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from checkout import EVIDENCE, ROOT
+from scipy import stats
+
+from benchmark import suites
+from benchmark.speed import training as training_speed
+from benchmark.speed import training_table
+from drac.config import TrainConfig
+
+PRECISION = EVIDENCE / "precision"
+SEEDS = (0, 1, 2)
+
+
+def final_returns(precision: str, what: str) -> list[float]:
+    """Each seed's last training return, or the mean of its last evaluation's episodes."""
+    finals = []
+    for seed in SEEDS:
+        run_dir = PRECISION / f"{precision}-seed{seed}"
+        progress = pd.read_csv(run_dir / "progress.csv")
+        episodes = pd.read_csv(run_dir / "eval.csv").query("step == step.max() and split == @what")
+        last = (
+            progress["train_return"].iloc[-1] if what == "training" else episodes["return"].mean()
+        )
+        finals.append(float(last))
+    return finals
+
+
+def test_the_runs_of_the_two_precisions_differ_in_nothing_else() -> None:
+    configs = {
+        (precision, seed): TrainConfig.from_json(
+            PRECISION / f"{precision}-seed{seed}" / "config.json"
+        )
+        for precision in ("bf16", "float32")
+        for seed in SEEDS
+    }
+    for (precision, seed), config in configs.items():
+        assert (config.precision, config.seed) == (precision, seed)
+        assert (config.game, config.method, config.steps) == ("starpilot", "ppo", 300_000)
+        same = config.model_copy(update={"precision": "float32", "seed": 0})
+        assert same == configs["float32", 0]
+        progress = pd.read_csv(PRECISION / f"{precision}-seed{seed}" / "progress.csv")
+        assert progress["step"].tolist() == [16_384 * (i + 1) for i in range(18)]
+
+
+@pytest.mark.parametrize("what", ["training", "train", "test"])
+def test_bf16_learns_like_float32(what: str) -> None:
+    """The final means of three seeds each lie within the 95 % interval of their pooled variance.
+
+    The page shows what was compared.
+    """
+    one, other = (np.array(final_returns(precision, what)) for precision in ("bf16", "float32"))
+    pooled = np.sqrt((one.var(ddof=1) + other.var(ddof=1)) / 2)
+    half_width = stats.t.ppf(0.975, 4) * pooled * np.sqrt(2 / 3)
+    assert abs(one.mean() - other.mean()) < half_width
+    assert min(one.min(), other.min()) > 2.0  # all have learned: random play gets about 1.5
+    texts = [f"{each.mean():.2f} ({', '.join(f'{x:.2f}' for x in each)})" for each in (one, other)]
+    row = f"| {what} | {texts[1]} | {texts[0]} | {half_width:.2f} |"
+    assert row in (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+
+
+def test_the_performance_page_shows_the_measured_tables() -> None:
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    training = training_speed.load(EVIDENCE / "training-speed.json")
+    workers = training_speed.load(EVIDENCE / "worker-speed.json")
+    for shown in (
+        training_table.cells(training),
+        training_table.phases(training),
+        training_table.workers(workers),
+    ):
+        for line in shown.markdown().splitlines()[2:]:
+            assert line in page
+
+
+def test_the_readme_shows_the_measured_speeds() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    cells = training_speed.load(EVIDENCE / "training-speed.json").cells
+    plain = {cell.method: cell.steps_per_s for cell in cells if cell.engine == "reference"}
+    for cell in cells:
+        if cell.engine == "drac":
+            times = f"{cell.steps_per_s / plain[cell.method]:.1f}x | {cell.network_share:.0%}"
+            assert (
+                f"| {cell.method} | {cell.precision} | {cell.steps_per_s:,.0f} | {times} |"
+                f" {cell.peak_memory_mb:,.0f} MB |" in readme
+            )
+
+
+def test_the_measured_speeds_are_what_the_engine_is_for() -> None:
+    """The file's figures, on the machine it names: see docs/performance.md."""
+    cells = training_speed.load(EVIDENCE / "training-speed.json").cells
+    plain = {cell.method: cell.steps_per_s for cell in cells if cell.engine == "reference"}
+    for cell in cells:
+        if cell.engine == "reference":
+            continue
+        least = {"float32": 4.0, "bf16": 7.0}[cell.precision]
+        assert cell.steps_per_s >= least * plain[cell.method]
+        assert cell.network_share >= 0.85
+        assert cell.peak_memory_mb < 2_000
+
+
+def test_every_method_has_run_to_a_row_of_the_table() -> None:
+    """drac-bench run --methods all --games coinrun --steps 20k --num-envs 16 --num-steps 64."""
+    runs = pd.read_csv(EVIDENCE / "every-method" / "runs.csv")
+    assert sorted(runs["method"]) == sorted(suites.parse_methods(["all"]))
+    assert runs["problems"].isna().all()
+    assert runs[["train", "test"]].notna().all().all()
+    assert set(
+        zip(runs["game"], runs["steps"], runs["num_envs"], runs["num_steps"], strict=True)
+    ) == {("coinrun", 20_000, 16, 64)}
+    table = (EVIDENCE / "every-method" / "per-game.md").read_text()
+    assert all(f"| {method} " in table for method in runs["method"])
