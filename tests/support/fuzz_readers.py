@@ -378,9 +378,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         result = fuzz(given.inputs, given.seed, folder, tell, given.first)
     versions = f"Python {platform.python_version()}, torch {torch.__version__}"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    options = f"--inputs {given.inputs} --seed {given.seed}"
     lines = [
-        "command: python tests/support/fuzz_readers.py"
-        f" --inputs {given.inputs} --seed {given.seed}",
+        f"command: python tests/support/fuzz_readers.py {options}",
         f"machine: {platform.machine()}, {platform.system()}, {versions}",
         f"time: {time.monotonic() - begun:.0f} s, peak memory {peak:.0f} MiB",
         "",
