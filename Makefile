@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # What the two main targets run.
 DEMO = $(BIN)/drac-bench run --suite demo --workers 2 && $(BIN)/drac-bench tables --suite demo
 # Two processes, one thread each; the tests of one file stay together and share its fixtures.
-TEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations 10 $(ARGS)
+TEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations 10
 
 # The interpreter to make .venv from; empty: the first suitable one on PATH.
 PYTHON ?=
@@ -29,12 +29,13 @@ fi
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fuzz test-faults check browser clean
+.PHONY: help demo test test-all test-fuzz test-faults check browser clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    train UCB-DrAC on all 16 games for a few steps and print the table"
 	@echo "make test    run the tests; options for pytest: make test ARGS='-k bandit'"
+	@echo "make test-all     with the full matrices, as CI does"
 	@echo "make test-fuzz    100,000 damaged and hostile files to everything that reads some"
 	@echo "make test-faults  100 kills of runs, which must end as if there had been none"
 	@echo "make check   ruff, the formatter and mypy"
@@ -47,7 +48,11 @@ demo: $(STAMP)
 	@$(DEMO)
 
 test: $(STAMP)
-	@$(TEST)
+	@$(TEST) -m "not full" $(ARGS)
+
+# Also the full matrices (all methods and presets, a browser, fuzzed samples): what CI runs.
+test-all: $(STAMP)
+	@$(TEST) $(ARGS)
 
 # Long, and each writes the log that is committed; ARGS='--kills 10' is shorter.
 test-fuzz: $(STAMP)
