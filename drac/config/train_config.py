@@ -224,7 +224,7 @@ class TrainConfig(Options):
         # A config.json says which augmentation it was: no other file that it names is opened.
         if values.get("best_from") is not None and not values.get("augmentation"):
             raise ConfigError(f"{what}: best_from without the augmentation that was found there")
-        return build(_without_foreign_options(values), what=what, recorded=True)
+        return build(values, what=what, recorded=True)
 
     def continue_from(self, saved: TrainConfig, where: Path) -> TrainConfig:
         """Return this config as the continuation of the run that `saved` began.
@@ -252,15 +252,6 @@ class TrainConfig(Options):
                 f" for; a run can be continued, not shortened"
             )
         return wanted
-
-
-def _without_foreign_options(data: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what the run's method does not look at; version 0.1 saved it."""
-    try:
-        foreign = methods.options_of_others(str(data.get("method")))
-    except ValueError:  # an unknown method is for `build` to tell
-        return data
-    return {name: value for name, value in data.items() if name not in foreign}
 
 
 def build(values: dict[str, Any], what: str = "", recorded: bool = False) -> TrainConfig:

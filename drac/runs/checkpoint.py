@@ -11,7 +11,7 @@ from typing import Any
 from drac.config import CONTINUABLE, TrainConfig
 from drac.errors import ConfigError
 from drac.files import atomic, untrusted
-from drac.runs import checkpoint_format, checkpoint_format1, logs, meta
+from drac.runs import checkpoint_format, logs, meta
 
 KEPT = 2  # the newest, and the one before it
 MAX_BYTES = 4 * 2**30
@@ -116,7 +116,7 @@ def load(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
     """Read a checkpoint, its tensors onto the CPU.
 
     Args:
-        path: of format 2, or of format 1 as version 0.1 wrote it.
+        path: the file.
         max_bytes: what the file may have at most; memory is bounded by a small multiple of its
             size, whatever it declares.
 
@@ -131,8 +131,6 @@ def load(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
     except ValueError as error:
         raise ConfigError(f"{path} cannot be read as a checkpoint ({error})") from None
     try:
-        if content.startswith(checkpoint_format1.MAGIC):
-            return _of_format1(path, checkpoint_format1.loads(content))
         held = checkpoint_format.loads(content)
         step, state = held["step"], held["state"]
     except (checkpoint_format.Unreadable, KeyError) as error:
@@ -142,14 +140,6 @@ def load(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
         raise ConfigError(f"{path} is named for another step than it holds, {step!r}")
     if not isinstance(state, dict):
         raise ConfigError(f"{path} cannot be read as a checkpoint (it holds no state of a run)")
-    return state
-
-
-def _of_format1(path: Path, state: dict[str, Any]) -> dict[str, Any]:
-    version = state.pop("format", None)
-    if version != 1:
-        known = f"this version reads formats 1 and {checkpoint_format.FORMAT}"
-        raise ConfigError(f"{path} has format {str(version)[:40]!r}; {known}")
     return state
 
 
@@ -175,7 +165,7 @@ def most_bytes(weights: Mapping[str, Any], config: TrainConfig) -> int:
 
 def require_same_run(state: dict[str, Any], config: TrainConfig) -> None:
     """Raise ConfigError if a checkpoint was saved by a run with another configuration."""
-    saved = state.get("config", {})  # format 1 had none
+    saved = state.get("config")
     if not isinstance(saved, dict):
         raise ConfigError("a checkpoint holds no configuration where it should")
     ours = config.model_dump(mode="json")

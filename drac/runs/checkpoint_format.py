@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 FORMAT = 2
-"""Version of the layout. Format 1 was torch's own: see `drac.runs.checkpoint_format1`."""
+"""Version of the layout."""
 
 MAX_HEADER = 16 * 2**20
 """Bytes of the header: names and shapes, and the JSON. A run's are some tens of kilobytes."""

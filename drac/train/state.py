@@ -135,7 +135,7 @@ class Training:
         self.learner.load_state_dict(state["learner"])
         self.policy_generator.set_state(state["policy_generator"])
         self.selector.load_state_dict(state["selector"])
-        self.levels.load_state_dict(state.get("levels", {}))  # absent in version 0.1
+        self.levels.load_state_dict(state["levels"])
         for name, module_state in state["augmentations"].items():
             module = self.augmentations[name]
             if module is not None:
@@ -144,7 +144,7 @@ class Training:
         self.env.set_state([tensor.numpy().tobytes() for tensor in state["env"]])
         self.obs = self.env.observe()
         self.arm, self.update, self.episodes = state["arm"], state["update"], state["episodes"]
-        self.skipped_steps = state.get("skipped_steps", 0)  # absent in version 0.1
+        self.skipped_steps = state["skipped_steps"]
         self.recent.clear()
         self.recent.extend((value, length) for value, length in state["recent"])
 

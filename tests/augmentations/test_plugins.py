@@ -394,7 +394,7 @@ def test_a_run_of_a_plug_in_that_is_gone_is_data(
     trained: Path, capsys: pytest.CaptureFixture[str], here: Path
 ) -> None:
     from benchmark.cli import main as bench
-    from benchmark.store.store import validate
+    from benchmark.store.run_record import validate
     from drac.cli import main
 
     relative = trained.relative_to(here)

@@ -225,7 +225,7 @@ class Target:
 
 def _state() -> dict[str, Any]:
     """What a checkpoint holds, with the real names and kinds, in small."""
-    state = checkpoint.load(next((RUNS / "format-1" / "checkpoint").glob("*.pt")))
+    state = checkpoint.load(next((RUNS / "format-2" / "checkpoint").glob("*.pt")))
 
     def small(value: Any) -> Any:
         if isinstance(value, Tensor):
@@ -244,7 +244,7 @@ def targets(folder: Path) -> list[Target]:
     run = folder / "run"
     run.mkdir()
     config = small_config(method="ucb-drac", arms=("crop", "flip(axis='vertical')"))
-    meta = (RUNS / "format-1" / "meta.json").read_bytes()
+    meta = (RUNS / "format-2" / "meta.json").read_bytes()
     made = [
         Target("config.json", run / "config.json", config.to_json().encode(), mutate_json, _config),
         Target("meta.json", run / "meta.json", meta, mutate_json, _meta),
@@ -253,11 +253,6 @@ def targets(folder: Path) -> list[Target]:
     state["training"]["network"] = TinyNetwork().state_dict()
     path = checkpoint.save(run, 32, state)
     made.append(Target("checkpoint", path, path.read_bytes(), resealed(mutate_safetensors), _agent))
-    old = folder / "format 1" / "checkpoint" / path.name
-    old.parent.mkdir(parents=True)
-    torch.save({"format": 1, **state}, old)
-    (old.parents[1] / "config.json").write_text(config.to_json())
-    made.append(Target("checkpoint, format 1", old, old.read_bytes(), mutate_bytes, _agent))
     made.append(_policy_target(folder / "policy.safetensors", config))
     for target in made:
         target.path.write_bytes(target.content)

@@ -11,8 +11,6 @@ from drac.config import TrainConfig
 from drac.policy.agent import of_method
 from drac.runs import checkpoint
 
-"""Run folders that earlier versions wrote."""
-
 
 def small_config(**options: Any) -> TrainConfig:
     """A config with the smallest network."""
@@ -33,7 +31,8 @@ def small_run(folder: Path, **options: Any) -> TrainConfig:
         for tensor in network.state_dict().values():
             if tensor.is_floating_point():
                 tensor.add_(torch.randn(tensor.shape, generator=generator), alpha=0.1)
-    state = {"training": {"network": network.state_dict(), "update": 1}}
+    training = {"network": network.state_dict(), "update": 1}
+    state = {"config": config.model_dump(mode="json"), "training": training}
     checkpoint.save(folder, config.rollout_size, state)
     return config
 
@@ -46,3 +45,14 @@ def tree(folder: Path) -> dict[str, bytes | None]:
         )
         for path in sorted(folder.rglob("*"))
     }
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two values are the same, bit for bit, and of the same types and strides."""
+    if isinstance(a, torch.Tensor):
+        return a.dtype == b.dtype and a.stride() == b.stride() and torch.equal(a, b)
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
+    return type(a) is type(b) and (a == b or (a != a and b != b))

@@ -77,7 +77,7 @@ def test_rows_are_those_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_the_card_says_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "policy.safetensors"
-    assert cli.main(["export", str(RUNS / "format-1"), "--out", str(out)]) == 0
+    assert cli.main(["export", str(RUNS / "format-2"), "--out", str(out)]) == 0
     said = capsys.readouterr().out
     assert "ucb-drac on bigfish, seed 0, step 32: train 4.00 (2 episodes), test 0.00" in said
     assert sorted(path.name for path in tmp_path.iterdir()) == [
@@ -96,8 +96,8 @@ def test_the_card_says_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[
     }
     assert card["trained_with"]["versions"]["torch"] == "2.13.0+cpu"
     assert card["trained_with"]["procgen_build"] == "procgen-mirror 0.10.7"
-    assert card["trained_with"]["commit"] == "b2a841d79425b5ea1ec9031179b884f295cfeb88"
-    saved = json.loads((RUNS / "format-1" / "config.json").read_text(encoding="utf-8"))
+    assert card["trained_with"]["commit"] == "77f5d0bbf894a2286d8d045e2469f4f663b24ecd"
+    saved = json.loads((RUNS / "format-2" / "config.json").read_text(encoding="utf-8"))
     assert card["config"].items() >= {k: v for k, v in saved.items() if k != "minibatch_by"}.items()
     page = out.with_suffix(".md").read_text(encoding="utf-8")
     for part in (

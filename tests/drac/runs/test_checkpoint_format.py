@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import collections
 import hashlib
-import io
 import json
-import zipfile
 from typing import Any
 
 import numpy as np
@@ -15,8 +12,9 @@ import safetensors.torch
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from small_runs import same
 
-from drac.runs import checkpoint_format, checkpoint_format1
+from drac.runs import checkpoint_format
 from drac.runs.checkpoint_format import Unreadable
 
 STATE: dict[str, Any] = {
@@ -29,17 +27,6 @@ STATE: dict[str, Any] = {
     "large": [2**127 + 1] * 20,
     "mixed": [1, 2.5, "text", None, True, [1], {"x": (1, 2)}, 'ü"\\'],
 }
-
-
-def same(a: Any, b: Any) -> bool:
-    """Whether two values are the same, bit for bit, and of the same types and strides."""
-    if isinstance(a, torch.Tensor):
-        return a.dtype == b.dtype and a.stride() == b.stride() and torch.equal(a, b)
-    if isinstance(a, dict):
-        return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple):
-        return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
-    return type(a) is type(b) and (a == b or (a != a and b != b))
 
 
 def sealed(tree: Any, **tensors: torch.Tensor) -> bytes:
@@ -178,71 +165,3 @@ def test_declared_sizes_are_those_of_the_file() -> None:
         changed = len(header).to_bytes(8, "little") + header + content[-8:]
         with pytest.raises(Unreadable):
             checkpoint_format.loads(seal(bytes(changed)))
-
-
-# Format 1
-
-
-def of_format1(value: Any) -> bytes:
-    buffer = io.BytesIO()
-    torch.save({"format": 1, "x": value}, buffer)
-    return buffer.getvalue()
-
-
-class Declares:
-    """A tensor of a size of one's choice, on a storage of one number."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-
-    def __reduce__(self) -> Any:
-        storage = torch.zeros(1)._typed_storage()
-        hooks: Any = collections.OrderedDict()
-        arguments = (storage, 0, (self.size,), (1,), False, hooks)
-        return torch._utils._rebuild_tensor_v2, arguments
-
-
-def test_format_1_is_read() -> None:
-    state = {**STATE, "weights": dict(STATE["weights"])}
-    assert same(checkpoint_format1.loads(of_format1(state)), {"format": 1, "x": state})
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        Declares(10**12),
-        Declares(10**6),
-        torch.zeros(1).expand(10**12),
-        [torch.ones(2), Declares(9**9)],
-    ],
-    ids=["a terabyte", "megabytes", "a view", "in a list"],
-)
-def test_no_tensor_is_larger_than_its_file(value: Any) -> None:
-    with pytest.raises(Unreadable, match="declares tensors that are larger than the file"):
-        checkpoint_format1.loads(of_format1(value))
-
-
-class Calls:
-    """Calls something harmless that our files never call."""
-
-    def __reduce__(self) -> Any:
-        return bytearray, (10**12,)
-
-
-def test_only_what_our_files_named_may_be_named() -> None:
-    with pytest.raises(Unreadable, match="it holds more than data"):
-        checkpoint_format1.loads(of_format1(Calls()))
-
-
-def test_a_zip_bomb_is_refused() -> None:
-    bomb = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(of_format1(torch.zeros(9)))) as archive,
-        zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as packed,
-    ):
-        for name in archive.namelist():
-            more = b"\0" * 10**7 if "/data/" in name else b""
-            packed.writestr(name, archive.read(name) + more)
-    with pytest.raises(Unreadable, match="it is compressed"):
-        checkpoint_format1.loads(bomb.getvalue())
-    assert len(bomb.getvalue()) < 10**5

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from checkout import RUNS
-from test_drac_container import same
+from small_runs import same
 from tiny_runs import OPTIONS, state, tables, tiny, tiny_config  # noqa: F401
 
 from drac import cli, methods
@@ -26,8 +25,6 @@ from drac.runs.signals import EXIT_CODE
 from drac.stats import Report
 from drac.train import train
 from drac.train.session import Watcher
-
-FORMAT_1 = RUNS / "format-1"
 
 
 @pytest.fixture(autouse=True)
@@ -306,26 +303,6 @@ def test_tensorboard_shows_a_step_once(tiny: None, tmp_path: Path) -> None:  # n
     events = EventAccumulator(str(tmp_path)).Reload()
     steps = [event.step for event in events.Scalars("losses/entropy")]
     assert steps == [8, 16, 24, 32, 40]
-
-
-# Format 1
-
-
-def test_a_run_of_format_1_continues(tmp_path: Path) -> None:
-    """What version 0.1 began; its logs keep their columns."""
-    run_dir = tmp_path / "run"
-    shutil.copytree(FORMAT_1, run_dir)
-    saved = TrainConfig.from_json(run_dir / "config.json")
-    before = (run_dir / "progress.csv").read_text()
-    longer = saved.model_copy(update={"steps": saved.steps + saved.rollout_size})
-    result = train(longer, run_dir)
-    assert result.steps == saved.steps + saved.rollout_size
-    newest = checkpoint.newest(run_dir)
-    assert newest
-    assert newest.read_bytes()[:2] != b"PK"
-    after = (run_dir / "progress.csv").read_text()
-    assert after.startswith(before)
-    assert after.count("\n") == before.count("\n") + 1
 
 
 # The record of who worked on a run, and the command line

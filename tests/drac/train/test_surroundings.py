@@ -18,7 +18,7 @@ import pytest
 from checkout import ROOT
 from small_runs import small_config
 
-from benchmark.store.store import validate
+from benchmark.store.run_record import validate
 from drac.commands import flags
 from drac.runs import checkpoint, meta
 from drac.timing import Stopwatch
