@@ -7,7 +7,6 @@ sentence, which names the augmentation as the user wrote it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pkgutil import resolve_name
 from typing import Any
 
 from torch import Tensor
@@ -46,8 +45,9 @@ def build_augmentations(config: TrainConfig) -> dict[str, Augmentation | None]:
     Raises:
         ConfigError: for arguments that an augmentation does not have, or impossible ones.
     """
-    if learned := methods.get(config.method).learned:
-        augmentation: Augmentation = resolve_name(learned)(config)
+    method = methods.get(config.method)
+    if method.learned:
+        augmentation: Augmentation = method.part("learned")(config)
         return {augmentation.name: augmentation}
     preset: dict[str, dict[str, Any]] = {
         "flip": {"axis": config.flip_axis},

@@ -50,6 +50,7 @@ class TerminalWatcher(Watcher):
         )
         self._begun_step, self._begun_at = step, self._clock()
         if self._bar:
+            self._bar.start()  # not before: a run that is refused draws nothing
             self._task = self._bar.add_task("", total=self._total, completed=step, **self._fields())
 
     def _fields(self) -> dict[str, Any]:
@@ -124,5 +125,9 @@ def watching() -> Iterator[TerminalWatcher]:
         TextColumn("{task.fields[returns]}"),
         TextColumn("{task.fields[arm]}", style="cyan", markup=False),
     )
-    with Progress(*columns, console=console, refresh_per_second=4) as bar:
+    bar = Progress(*columns, console=console, refresh_per_second=4)
+    try:
         yield TerminalWatcher(console, bar)
+    finally:
+        if bar.live.is_started:
+            bar.stop()

@@ -93,9 +93,8 @@ def _train(config: TrainConfig, run_dir: Path, fresh: bool = False) -> int:
     from drac.commands.display import watching  # torch is imported from here on
     from drac.errors import Interrupted
     from drac.runs.signals import EXIT_CODE
-    from drac.train import prepare, train
+    from drac.train import train
 
-    prepare(config, run_dir, fresh)
     with watching() as watcher:
         try:
             result = train(config, run_dir, watcher, fresh)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pkgutil import resolve_name
 from typing import Any, Protocol
 
 from gymnasium.vector import VectorEnv
@@ -43,7 +42,7 @@ class Levels(Protocol):
 
 def make(config: TrainConfig) -> Levels:
     """Return who chooses the levels for a run's method."""
-    levels: Levels = resolve_name(methods.get(config.method).levels)(config)
+    levels: Levels = methods.get(config.method).part("levels")(config)
     return levels
 
 

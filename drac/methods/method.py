@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from pkgutil import resolve_name
+from typing import Any, Literal
+
+Part = Literal["objective", "learned", "selector", "network", "learner", "levels"]
+"""The attributes of a `Method` that name an object."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,18 @@ class Method:
     levels: str = "drac.envs.levels:ProcgensOwn"
     options: tuple[str, ...] = ()
     ignores: tuple[str, ...] = ()
+
+    def part(self, kind: Part) -> Any:
+        """Return the object that the method names, from whichever package has it.
+
+        Raises:
+            ValueError: if there is none; the message names it.
+        """
+        name = getattr(self, kind)
+        try:
+            return resolve_name(name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ValueError(f"method {self.name!r} has no {kind} {name!r}: {error}") from error
 
     @property
     def chooses_levels(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pkgutil import resolve_name
 from typing import Protocol
 
 import torch
@@ -56,5 +55,5 @@ class Objective(Protocol):
 
 def make(config: TrainConfig) -> Objective:
     """Return the objective of a run's method."""
-    objective: Objective = resolve_name(methods.get(config.method).objective)(config)
+    objective: Objective = methods.get(config.method).part("objective")(config)
     return objective

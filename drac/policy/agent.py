@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from pkgutil import resolve_name
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -16,13 +14,10 @@ from drac.games import NUM_ACTIONS, OBS_SHAPE
 from drac.networks import ActorCritic
 from drac.runs import checkpoint
 
-if TYPE_CHECKING:
-    pass
-
 
 def of_method(config: TrainConfig) -> ActorCritic:
     """Return the network of a run's method for Procgen, on the CPU, with weights of no meaning."""
-    make: Callable[..., ActorCritic] = resolve_name(methods.get(config.method).network)
+    make: Callable[..., ActorCritic] = methods.get(config.method).part("network")
     return make(config, NUM_ACTIONS, OBS_SHAPE, torch.Generator().manual_seed(0))
 
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from drac.config import TrainConfig
 from drac.errors import ConfigError
 from drac.files import run_folder
 from drac.runs import provenance
-
-if TYPE_CHECKING:
-    pass
 
 
 def is_policy(run: Path) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
@@ -52,7 +51,7 @@ class Training:
         self.env = envs.wrapped(self.levels.wrap)
         height, width, channels = self.env.obs_shape
         method = methods.get(config.method)
-        self.network: ActorCritic = resolve_name(method.network)(
+        self.network: ActorCritic = method.part("network")(
             config,
             self.env.num_actions,
             (channels, height, width),
@@ -64,7 +63,7 @@ class Training:
             return torch.Generator(device).manual_seed(stream_seed(seed, name))
 
         self.policy_generator = generator("policy")
-        self.learner: Learner = resolve_name(method.learner)(
+        self.learner: Learner = method.part("learner")(
             self.network,
             config,
             generator("minibatches", "cpu"),
@@ -73,9 +72,7 @@ class Training:
             make_objective(config),
         )
         self.augmentations = build_augmentations(config)
-        self.selector: ArmSelector = resolve_name(method.selector)(
-            config, tuple(self.augmentations)
-        )
+        self.selector: ArmSelector = method.part("selector")(config, tuple(self.augmentations))
         self.normalizer = RewardNormalizer(config.num_envs, config.reward_gamma, config.reward_clip)
         self.rollout = Rollout(config.num_steps, config.num_envs, (height, width, channels), device)
         self.obs: NDArray[np.uint8] = self.env.reset()

@@ -65,7 +65,8 @@ def make_run(folder: Path, game: str = "dodgeball", saved: bool = True) -> Train
     if saved:
         network = ActorCritic(15, hidden_size=16, generator=torch.Generator().manual_seed(0))
         state = {"network": network.state_dict(), "update": 2}
-        checkpoint.save(folder, 2 * config.rollout_size, {"training": state})
+        saved = {"config": config.model_dump(mode="json"), "training": state}
+        checkpoint.save(folder, 2 * config.rollout_size, saved)
     return config
 
 

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Any
 
 import torch
@@ -202,7 +201,7 @@ def _precision(task: Task) -> str:
 
 def _update_flop(config: TrainConfig, forward: float, both: float) -> float:
     """Return the operations that an update needs: clean and augmented images, no third pass."""
-    objective = resolve_name(methods.get(config.method).objective)
+    objective = methods.get(config.method).part("objective")
     passes = 1 + issubclass(objective, DrAC)
     acting = (config.rollout_size + config.num_envs) * forward
     return acting + config.epochs * config.rollout_size * passes * both

@@ -50,7 +50,8 @@ def saved(folder: Path, game: str = "dodgeball") -> TrainConfig:
     (folder / "config.json").write_text(config.to_json(), encoding="utf-8")
     network = ActorCritic(NUM_ACTIONS, hidden_size=16, generator=torch.Generator().manual_seed(0))
     state = {"network": network.state_dict(), "update": 2}
-    checkpoint.save(folder, 2 * config.rollout_size, {"training": state})
+    saved = {"config": config.model_dump(mode="json"), "training": state}
+    checkpoint.save(folder, 2 * config.rollout_size, saved)
     return config
 
 

@@ -187,7 +187,8 @@ def saved(folder: Path, method: str = "ppo", game: str = "dodgeball") -> TrainCo
     make = resolve_name(methods.get(config.method).network)
     network = make(config, NUM_ACTIONS, OBS_SHAPE, torch.Generator().manual_seed(0))
     state = {"network": network.state_dict(), "update": 2}
-    checkpoint.save(folder, 2 * config.rollout_size, {"training": state})
+    saved = {"config": config.model_dump(mode="json"), "training": state}
+    checkpoint.save(folder, 2 * config.rollout_size, saved)
     return config
 
 

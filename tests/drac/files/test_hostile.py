@@ -328,14 +328,14 @@ HOSTILE: dict[str, Callable[[Path], bytes]] = {
 READ = """
 import resource, sys
 from pathlib import Path
-from drac import session
+from drac.policy import agent
 from drac.config import ConfigError, TrainConfig
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[1]), used + int(sys.argv[1])))
 for name in sys.argv[2:]:
     run = Path(name)
     try:
-        session.load_agent(run, TrainConfig.from_json(run / "config.json"))
+        agent.load_agent(run, TrainConfig.from_json(run / "config.json"))
     except ConfigError as error:
         print("refused:", error)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pkgutil import resolve_name
+from typing import get_args
 
 import pytest
 
 import augmentations
 from drac.config import TrainConfig
 from drac.methods import METHODS, get, method_ids
+from drac.methods.method import Method, Part
 from drac.methods.spellings import resolve
 from drac.objectives.objective import make as make_objective
 
@@ -34,8 +35,22 @@ def test_a_method_says_what_it_is_and_where_it_comes_from(name: str) -> None:
     assert method.name == name
     assert method.summary
     assert method.source
-    made_of = (method.objective, method.selector, method.network, method.learner)
-    assert all(callable(resolve_name(path)) for path in made_of)
+    parts = [kind for kind in get_args(Part) if getattr(method, kind)]
+    assert {"objective", "selector", "network", "learner", "levels"} <= {*parts}
+    assert all(callable(method.part(kind)) for kind in parts)
+
+
+def test_a_part_that_is_nowhere_is_named() -> None:
+    method = Method("mine", "", "", network="no_such_package.nets:Wide")
+    with pytest.raises(
+        ValueError, match="method 'mine' has no network 'no_such_package.nets:Wide'"
+    ):
+        method.part("network")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_its_options_are_the_config_s(name: str) -> None:
+    method = METHODS[name]
     assert {*method.options} <= TrainConfig.model_fields.keys()
 
 

@@ -76,7 +76,8 @@ def test_a_locale_without_utf_8_and_a_path_beyond_ascii(tmp_path: Path) -> None:
 
 
 def test_what_an_encoding_lacks_is_printed_escaped(tmp_path: Path) -> None:
-    code = r"from drac import flags; flags.run_command('x', 'g\xfcte \udcc3\udcbc', {}, ['--help'])"
+    call = r"flags.run_command('x', 'g\xfcte \udcc3\udcbc', {}, ['--help'])"
+    code = f"from drac.commands import flags; {call}"
     env = {**os.environ, **ASCII, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
