@@ -29,7 +29,7 @@ fi
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-fuzz test-faults check browser clean
+.PHONY: help architecture demo test test-all test-fuzz test-faults check browser clean
 .DELETE_ON_ERROR:
 
 help:
@@ -66,6 +66,10 @@ check: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+# The layers of the packages, with files and lines.
+architecture: $(STAMP)
+	@PYTHONPATH=tests/support $(BIN)/python tests/project/test_architecture.py
 
 # bin/activate is the last thing venv writes and names its folder: without it, or after the
 # checkout was moved, the environment is made anew; otherwise pip brings it up to date.

@@ -7,7 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchmark.store.many_files import RUN
+RUN = "run"
+"""The column that tells runs apart."""
 
 LEVEL = 0.95
 RESAMPLES = 2_000

@@ -1,7 +1,7 @@
-"""Holds the source of the four packages to the house rules: who imports whom, and some habits.
+"""Holds the source to its architecture: who imports whom, how large folders are, some habits.
 
 Nothing here imports the packages; the files are parsed. `test_each_rule_can_fail` shows every
-rule a small file that breaks it.
+rule a small file that breaks it. `make architecture` prints the layers, with files and lines.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -27,10 +28,46 @@ MAY_IMPORT = {
 
 FOLDERS = {*MAY_IMPORT, "results", "tests"}
 
-PRINTERS = ("drac/cli.py", "benchmark/cli.py", "drac/commands/flags.py", "*_cli.py", "*display.py")
-"""The only files that may call print: what talks to the terminal (flags runs the commands)."""
+LAYERS: dict[str, tuple[str, ...]] = {
+    "augmentations": (
+        "arguments base errors specs",
+        "guards kornia_classes plugins",
+        "kornia_adapter testing",
+        "registry",
+        "transforms",
+    ),
+    "ucb": ("generators moments", "selector", "discounted exp3 sliding_window thompson"),
+    "drac": (
+        "errors games seeding losses returns rollout stats timing",
+        "files methods",
+        "config",
+        "networks envs hardware",
+        "objectives arms evaluate runs",
+        "learner policy pictures",
+        "train",
+        "api commands",
+        "cli",
+    ),
+    "benchmark": (
+        "suites statistics",
+        "store scores",
+        "analysis engines",
+        "tables",
+        "figures bandits speed",
+        "report",
+        "commands",
+        "cli",
+    ),
+}
+"""Package -> its subpackages and files from the bottom up; each imports only from lower layers."""
 
-WITH_TORCH = ("benchmark/speed/worker/reference.py", "benchmark/speed_worker/*.py")
+MOST_FILES = 15
+"""Python files of a folder beside its __init__.py."""
+
+PRINTERS = ("drac/commands/*.py", "benchmark/commands/*.py", "drac/policy/read.py")
+"""The only files that may call print: what talks to the terminal."""
+
+WITH_TORCH = ("benchmark/speed/worker/*.py", "benchmark/bandits/rl2_training.py")
 """What of benchmark is made of torch: no command line imports these before it does its work."""
 
 
@@ -111,6 +148,46 @@ def one_way_imports(source: Source) -> Iterator[tuple[int, str]]:
             yield found.line, f"imports {found.name}; {source.package} may import {may}"
 
 
+def only_from_lower_layers(source: Source) -> Iterator[tuple[int, str]]:
+    """Inside a package, imports go to lower layers only: see LAYERS."""
+    layer = {
+        name: number
+        for number, names in enumerate(LAYERS[source.package])
+        for name in names.split()
+    }
+    own = part(source.path.removesuffix(".py").split("/"))
+    if own not in layer:
+        if own:
+            yield 1, f"is in no layer: add {own} to LAYERS"
+        return
+    for found in imports(source):
+        other = part(found.name.split("."))
+        if found.top != source.package or other in ("", own):
+            continue
+        if other not in layer:
+            yield found.line, f"imports {found.name}, which is in no layer"
+        elif layer[other] >= layer[own]:
+            yield found.line, f"imports {found.name}, of layer {layer[other] + 1}"
+
+
+def part(path: Sequence[str]) -> str:
+    """The subpackage or file right below the package that a path leads to; "" for the package."""
+    return "" if len(path) < 2 or path[1] == "__init__" else path[1]
+
+
+def names_only(source: Source) -> Iterator[tuple[int, str]]:
+    """An __init__.py passes names on and defines none; augmentations does so lazily."""
+    if not source.path.endswith("/__init__.py"):
+        return
+    for node in source.tree.body:
+        passes_on = isinstance(node, ast.Import | ast.ImportFrom | ast.Expr | ast.If)
+        lazily = isinstance(node, ast.FunctionDef) and node.name in ("__getattr__", "__dir__")
+        if isinstance(node, ast.Assign):
+            passes_on = ast.unparse(node.targets[0]) in ("__all__", "_LAZY", "PAPER_ARMS")
+        if not passes_on and not lazily:
+            yield node.lineno, "defines something; a package's __init__.py passes names on"
+
+
 def procgen_in_one_place(source: Source) -> Iterator[tuple[int, str]]:
     """Only drac/envs/procgen_env.py knows Procgen."""
     for found in imports(source):
@@ -158,6 +235,8 @@ def no_bare_except(source: Source) -> Iterator[tuple[int, str]]:
 
 RULES: list[Rule] = [
     one_way_imports,
+    only_from_lower_layers,
+    names_only,
     procgen_in_one_place,
     ucb_without_torch,
     benchmark_without_torch,
@@ -187,51 +266,90 @@ def test_every_package_is_looked_at(package: str) -> None:
     assert package in {source.package for source in sources(ROOT)}
 
 
-@pytest.mark.parametrize("module", ["drac.cli", "benchmark.cli"])
-def test_command_lines_start_without_torch(module: str) -> None:
+def crowded(root: Path) -> list[str]:
+    """Folders of the packages and the tests with more than MOST_FILES Python files."""
+    folders = Counter(
+        path.parent.relative_to(root).as_posix()
+        for top in (*MAY_IMPORT, "tests")
+        for path in (root / top).rglob("*.py")
+        if path.name != "__init__.py"
+    )
+    return [f"{folder} has {n} files" for folder, n in folders.items() if n > MOST_FILES]
+
+
+def test_no_folder_is_crowded(tmp_path: Path) -> None:
+    assert crowded(ROOT) == []
+    for number in range(MOST_FILES + 1):
+        write(tmp_path, f"drac/files/f{number}.py", "")
+        write(tmp_path, "drac/files/__init__.py", "")
+    assert crowded(tmp_path) == ["drac/files has 16 files"]
+
+
+def test_every_layer_names_what_there_is() -> None:
+    for package, layers in LAYERS.items():
+        named = " ".join(layers).split()
+        assert len(named) == len({*named})
+        there = {path.stem for path in (ROOT / package).iterdir() if path.suffix == ".py"}
+        there |= {path.parent.name for path in (ROOT / package).glob("*/__init__.py")}
+        assert {*named} == there - {"__init__"}, package
+
+
+@pytest.mark.parametrize(
+    "modules",
+    ["drac.cli", "benchmark.cli", "drac.methods, drac.config, drac.files, benchmark.tables"],
+)
+def test_they_are_imported_without_torch(modules: str) -> None:
     # The rule above sees direct imports only; this one also those that come with drac's modules.
-    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode == 0, f"importing {module} imports torch, or fails:\n{run.stderr}"
+    assert run.returncode == 0, f"importing {modules} imports torch, or fails:\n{run.stderr}"
 
 
 BAD = [
-    (one_way_imports, "augmentations/a.py", "import ucb"),
-    (one_way_imports, "augmentations/a.py", "from drac.games import GAMES"),
-    (one_way_imports, "ucb/a.py", "def f():\n    import augmentations.transforms.crop"),
-    (one_way_imports, "ucb/a.py", "if TYPE_CHECKING:\n    from benchmark import suites"),
-    (one_way_imports, "drac/sub/a.py", "from benchmark import suites"),
-    (one_way_imports, "drac/a.py", "import importlib\nimportlib.import_module('benchmark.cli')"),
-    (one_way_imports, "drac/a.py", "from .. import benchmark"),
-    (one_way_imports, "benchmark/a.py", "import results"),
-    (one_way_imports, "benchmark/a.py", "from tests.conftest import x"),
-    (procgen_in_one_place, "drac/a.py", "def f():\n    from procgen import ProcgenGym3Env"),
-    (procgen_in_one_place, "benchmark/envs.py", "import procgen.env"),
-    (procgen_in_one_place, "drac/a.py", "__import__('procgen')"),
-    (ucb_without_torch, "ucb/a.py", "def f():\n    import torch.nn as nn"),
-    (benchmark_without_torch, "benchmark/a.py", "from torch import nn"),
-    (benchmark_without_torch, "benchmark/a.py", "try:\n    import torch\nexcept ImportError: ..."),
-    (no_utils, "drac/utils.py", ""),
-    (no_utils, "drac/utils/a.py", ""),
+    (one_way_imports, "augmentations/base.py", "import ucb"),
+    (one_way_imports, "augmentations/base.py", "from drac.games import GAMES"),
+    (one_way_imports, "ucb/selector.py", "def f():\n    import augmentations.transforms.crop"),
+    (one_way_imports, "ucb/selector.py", "if TYPE_CHECKING:\n    from benchmark import suites"),
+    (one_way_imports, "drac/train/a.py", "from benchmark import suites"),
+    (one_way_imports, "drac/cli.py", "import importlib\nimportlib.import_module('benchmark.cli')"),
+    (one_way_imports, "drac/cli.py", "from .. import benchmark"),
+    (one_way_imports, "benchmark/cli.py", "import results"),
+    (one_way_imports, "benchmark/cli.py", "from tests.conftest import x"),
+    (only_from_lower_layers, "drac/config/a.py", "from drac.train import loop"),
+    (only_from_lower_layers, "drac/networks/a.py", "def f():\n    from drac import hardware"),
+    (only_from_lower_layers, "benchmark/tables/a.py", "import benchmark.report.build"),
+    (only_from_lower_layers, "drac/corridor.py", ""),
+    (only_from_lower_layers, "drac/cli.py", "from drac.corridor import door"),
+    (names_only, "drac/config/__init__.py", "def load():\n    pass"),
+    (names_only, "drac/config/__init__.py", "LIMIT = 3"),
+    (procgen_in_one_place, "drac/api.py", "def f():\n    from procgen import ProcgenGym3Env"),
+    (procgen_in_one_place, "benchmark/speed/a.py", "import procgen.env"),
+    (procgen_in_one_place, "drac/envs/a.py", "__import__('procgen')"),
+    (ucb_without_torch, "ucb/selector.py", "def f():\n    import torch.nn as nn"),
+    (benchmark_without_torch, "benchmark/cli.py", "from torch import nn"),
+    (benchmark_without_torch, "benchmark/cli.py", "try:\n    import torch\nexcept OSError: ..."),
+    (no_utils, "drac/train/utils.py", ""),
+    (no_utils, "drac/train/utils/a.py", ""),
     (no_print, "drac/train/loop.py", "def f():\n    print('hello')"),
-    (no_bare_except, "benchmark/a.py", "try:\n    f()\nexcept:\n    pass"),
+    (no_bare_except, "benchmark/cli.py", "try:\n    f()\nexcept:\n    pass"),
 ]
 
 GOOD = [
     ("drac/envs/procgen_env.py", "from procgen import ProcgenGym3Env"),
-    ("drac/sub/a.py", "import ucb\nfrom augmentations import make\nfrom drac.games import GAMES"),
-    ("drac/sub/a.py", "from . import b\nfrom ..config import TrainConfig"),
-    ("benchmark/a.py", "import ucb, augmentations, drac.games\ndef f():\n    import torch"),
-    ("benchmark/a.py", "if TYPE_CHECKING:\n    import torch"),
+    ("drac/train/a.py", "import ucb\nfrom augmentations import make\nfrom drac.games import GAMES"),
+    ("drac/train/a.py", "from . import b\nfrom ..config import TrainConfig"),
+    ("drac/config/__init__.py", "from drac.config.options import Options\n__all__ = ['Options']"),
+    ("benchmark/report/a.py", "import ucb, augmentations, drac.games\ndef f():\n    import torch"),
+    ("benchmark/report/a.py", "if TYPE_CHECKING:\n    import torch"),
     ("benchmark/speed/worker/reference.py", "import torch"),
-    ("benchmark/cli.py", "print('hello')"),
+    ("benchmark/commands/status.py", "print('hello')"),
     ("drac/commands/display.py", "print('hello')"),
-    ("drac/a.py", "console.print('hello')\nresults = tests = 1\nimport resultset"),
+    ("drac/api.py", "console.print('hello')\nresults = tests = 1\nimport resultset"),
 ]
 
 
 def write(root: Path, path: str, text: str) -> None:
-    (root / path).parent.mkdir(parents=True)
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
     (root / path).write_text(text)
 
 
@@ -253,3 +371,24 @@ def test_what_is_allowed_passes(path: str, text: str, tmp_path: Path) -> None:
 
 def test_every_rule_is_shown_a_bad_file() -> None:
     assert {rule for rule, _, _ in BAD} == set(RULES)
+
+
+def described(root: Path) -> Iterator[str]:
+    """The layers from the top down: each subpackage's or file's Python files and lines."""
+    for package, layers in LAYERS.items():
+        every = sorted((root / package).rglob("*.py"))
+        yield f"{package}: {len(every)} files, {sum(map(lines_of, every)):,} lines"
+        for number, names in reversed([*enumerate(layers, start=1)]):
+            for name in names.split():
+                inside = [*(root / package / name).rglob("*.py"), root / package / f"{name}.py"]
+                found = [path for path in inside if path.exists()]
+                total = sum(map(lines_of, found))
+                yield f"  layer {number}  {name:<15} {len(found):>3} files {total:>6,} lines"
+
+
+def lines_of(path: Path) -> int:
+    return path.read_text(encoding="utf-8").count("\n")
+
+
+if __name__ == "__main__":
+    print("\n".join(described(ROOT)))
