@@ -89,12 +89,12 @@ class Appender:
     Args:
         path: made if needed, and cut back to `position`.
         position: bytes.
-        patience: of each write.
+        retry: of each write.
     """
 
-    def __init__(self, path: Path, position: int, patience: Retry) -> None:
-        self._path, self._position, self._patience = path, position, patience
-        self._descriptor = patience(path, self._open)
+    def __init__(self, path: Path, position: int, retry: Retry) -> None:
+        self._path, self._position, self._retry = path, position, retry
+        self._descriptor = retry(path, self._open)
 
     def _open(self) -> int:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -107,7 +107,7 @@ class Appender:
 
     def append(self, content: bytes) -> None:
         """Write a piece at the end."""
-        self._patience(self._path, lambda: self._append(content))
+        self._retry(self._path, lambda: self._append(content))
 
     def _append(self, content: bytes) -> None:
         done = 0
@@ -123,7 +123,7 @@ class Appender:
 
     def position(self) -> int:
         """Bytes written so far, all of them on disk: a checkpoint is about to rely on it."""
-        self._patience(self._path, lambda: os.fsync(self._descriptor))
+        self._retry(self._path, lambda: os.fsync(self._descriptor))
         return self._position
 
     def close(self) -> None:

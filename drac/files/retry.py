@@ -45,7 +45,7 @@ class Retry:
             write: may be called again after it has failed.
 
         Raises:
-            DiskError: when patience is over.
+            DiskError: when its minutes are over.
         """
         waited = 0.0
         while True:

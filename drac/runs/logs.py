@@ -41,9 +41,9 @@ class _Table:
     A file that an earlier version began, with fewer columns, keeps those it has.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str], position: int, patience: Retry) -> None:
+    def __init__(self, path: Path, columns: Sequence[str], position: int, retry: Retry) -> None:
         self._columns, self._header = columns, _header(path) if position else columns
-        self._file = Appender(path, position, patience)
+        self._file = Appender(path, position, retry)
         if position == 0:
             self.append([columns])
 
@@ -94,11 +94,11 @@ class RunLog:
             made; later rows are cut off. None begins new files.
         step: the step to continue from; TensorBoard hides older events beyond it.
         tables: columns of further CSV files, by name, that the run's method keeps.
-        patience: of each write.
+        retry: of each write.
 
     Raises:
         ConfigError: if a file is shorter than its position, or has no end of a row there.
-        DiskError: if a write fails for longer than `patience` lasts; whoever continues from the
+        DiskError: if a write fails for longer than `retry` lasts; whoever continues from the
             last checkpoint finds the files as they were then.
     """
 
@@ -108,9 +108,9 @@ class RunLog:
         positions: Mapping[str, int] | None = None,
         step: int = 0,
         tables: Mapping[str, Sequence[str]] | None = None,
-        patience: Retry | None = None,
+        retry: Retry | None = None,
     ) -> None:
-        positions, patience = positions or {}, patience or Retry()
+        positions, retry = positions or {}, retry or Retry()
         columns: dict[str, Sequence[str]] = {
             "progress": PROGRESS_COLUMNS,
             "arms": ARM_COLUMNS,
@@ -120,10 +120,10 @@ class RunLog:
         for name in columns:
             _require_rows(run_dir / f"{name}.csv", positions.get(name, 0))
         self._tables = {
-            name: _Table(run_dir / f"{name}.csv", header, positions.get(name, 0), patience)
+            name: _Table(run_dir / f"{name}.csv", header, positions.get(name, 0), retry)
             for name, header in columns.items()
         }
-        self._events = EventLog(run_dir, step, patience)
+        self._events = EventLog(run_dir, step, retry)
 
     def update(self, report: Report, wall_s: float, sps: float) -> None:
         """Log an update; `wall_s` is the run's time so far, `sps` steps per second of late."""

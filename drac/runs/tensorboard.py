@@ -26,10 +26,10 @@ class EventLog:
     Args:
         folder: existing.
         step: the session begins here: TensorBoard hides what earlier files have beyond it.
-        patience: of each write.
+        retry: of each write.
     """
 
-    def __init__(self, folder: Path, step: int = 0, patience: Retry | None = None) -> None:
+    def __init__(self, folder: Path, step: int = 0, retry: Retry | None = None) -> None:
         with warnings.catch_warnings():  # tensorboard's imports warn of their dependencies
             warnings.simplefilter("ignore")
             from tensorboard.compat.proto import event_pb2, summary_pb2
@@ -40,7 +40,7 @@ class EventLog:
         earlier = any(folder.glob("events.out.tfevents.*"))
         name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}"
         path = atomic.unused(folder / name)
-        self._file = Appender(path, 0, patience or Retry())
+        self._file = Appender(path, 0, retry or Retry())
         self._append(file_version="brain.Event:2")
         if earlier:
             log = event_pb2.SessionLog(status=event_pb2.SessionLog.START)

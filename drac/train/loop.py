@@ -53,9 +53,9 @@ def train(
     with owned(run_dir, watcher.message), stop_requested(watcher.message) as stopping:
         for folder in (run_dir, checkpoint.folder(run_dir)):
             atomic.remove_temporary(folder)
-        patience = Retry(config.disk_wait, watcher.message, stopping)
+        retry = Retry(config.disk_wait, watcher.message, stopping)
         path = run_dir / "config.json"
-        patience(path, lambda: atomic.write_text(path, config.to_json()))
+        retry(path, lambda: atomic.write_text(path, config.to_json()))
         session = Session(Training(config), run_dir, watcher, stopping)
         try:
             if session.finished():

@@ -86,7 +86,7 @@ class Session:
     ) -> None:
         self.training, self.run_dir, self.watcher = training, run_dir, watcher
         self.config, self._stopping = training.config, stopping
-        self._patience = Retry(self.config.disk_wait, watcher.message, stopping)
+        self._retry = Retry(self.config.disk_wait, watcher.message, stopping)
         limit = checkpoint.most_bytes(training.network.state_dict(), self.config)
         state = checkpoint.load_newest(run_dir, watcher.message, self._restore, limit)
         if not state:
@@ -98,7 +98,7 @@ class Session:
         self._saved_at = self._updated_at = 0.0
         self._saved_step, self._skipped = training.step, training.skipped_steps
         positions, tables = state.get("positions"), training.levels.table()
-        self._log = RunLog(run_dir, positions, training.step, tables, self._patience)
+        self._log = RunLog(run_dir, positions, training.step, tables, self._retry)
         newest = checkpoint.newest(run_dir)
         sessions = meta.begin_session(run_dir, newest.name if newest else None, training.step)
         facts = provenance.describe(self.config, procgen_build())
@@ -120,7 +120,7 @@ class Session:
     def _write_meta(self, **facts: Any) -> None:
         facts |= {"wall_s": round(self.wall_s, 3), "steps": self.training.step}
         path = self.run_dir / meta.META
-        self._patience(path, lambda: meta.write_meta(self.run_dir, **facts))
+        self._retry(path, lambda: meta.write_meta(self.run_dir, **facts))
 
     @property
     def wall_s(self) -> float:
@@ -225,7 +225,7 @@ class Session:
             "positions": self._log.positions(),
         }
         run_dir, step = self.run_dir, self.training.step
-        self._patience(checkpoint.folder(run_dir), lambda: checkpoint.save(run_dir, step, state))
+        self._retry(checkpoint.folder(run_dir), lambda: checkpoint.save(run_dir, step, state))
         self._write_meta()
         self._saved_at, self._saved_step = self._clock(), step
 

@@ -213,9 +213,9 @@ def test_giving_up_says_what_is_kept(
 
 
 def test_a_signal_ends_the_waiting(slept: list[float]) -> None:
-    patience = Retry(60, stopping=lambda: len(slept) >= 5)
+    retry = Retry(60, stopping=lambda: len(slept) >= 5)
     with pytest.raises(DiskError, match="file cannot be written: Input/output error"):
-        patience(Path("file"), Faults(1, errno.EIO, lasts=True).failing(lambda: None))
+        retry(Path("file"), Faults(1, errno.EIO, lasts=True).failing(lambda: None))
     assert len(slept) == 5
 
 
