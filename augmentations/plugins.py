@@ -18,10 +18,12 @@ import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from augmentations.arguments import unknown
 from augmentations.errors import told
+
+Offered = TypeVar("Offered")
 
 GROUP = "procgen_drac.augmentations"
 OWN_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -109,6 +111,33 @@ def load(name: str, kind: Kind = AUGMENTATIONS) -> Any:
             f"the {kind.noun} {name!r} cannot be used, as the plug-in {distribution(point)} could"
             f" not be imported: {told(error)}"
         ) from error
+
+
+def usable(name: str, kind: Kind, wanted: type[Offered], taken: bool = False) -> Offered:
+    """Import the plug-in of this name and return its object, of a class that the kind asks for.
+
+    Args:
+        name: one that `offered` lists.
+        kind: of plug-in.
+        wanted: the class of its object; a function without arguments may make one.
+        taken: see `problem`.
+
+    Raises:
+        ValueError: in one sentence that names the plug-in.
+    """
+    if sentence := problem(name, taken, kind):
+        raise ValueError(sentence)
+    found = load(name, kind)
+    (package,) = providers(name, kind)
+    start = f"the {kind.noun} {name!r} of the plug-in {package} cannot be used"
+    if callable(found) and not isinstance(found, wanted):
+        try:
+            found = found()
+        except (Exception, SystemExit) as error:  # a user's function may raise anything
+            raise ValueError(f"{start}: its function raised {told(error)}") from error
+    if not isinstance(found, wanted):
+        raise ValueError(f"{start}: it is no {kind.noun.capitalize()} but {type(found).__name__}")
+    return found
 
 
 def load_place(place: str, local: bool = True) -> Any:

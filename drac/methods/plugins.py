@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Callable, Mapping
 
 from augmentations import plugins
-from augmentations.errors import told
 from drac.methods.method import Method
 
 KIND = plugins.Kind("procgen_drac.methods", "method")
@@ -50,30 +49,12 @@ def problems() -> Mapping[str, str]:
 def _problem(name: str, methods: Mapping[str, Method], register: Callable[[Method], None]) -> str:
     """Register what the plug-in of this name offers; return why that is not possible, or ""."""
     try:
-        register(_method(name, taken=name in methods))
+        method = plugins.usable(name, KIND, Method, taken=name in methods)
+        if method.name != name:
+            (package,) = plugins.providers(name, KIND)
+            start = f"the method {name!r} of the plug-in {package} cannot be used"
+            raise ValueError(f"{start}: its Method is called {method.name!r}")
+        register(method)
     except ValueError as error:
         return str(error)
     return ""
-
-
-def _method(name: str, taken: bool) -> Method:
-    """Return what the plug-in of this name offers.
-
-    Raises:
-        ValueError: in one sentence that names the plug-in.
-    """
-    if sentence := plugins.problem(name, taken=taken, kind=KIND):
-        raise ValueError(sentence)
-    offered = plugins.load(name, KIND)
-    (package,) = plugins.providers(name, KIND)
-    start = f"the method {name!r} of the plug-in {package} cannot be used"
-    if callable(offered):
-        try:
-            offered = offered()
-        except (Exception, SystemExit) as error:  # a user's function may raise anything
-            raise ValueError(f"{start}: its function raised {told(error)}") from error
-    if not isinstance(offered, Method):
-        raise ValueError(f"{start}: it is no drac.methods.Method but {type(offered).__name__}")
-    if offered.name != name:
-        raise ValueError(f"{start}: its Method is called {offered.name!r}")
-    return offered

@@ -174,10 +174,10 @@ def test_whoever_imports_the_plug_in_first_gets_it_too(install: Install, tmp_pat
         (
             "X = 3",
             {"mine": "X"},
-            "the plug-in pack 1.2 cannot be used: it is no drac.methods.Meth",
+            "the plug-in pack 1.2 cannot be used: it is no Meth",
         ),
         ("def X(): 1 / 0", {"mine": "X"}, "its function raised ZeroDivisionError"),
-        ("def X(): return 3", {"mine": "X"}, "it is no drac.methods.Method but int"),
+        ("def X(): return 3", {"mine": "X"}, "it is no Method but int"),
         (SOURCE, {"mine": "DOUBLE"}, "cannot be used: its Method is called 'my-double'"),
     ],
 )
