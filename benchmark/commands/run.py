@@ -20,6 +20,7 @@ from drac.config import TrainConfig, preset_defaults
 from drac.errors import ConfigError
 from drac.files import run_folder
 from drac.runs import signals
+from drac.runs.meta import read_meta
 
 RUN_HELP = """Run a suite, or methods x games x seeds, and keep what is finished: the same command
 continues where it stopped, and several may work on one experiment at once. Every option of `drac
@@ -151,7 +152,9 @@ def _complete(store: Any, spec: RunSpec, config: TrainConfig) -> bool:
     if not (run_dir / "config.json").exists():
         return False
     saved = TrainConfig.from_json(run_dir / "config.json")
-    longer = config.continue_from(saved, run_dir).steps > saved.steps
+    reached = read_meta(run_dir).get("steps")
+    known = reached if isinstance(reached, int) else 0
+    longer = config.continue_from(saved, run_dir, known).steps > saved.steps
     return not longer and not store.problems(spec)
 
 

@@ -18,8 +18,9 @@ from drac.methods.listing import listing
 from drac.runs import provenance
 
 TRAIN_HELP = """Train one agent on the training levels of a game, then evaluate it on them and on
-unseen ones. The same command continues a run that was stopped; a larger --steps prolongs it, and
---fresh starts over. Ctrl-C and SIGTERM save first and end with status 75.
+unseen ones. The same command continues a run that was stopped; other --steps prolong or shorten
+it, --finish ends it where it stands, and --fresh starts over. Ctrl-C and SIGTERM save first
+and end with status 75.
 
 example: drac train --game bigfish --method ucb-drac --seed 0 --steps 1M
 all methods: drac train --method help"""
@@ -48,10 +49,13 @@ def train_command(argv: Sequence[str]) -> int:
             ("experiment", Annotated[str, tyro.conf.arg(help=_EXPERIMENT_HELP)], "default"),
             ("results", Annotated[Path, tyro.conf.arg(help=_RESULTS_HELP)], Path("results")),
             ("fresh", Annotated[bool, tyro.conf.arg(help=_FRESH_HELP)], False),
+            ("finish", Annotated[bool, tyro.conf.arg(help=_FINISH_HELP)], False),
         ],
     )
     values = vars(flags.parse(flags_type, argv, "drac train", TRAIN_HELP))
-    fresh = values.pop("fresh")
+    fresh, finish = values.pop("fresh"), values.pop("finish")
+    if fresh and finish:
+        raise ConfigError("--fresh starts a run over and --finish ends one: give one of them")
     run_dir, experiment, results = (values.pop(k) for k in ("run_dir", "experiment", "results"))
 
     def folder(config: TrainConfig) -> Path:
@@ -66,7 +70,7 @@ def train_command(argv: Sequence[str]) -> int:
         raise ConfigError(_without_plugin(values, folder) or str(error)) from None
     if flags.peek(argv, "--run-dir") == "":  # an unset variable of a script: not this folder
         raise ConfigError("run_dir is empty; give a folder, or leave --run-dir out")
-    return _train(config, folder(config), fresh)
+    return _train(config, folder(config), fresh, finish)
 
 
 def _without_plugin(values: dict[str, Any], folder: Callable[[TrainConfig], Path]) -> str:
@@ -86,10 +90,11 @@ _EXPERIMENT_HELP = "groups runs that belong together"
 _RESULTS_HELP = "root of all results"
 
 
+_FINISH_HELP = "evaluate and complete the run at the step it has reached, without training on"
 _FRESH_HELP = "start over; a run that is there keeps everything as SEED.before-1, .before-2, ..."
 
 
-def _train(config: TrainConfig, run_dir: Path, fresh: bool = False) -> int:
+def _train(config: TrainConfig, run_dir: Path, fresh: bool, finish: bool) -> int:
     from drac.commands.display import watching  # torch is imported from here on
     from drac.errors import Interrupted
     from drac.runs.signals import EXIT_CODE
@@ -97,7 +102,7 @@ def _train(config: TrainConfig, run_dir: Path, fresh: bool = False) -> int:
 
     with watching() as watcher:
         try:
-            result = train(config, run_dir, watcher, fresh)
+            result = train(config, run_dir, watcher, fresh, finish)
         except Interrupted as stop:
             watcher.message(str(stop))
             return EXIT_CODE

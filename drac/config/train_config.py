@@ -226,13 +226,20 @@ class TrainConfig(Options):
             raise ConfigError(f"{what}: best_from without the augmentation that was found there")
         return build(values, what=what, recorded=True)
 
-    def continue_from(self, saved: TrainConfig, where: Path) -> TrainConfig:
+    def continue_from(self, saved: TrainConfig, where: Path, reached: int = 0) -> TrainConfig:
         """Return this config as the continuation of the run that `saved` began.
 
-        What is "auto" here becomes what was resolved there.
+        What is "auto" here becomes what was resolved there. Fewer steps than were asked for then
+        end the run earlier.
+
+        Args:
+            saved: what config.json holds.
+            where: the run's folder, for messages.
+            reached: steps that the run has been trained for.
 
         Raises:
-            ConfigError: naming every field that differs but must not.
+            ConfigError: naming every field that differs but must not; or if more steps are trained
+                than are asked for now.
         """
         auto = {name: getattr(saved, name) for name, value in self if value == "auto"}
         wanted = self.model_copy(update=auto)
@@ -246,10 +253,10 @@ class TrainConfig(Options):
                 f"{where} holds a run with another configuration: {'; '.join(differing)};"
                 f" choose another --run-dir or --experiment"
             )
-        if wanted.steps < saved.steps:
+        if wanted.num_updates * wanted.rollout_size < reached:
             raise ConfigError(
-                f"{where} holds a run of {saved.steps} steps, more than the {wanted.steps} asked"
-                f" for; a run can be continued, not shortened"
+                f"{where} holds a run that has reached step {reached:,}, more than the"
+                f" {wanted.steps:,} asked for; drac train --finish completes it where it stands"
             )
         return wanted
 

@@ -30,6 +30,12 @@ def newest(run_dir: Path) -> Path | None:
     return next(iter(_found(run_dir)), None)
 
 
+def newest_step(run_dir: Path) -> int:
+    """Return the environment steps of a run's newest checkpoint; 0 if it has none."""
+    path = newest(run_dir)
+    return (_step(path) or 0) if path else 0
+
+
 def _found(run_dir: Path) -> list[Path]:
     """Return a run's checkpoints, the newest first."""
     steps = {path: _step(path) for path in folder(run_dir).glob("step_*.pt")}

@@ -11,8 +11,12 @@ from types import FrameType
 EXIT_CODE = 75
 """Exit status of a run that was stopped after saving: EX_TEMPFAIL, "try again"."""
 
-CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
-"""Ctrl-C, `kill`, a closed terminal, Slurm's --signal=USR1."""
+CAUGHT = (
+    *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP),
+    *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU),
+)
+"""Ctrl-C, `kill`, a closed terminal; what schedulers send before they kill: Slurm's --signal=USR1,
+submitit's and Grid Engine's USR2, and XCPU where a limit of CPU time is soft."""
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from drac import hardware
 from drac.arms.build import build_augmentations
 from drac.arms.trial import try_augmentations
 from drac.config import TrainConfig
-from drac.errors import DiskError, Interrupted, NonFinite
+from drac.errors import ConfigError, DiskError, Interrupted, NonFinite
 from drac.files import atomic, run_folder
 from drac.files.lock import owned, set_aside
 from drac.files.retry import Retry
@@ -25,17 +25,22 @@ from drac.train.state import Training
 
 
 def train(
-    config: TrainConfig, run_dir: Path | str, watcher: Watcher | None = None, fresh: bool = False
+    config: TrainConfig,
+    run_dir: Path | str,
+    watcher: Watcher | None = None,
+    fresh: bool = False,
+    finish: bool = False,
 ) -> TrainResult:
     """Train a run, or continue it, in its folder.
 
-    A folder that holds the same config with fewer steps is continued from its last checkpoint.
+    A folder that holds the same config, with other steps, is continued from its last checkpoint.
 
     Args:
         config: what to train; "auto" is resolved here.
         run_dir: made if needed.
         watcher: is told of everything as it happens.
         fresh: begin anew; a run that the folder holds keeps all its files in a renamed folder.
+        finish: complete the run at the step that it has reached, whatever `config.steps` says.
 
     Raises:
         ConfigError: before anything is written: the folder holds another config, or cannot be
@@ -46,7 +51,7 @@ def train(
         DiskError: if the disk was full, or read-only, for longer than `disk_wait`.
     """
     run_dir, watcher = Path(run_dir), watcher or Watcher()
-    config = prepare(config, run_dir, fresh)
+    config = prepare(config, run_dir, fresh, finish)
     hardware.use(config)
     if fresh and (aside := set_aside(run_dir)):
         watcher.message(f"{run_dir} is now {aside}")
@@ -54,10 +59,10 @@ def train(
         for folder in (run_dir, checkpoint.folder(run_dir)):
             atomic.remove_temporary(folder)
         retry = Retry(config.disk_wait, watcher.message, stopping)
-        path = run_dir / "config.json"
-        retry(path, lambda: atomic.write_text(path, config.to_json()))
         session = Session(Training(config), run_dir, watcher, stopping)
         try:
+            path = run_dir / "config.json"  # only now: a refusal must not leave another config
+            retry(path, lambda: atomic.write_text(path, config.to_json()))
             if session.finished():
                 watcher.message(f"{run_dir} is complete: {config.steps} steps and both evaluations")
             session.evaluate_and_save_when_due()
@@ -77,18 +82,27 @@ def train(
             session.close()
 
 
-def prepare(config: TrainConfig, run_dir: Path, fresh: bool = False) -> TrainConfig:
+def prepare(
+    config: TrainConfig, run_dir: Path, fresh: bool = False, finish: bool = False
+) -> TrainConfig:
     """Resolve "auto" and check, without writing, that the config may run in the folder.
 
-    With `fresh` it does not matter which run the folder holds.
+    With `fresh` it does not matter which run the folder holds; with `finish` it must hold one,
+    whose steps are then those that it has reached.
 
     Raises:
         ConfigError: see `train`.
     """
     run_folder.require_writable(run_dir)
     run_folder.require_plain(run_dir)
+    reached = checkpoint.newest_step(run_dir)
+    if finish and not reached:
+        raise ConfigError(f"{run_dir} has no checkpoint yet: there is nothing to finish")
+    if finish:
+        config = config.model_copy(update={"steps": reached})
     if (run_dir / "config.json").exists() and not fresh:
-        config = config.continue_from(TrainConfig.from_json(run_dir / "config.json"), run_dir)
+        saved = TrainConfig.from_json(run_dir / "config.json")
+        config = config.continue_from(saved, run_dir, reached)
         provenance.require(config, run_dir)
     made = build_augmentations(config)  # only their classes know which arguments they take
     config = hardware.resolve(config)

@@ -228,8 +228,10 @@ def test_a_folder_with_another_config(refused: Callable[..., str], here: Path) -
 
 def test_a_folder_with_a_longer_run(refused: Callable[..., str], here: Path) -> None:
     make_run(here / "run")
-    flags = ["--game", "dodgeball", "--method", "ppo", "--hidden-size", "16", "--steps", "1M"]
-    assert "continued, not shortened" in refused("train", "--run-dir", "run", *flags)
+    flags = ["--game", "dodgeball", "--method", "ppo", "--hidden-size", "16", "--steps", "16384"]
+    assert "reached step 32,768, more than the 16,384 asked for" in refused(
+        "train", "--run-dir", "run", *flags
+    )
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 9}', '{"a": 1}', "[" * 100_000])
@@ -251,7 +253,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[TrainConfig, Path]]:
 
     calls: list[tuple[TrainConfig, Path]] = []
 
-    def train(config: TrainConfig, run_dir: Path, watcher: object, fresh: bool) -> TrainResult:
+    def train(config: TrainConfig, run_dir: Path, *others: object) -> TrainResult:
         calls.append((config, run_dir))
         return TrainResult(run_dir, 64, 1.0, 2.0)
 

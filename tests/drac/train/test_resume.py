@@ -305,6 +305,47 @@ def test_tensorboard_shows_a_step_once(tiny: None, tmp_path: Path) -> None:  # n
     assert steps == [8, 16, 24, 32, 40]
 
 
+# Other steps
+
+
+def test_a_run_that_was_stopped_may_end_earlier(tiny: None, tmp_path: Path) -> None:  # noqa: F811
+    """What is trained counts, not what was asked for; the result is that of the shorter run."""
+    with pytest.raises(Interrupted):
+        train(tiny_config(steps=400), tmp_path / "run", Interrupting(2))
+    assert train(tiny_config(steps=30), tmp_path / "run").steps == 24
+    train(tiny_config(steps=30), tmp_path / "at once")
+    assert tables(tmp_path / "run") == tables(tmp_path / "at once")
+    assert TrainConfig.from_json(tmp_path / "run" / "config.json").steps == 30
+    with pytest.raises(ConfigError, match="reached step 24, more than the 16 asked for; drac"):
+        train(tiny_config(steps=16), tmp_path / "run")
+
+
+def test_finish_completes_a_run_where_it_stands(tiny: None, tmp_path: Path) -> None:  # noqa: F811
+    run_dir = tmp_path / "run"
+    with pytest.raises(ConfigError, match="no checkpoint yet: there is nothing to finish"):
+        train(tiny_config(steps=400), run_dir, finish=True)
+    assert not run_dir.exists()
+    with pytest.raises(Interrupted):
+        train(tiny_config(steps=400), run_dir, Interrupting(2))
+    result = train(tiny_config(steps=400), run_dir, finish=True)
+    assert (result.steps, TrainConfig.from_json(run_dir / "config.json").steps) == (16, 16)
+    assert {row["step"] for row in tables(run_dir)["eval.csv"]} == {"8", "16"}
+    assert train(tiny_config(steps=400), run_dir, finish=True).steps == 16
+
+
+def test_a_refused_continuation_leaves_the_config(tiny: None, tmp_path: Path) -> None:  # noqa: F811
+    """Where the logs were cut, it cannot go on; with them back, the first command still can."""
+    train(tiny_config(steps=16), tmp_path)
+    log, config = tmp_path / "progress.csv", (tmp_path / "config.json").read_text()
+    whole = log.read_bytes()
+    log.write_bytes(whole[:-40])
+    with pytest.raises(ConfigError, match=r"progress\.csv"):
+        train(tiny_config(steps=32), tmp_path)
+    assert (tmp_path / "config.json").read_text() == config
+    log.write_bytes(whole)
+    assert train(tiny_config(steps=16), tmp_path).steps == 16
+
+
 # The record of who worked on a run, and the command line
 
 
