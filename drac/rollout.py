@@ -47,6 +47,7 @@ class Rollout:
         actions: (T, N) int64.
         log_probs, values, rewards, advantages, returns: (T, N) float32.
         dones: (T, N) bool; whether the episode ended with step t.
+        last_values: (N,) float32, V of the states after the last step.
         level_seeds: (T, N) int64, a numpy array; the level in which step t was taken, or -1 if the
             env does not say.
     """
@@ -63,6 +64,7 @@ class Rollout:
         self.actions = torch.zeros(shape, dtype=torch.int64, device=device)
         self.dones = torch.zeros(shape, dtype=torch.bool, device=device)
         self.level_seeds: NDArray[np.int64] = np.full(shape, -1, np.int64)
+        self.last_values = torch.zeros(num_envs, device=device)
         self.log_probs = torch.zeros(shape, device=device)
         self.values = torch.zeros(shape, device=device)
         self.rewards = torch.zeros(shape, device=device)

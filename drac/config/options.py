@@ -141,6 +141,11 @@ class Options(BaseModel):
     mix_alpha: float = Field(
         0.2, gt=0, description="images are mixed by Beta(this, this); on easy, PLR's authors: 0.01"
     )
+    mix_advantages: Literal["normalized", "raw"] = Field(
+        "normalized",
+        description="normalized: over the rollout, then mixed; raw: mixed, then normalized over the"
+        " minibatch" + _DIFFERS,
+    )
 
     # Prioritized level replay
     plr_score: Literal["value-l1", "gae"] = Field(
@@ -162,6 +167,11 @@ class Options(BaseModel):
     )
     plr_min_seen: float = Field(
         0.0, ge=0, le=1, description="share of levels seen before any is replayed" + _DIFFERS
+    )
+    plr_cut_episodes: Literal["mean", "released"] = Field(
+        "mean",
+        description="score of an episode that the rollout cuts off: of its steps; released: with"
+        " one more row, -V of the state that follows" + _DIFFERS,
     )
 
     # thompson-drac

@@ -172,19 +172,23 @@ def episode_scores(
     dones: NDArray[np.bool_],
     levels: NDArray[np.int64],
     score: Score = "value-l1",
+    following: NDArray[np.floating[Any]] | None = None,
 ) -> list[tuple[int, float]]:
     """Score the episodes of a rollout, from their steps within it.
 
         "value-l1": 1/T sum_t |A_t|     "gae": 1/T sum_t A_t    (Jiang et al. 2021, Table 1)
 
     Episodes that the rollout's start or end cuts are scored by the part inside, as in the authors'
-    code: it drops its partial sums after every update, the policy being another one then.
+    code: it drops its partial sums after every update, the policy being another one then. Where the
+    end cuts one, their slices take a row too many, whose return is 0, so that its advantage is
+    -V(s_T): with `following` that row is counted (docs/fidelity.md, "a cut episode").
 
     Args:
         advantages: (T, N), GAE, not normalized.
         dones: (T, N); whether the episode ended with that step.
         levels: (T, N); the level in which the step was taken.
         score: which of the two.
+        following: (N,), V(s_T) of the states after the last step; None counts no further row.
 
     Returns:
         `(level, score)` of every episode, in the order in which the authors' code records them, so
@@ -197,8 +201,13 @@ def episode_scores(
     ends = np.flatnonzero(lasts)
     starts = np.concatenate([[0], ends[:-1] + 1])
     sums = np.add.reduceat(values.T.astype(np.float64).ravel(), starts)
-    means = sums / (ends - starts + 1)
+    lengths = ends - starts + 1
     played = levels.T.ravel()[starts]
     unfinished = ~dones.T.ravel()[ends]
+    if following is not None:
+        further = np.abs(following) if score == "value-l1" else -following
+        sums[unfinished] += further[ends[unfinished] // len(advantages)]
+        lengths = lengths + unfinished
+    means = sums / lengths
     order = np.argsort(unfinished, kind="stable")
     return list(zip(played[order].tolist(), means[order].tolist(), strict=True))

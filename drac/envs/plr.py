@@ -21,7 +21,7 @@ class Prioritized:
     """Prioritized level replay (Jiang et al. 2021); the groups of envs share one sampler."""
 
     def __init__(self, config: TrainConfig) -> None:
-        self._score = config.plr_score
+        self._score, self._cut = config.plr_score, config.plr_cut_episodes
         self.sampler = LevelSampler(
             config.train_levels,
             np.random.default_rng(seed_sequence(config.seed, "levels")),
@@ -51,7 +51,9 @@ class Prioritized:
     def update(self, rollout: Rollout) -> None:
         """Score the levels of a rollout."""
         advantages, dones = rollout.advantages.cpu().numpy(), rollout.dones.cpu().numpy()
-        for level, score in episode_scores(advantages, dones, rollout.level_seeds, self._score):
+        following = rollout.last_values.cpu().numpy() if self._cut == "released" else None
+        levels = rollout.level_seeds
+        for level, score in episode_scores(advantages, dones, levels, self._score, following):
             self.sampler.update(level, score)
 
     def table(self) -> dict[str, Sequence[str]]:

@@ -25,6 +25,7 @@ _PLR = (
     "plr_smoothing",
     "plr_replay",
     "plr_min_seen",
+    "plr_cut_episodes",
 )
 _IMAGES = ("flip_axis", "cutout_color_scale")
 _META = ("meta_conv", "meta_inner_lr", "meta_learning_rate", "meta_train_share")
@@ -152,7 +153,7 @@ ALL = (
         summary="PPO on mixtures of two images and of their advantages and returns",
         source=_WANG,
         objective="drac.objectives.mixreg:Mixreg",
-        options=("mix_alpha",),
+        options=("mix_alpha", "mix_advantages"),
     ),
     Method(
         name="plr",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import torch
 from torch import Tensor
@@ -28,8 +28,12 @@ class Mixreg:
     and so are the return, the advantage, the old value and the old log-probability. The action is
     that of the sample with the larger share. With every lambda 1 this is PPO.
 
+    Advantages are normalized over the rollout before they are mixed; with `mix_advantages="raw"`
+    anew over the minibatch afterwards, as by the authors' code (docs/fidelity.md).
+
     `draws` holds `share` (B,), lambda, and each partner's row under `partner_<field>`, its image as
-    uint8: whoever takes the gradient step cuts them into micro-batches together with the samples.
+    uint8, and `mean` and `std` (B,) of the mixed advantages if they are normalized: whoever takes
+    the gradient step cuts them into micro-batches together with the samples.
     """
 
     def __init__(self, config: TrainConfig) -> None:
@@ -42,13 +46,21 @@ class Mixreg:
         size = len(minibatch)
         partners = minibatch[torch.randperm(size, generator=generator, device=generator.device)]
         share = draw_shares(size, self.config.mix_alpha, generator)
-        return {"share": share} | {PARTNER + name: getattr(partners, name) for name in _SAMPLES}
+        draws = {PARTNER + name: getattr(partners, name) for name in _SAMPLES}
+        if self.config.mix_advantages == "raw":
+            own = share * minibatch.advantages + (1 - share) * partners.advantages
+            std, mean = torch.std_mean(own, correction=0)
+            draws |= {"mean": mean.expand(size), "std": std.expand(size)}
+        return {"share": share, **draws}
 
     def __call__(self, network: ActorCritic, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Return the loss and its figures; see `Objective`."""
         draws = inputs.draws
         partners = Minibatch(*(draws[PARTNER + name] for name in _SAMPLES))
         obs, samples = mixed(inputs.obs, inputs.samples, partners, draws["share"])
+        if "std" in draws:
+            normalized = (samples.advantages - draws["mean"]) / (draws["std"] + 1e-8)
+            samples = replace(samples, advantages=normalized)
         logits, value = network(obs)
         ppo = terms(logits, value, samples, self.config)
         none = torch.zeros_like(ppo.loss)

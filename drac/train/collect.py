@@ -87,6 +87,7 @@ def estimate_returns(training: Training) -> float:
         obs = torch.from_numpy(training.obs).to(rollout.obs.device)
         with autocast(rollout.obs.device, config.precision):
             _, last_value = training.network(as_float(obs.permute(0, 3, 1, 2)))
+        rollout.last_values.copy_(last_value)
         advantages, returns = gae(
             rollout.rewards,
             rollout.values,

@@ -59,6 +59,8 @@ def configs(draw: st.DrawFn) -> TrainConfig:
         "plr_smoothing": st.floats(0, 1, exclude_min=True),
         "plr_replay": st.one_of(st.just("proportionate"), st.floats(0, 1)),
         "plr_min_seen": st.floats(0, 1),
+        "plr_cut_episodes": st.sampled_from(("mean", "released")),
+        "mix_advantages": st.sampled_from(("normalized", "raw")),
         "eval_every": st.integers(0, 2**53),
         "eval_episodes": st.integers(1, 10**6),
         "eval_envs": st.integers(1, 4096),

@@ -167,6 +167,7 @@ OTHER: dict[str, Any] = {
     "latent_samples": 3, "sni_lambda": 0.2, "mix_alpha": 0.3, "eval_filters": 2,
     "matching_coef": 0.3, "clean_probability": 0.4, "plr_score": "gae", "plr_temperature": 0.2,
     "plr_staleness": 0.2, "plr_smoothing": 0.5, "plr_replay": 0.5, "plr_min_seen": 0.5,
+    "plr_cut_episodes": "released", "mix_advantages": "raw",
     "thompson_prior_mean": 1.0, "thompson_prior_weight": 0.1, "thompson_prior_shape": 2.0,
     "thompson_prior_scale": 0.1, "discounted_ucb_discount": 0.9,
     "discounted_ucb_exploration": 0.2, "exp3_exploration": 0.1, "exp3_range_window": 50,

@@ -40,6 +40,8 @@ def test_the_presets_are_the_columns_of_the_fidelity_page() -> None:
         "bandit_reward_rows": ("rollout", "released"),
         "meta_conv": ("learned", "frozen"),
         "plr_min_seen": (0.0, 1.0),
+        "plr_cut_episodes": ("mean", "released"),
+        "mix_advantages": ("normalized", "raw"),
         "rl2_reward_input": ("latest", "previous"),
         "minibatch_by": ("steps", "envs"),
     }

@@ -223,9 +223,13 @@ def test_the_state_continues_the_draws() -> None:
 
 
 def slow_scores(
-    advantages: np.ndarray, dones: np.ndarray, levels: np.ndarray, absolute: bool
+    advantages: np.ndarray,
+    dones: np.ndarray,
+    levels: np.ndarray,
+    absolute: bool,
+    following: np.ndarray | None = None,
 ) -> list[tuple[int, float]]:
-    """Walk along every env; whole episodes first, then the cut ones."""
+    """Walk along every env; whole episodes first, then the cut ones, with a row more if asked."""
     whole, cut = [], []
     for env in range(advantages.shape[1]):
         steps: list[float] = []
@@ -235,6 +239,8 @@ def slow_scores(
             if dones[t, env]:
                 whole.append((int(levels[t, env]), math.fsum(steps) / len(steps)))
                 steps = []
+        if steps and following is not None:
+            steps.append(abs(float(following[env])) if absolute else -float(following[env]))
         if steps:
             cut.append((int(levels[-1, env]), math.fsum(steps) / len(steps)))
     return whole + cut
@@ -249,8 +255,25 @@ def test_episodes_are_scored_as_a_slow_loop_does(
     advantages = rng.normal(size=dones.shape).astype(np.float32)
     number = np.vstack([np.zeros(num_envs, int), dones.cumsum(0)[:-1]])  # of episodes before
     levels = rng.integers(0, 7, (num_steps + 1, num_envs))[number, np.arange(num_envs)]
-    for score in ("value-l1", "gae"):
-        got = episode_scores(advantages, dones, levels, score)  # type: ignore[arg-type]
-        expected = slow_scores(advantages, dones, levels, score == "value-l1")
+    values = rng.normal(size=num_envs).astype(np.float32)
+    for score, following in itertools.product(("value-l1", "gae"), (None, values)):
+        got = episode_scores(advantages, dones, levels, score, following)  # type: ignore[arg-type]
+        expected = slow_scores(advantages, dones, levels, score == "value-l1", following)
         assert [level for level, _ in got] == [level for level, _ in expected]
         np.testing.assert_allclose([s for _, s in got], [s for _, s in expected], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("score", "paper", "released"), [("value-l1", 0.6, 0.95), ("gae", 0.2, -0.35)]
+)
+def test_a_cut_episode_of_the_authors_code(score: Any, paper: float, released: float) -> None:
+    """Three steps, A = 0.3, -0.6, 0.9, and V(s_T) = 2: their slices have a fourth row."""
+    advantages = np.array([[0.3], [-0.6], [0.9]])
+    dones, levels = np.zeros((3, 1), bool), np.full((3, 1), 7)
+    assert episode_scores(advantages, dones, levels, score) == [(7, pytest.approx(paper))]
+    following = np.array([2.0])
+    found = episode_scores(advantages, dones, levels, score, following)
+    assert found == [(7, pytest.approx(released))]
+    dones[-1] = True  # an episode that ended is the plain mean in both
+    found = episode_scores(advantages, dones, levels, score, following)
+    assert found == [(7, pytest.approx(paper))]

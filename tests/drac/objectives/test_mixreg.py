@@ -20,9 +20,11 @@ from torch import Tensor
 
 from drac.config import TrainConfig
 from drac.networks import ActorCritic
+from drac.objectives import mixreg
 from drac.objectives.mixreg import Mixreg, draw_shares, mixed
 from drac.objectives.objective import Inputs
-from drac.objectives.ppo import PPO
+from drac.objectives.ppo import PPO, Terms
+from drac.objectives.ppo import terms as ppo_terms
 from drac.rollout import Minibatch
 
 
@@ -102,6 +104,33 @@ def test_micro_batches_do_not_change_the_update(micro_batch: int) -> None:
     parts = updated(config(micro_batch=micro_batch))
     for name, weight in whole.items():
         torch.testing.assert_close(parts[name], weight, rtol=0, atol=1e-9)
+
+
+def test_raw_advantages_are_normalized_after_they_are_mixed() -> None:
+    """As by the authors' code: over the whole minibatch, whichever micro-batch a row is in."""
+    batch = minibatch_of(32)
+    objective = Mixreg(config(mix_advantages="raw"))
+    draws = objective.draw(batch, 5, torch.Generator().manual_seed(0))
+    share, partner = draws["share"].double(), draws["partner_advantages"]
+    one = share * batch.advantages + (1 - share) * partner
+    expected = (one - one.mean()) / (one.std(correction=0) + 1e-8)
+    seen: list[Tensor] = []
+    with pytest.MonkeyPatch.context() as patch:
+
+        def terms(logits: Tensor, value: Tensor, samples: Minibatch, config: TrainConfig) -> Terms:
+            seen.append(samples.advantages)
+            return ppo_terms(logits, value, samples, config)
+
+        patch.setattr(mixreg, "terms", terms)
+        for rows in (slice(0, 20), slice(20, 32)):
+            cut = {name: tensor[rows] for name, tensor in draws.items()}
+            objective(network_of(ActorCritic), Inputs(batch[rows], batch.obs[rows], None, cut))
+    torch.testing.assert_close(torch.cat(seen), expected, rtol=0, atol=1e-6)
+    released = TrainConfig(method="mixreg", fidelity="released")
+    assert (TrainConfig(method="mixreg").mix_advantages, released.mix_advantages) == (
+        "normalized",
+        "raw",
+    )
 
 
 def test_shares_of_zero_are_the_partners() -> None:
