@@ -57,6 +57,35 @@ def resolve(config: TrainConfig) -> TrainConfig:
     )
 
 
+FRAME_BYTES = 64 * 64 * 3
+
+
+def require_memory(config: TrainConfig) -> None:
+    """Check that the machine's memory can hold a rollout's frames, at least.
+
+    Raises:
+        ConfigError: if not; the message says how much they take.
+    """
+    if config.device == "cuda":
+        _, there = torch.cuda.mem_get_info()
+    else:
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    needed = config.rollout_size * FRAME_BYTES
+    if needed > there:
+        raise ConfigError(
+            f"the frames of one rollout, num_envs {config.num_envs} x num_steps {config.num_steps},"
+            f" take {needed / 1e9:,.1f} GB and {config.device} has {there / 1e9:,.1f} GB of memory;"
+            f" choose fewer"
+        )
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error is the machine's memory, or the GPU's, being used up."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
+
+
 def procgen_threads(config: TrainConfig) -> int:
     """Return how many threads Procgen steps each group of envs with; results do not depend on it.
 

@@ -6,9 +6,9 @@ is told by `drac.methods`; what a fidelity preset sets is told by `drac.config.f
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from augmentations import PAPER_ARMS
 from drac.config.fidelity import Fidelity
@@ -23,13 +23,25 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    @field_validator("*")
+    @classmethod
+    def _of_a_usual_size(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse what float32 would take for 0 or for infinity."""
+        if isinstance(value, float) and value and not 1e-30 <= abs(value) <= 1e30:
+            raise ValueError(
+                f"{info.field_name} {value!r} must be 0, or from 1e-30 to 1e30 in size"
+            )
+        return value
+
     # What to run
     game: str = Field("coinrun", description=", ".join(GAMES))
     method: str = Field(
         "ucb-drac", description="ppo, drac-crop, ucb-drac, ...; --method help lists all"
     )
     seed: int = Field(0, ge=0, lt=2**31, description="root of every random number in the run")
-    steps: Count = Field(25_000_000, gt=0, description="environment steps, e.g. 25M, 500k, 1e6")
+    steps: Count = Field(
+        25_000_000, gt=0, le=2**53, description="environment steps, e.g. 25M, 500k, 1e6"
+    )
     fidelity: Fidelity = Field("paper", description="the paper's equations, or the released code")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA if there is one")
     precision: Literal["auto", "float32", "bf16"] = Field(
@@ -49,15 +61,17 @@ class Options(BaseModel):
     mode: Literal["easy", "hard"] = Field("easy", description="Procgen's distribution mode")
     levels: str = Field("0-199", description="training levels A-B, both included")
     num_envs: int = Field(64, ge=1, le=4096, description="environments stepped side by side")
-    num_steps: int = Field(256, ge=1, description="steps of each environment in a rollout")
+    num_steps: int = Field(
+        256, ge=1, le=2**20, description="steps of each environment in a rollout"
+    )
 
     # PPO
     learning_rate: float = Field(5e-4, gt=0, description="Adam's step size")
     adam_eps: float = Field(1e-5, gt=0, description="Adam's epsilon")
     gamma: float = Field(0.999, ge=0, le=1, description="discount")
     gae_lambda: float = Field(0.95, ge=0, le=1, description="lambda of GAE")
-    epochs: int = Field(3, ge=1, description="passes over each rollout")
-    minibatches: int = Field(8, ge=1, description="gradient steps per pass")
+    epochs: int = Field(3, ge=1, le=1000, description="passes over each rollout")
+    minibatches: int = Field(8, ge=1, le=2**20, description="gradient steps per pass")
     clip: float = Field(0.2, gt=0, description="clip range of the ratio and of the value")
     entropy_coef: float = Field(0.01, ge=0, description="weight of the entropy bonus")
     value_coef: float = Field(0.5, ge=0, description="weight of the value loss")
@@ -71,7 +85,10 @@ class Options(BaseModel):
         "impala", description="skip connection of x, or of relu(x)" + _DIFFERS
     )
     micro_batch: int = Field(
-        128, ge=1, description="images per forward pass on CPU; the gradient step is the same"
+        128,
+        ge=1,
+        le=2**20,
+        description="images per forward pass on CPU; the gradient step is the same",
     )
 
     # DrAC
@@ -100,7 +117,9 @@ class Options(BaseModel):
         PAPER_ARMS, description="what a bandit chooses from, in order: any augmentations"
     )
     ucb_exploration: float = Field(0.1, ge=0, description="c in Q + c sqrt(ln t / N)")
-    ucb_window: int = Field(10, ge=1, description="rewards of an arm that its mean Q covers")
+    ucb_window: int = Field(
+        10, ge=1, le=10**6, description="rewards of an arm that its mean Q covers"
+    )
     ucb_initial: Literal["prior", "try-each-once"] = Field(
         "prior", description="Q=0, N=1 for untried arms, or every arm once first"
     )
@@ -189,7 +208,10 @@ class Options(BaseModel):
     # exp3-drac
     exp3_exploration: float = Field(0.08, gt=0, le=1, description="share of uniform choices")
     exp3_range_window: int = Field(
-        100, ge=2, description="last rewards, whose lowest is 0 and whose highest is 1 to EXP3"
+        100,
+        ge=2,
+        le=10**6,
+        description="last rewards, whose lowest is 0 and whose highest is 1 to EXP3",
     )
 
     # rl2-drac
@@ -204,10 +226,14 @@ class Options(BaseModel):
     )
 
     # DAAC and IDAAC; the defaults are those of their released code
-    idaac_policy_epochs: int = Field(1, ge=1, description="passes of the policy over each rollout")
-    idaac_value_epochs: int = Field(9, ge=1, description="passes of the value over a rollout")
+    idaac_policy_epochs: int = Field(
+        1, ge=1, le=1000, description="passes of the policy over each rollout"
+    )
+    idaac_value_epochs: int = Field(
+        9, ge=1, le=1000, description="passes of the value over a rollout"
+    )
     idaac_value_every: int = Field(
-        1, ge=1, description="updates of the policy for each update of the value"
+        1, ge=1, le=10**6, description="updates of the policy for each update of the value"
     )
     idaac_advantage_coef: float = Field(
         0.25, ge=0, description="alpha_a, weight of the advantage head's loss"
@@ -220,8 +246,12 @@ class Options(BaseModel):
     )
 
     # Evaluation and saving
-    eval_every: Count = Field(500_000, ge=0, description="steps between evaluations; 0: at the end")
-    eval_episodes: int = Field(100, ge=1, description="episodes on each split per evaluation")
+    eval_every: Count = Field(
+        500_000, ge=0, le=2**53, description="steps between evaluations; 0: at the end"
+    )
+    eval_episodes: int = Field(
+        100, ge=1, le=10**7, description="episodes on each split per evaluation"
+    )
     eval_envs: int = Field(64, ge=1, le=4096, description="environments used by an evaluation")
     checkpoint_every: Interval = Field(
         10.0, description="between checkpoints: minutes, as 10 or 2.5m, or steps, as 500k-steps"

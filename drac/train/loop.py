@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from augmentations.errors import told
 from drac import hardware
 from drac.arms.build import build_augmentations
 from drac.arms.trial import try_augmentations
@@ -49,6 +50,7 @@ def train(
         NonFinite: naming the update, if its loss is NaN or infinite; nothing of it is logged, and
             the minibatch is left in nan_report.npz.
         DiskError: if the disk was full, or read-only, for longer than `disk_wait`.
+        MemoryError: if memory was used up; what was saved stays.
     """
     run_dir, watcher = Path(run_dir), watcher or Watcher()
     config = prepare(config, run_dir, fresh, finish)
@@ -59,7 +61,7 @@ def train(
         for folder in (run_dir, checkpoint.folder(run_dir)):
             atomic.remove_temporary(folder)
         retry = Retry(config.disk_wait, watcher.message, stopping)
-        session = Session(Training(config), run_dir, watcher, stopping)
+        session = _begin(config, run_dir, watcher, stopping)
         try:
             path = run_dir / "config.json"  # only now: a refusal must not leave another config
             retry(path, lambda: atomic.write_text(path, config.to_json()))
@@ -78,8 +80,28 @@ def train(
             raise NonFinite(f"{error}; {saved}{session.left_behind()}", error.evidence) from None
         except DiskError as error:
             raise DiskError(f"{error}; {session.left_behind()}") from None
+        except (MemoryError, RuntimeError) as error:
+            if not hardware.out_of_memory(error):
+                raise
+            text = f"memory is used up ({told(error)}); {session.left_behind()}"
+            raise MemoryError(text) from None
         finally:
             session.close()
+
+
+def _begin(
+    config: TrainConfig, run_dir: Path, watcher: Watcher, stopping: Callable[[], bool]
+) -> Session:
+    """Make the run's state and session; what does not fit into memory is a ConfigError."""
+    try:
+        return Session(Training(config), run_dir, watcher, stopping)
+    except (MemoryError, RuntimeError) as error:
+        if not hardware.out_of_memory(error):
+            raise
+        raise ConfigError(
+            f"the run does not fit into the memory of {config.device} ({told(error)}); choose"
+            f" fewer --num-envs or --num-steps"
+        ) from None
 
 
 def prepare(
@@ -106,6 +128,7 @@ def prepare(
         provenance.require(config, run_dir)
     made = build_augmentations(config)  # only their classes know which arguments they take
     config = hardware.resolve(config)
+    hardware.require_memory(config)
     try_augmentations(made, config)
     return config
 

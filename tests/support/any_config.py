@@ -14,6 +14,11 @@ from drac.games import GAMES
 SPECS = (*PAPER_ARMS, "identity", "flip(axis='vertical')", "flip(axis='horizontal')", "crop(pad=4)")
 
 
+def up_to(most: float) -> st.SearchStrategy[float]:
+    """0, or a float that float32 can tell from it."""
+    return st.just(0.0) | st.floats(1e-12, most)
+
+
 @st.composite
 def configs(draw: st.DrawFn) -> TrainConfig:
     """Any valid config: every field may differ from its default."""
@@ -28,44 +33,44 @@ def configs(draw: st.DrawFn) -> TrainConfig:
         "precision": st.sampled_from(("auto", "float32", "bf16")),
         "mode": st.sampled_from(("easy", "hard")),
         "steps": st.integers(envs * minibatches * factor, 2**53),
-        "aug_coef": st.floats(0, 1e3),
+        "aug_coef": up_to(1e3),
         "learning_rate": positive,
         "adam_eps": positive,
-        "gamma": st.floats(0, 1),
-        "gae_lambda": st.floats(0, 1),
+        "gamma": up_to(1),
+        "gae_lambda": up_to(1),
         "epochs": st.integers(1, 100),
         "clip": positive,
-        "entropy_coef": st.floats(0, 10),
-        "value_coef": st.floats(0, 10),
+        "entropy_coef": up_to(10),
+        "value_coef": up_to(10),
         "max_grad_norm": positive,
-        "reward_gamma": st.floats(0, 1),
+        "reward_gamma": up_to(1),
         "reward_clip": positive,
         "hidden_size": st.integers(1, 4096),
         "residual": st.sampled_from(("impala", "released")),
         "micro_batch": st.integers(1, 10**6),
         "policy_target": st.sampled_from(("exact", "sampled")),
-        "value_consistency_scale": st.floats(0, 10),
+        "value_consistency_scale": up_to(10),
         "flip_axis": st.sampled_from(("horizontal", "vertical")),
         "cutout_color_scale": st.sampled_from(("unit", "released")),
         "arms": st.lists(st.sampled_from(SPECS), min_size=1, max_size=6, unique=True),
-        "ucb_exploration": st.floats(0, 10),
+        "ucb_exploration": up_to(10),
         "ucb_window": st.integers(1, 1000),
         "ucb_initial": st.sampled_from(("prior", "try-each-once")),
         "ucb_reward": st.sampled_from(("raw", "standardized")),
         "bandit_reward_rows": st.sampled_from(("rollout", "released")),
         "plr_score": st.sampled_from(("value-l1", "gae")),
         "plr_temperature": positive,
-        "plr_staleness": st.floats(0, 1),
-        "plr_smoothing": st.floats(0, 1, exclude_min=True),
-        "plr_replay": st.one_of(st.just("proportionate"), st.floats(0, 1)),
-        "plr_min_seen": st.floats(0, 1),
+        "plr_staleness": up_to(1),
+        "plr_smoothing": st.floats(1e-12, 1),
+        "plr_replay": st.one_of(st.just("proportionate"), up_to(1)),
+        "plr_min_seen": up_to(1),
         "plr_cut_episodes": st.sampled_from(("mean", "released")),
         "mix_advantages": st.sampled_from(("normalized", "raw")),
         "eval_every": st.integers(0, 2**53),
         "eval_episodes": st.integers(1, 10**6),
         "eval_envs": st.integers(1, 4096),
-        "checkpoint_every": st.one_of(st.floats(0, 1e6), st.just("500000steps")),
-        "disk_wait": st.floats(0, 1e6),
+        "checkpoint_every": st.one_of(up_to(1e6), st.just("500000steps")),
+        "disk_wait": up_to(1e6),
         "on_nan": st.sampled_from(("stop", "skip")),
     }
     given_ = draw(st.fixed_dictionaries({}, optional=values))

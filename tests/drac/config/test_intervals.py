@@ -49,7 +49,11 @@ def test_nonsense_is_one_sentence_that_says_what_is_allowed(nonsense: Any) -> No
     assert len(message) < 250
 
 
-@given(st.floats(0, 1e6) | st.integers(1, 2**53).map(lambda number: f"{number}steps"))
+@given(
+    st.just(0.0)
+    | st.floats(1e-12, 1e6)
+    | st.integers(1, 2**53).map(lambda number: f"{number}steps")
+)
 def test_it_survives_the_command_line_and_the_file(every: float | str) -> None:
     config = TrainConfig(checkpoint_every=every)
     words = flags.as_argv(config)

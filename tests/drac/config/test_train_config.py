@@ -278,6 +278,19 @@ def test_fewer_steps_are_refused_only_where_more_are_trained() -> None:
         shorter.continue_from(saved, RUN, reached=whole + 1)
 
 
+def test_every_count_has_an_upper_bound_and_no_float_is_lost_to_float32() -> None:
+    """What has no bound ends in a traceback: out of memory, or beyond a machine's integers."""
+    for name, field in TrainConfig.model_fields.items():
+        default = field.default
+        if isinstance(default, int) and not isinstance(default, bool):
+            with pytest.raises(ConfigError, match=name):
+                build({"method": "idaac" if "idaac" in name else "ppo", name: 10**26})
+        if isinstance(default, float) and name != "checkpoint_every":
+            for value in (1e-320, -1e-320, 1e300):
+                with pytest.raises(ConfigError, match=name):
+                    build({"method": "ppo", name: value})
+
+
 def test_auto_becomes_what_was_resolved() -> None:
     saved = TrainConfig(device="cpu", precision="bf16")
     assert TrainConfig().continue_from(saved, RUN) == saved

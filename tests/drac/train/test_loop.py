@@ -417,3 +417,38 @@ def test_released_augmentations_are_wired_in() -> None:
     spec = "flip(axis='horizontal')"
     own = Training(small(method="drac", augmentation=spec, fidelity="released"))
     assert own.augmentations[spec].axis == "horizontal"  # type: ignore[union-attr]
+
+
+def test_a_rollout_beyond_the_memory_is_refused_and_nothing_written(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"x num_steps 1048576, take .* GB and cpu has"):
+        train(
+            TrainConfig(method="ppo", num_steps=2**20, num_envs=4096, steps="1e10"), tmp_path / "a"
+        )
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("2 GB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
+def test_used_up_memory_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*args: object) -> None:
+        raise error
+
+    config = small(method="ppo", steps=64)
+    with monkeypatch.context() as patch:
+        patch.setattr("drac.train.loop.Training", fail)
+        with pytest.raises(ConfigError, match="does not fit into the memory of cpu") as refused:
+            train(config, tmp_path)
+        assert "\n" not in str(refused.value)
+        assert not (tmp_path / "config.json").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr("drac.train.loop.collect", fail)
+        with pytest.raises(MemoryError, match="memory is used up .* there is no checkpoint yet"):
+            train(config, tmp_path)
+    assert train(config, tmp_path).steps == 64
