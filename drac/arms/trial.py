@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from augmentations import Augmentation, as_float, guards
+from augmentations import Augmentation, Identity, as_float, guards
 from augmentations.errors import told
 from drac.config import TrainConfig
 from drac.errors import ConfigError
 from drac.seeding import seed_sequence, stream_seed
 
 _TRIAL_ENVS = 8
-
-
 _TRIAL_STEPS = 64  # long enough for episodes to end, and for enemies to come into view
-
-
 _TRIAL_EVERY = 8  # of their frames, one in so many is tried
+_DRAWS = 8
+_UNSEEN = 1 / 512
+"""Half a step between two of a pixel's 256 values: rounding, by way of HSV and back."""
+
+_FAR = 10.0
+"""Pixels beyond this size were meant for other images than those in [0, 1]."""
 
 
-def try_augmentations(made: Mapping[str, Augmentation | None], config: TrainConfig) -> None:
+def try_augmentations(made: Mapping[str, Augmentation | None], config: TrainConfig) -> list[str]:
     """Apply each augmentation to images of every kind, so that a broken one is refused.
+
+    What would train, but not as its name says, is told in a sentence: see `doubts`.
 
     Generators, images and envs are private: nothing of a run is touched. Augmentations with a
     state of their own advance it: give this function copies.
@@ -33,17 +37,80 @@ def try_augmentations(made: Mapping[str, Augmentation | None], config: TrainConf
         made: by specification.
         config: whose game's frames are among the images; with device resolved.
 
+    Returns:
+        Warnings, none if there is nothing to say.
+
     Raises:
         ConfigError: see `applied`.
     """
     augmenting = {spec: augmentation for spec, augmentation in made.items() if augmentation}
     if not augmenting:
-        return
+        return []
     generator = torch.Generator(config.device).manual_seed(0)
-    for what, pixels in _trial_images(config).items():
-        obs = as_float(pixels.to(config.device).permute(0, 3, 1, 2))
+    images = {
+        what: as_float(pixels.to(config.device).permute(0, 3, 1, 2))
+        for what, pixels in _trial_images(config).items()
+    }
+    for what, obs in images.items():
         for spec, augmentation in augmenting.items():
             applied(spec, augmentation, obs, generator, what)
+    some = torch.cat([obs[:: len(obs) // _TRIAL_ENVS] for obs in images.values()])
+    return [text for spec, aug in augmenting.items() for text in _doubts(spec, aug, some)]
+
+
+def _doubts(spec: str, augmentation: Augmentation, obs: Tensor) -> list[str]:
+    try:
+        return list(doubts(spec, augmentation, obs))
+    except Exception as error:  # a user's class may fail at a later call only
+        raise ConfigError(f"the augmentation {spec!r} fails: {told(error)}") from error
+
+
+def doubts(spec: str, augmentation: Augmentation, obs: Tensor) -> Iterator[str]:
+    """Say, in a sentence each, why a run with this augmentation may not be what it is called.
+
+    It changes no image (`identity` is meant to), returns pixels far from [0, 1], or draws without
+    the generator that it is given, so that the run cannot be repeated.
+
+    Args:
+        spec: the augmentation, for messages.
+        augmentation: draws and is applied some times.
+        obs: (B, 3, H, W), floating point in [0, 1], of several kinds.
+    """
+    start = f"the augmentation {spec!r}"
+
+    def drawn(seed: int, number: int) -> list[dict[str, Tensor]]:
+        generator = torch.Generator(obs.device).manual_seed(seed)
+        return [augmentation.sample(obs.shape, generator) for _ in range(number)]
+
+    draws = drawn(0, _DRAWS)
+    outputs = [augmentation.apply(obs, params) for params in draws]
+    changes = max(float((output - obs).abs().max()) for output in outputs)
+    if changes < _UNSEEN and not isinstance(augmentation, Identity):
+        yield f"{start} changes no image in {_DRAWS} draws: it trains as if there were none"
+    low, high = (
+        float(end(torch.stack([end(o) for o in outputs]))) for end in (torch.min, torch.max)
+    )
+    if max(-low, high) > _FAR:
+        yield f"{start} returns pixels from {low:g} to {high:g}, where images have 0 to 1"
+    again, elsewhere = drawn(0, _DRAWS), drawn(1, _DRAWS)
+    if not all(map(_same, draws, again)):
+        yield f"{start} draws otherwise from the same seed: a run with it cannot be repeated"
+    elif _rows_differ(draws[0]) and all(_same(draws[0], other) for other in draws + elsewhere):
+        yield f"{start} draws the same every time: it ignores the generator that it is given"
+
+
+def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def _rows_differ(params: Mapping[str, Tensor]) -> bool:
+    """Whether parameters look drawn: constants, and the numbers of the images, do not."""
+    for value in params.values():
+        number = torch.arange(len(value), device=value.device).view(-1, *[1] * (value.dim() - 1))
+        constant = torch.equal(value, value[:1].expand_as(value)) or bool((value == number).all())
+        if not constant:
+            return True
+    return False
 
 
 def _trial_images(config: TrainConfig) -> dict[str, Tensor]:

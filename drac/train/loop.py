@@ -53,7 +53,7 @@ def train(
         MemoryError: if memory was used up; what was saved stays.
     """
     run_dir, watcher = Path(run_dir), watcher or Watcher()
-    config = prepare(config, run_dir, fresh, finish)
+    config = prepare(config, run_dir, fresh, finish, watcher.message)
     hardware.use(config)
     if fresh and (aside := set_aside(run_dir)):
         watcher.message(f"{run_dir} is now {aside}")
@@ -105,12 +105,17 @@ def _begin(
 
 
 def prepare(
-    config: TrainConfig, run_dir: Path, fresh: bool = False, finish: bool = False
+    config: TrainConfig,
+    run_dir: Path,
+    fresh: bool = False,
+    finish: bool = False,
+    notify: Callable[[str], None] = lambda text: None,
 ) -> TrainConfig:
     """Resolve "auto" and check, without writing, that the config may run in the folder.
 
     With `fresh` it does not matter which run the folder holds; with `finish` it must hold one,
-    whose steps are then those that it has reached.
+    whose steps are then those that it has reached. `notify` is told of augmentations that can be
+    trained with, but hardly were meant.
 
     Raises:
         ConfigError: see `train`.
@@ -129,7 +134,8 @@ def prepare(
     made = build_augmentations(config)  # only their classes know which arguments they take
     config = hardware.resolve(config)
     hardware.require_memory(config)
-    try_augmentations(made, config)
+    for warning in try_augmentations(made, config):
+        notify(f"warning: {warning}")
     return config
 
 

@@ -102,7 +102,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr("drac.train.session.evaluate", played)
     monkeypatch.setattr(provenance, "describe", lambda config, build: {"device": "cpu"})
-    monkeypatch.setattr("drac.train.loop.try_augmentations", lambda made, config: None)
+    monkeypatch.setattr("drac.train.loop.try_augmentations", lambda made, config: [])
 
 
 def tiny_config(**options: Any) -> TrainConfig:

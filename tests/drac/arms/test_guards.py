@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from augmentations import Augmentation, as_float, make
+from augmentations import Augmentation, as_float, make, names
 from drac.arms.trial import try_augmentations
 from drac.config import TrainConfig
 from drac.envs import ProcgenVectorEnv
@@ -213,7 +214,7 @@ def test_the_frames_tried_are_of_the_run_s_levels_and_differ() -> None:
     def frames(**options: object) -> Tensor:
         aug = SpoilsWhere(lambda obs: torch.zeros(len(obs), dtype=torch.bool))
         try_augmentations({"my-arm": aug}, config(game="coinrun", **options))
-        return aug.seen[-1]
+        return max(aug.seen, key=len)
 
     one = frames(levels="3-3")
     assert one.shape[1:] == (3, 64, 64)
@@ -247,4 +248,75 @@ def test_the_trial_touches_no_state_of_a_run(tmp_path) -> None:
     arms = ("crop", "random-conv", "kornia:RandomInvert(p=0.5)")
     prepare(TrainConfig(method="ucb-drac", arms=arms, device="cpu"), tmp_path / "run")
     assert torch.equal(before, torch.get_rng_state())
+    assert not (tmp_path / "run").exists()
+
+
+# What can be trained, but hardly was meant
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        *("kornia:ColorJitter", "kornia:ColorJiggle", "kornia:RandomBrightness"),
+        *("kornia:RandomContrast", "kornia:RandomGamma", "kornia:RandomHue"),
+        *("kornia:RandomSaturation", "kornia:RandomCrop(size=(64,64))"),
+        *("crop(padding=0)", "flip(p=0.0)", "kornia:RandomTranslate"),
+    ],
+)
+def test_an_augmentation_that_changes_nothing_is_told(spec: str) -> None:
+    (warning,) = try_augmentations({spec: make(spec)}, config())
+    assert warning == (
+        f"the augmentation {spec!r} changes no image in 8 draws: it trains as if there were none"
+    )
+
+
+def test_the_registered_augmentations_raise_no_doubt() -> None:
+    made = {name: make(name) for name in names() if name not in ("compose", "random-choice")}
+    made["kornia:RandomInvert(p=0.5)"] = make("kornia:RandomInvert(p=0.5)")
+    assert "identity" in made
+    assert try_augmentations(made, config()) == []
+
+
+class Ignores(Augmentation):
+    """Draws from a generator of its own, or the same again and again."""
+
+    name = "ignores"
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how, self.own = how, torch.Generator().manual_seed(7)
+
+    def sample(self, shape: Sequence[int], generator: torch.Generator) -> dict[str, Tensor]:
+        own = torch.Generator().manual_seed(7) if self.how == "the same" else self.own
+        return {"shift": torch.rand(shape[0], generator=own)}
+
+    def apply(self, obs: Tensor, params: Mapping[str, Tensor]) -> Tensor:
+        return as_float(obs) * params["shift"][:, None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "said"),
+    [
+        (
+            Ignores("its own"),
+            "draws otherwise from the same seed: a run with it cannot be",
+        ),
+        (Ignores("the same"), "draws the same every time: it ignores the generator"),
+        ("kornia:RandomInvert(max_val=255.0)", "returns pixels from 0 to 255, where images have"),
+    ],
+    ids=["its own", "the same", "for bytes"],
+)
+def test_what_cannot_have_been_meant_is_told(augmentation: Augmentation | str, said: str) -> None:
+    if isinstance(augmentation, str):
+        augmentation = make(augmentation)
+    (warning,) = try_augmentations({"mine": augmentation}, config())
+    assert warning.startswith(f"the augmentation 'mine' {said}")
+
+
+def test_the_warning_comes_before_the_training(tmp_path: Path) -> None:
+    said: list[str] = []
+    wanted = config(method="drac", augmentation="flip(p=0.0)")
+    prepare(wanted, tmp_path / "run", notify=said.append)
+    (warning,) = said
+    assert warning.startswith("warning: the augmentation 'flip(p=0.0)' changes no image in 8 draws")
     assert not (tmp_path / "run").exists()
