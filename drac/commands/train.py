@@ -49,12 +49,13 @@ def train_command(argv: Sequence[str]) -> int:
             ("experiment", Annotated[str, tyro.conf.arg(help=_EXPERIMENT_HELP)], "default"),
             ("results", Annotated[Path, tyro.conf.arg(help=_RESULTS_HELP)], Path("results")),
             ("fresh", Annotated[bool, tyro.conf.arg(help=_FRESH_HELP)], False),
+            ("accept_changed_code", Annotated[bool, tyro.conf.arg(help=_CODE_HELP)], False),
             ("finish", Annotated[bool, tyro.conf.arg(help=_FINISH_HELP)], False),
         ],
     )
     values = vars(flags.parse(flags_type, argv, "drac train", TRAIN_HELP))
-    fresh, finish = values.pop("fresh"), values.pop("finish")
-    if fresh and finish:
+    how = {name: values.pop(name) for name in ("fresh", "finish", "accept_changed_code")}
+    if how["fresh"] and how["finish"]:
         raise ConfigError("--fresh starts a run over and --finish ends one: give one of them")
     run_dir, experiment, results = (values.pop(k) for k in ("run_dir", "experiment", "results"))
 
@@ -70,7 +71,7 @@ def train_command(argv: Sequence[str]) -> int:
         raise ConfigError(_without_plugin(values, folder) or str(error)) from None
     if flags.peek(argv, "--run-dir") == "":  # an unset variable of a script: not this folder
         raise ConfigError("run_dir is empty; give a folder, or leave --run-dir out")
-    return _train(config, folder(config), fresh, finish)
+    return _train(config, folder(config), **how)
 
 
 def _without_plugin(values: dict[str, Any], folder: Callable[[TrainConfig], Path]) -> str:
@@ -91,10 +92,11 @@ _RESULTS_HELP = "root of all results"
 
 
 _FINISH_HELP = "evaluate and complete the run at the step it has reached, without training on"
+_CODE_HELP = "continue although the source of a plug-in has changed; recorded in meta.json"
 _FRESH_HELP = "start over; a run that is there keeps everything as SEED.before-1, .before-2, ..."
 
 
-def _train(config: TrainConfig, run_dir: Path, fresh: bool, finish: bool) -> int:
+def _train(config: TrainConfig, run_dir: Path, **how: bool) -> int:
     from drac.commands.display import watching  # torch is imported from here on
     from drac.errors import Interrupted
     from drac.runs.signals import EXIT_CODE
@@ -102,7 +104,7 @@ def _train(config: TrainConfig, run_dir: Path, fresh: bool, finish: bool) -> int
 
     with watching() as watcher:
         try:
-            result = train(config, run_dir, watcher, fresh, finish)
+            result = train(config, run_dir, watcher, **how)
         except Interrupted as stop:
             watcher.message(str(stop))
             return EXIT_CODE

@@ -31,6 +31,7 @@ def train(
     watcher: Watcher | None = None,
     fresh: bool = False,
     finish: bool = False,
+    accept_changed_code: bool = False,
 ) -> TrainResult:
     """Train a run, or continue it, in its folder.
 
@@ -42,6 +43,7 @@ def train(
         watcher: is told of everything as it happens.
         fresh: begin anew; a run that the folder holds keeps all its files in a renamed folder.
         finish: complete the run at the step that it has reached, whatever `config.steps` says.
+        accept_changed_code: continue although a plug-in's source is another than before.
 
     Raises:
         ConfigError: before anything is written: the folder holds another config, or cannot be
@@ -61,7 +63,7 @@ def train(
         for folder in (run_dir, checkpoint.folder(run_dir)):
             atomic.remove_temporary(folder)
         retry = Retry(config.disk_wait, watcher.message, stopping)
-        session = _begin(config, run_dir, watcher, stopping)
+        session = _begin(config, run_dir, watcher, stopping, accept_changed_code)
         try:
             path = run_dir / "config.json"  # only now: a refusal must not leave another config
             retry(path, lambda: atomic.write_text(path, config.to_json()))
@@ -90,11 +92,15 @@ def train(
 
 
 def _begin(
-    config: TrainConfig, run_dir: Path, watcher: Watcher, stopping: Callable[[], bool]
+    config: TrainConfig,
+    run_dir: Path,
+    watcher: Watcher,
+    stopping: Callable[[], bool],
+    accept_changed_code: bool,
 ) -> Session:
     """Make the run's state and session; what does not fit into memory is a ConfigError."""
     try:
-        return Session(Training(config), run_dir, watcher, stopping)
+        return Session(Training(config), run_dir, watcher, stopping, accept_changed_code)
     except (MemoryError, RuntimeError) as error:
         if not hardware.out_of_memory(error):
             raise

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drac import methods
 from drac.config import TrainConfig, quantities
 from drac.envs.procgen_env import procgen_build
 from drac.errors import ConfigError, Interrupted, NonFinite
 from drac.evaluate import evaluate
 from drac.files import atomic
 from drac.files.retry import Retry
-from drac.runs import checkpoint, meta, provenance
+from drac.runs import checkpoint, foreign_code, meta, provenance
 from drac.runs.logs import SPLITS, RunLog
 from drac.seeding import stream_seed
 from drac.stats import Report
 from drac.timing import Stopwatch
-from drac.train import session
 from drac.train.state import Training
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class Session:
         run_dir: owned by this process.
         watcher: is told of everything.
         stopping: whether a signal came; evaluations end then.
+        accept_changed_code: whether a plug-in may be another than the run was trained with.
 
     Raises:
         ConfigError: if checkpoints or logs do not let the run continue; nothing was written.
@@ -83,6 +84,7 @@ class Session:
         run_dir: Path,
         watcher: Watcher,
         stopping: Callable[[], bool] = lambda: False,
+        accept_changed_code: bool = False,
     ) -> None:
         self.training, self.run_dir, self.watcher = training, run_dir, watcher
         self.config, self._stopping = training.config, stopping
@@ -91,6 +93,7 @@ class Session:
         state = checkpoint.load_newest(run_dir, watcher.message, self._restore, limit)
         if not state:
             checkpoint.require_new(run_dir)
+        code = self._code(accept_changed_code)
         self.evaluations: dict[str, float] = state.get("evaluations", {})
         self.evaluated_step: int = state.get("evaluated_step", 0)
         self._wall_before: float = state.get("wall_s", 0.0)
@@ -102,8 +105,27 @@ class Session:
         newest = checkpoint.newest(run_dir)
         sessions = meta.begin_session(run_dir, newest.name if newest else None, training.step)
         facts = provenance.describe(self.config, procgen_build())
-        self._write_meta(**facts, sessions=sessions)
+        self._write_meta(**facts, **code, sessions=sessions)
         watcher.begun(self.config, training.step)
+
+    def _code(self, accept_changed: bool) -> dict[str, Any]:
+        """Return what meta.json is to say of others' code.
+
+        Raises:
+            ConfigError: if it has changed since the run was last trained, and that is not accepted.
+        """
+        training, known = self.training, meta.read_meta(self.run_dir)
+        method = methods.get(self.config.method)
+        now = foreign_code.hashes(training.augmentations.values(), method)
+        names = foreign_code.changed(known, now) if training.step else []
+        if not accept_changed:
+            foreign_code.require_unchanged(names, self.run_dir)
+        if not names:
+            return {foreign_code.CODE: now}
+        earlier = known.get(foreign_code.CHANGES)
+        changes = [*(earlier if isinstance(earlier, list) else ())]
+        changes.append({"step": training.step, "changed": names})
+        return {foreign_code.CODE: now, foreign_code.CHANGES: changes}
 
     def _restore(self, state: dict[str, Any]) -> None:
         """Restore the training, or raise ConfigError if the checkpoint is of another run."""
@@ -246,7 +268,7 @@ class Session:
         """Save the minibatch of a gradient step that was not finite; say where it is, or ""."""
         training = self.training
         about = {"step": training.step, "update": training.update + 1, "arm": training.arm or ""}
-        return session.report(self.run_dir, {**error.evidence, **about})
+        return save_minibatch(self.run_dir, {**error.evidence, **about})
 
     def left_behind(self) -> str:
         """Say where the log and the checkpoint are, for the end of an error's sentence."""
@@ -273,7 +295,7 @@ NAN_REPORT = "nan_report.npz"
 """The minibatch of a gradient step that ended a run: see `drac.errors.NonFinite`."""
 
 
-def report(run_dir: Path, arrays: Mapping[str, Any]) -> str:
+def save_minibatch(run_dir: Path, arrays: Mapping[str, Any]) -> str:
     """Save what is known of a step that ended a run; say where, for the middle of a sentence.
 
     Args:

@@ -1,0 +1,83 @@
+"""The code of others that a run is made of: a continuation with other code must not go unnoticed.
+
+An augmentation or a method may come from a file of the user's or from any package. Its source is
+hashed into meta.json when a session begins, and compared when the run is continued.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from drac.errors import ConfigError
+from drac.methods.method import Method, Part
+
+CODE = "code"
+"""The key of meta.json: name of a module or package -> SHA-256 of its source files."""
+
+CHANGES = "code_changes"
+"""The key of meta.json: where a continuation with other code was accepted: step and names."""
+
+_KNOWN = ("augmentations", "ucb", "drac", "benchmark", "torch", "kornia", *sys.stdlib_module_names)
+"""Not hashed: ours, whose commit meta.json has; torch and kornia, whose versions it has."""
+
+_MOST_FILES = 2_000
+"""Of a package: what has more is no plug-in, and its version has to do."""
+
+
+def hashes(objects: Iterable[Any], method: Method) -> dict[str, str]:
+    """Return the hash of the source of each module or package that is not ours.
+
+    Args:
+        objects: augmentations, whose classes, base classes and members count; None is passed over.
+        method: whose objects, named as "package.module:Name", count.
+    """
+    modules = {
+        base.__module__
+        for augmentation in objects
+        if augmentation is not None
+        for member in augmentation.modules()
+        for base in type(member).__mro__
+    }
+    modules |= {getattr(method, kind).partition(":")[0] for kind in get_args(Part)}
+    names = sorted({module.partition(".")[0] for module in modules} - {"", *_KNOWN})
+    return {name: found for name in names if (found := _hash(name))}
+
+
+def _hash(name: str) -> str:
+    """Return the SHA-256 of a module's file, or of all a package's; "" if it has none."""
+    module = sys.modules.get(name)
+    folders = [Path(folder) for folder in getattr(module, "__path__", ())]
+    alone = getattr(module, "__file__", None)
+    files = [(path, path.relative_to(f)) for f in folders for path in sorted(f.rglob("*.py"))]
+    if not folders and alone:
+        files = [(Path(alone), Path(name))]
+    digest = hashlib.sha256()
+    try:
+        for path, called in files[:_MOST_FILES]:
+            digest.update(f"{called.as_posix()}\0".encode("utf-8", "surrogateescape"))
+            digest.update(path.read_bytes())
+    except OSError:
+        return ""
+    return digest.hexdigest() if files else ""
+
+
+def changed(meta: Mapping[str, Any], now: Mapping[str, str]) -> list[str]:
+    """Return the modules whose source is another than meta.json says; unknown ones are none."""
+    before = meta.get(CODE)
+    known = before if isinstance(before, dict) else {}
+    return [name for name, found in now.items() if known.get(name, found) != found]
+
+
+def require_unchanged(names: list[str], run_dir: Path) -> None:
+    """Raise ConfigError if there are names: a run must not go on with other code unnoticed."""
+    if names:
+        have = "have" if names[1:] else "has"
+        raise ConfigError(
+            f"the source of {', '.join(names)} {have} changed since {run_dir} was last trained;"
+            f" put it back, start over with --fresh, or give --accept-changed-code, which is"
+            f" recorded"
+        )

@@ -1,0 +1,104 @@
+"""A plug-in that was edited between two sessions of a run does not go unnoticed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tiny_runs import tables, tiny, tiny_config  # noqa: F401
+
+import augmentations
+from drac.errors import ConfigError
+from drac.methods import METHODS, Method
+from drac.runs import foreign_code
+from drac.runs.meta import read_meta
+from drac.train import train
+
+SOURCE = """
+from augmentations import Augmentation, as_float
+
+
+class Invert(Augmentation):
+    name = "invert"
+
+    def sample(self, shape, generator):
+        return {}
+
+    def apply(self, obs, params):
+        return 1 - as_float(obs)
+"""
+
+Edit = Callable[[str], None]
+
+
+@pytest.fixture
+def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Edit:
+    """Write mine.py anew; it is imported afresh, as by the next process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def write(source: str) -> None:
+        (tmp_path / "mine.py").write_text(source)
+        sys.modules.pop("mine", None)
+
+    yield write
+    sys.modules.pop("mine", None)
+
+
+def test_a_changed_plug_in_ends_the_run_unless_that_is_accepted(
+    tiny: None,  # noqa: F811
+    edit: Edit,
+    tmp_path: Path,
+) -> None:
+    run_dir = tmp_path / "run"
+
+    def go_on(steps: int, **how: bool) -> int:
+        config = tiny_config(method="drac", augmentation="mine:Invert", steps=steps)
+        return train(config, run_dir, **how).steps
+
+    edit(SOURCE)
+    assert go_on(16) == 16
+    edit(SOURCE)  # the same again
+    assert go_on(24) == 24
+    assert list(read_meta(run_dir)[foreign_code.CODE]) == ["mine"]
+    edit(SOURCE.replace("1 -", "0.5 *"))
+    before = (run_dir / "config.json").read_bytes(), tables(run_dir)
+    with pytest.raises(ConfigError, match=r"the source of mine has changed since .*--accept-cha"):
+        go_on(32)
+    assert ((run_dir / "config.json").read_bytes(), tables(run_dir)) == before
+    assert go_on(32, accept_changed_code=True) == 32
+    assert read_meta(run_dir)[foreign_code.CHANGES] == [{"step": 24, "changed": ["mine"]}]
+    edit(SOURCE.replace("1 -", "0.5 *"))
+    assert go_on(40) == 40
+
+
+def test_all_files_of_a_package_and_of_a_method_count(edit: Edit, tmp_path: Path) -> None:
+    package = tmp_path / "my_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "helper.py").write_text("HALF = 0.5\n")
+    (package / "loss.py").write_text("from drac.objectives.ppo import PPO\n")
+    __import__("my_package.loss")
+    method = Method("mine", "", "", objective="my_package.loss:PPO")
+    try:
+        first = foreign_code.hashes([], method)
+        (package / "helper.py").write_text("HALF = 0.25\n")
+        second = foreign_code.hashes([], method)
+    finally:
+        for name in [name for name in sys.modules if name.startswith("my_package")]:
+            del sys.modules[name]
+    assert list(first) == list(second) == ["my_package"]
+    assert foreign_code.changed({foreign_code.CODE: first}, second) == ["my_package"]
+
+
+def test_ours_and_torch_s_are_not_hashed() -> None:
+    made = [augmentations.make(name) for name in (*augmentations.PAPER_ARMS, "compose")]
+    assert foreign_code.hashes([None, *made], METHODS["idaac"]) == {}
+
+
+@pytest.mark.parametrize("damaged", [{}, {"code": 3}, {"code": {"mine": 5}}, {"code": ["mine"]}])
+def test_a_meta_without_hashes_is_no_change_and_damage_is(damaged: dict[str, object]) -> None:
+    known = isinstance(damaged.get("code"), dict)
+    assert foreign_code.changed(damaged, {"mine": "abc"}) == (["mine"] if known else [])
