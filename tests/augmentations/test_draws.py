@@ -7,29 +7,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from real_frames import LEVEL, assert_uniform, assert_uniform_integers, draw
 from scipy import stats
 from torch import Tensor
 
 import augmentations
 
 COUNT = 40_000
-LEVEL = 1e-3
-"""A correct sampler fails one test in a thousand; the seeds are fixed, so it fails never."""
-
-
-def draw(spec: str, count: int = COUNT, seed: int = 0, size: int = 64) -> dict[str, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    return augmentations.make(spec).sample((count, 3, size, size), generator)
-
-
-def assert_uniform_integers(values: Tensor, low: int, high: int) -> None:
-    counts = np.bincount(values.flatten().numpy() - low, minlength=high - low + 1)
-    assert len(counts) == high - low + 1
-    assert stats.chisquare(counts).pvalue > LEVEL
-
-
-def assert_uniform(values: Tensor, low: float, high: float) -> None:
-    assert stats.kstest(values.numpy(), stats.uniform(low, high - low).cdf).pvalue > LEVEL
 
 
 def assert_independent(first: Tensor, second: Tensor) -> None:
