@@ -144,7 +144,7 @@ def test_it_conforms_and_declares_draws_for_the_whole_batch(spec: str) -> None:
 
 
 def test_other_sizes_than_it_was_tried_on() -> None:
-    for size in (16, 33, 84):
+    for size in (16, 65):
         for spec in ("RandomPerspective(p=0.5)", f"RandomCrop(size=({size},{size}), padding=4)"):
             assert check_augmentation(make(spec), sizes=(size,))
 

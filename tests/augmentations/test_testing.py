@@ -68,14 +68,14 @@ def test_a_declared_draw_for_the_whole_batch_is_allowed() -> None:
     class Declared(OneDrawForAll):
         batch_wide = ("by",)
 
-    assert check_augmentation(Declared()) == HERE
+    assert check_augmentation(Declared(), sizes=(16,)) == HERE
 
 
 def test_no_declared_range_allows_any() -> None:
     class Unbounded(OutOfRange):
         output_range = None
 
-    assert check_augmentation(Unbounded()) == HERE
+    assert check_augmentation(Unbounded(), sizes=(16,)) == HERE
 
 
 def test_what_is_trained_may_require_a_gradient() -> None:
@@ -84,9 +84,9 @@ def test_what_is_trained_may_require_a_gradient() -> None:
             super().__init__()
             self.weight = torch.nn.Parameter(self.weight.detach())
 
-    assert check_augmentation(Trained()) == HERE
+    assert check_augmentation(Trained(), sizes=(16,)) == HERE
     with torch.no_grad(), pytest.raises(AugmentationError, match="^gradient"):
-        check_augmentation(RequiresGrad())
+        check_augmentation(RequiresGrad(), sizes=(16,))
 
 
 def test_rounding_is_allowed_and_more_on_request() -> None:
@@ -99,12 +99,12 @@ def test_rounding_is_allowed_and_more_on_request() -> None:
     class RoundsMore(Rounds):
         off = 1e-5
 
-    assert check_augmentation(Rounds()) == HERE
+    assert check_augmentation(Rounds(), sizes=(16,)) == HERE
     with pytest.raises(AugmentationError, match="^slices"):
-        check_augmentation(Rounds(), atol=1e-6)
+        check_augmentation(Rounds(), sizes=(16,), atol=1e-6)
     with pytest.raises(AugmentationError, match="^slices"):
-        check_augmentation(RoundsMore())
-    assert check_augmentation(RoundsMore(), atol=1e-3) == HERE
+        check_augmentation(RoundsMore(), sizes=(16,))
+    assert check_augmentation(RoundsMore(), sizes=(16,), atol=1e-3) == HERE
 
 
 def test_sizes_are_chosen_by_the_caller() -> None:

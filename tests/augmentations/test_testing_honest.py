@@ -94,12 +94,10 @@ def test_groups_pass(name: str) -> None:
     assert check_augmentation(GROUPS[name], sizes=(17,)) == HERE
 
 
-@pytest.mark.parametrize(
-    "spec",
-    sampled(
-        [*augmentations.names(), "kornia:RandomAffine(degrees=9.0)"], ("color-jitter", "noise")
-    ),
-)
+DOUBLES = [*augmentations.names(), "kornia:RandomAffine(degrees=9.0)"]
+
+
+@pytest.mark.parametrize("spec", sampled(DOUBLES, ("color-jitter", "noise")))
 @pytest.mark.usefixtures("doubles")
 def test_it_passes_where_double_precision_is_the_default(spec: str) -> None:
     assert check_augmentation(augmentations.make(spec), sizes=(17, 64)) == HERE
@@ -108,7 +106,7 @@ def test_it_passes_where_double_precision_is_the_default(spec: str) -> None:
 def test_it_passes_without_gradients_and_in_inference_mode() -> None:
     for mode in (torch.no_grad(), torch.inference_mode()):
         with mode:
-            assert check_augmentation(augmentations.make("color-jitter")) == HERE
+            assert check_augmentation(augmentations.make("color-jitter"), sizes=(17,)) == HERE
 
 
 class NumbersTheImages(Good):
@@ -161,4 +159,4 @@ class ReadsTheGlobalStateOfNothing(Good):
     ],
 )
 def test_what_looks_suspicious_passes(cls: type[Augmentation]) -> None:
-    assert check_augmentation(cls()) == HERE
+    assert check_augmentation(cls(), sizes=(16,)) == HERE

@@ -40,6 +40,7 @@ def test_the_class_is_short() -> None:
     assert len([line for line in body.splitlines() if line.strip()]) <= 15
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_the_page_runs_from_top_to_bottom(tmp_path: Path) -> None:
     environment = create(tmp_path / "venv")

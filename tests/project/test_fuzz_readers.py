@@ -10,13 +10,14 @@ import pytest
 from drac.runs import meta
 
 
-def test_two_thousand_inputs_are_read_or_refused(tmp_path: Path) -> None:
-    result = fuzz_readers.fuzz(2000, 7, tmp_path, lambda text: None)
+@pytest.mark.parametrize("each", [100, pytest.param(400, marks=pytest.mark.full)])
+def test_inputs_are_read_or_refused(each: int, tmp_path: Path) -> None:
+    result = fuzz_readers.fuzz(5 * each, 7, tmp_path, lambda text: None)
     assert result.failures == []
     for counts in result.counts.values():
-        assert counts["refused"] > 50
-        assert counts["read"] > 5  # some mutants are valid: the real parser is reached
-        assert counts.total() == 400
+        assert counts["refused"] > each / 8
+        assert counts["read"] > each / 80  # some mutants are valid: the real parser is reached
+        assert counts.total() == each
 
 
 def test_a_mutant_can_be_made_again(tmp_path: Path) -> None:

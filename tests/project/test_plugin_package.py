@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from virtual_environment import Environment, create
 
+pytestmark = pytest.mark.full  # tests/augmentations/test_plugins.py installs without pip
+
 PYPROJECT = """
 [build-system]
 requires = ["hatchling"]
