@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from refusals import refused
 from synthetic_runs import ARMS, TOTAL, tree, write_run
 
 from benchmark import cli
@@ -93,47 +94,32 @@ def test_bad_input_is_one_line_and_writes_nothing(
 ) -> None:
     message, words = BAD[name]
     (tmp_path / "file").write_text("")
-    before = tree(tmp_path)
-    assert cli.main(words) == 2
-    printed = capsys.readouterr()
-    assert message in printed.err
-    assert printed.err.count("\n") == 1
-    assert printed.out == ""
-    assert tree(tmp_path) == before
+    assert message in refused(words, tmp_path, capsys)
 
 
 def test_a_folder_with_another_config_names_the_fields(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_run(tmp_path / "results", experiment="default")
-    before = tree(tmp_path)
     words = ["run", *ONE, *SMALL, "--gamma", "0.5", "--levels", "0-9"]
-    assert cli.main(words) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
+    error = refused(words, tmp_path, capsys)
     assert "gamma is 0.999 there and 0.5 here" in error
     assert "levels is '0-199' there and '0-9' here" in error
-    assert tree(tmp_path) == before
 
 
 def test_runs_cannot_be_shortened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_run(tmp_path / "results", experiment="default", steps=512)
-    before = tree(tmp_path)
-    assert cli.main(["run", *ONE, *SMALL]) == 2
-    assert "not shortened" in capsys.readouterr().err
-    assert tree(tmp_path) == before
+    assert "not shortened" in refused(["run", *ONE, *SMALL], tmp_path, capsys)
 
 
 def test_the_last_impossible_run_of_a_sweep_stops_the_first(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    in_the_way = tmp_path / "results/runs/default/ppo/maze"
+    in_the_way = Path("results/runs/default/ppo/maze")
     in_the_way.parent.mkdir(parents=True)
     in_the_way.write_text("")
-    before = tree(tmp_path)
-    assert cli.main(["run", "--methods", "ppo", "--games", "coinrun", "maze", *SMALL]) == 2
-    assert str(Path("results/runs/default/ppo/maze")) in capsys.readouterr().err
-    assert tree(tmp_path) == before
+    words = ["run", "--methods", "ppo", "--games", "coinrun", "maze", *SMALL]
+    assert str(in_the_way) in refused(words, tmp_path, capsys)
 
 
 def test_cuda_that_is_absent_is_noticed_before_anything_is_written(
@@ -142,9 +128,7 @@ def test_cuda_that_is_absent_is_noticed_before_anything_is_written(
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert cli.main(["run", *ONE, "--device", "cuda"]) == 2
-    assert "no CUDA device" in capsys.readouterr().err
-    assert tree(tmp_path) == {}
+    assert "no CUDA device" in refused(["run", *ONE, "--device", "cuda"], tmp_path, capsys)
 
 
 # --- options ------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from synthetic_runs import tree, write_run
+from refusals import refused
+from synthetic_runs import write_run
 from synthetic_store import EXPERIMENT, write_store
 
 from benchmark.cli import main
@@ -77,36 +78,27 @@ def test_a_damaged_file_is_a_missing_run(root: Path, capsys: pytest.CaptureFixtu
         (["--figure", "test-curve"], "unknown figure 'test-curve' (did you mean 'test-curves'?)"),
         (["--style", "papers"], "unknown style 'papers' (did you mean 'paper'?)"),
         (["--format", "jpg"], "unknown format 'jpg'"),
-        (
-            ["--experiment", "synthetik"],
-            "unknown experiment 'synthetik' (did you mean 'synthetic'?)",
-        ),
+        (["--experiment", "othr"], "unknown experiment 'othr' (did you mean 'other'?)"),
         (["--figures", "gap"], "unknown option '--figures' (did you mean '--figure'?)"),
-        (["--out", "PLACE/file"], "cannot be"),
+        (["--out", "file/file"], "cannot be"),
+        (["--out", "x"], "one folder for 2 experiments"),
+        (["--results", "empty"], "there are no runs below"),
     ],
 )
 def test_bad_input_is_one_sentence(
-    root: Path, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    sentence: str,
 ) -> None:
-    (root / "file").write_text("")
-    before = tree(root)
-    words = [word.replace("PLACE", str(root)) for word in words]
-    assert main(["figures", "--results", str(root), *words]) == 2
-    error = capsys.readouterr().err
-    assert sentence in error
-    assert error.count("\n") == 1
-    assert tree(root) == before
-
-
-def test_one_folder_is_for_one_group(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_run(root, experiment="other")
-    assert main(["figures", "--results", str(root), "--out", str(root / "x")]) == 2
-    assert "one folder for 2 experiments" in capsys.readouterr().err
-
-
-def test_no_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["figures", "--results", str(tmp_path)]) == 2
-    assert "there are no runs below" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    for experiment in ("exp", "other"):
+        write_run(tmp_path, experiment=experiment)
+    Path("file").touch()
+    results = [] if "--results" in words else ["--results", "."]
+    chosen = ["--experiment", "exp"] if words == ["--out", "file/file"] else []
+    assert sentence in refused(["figures", *results, *chosen, *words], tmp_path, capsys)
 
 
 def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
