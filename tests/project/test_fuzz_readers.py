@@ -10,14 +10,14 @@ import pytest
 from drac.runs import meta
 
 
-@pytest.mark.parametrize("each", [100, pytest.param(400, marks=pytest.mark.full)])
-def test_inputs_are_read_or_refused(each: int, tmp_path: Path) -> None:
-    result = fuzz_readers.fuzz(5 * each, 7, tmp_path, lambda text: None)
+@pytest.mark.parametrize("inputs", [500, pytest.param(2000, marks=pytest.mark.full)])
+def test_inputs_are_read_or_refused(inputs: int, tmp_path: Path) -> None:
+    result = fuzz_readers.fuzz(inputs, 7, tmp_path, lambda text: None)
     assert result.failures == []
     for counts in result.counts.values():
-        assert counts["refused"] > each / 8
-        assert counts["read"] > each / 80  # some mutants are valid: the real parser is reached
-        assert counts.total() == each
+        assert counts.total() == inputs / len(result.counts)
+        assert counts["refused"] > counts.total() / 8
+        assert counts["read"] > counts.total() / 80  # some are valid: the real parser is reached
 
 
 def test_a_mutant_can_be_made_again(tmp_path: Path) -> None:

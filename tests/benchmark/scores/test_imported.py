@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusals import refused
 
@@ -217,6 +217,7 @@ row = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=25)
 @given(
     st.lists(
         row,
