@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
 
 import numpy as np
 import pytest
@@ -52,16 +51,6 @@ def test_made_from_a_specification() -> None:
     assert isinstance(nested, RandomChoice)
     assert nested(OBS, generator(2)).shape == OBS.shape
     assert augmentations.check(spec) == spec
-
-
-def test_ten_in_a_row_of_more_than_one_cache_piece() -> None:
-    compose = Compose(augmentations.PAPER_ARMS)
-    obs = images(80)
-    params = compose.sample(obs.shape, generator(3))
-    whole = compose.apply(obs, params)
-    for a, b in itertools.pairwise([0, 1, 33, 80]):
-        part = compose.apply(obs[a:b], {key: value[a:b] for key, value in params.items()})
-        torch.testing.assert_close(part, whole[a:b], rtol=0, atol=1e-5)
 
 
 def test_random_choice_applies_the_chosen_member_alone() -> None:

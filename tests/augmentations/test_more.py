@@ -166,15 +166,6 @@ def test_noise_parameters() -> None:
     assert_uniform(draw("noise(min_std=0.1, strength=0.5)", 10_000)["std"], 0.05, 0.1)
 
 
-@pytest.mark.parametrize("bits", range(1, 9))
-def test_posterize_agrees_with_pil(bits: int) -> None:
-    all_bits = torch.full((8,), bits)
-    actual = augmentations.make("posterize").apply(OBS, {"bits": all_bits})
-    for i, frame in enumerate(FRAMES):
-        expected = np.asarray(ImageOps.posterize(Image.fromarray(frame), bits))
-        np.testing.assert_array_equal(actual[i].permute(1, 2, 0), expected / np.float32(255))
-
-
 @SIZES
 def test_posterize_agrees_with_kornia_image_by_image(size: int) -> None:
     obs = images(8, size)

@@ -293,6 +293,29 @@ def test_drac_train_uses_both_as_arms(install: Install, here: Path) -> None:
     assert own in arms
 
 
+def test_one_that_fails_is_listed_with_its_error_and_refused_by_name(
+    install: Install, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from drac.cli import main
+
+    install("dim-pack", my_dim="Dim")
+    install("shred-pack", "raise RuntimeError('the blades are missing')", shred="Dim")
+    assert main(["augmentations", "list"]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    lines = {line.split()[0]: " ".join(line.split()) for line in said.out.splitlines() if line}
+    assert lines["my-dim"] == "my-dim dim-pack 1.2 Darken every image."
+    assert lines["shred"].startswith("shred shred-pack 1.2 not available: ")
+    assert "the blades are missing" in lines["shred"]
+    assert lines["crop"].startswith("crop built-in ")
+    assert main(["train", *TINY, "--method", "drac-shred", "--run-dir", "run"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "shred-pack 1.2" in error
+    assert "the blades are missing" in error
+    assert not (here / "run").exists()
+
+
 BROKEN = """
     import torch
     from augmentations import Augmentation, as_float

@@ -43,13 +43,12 @@ def test_the_class_is_short() -> None:
 @pytest.mark.full
 @pytest.mark.slow
 def test_the_page_runs_from_top_to_bottom(tmp_path: Path) -> None:
-    environment = create(tmp_path / "venv")
     here = tmp_path / "here"
     here.mkdir()
     done = subprocess.run(
         ["bash", "-c", script()],
         cwd=here,
-        env=environment.variables(),
+        env=create(tmp_path / "venv"),
         capture_output=True,
         text=True,
     )

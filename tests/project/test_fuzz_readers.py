@@ -7,8 +7,6 @@ from pathlib import Path
 import fuzz_readers
 import pytest
 
-from drac.runs import meta
-
 
 @pytest.mark.parametrize("inputs", [500, pytest.param(2000, marks=pytest.mark.full)])
 def test_inputs_are_read_or_refused(inputs: int, tmp_path: Path) -> None:
@@ -37,7 +35,7 @@ def test_a_traceback_and_a_changed_file_are_found(
         calls.append(run_dir)
         return {"format": len((run_dir / "meta.json").read_text())}
 
-    monkeypatch.setattr(meta, "read_meta", careless)
+    monkeypatch.setattr(fuzz_readers, "read_meta", careless)
     result = fuzz_readers.fuzz(400, 0, tmp_path, lambda text: None)
     assert any("UnicodeDecodeError" in failure for failure in result.failures)
     assert "a file changed before input 399" in result.failures
