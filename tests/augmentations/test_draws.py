@@ -92,18 +92,6 @@ def test_released_cutout_colors_differ_from_unit_only_in_scale() -> None:
         torch.testing.assert_close(actual["color"], expected["color"] * scale)
 
 
-def test_the_count_of_draws_survives_a_checkpoint() -> None:
-    before = augmentations.make("cutout-color(color_scale='released')")
-    before.sample((4, 3, 64, 64), torch.Generator())
-    after = augmentations.make("cutout-color(color_scale='released')")
-    after.load_state_dict(before.state_dict())
-    one, other = torch.Generator().manual_seed(8), torch.Generator().manual_seed(8)
-    expected = before.sample((4, 3, 64, 64), one)["color"]
-    actual = after.sample((4, 3, 64, 64), other)["color"]
-    assert torch.equal(actual, expected)
-    assert actual.max() > 1
-
-
 def test_only_cutout_color_has_a_state() -> None:
     states = {"cutout-color": ["draws"], "random-choice": ["augmentations.6.draws"]}
     for name in augmentations.names():

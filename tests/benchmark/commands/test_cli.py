@@ -222,7 +222,8 @@ def test_torch_is_not_imported(tmp_path: Path) -> None:
 import sys
 from benchmark.cli import main
 for words in (["--help"], ["tables"], ["status"], ["status", "--experiment", "exp"],
-              ["run", "--help"], ["tables", "--help"]):
+              ["run", "--help"], ["tables", "--help"],
+              ["figures", "--figure", "gap", "bandit-shares"]):
     try:
         assert main(words) == 0, words
     except SystemExit as stop:
