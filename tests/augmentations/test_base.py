@@ -1,24 +1,24 @@
-"""The contract that every augmentation keeps, and the base class's own behaviour."""
+"""What every augmentation keeps beyond the conformance kit, and the base class's own behaviour.
+
+The kit's clauses are checked of each in test_testing_honest.py.
+"""
 
 from __future__ import annotations
 
 import copy
-import itertools
 import pickle
 
 import numpy as np
 import pytest
 import torch
-from checkout import GOLDEN
 from hypothesis import given
 from hypothesis import strategies as st
+from real_frames import generator, images
 from torch import Tensor
 
 import augmentations
 from augmentations import Augmentation, as_float
 from augmentations.base import parameter
-
-FRAMES = torch.from_numpy(np.load(GOLDEN / "augmentations.npz")["obs"])
 
 SPECS = [
     *augmentations.names(),
@@ -35,20 +35,11 @@ DTYPES = [torch.uint8, torch.float16, torch.bfloat16, torch.float32, torch.float
 every_augmentation = pytest.mark.parametrize("spec", SPECS)
 
 
-def images(batch: int, size: int = 64, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Real frames, channels_last, as the environments deliver them."""
-    frames = FRAMES[torch.arange(batch) % len(FRAMES), 64 - size :, :size].permute(0, 3, 1, 2)
-    return frames if dtype == torch.uint8 else (frames.float() / 255).to(dtype)
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def is_channels_last(obs: Tensor) -> bool:
     return obs.is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.full
 @every_augmentation
 @given(
     batch=st.integers(0, 9),
@@ -83,37 +74,16 @@ def test_contract(
 
 
 @every_augmentation
-@given(cuts=st.lists(st.integers(0, 12), max_size=3).map(sorted), seed=st.integers(0, 1000))
-def test_slices_replay(spec: str, cuts: list[int], seed: int) -> None:
+@pytest.mark.parametrize("size", [17, 64])
+def test_slices_replay(spec: str, size: int) -> None:
     aug = augmentations.make(spec)
-    obs = images(12)
-    params = aug.sample(obs.shape, generator(seed))
-    edges = [0, *cuts, 12]
-    pieces = [
-        aug.apply(obs[a:b], {key: value[a:b] for key, value in params.items()})
-        for a, b in itertools.pairwise(edges)
-    ]
-    torch.testing.assert_close(torch.cat(pieces), aug.apply(obs, params), rtol=0, atol=1e-6)
-
-
-@every_augmentation
-def test_large_batches_agree_with_small_ones(spec: str) -> None:
-    aug = augmentations.make(spec)
-    obs = images(150)  # more than one cache-sized piece
+    obs = images(100, size)  # more than one cache-sized piece
     params = aug.sample(obs.shape, generator())
     whole = aug.apply(obs, params)
-    one = aug.apply(obs[140:141], {key: value[140:141] for key, value in params.items()})
-    torch.testing.assert_close(whole[140:141], one, rtol=0, atol=1e-6)
+    for a, b in [(0, 0), (0, 1), (7, 90), (90, 91), (91, 100)]:
+        part = aug.apply(obs[a:b], {key: value[a:b] for key, value in params.items()})
+        torch.testing.assert_close(part, whole[a:b], rtol=0, atol=1e-6)
     assert is_channels_last(whole)
-
-
-@every_augmentation
-def test_the_generator_decides_everything(spec: str) -> None:
-    first = augmentations.make(spec).sample((64, 3, 64, 64), generator(5))
-    again = augmentations.make(spec).sample((64, 3, 64, 64), generator(5))
-    other = augmentations.make(spec).sample((64, 3, 64, 64), generator(6))
-    assert all(torch.equal(again[key], value) for key, value in first.items())
-    assert not first or any(not torch.equal(other[key], value) for key, value in first.items())
 
 
 @every_augmentation
@@ -122,6 +92,7 @@ def test_layout_does_not_matter(spec: str) -> None:
     obs = images(8)
     params = aug.sample(obs.shape, generator())
     planar = aug.apply(obs.contiguous(), params)
+    assert planar.is_contiguous()
     torch.testing.assert_close(aug.apply(obs, params), planar, rtol=0, atol=1e-6)
     # A view that is neither: every other column of wider images.
     strided = torch.zeros(8, 3, 64, 128)[..., ::2].copy_(obs)
@@ -129,19 +100,13 @@ def test_layout_does_not_matter(spec: str) -> None:
 
 
 @every_augmentation
-def test_uint8_is_scaled_first(spec: str) -> None:
+def test_dtypes_agree(spec: str) -> None:
     aug = augmentations.make(spec)
     params = aug.sample((8, 3, 64, 64), generator())
-    from_bytes = aug.apply(images(8, dtype=torch.uint8), params)
-    assert torch.equal(from_bytes, aug.apply(images(8), params))
-
-
-@every_augmentation
-def test_float64_agrees_with_float32(spec: str) -> None:
-    aug = augmentations.make(spec)
-    params = aug.sample((8, 3, 64, 64), generator())
-    precise = aug.apply(images(8, dtype=torch.uint8).double() / 255, params)
-    torch.testing.assert_close(precise.float(), aug.apply(images(8), params), rtol=0, atol=1e-5)
+    expected, in_bytes = aug.apply(images(8), params), images(8, dtype=torch.uint8)
+    assert torch.equal(aug.apply(in_bytes, params), expected)  # scaled first
+    precise = aug.apply(in_bytes.double() / 255, params)
+    torch.testing.assert_close(precise.float(), expected, rtol=0, atol=1e-5)
 
 
 @every_augmentation
@@ -152,14 +117,6 @@ def test_gradients_pass_through(spec: str) -> None:
     aug.apply(obs, aug.sample(obs.shape, generator(1))).sum().backward()
     assert obs.grad is not None
     assert obs.grad.isfinite().all()
-
-
-@every_augmentation
-def test_forward_samples_and_applies(spec: str) -> None:
-    obs = images(8)
-    expected_params = augmentations.make(spec).sample(obs.shape, generator(3))
-    expected = augmentations.make(spec).apply(obs, expected_params)
-    assert torch.equal(augmentations.make(spec)(obs, generator(3)), expected)
 
 
 def test_without_a_generator_the_module_s_own_advances() -> None:
@@ -232,44 +189,6 @@ def test_as_float() -> None:
 def test_augmentation_is_abstract() -> None:
     with pytest.raises(TypeError, match="abstract"):
         Augmentation()  # type: ignore[abstract]
-
-
-def test_each_built_in_knows_its_name() -> None:
-    assert [augmentations.make(name).name for name in augmentations.names()] == list(
-        augmentations.names()
-    )
-
-
-def test_repr_shows_the_arguments() -> None:
-    flip = augmentations.make("flip", axis="vertical", p=0.25)
-    assert repr(flip) == "RandomFlip(axis='vertical', p=0.25)"
-    assert repr(augmentations.make("rotate")) == "RandomRotate()"
-
-
-@pytest.mark.parametrize(
-    ("spec", "message"),
-    [
-        ("crop(padding=-1)", "padding must be an integer of at least 0; got -1"),
-        ("crop(padding=1.5)", "padding must be an integer of at least 0; got 1.5"),
-        ("crop(padding=True)", "padding must be an integer of at least 0; got True"),
-        ("flip(axis='x')", "axis must be one of 'horizontal', 'vertical'; got 'x'"),
-        ("flip(p=1.1)", r"p must be a number in \[0.0, 1.0\]; got 1.1"),
-        ("flip(p='1')", r"p must be a number in \[0.0, 1.0\]; got '1'"),
-        ("cutout(min_size=22)", "max_size must be an integer of at least 22; got 21"),
-        ("cutout(placement='x')", "placement must be one of 'tied', 'uniform'; got 'x'"),
-        ("cutout-color(color_scale=1)", "color_scale must be one of 'unit', 'released'; got 1"),
-        ("color-jitter(hue=0.6)", r"hue must be a number in \[0.0, 0.5\]; got 0.6"),
-        ("color-jitter(contrast=2)", r"contrast must be a number in \[0.0, 1.0\]; got 2"),
-    ],
-)
-def test_impossible_arguments_are_refused(spec: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        augmentations.make(spec)
-
-
-def test_numbers_must_be_numbers() -> None:
-    with pytest.raises(ValueError, match="got nan"):
-        augmentations.make("flip", p=float("nan"))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import copy
-import itertools
 
 import numpy as np
 import pytest
 import torch
-from checkout import GOLDEN
+from real_frames import LEVEL, OBS, generator, images
 from scipy import stats
 from torch import Tensor
 
 import augmentations
 from augmentations import Augmentation, Compose, RandomChoice
-
-FRAMES = np.load(GOLDEN / "augmentations.npz")["obs"]
-OBS = torch.from_numpy(FRAMES).permute(0, 3, 1, 2).float() / 255
-LEVEL = 1e-3
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def many(count: int = 40) -> Tensor:
-    return OBS.repeat(count // 8, 1, 1, 1).contiguous(memory_format=torch.channels_last)
 
 
 def test_compose_applies_one_after_another_with_draws_in_that_order() -> None:
@@ -66,20 +53,10 @@ def test_made_from_a_specification() -> None:
     assert augmentations.check(spec) == spec
 
 
-def test_ten_in_a_row_of_more_than_one_cache_piece() -> None:
-    compose = Compose(augmentations.PAPER_ARMS)
-    obs = many(80)
-    params = compose.sample(obs.shape, generator(3))
-    whole = compose.apply(obs, params)
-    for a, b in itertools.pairwise([0, 1, 33, 80]):
-        part = compose.apply(obs[a:b], {key: value[a:b] for key, value in params.items()})
-        torch.testing.assert_close(part, whole[a:b], rtol=0, atol=1e-5)
-
-
 def test_random_choice_applies_the_chosen_member_alone() -> None:
     specs = [*augmentations.PAPER_ARMS, "identity", "compose(augmentations=('blur', 'rotate'))"]
     choice = RandomChoice(specs)
-    obs = many(80)
+    obs = images(80)
     params = choice.sample(obs.shape, generator(4))
     actual = choice.apply(obs, params)
     assert len(params["choice"].unique()) == len(specs)
@@ -97,7 +74,7 @@ def test_random_choice_applies_the_chosen_member_alone() -> None:
 @pytest.mark.parametrize("channels_last", [True, False])
 def test_random_choice_without_waiting_for_a_gpu_is_the_same(channels_last: bool) -> None:
     choice = RandomChoice()
-    obs = many() if channels_last else many().contiguous()
+    obs = images(40) if channels_last else images(40).contiguous()
     params = choice.sample(obs.shape, generator(5))
     for rows in (slice(0, 40), slice(0, 1), slice(0, 0)):
         own = {key: value[rows] for key, value in params.items()}

@@ -7,29 +7,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from real_frames import LEVEL, assert_uniform, assert_uniform_integers, draw
 from scipy import stats
 from torch import Tensor
 
 import augmentations
 
 COUNT = 40_000
-LEVEL = 1e-3
-"""A correct sampler fails one test in a thousand; the seeds are fixed, so it fails never."""
-
-
-def draw(spec: str, count: int = COUNT, seed: int = 0, size: int = 64) -> dict[str, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    return augmentations.make(spec).sample((count, 3, size, size), generator)
-
-
-def assert_uniform_integers(values: Tensor, low: int, high: int) -> None:
-    counts = np.bincount(values.flatten().numpy() - low, minlength=high - low + 1)
-    assert len(counts) == high - low + 1
-    assert stats.chisquare(counts).pvalue > LEVEL
-
-
-def assert_uniform(values: Tensor, low: float, high: float) -> None:
-    assert stats.kstest(values.numpy(), stats.uniform(low, high - low).cdf).pvalue > LEVEL
 
 
 def assert_independent(first: Tensor, second: Tensor) -> None:
@@ -106,18 +90,6 @@ def test_released_cutout_colors_differ_from_unit_only_in_scale() -> None:
         actual = released.sample((50, 3, 64, 64), other)
         assert torch.equal(actual["h"], expected["h"])
         torch.testing.assert_close(actual["color"], expected["color"] * scale)
-
-
-def test_the_count_of_draws_survives_a_checkpoint() -> None:
-    before = augmentations.make("cutout-color(color_scale='released')")
-    before.sample((4, 3, 64, 64), torch.Generator())
-    after = augmentations.make("cutout-color(color_scale='released')")
-    after.load_state_dict(before.state_dict())
-    one, other = torch.Generator().manual_seed(8), torch.Generator().manual_seed(8)
-    expected = before.sample((4, 3, 64, 64), one)["color"]
-    actual = after.sample((4, 3, 64, 64), other)["color"]
-    assert torch.equal(actual, expected)
-    assert actual.max() > 1
 
 
 def test_only_cutout_color_has_a_state() -> None:

@@ -8,11 +8,12 @@ import re
 import kornia.augmentation as kornia
 import pytest
 import torch
+from matrix import sampled
+from real_frames import generator
 from torch import Tensor
 
 import augmentations
 from augmentations import Augmentation, canonical, slug
-from augmentations.guards import ATOL
 from augmentations.kornia_adapter import KorniaAugmentation
 from augmentations.testing import check_augmentation
 from drac.config import TrainConfig
@@ -65,14 +66,17 @@ SPECS = [
     "Normalize(mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2))",
 ]
 
-CONFORMING = [spec for spec in SPECS if "same_on_batch" not in spec]
+SOME = ("RandomGaussianBlur", "ColorJiggle", "RandomCrop", "RandomErasing", "RandomRotation90")
+"""A filter, a colour, a geometry, a random area and one without p between 0 and 1."""
+
+PARAMETERS = sampled(SPECS, [spec for spec in SPECS if spec.startswith(SOME)])
 
 
 def spec_id(spec: str) -> str:
     return re.sub(r"[^\w.]+", "-", spec)[:40]
 
 
-every_spec = pytest.mark.parametrize("spec", SPECS, ids=spec_id)
+every_spec = pytest.mark.parametrize("spec", PARAMETERS, ids=spec_id)
 
 
 def make(spec: str) -> Augmentation:
@@ -82,10 +86,6 @@ def make(spec: str) -> Augmentation:
         if spec.partition("(")[0] in OF_KORNIA_09 and "while it is applied" in str(error):
             pytest.skip(str(error))
         raise
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def images(batch: int = 6, size: int = 64, seed: int = 0) -> Tensor:
@@ -131,35 +131,20 @@ def test_it_is_what_kornia_draws_from_the_same_seed(spec: str) -> None:
     assert torch.equal(aug(obs, generator(5)), expected)
 
 
-@pytest.mark.parametrize("spec", CONFORMING, ids=spec_id)
-def test_it_conforms(spec: str) -> None:
-    passed = check_augmentation(make(spec), sizes=(64,))
-    assert {"determinism", "independence", "slices", "empty", "global state"} <= {*passed}
-
-
-@pytest.mark.parametrize("spec", [s for s in SPECS if "same_on_batch" in s], ids=spec_id)
-def test_draws_for_the_whole_batch_are_declared(spec: str) -> None:
-    aug = make(spec)
-    assert check_augmentation(aug, sizes=(64,))
-    params = aug.sample((64, 3, 64, 64), generator(1))
-    assert any(key not in ("order", "forward_input_shape") for key in aug.batch_wide)
-    for key in aug.batch_wide:
-        assert torch.equal(params[key], params[key][:1].expand_as(params[key]))
-
-
 @every_spec
-def test_slices_replay(spec: str) -> None:
-    aug, obs = make(spec), images(9)
-    params = aug.sample(obs.shape, generator(2))
-    parts = [
-        aug.apply(obs[a:b], {key: value[a:b] for key, value in params.items()})
-        for a, b in ((0, 0), (0, 1), (1, 2), (2, 6), (6, 9))
-    ]
-    torch.testing.assert_close(torch.cat(parts), aug.apply(obs, params), rtol=0, atol=ATOL)
+def test_it_conforms_and_declares_draws_for_the_whole_batch(spec: str) -> None:
+    aug = make(spec)
+    passed = check_augmentation(aug, sizes=(64,))
+    assert {"determinism", "independence", "slices", "empty", "global state"} <= {*passed}
+    if "same_on_batch" in spec:
+        params = aug.sample((64, 3, 64, 64), generator(1))
+        assert any(key not in ("order", "forward_input_shape") for key in aug.batch_wide)
+        for key in aug.batch_wide:
+            assert torch.equal(params[key], params[key][:1].expand_as(params[key]))
 
 
 def test_other_sizes_than_it_was_tried_on() -> None:
-    for size in (16, 33, 84):
+    for size in (16, 65):
         for spec in ("RandomPerspective(p=0.5)", f"RandomCrop(size=({size},{size}), padding=4)"):
             assert check_augmentation(make(spec), sizes=(size,))
 

@@ -9,7 +9,6 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from checkout import ROOT
@@ -17,7 +16,6 @@ from checkout import ROOT
 import augmentations
 from augmentations import plugins, registry
 from drac import methods
-from drac.arms import build as arms_build
 from drac.config import TrainConfig, build
 from drac.errors import ConfigError
 from drac.methods import spellings
@@ -140,16 +138,13 @@ def test_a_plug_in_that_fails_is_named_and_the_others_work(
 
 def test_a_plug_in_cannot_take_a_name(install: Install) -> None:
     install("greedy", crop="Dim", my_dim="Dim")
-    message = "greedy 1.2 names an augmentation 'crop', but that name is taken"
+    message = "greedy 1.2 names an augmentation 'crop', but that name is taken: 'crop' stays what"
     with pytest.warns(UserWarning, match=message):
         assert augmentations.names().count("crop") == 1
     assert isinstance(augmentations.make("crop"), augmentations.RandomCrop)  # said once
     assert augmentations.make("my-dim").name == "dim"
-
-
-def test_using_the_name_says_it_too(install: Install) -> None:
-    install("greedy", crop="Dim")
-    with pytest.warns(UserWarning, match="'crop' stays what it was and the plug-in's is ignored"):
+    registry._told.clear()
+    with pytest.warns(UserWarning, match=f"{message} it was and the plug-in's is ignored"):
         assert isinstance(augmentations.make("crop"), augmentations.RandomCrop)
 
 
@@ -202,10 +197,12 @@ def test_names_and_checks_need_neither_torch_nor_the_plug_in(install: Install, s
     code = (
         "import sys, augmentations as a; assert 'my-dim' in a.names(); a.check('my-dim(x=1)');"
         "a.check('kornia:RandomInvert'); a.check('some.module:Class'); a.slug('some.module:Class');"
-        "sys.exit('torch' in sys.modules or 'kornia' in sys.modules)"
+        "a.check('crop()'); a.canonical('crop()'); a.register('mine', 'my_package:Mine');"
+        "assert not {'torch', 'kornia'} & set(sys.modules); a.make('crop');"
+        "assert 'torch' in sys.modules"
     )
-    environment = {"PYTHONPATH": f"{ROOT}:{site}"}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    command = [sys.executable, "-W", "error", "-c", code]
+    subprocess.run(command, env={"PYTHONPATH": f"{ROOT}:{site}"}, check=True)
 
 
 @pytest.fixture
@@ -241,6 +238,14 @@ def test_only_a_place_that_was_asked_for_looks_in_the_working_directory(here: Pa
     assert str(here) not in sys.path
 
 
+BAD_MODULES = {
+    "bad": "import no_library",
+    "exits": "raise SystemExit(0)",
+    "closes": "raise GeneratorExit()",
+    "odd": "raise type('E', (BaseException,), {})('odd')",
+}
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
@@ -249,6 +254,9 @@ def test_only_a_place_that_was_asked_for_looks_in_the_working_directory(here: Pa
         ("mine.dark:Dimm", "unknown class of .*dark.py 'Dimm' .did you mean 'Dim'"),
         ("mine.dark:torch", "must be a subclass of Augmentation"),
         ("mine.bad:Dim", "'mine.bad' could not be imported: ModuleNotFoundError: .*'no_library'"),
+        ("mine.exits:Dim", "'mine.exits' could not be imported: SystemExit"),
+        ("mine.closes:Dim", "'mine.closes' could not be imported: GeneratorExit"),
+        ("mine.odd:Dim", "'mine.odd' could not be imported: E: odd"),
         ("mine.dark:Dim(dark=1)", "unknown argument of mine.dark:Dim 'dark'; choose from strength"),
         ("mine.dark:", "'mine.dark:' is not of the form kornia:Class or package.module:Class"),
         ("mine..dark:Dim", "is not of the form kornia:Class or package.module:Class"),
@@ -257,7 +265,8 @@ def test_only_a_place_that_was_asked_for_looks_in_the_working_directory(here: Pa
     ],
 )
 def test_a_place_that_holds_nothing(spec: str, message: str, here: Path, tmp_path: Path) -> None:
-    (here / "mine" / "bad.py").write_text("import no_library")
+    for name, code in BAD_MODULES.items():
+        (here / "mine" / f"{name}.py").write_text(code)
     with pytest.raises(ValueError, match=message) as caught:
         augmentations.make(spec)
     assert "\n" not in str(caught.value)
@@ -266,24 +275,45 @@ def test_a_place_that_holds_nothing(spec: str, message: str, here: Path, tmp_pat
     assert not (tmp_path / "run").exists()
 
 
-def train(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run `drac train` as its console script does: without the working directory on the path."""
-    code = "import sys; sys.path[0] = '/usr/bin'; from drac.cli import main; sys.exit(main())"
-    sizes = "--game leaper --steps 32 --num-envs 4 --num-steps 4 --minibatches 1 --epochs 1"
-    sizes += " --eval-episodes 1 --eval-envs 1"
-    command = [sys.executable, "-c", code, "train", *sizes.split(), "--device", "cpu", *words]
-    environment = {"PYTHONPATH": f"{ROOT}:{folder.parent / 'site'}", "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+TINY = (
+    *("--game", "leaper", "--steps", "32", "--num-envs", "4", "--num-steps", "4"),
+    *("--minibatches", "1", "--epochs", "1", "--hidden-size", "8", "--device", "cpu"),
+    *("--eval-episodes", "1", "--eval-envs", "1"),
+)
 
 
-@pytest.mark.slow
 def test_drac_train_uses_both_as_arms(install: Install, here: Path) -> None:
+    from drac.cli import main
+
     install("dim-pack", my_dim="Dim")
-    ran = train(here, "--run-dir", "run", "--arms", "my-dim", "mine.dark:Dim(strength=0.9)")
-    assert ran.returncode == 0, ran.stderr
+    own = "mine.dark:Dim(strength=0.9)"
+    assert main(["train", *TINY, "--run-dir", "run", "--arms", "my-dim", own]) == 0
     arms = (here / "run" / "arms.csv").read_text()
     assert "my-dim" in arms
-    assert "mine.dark:Dim(strength=0.9)" in arms
+    assert own in arms
+
+
+def test_one_that_fails_is_listed_with_its_error_and_refused_by_name(
+    install: Install, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from drac.cli import main
+
+    install("dim-pack", my_dim="Dim")
+    install("shred-pack", "raise RuntimeError('the blades are missing')", shred="Dim")
+    assert main(["augmentations", "list"]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    lines = {line.split()[0]: " ".join(line.split()) for line in said.out.splitlines() if line}
+    assert lines["my-dim"] == "my-dim dim-pack 1.2 Darken every image."
+    assert lines["shred"].startswith("shred shred-pack 1.2 not available: ")
+    assert "the blades are missing" in lines["shred"]
+    assert lines["crop"].startswith("crop built-in ")
+    assert main(["train", *TINY, "--method", "drac-shred", "--run-dir", "run"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "shred-pack 1.2" in error
+    assert "the blades are missing" in error
+    assert not (here / "run").exists()
 
 
 BROKEN = """
@@ -321,6 +351,14 @@ BROKEN = """
         def __init__(self):
             raise OSError("no data")
 
+    class Exits(Base):
+        def __init__(self):
+            raise SystemExit(0)
+
+    class NoSuper(Base):
+        def __init__(self):
+            pass
+
     class Silent(Base):
         def apply(self, obs, params):
             assert len(obs) == 0
@@ -347,13 +385,15 @@ BROKEN = """
         ("Smaller", "changes the shape of images from (8, 3, 64, 64) to (8, 3, 64, 63)"),
         ("Dark", "returns values that are NaN or infinite (tried on black images)"),
         ("Drawn", "returns values that are NaN or infinite (tried on frames of coinrun)"),
-        ("Silent", "(8, 3, 64, 64): AssertionError in apply, line 38 of "),
-        ("Unwilling", "cannot be made: ValueError in __init__, line 42 of "),
+        ("Silent", "(8, 3, 64, 64): AssertionError in apply, line 46 of "),
+        ("Unwilling", "cannot be made: ValueError in __init__, line 50 of "),
         ("Nan", "returns values that are NaN or infinite"),
         ("Bytes", "returns torch.uint8 for images of torch.float32"),
         ("Raises", "fails on random images of the shape (8, 3, 64, 64): KeyError: 'missing'"),
         ("Rows", "the parameter 'shift' must have one row for each of the 8 images"),
         ("Unmade", "cannot be made: OSError: no data"),
+        ("Exits", "cannot be made: SystemExit"),
+        ("NoSuper", "NoSuper.__init__ must call super().__init__()"),
     ],
 )
 def test_a_broken_augmentation_is_refused_before_anything_is_written(
@@ -381,13 +421,6 @@ def trained(install: Install, site: Path, here: Path) -> Path:
     shutil.rmtree(site / "dim_pack-1.2.dist-info")
     plugins.offered.cache_clear()
     return here / "results/runs/default/drac-my-dim/leaper/seed0"
-
-
-TINY = (
-    *("--game", "leaper", "--steps", "32", "--num-envs", "4", "--num-steps", "4"),
-    *("--minibatches", "1", "--epochs", "1", "--hidden-size", "8", "--device", "cpu"),
-    *("--eval-episodes", "1", "--eval-envs", "1"),
-)
 
 
 def test_a_run_of_a_plug_in_that_is_gone_is_data(
@@ -501,49 +534,3 @@ def test_one_that_breaks_later_ends_the_run_in_one_sentence(
     for log in ("progress.csv", "arms.csv"):
         assert len((here / "run" / log).read_text().splitlines()) == 3
     assert (here / "run" / "eval.csv").read_text().count("\n") == 1
-
-
-class Unmade(augmentations.Augmentation):
-    """Forgets what every module must do."""
-
-    def __init__(self) -> None:
-        pass
-
-    def sample(self, shape: Any, generator: Any) -> dict[str, Any]:
-        return {}
-
-    def apply(self, obs: Any, params: Any) -> Any:
-        return obs
-
-
-def test_a_class_without_super_init_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_TABLE", {**registry._TABLE, "unmade": Unmade})
-    with pytest.raises(ValueError, match=r"'unmade': Unmade.__init__ must call super\(\).__init__"):
-        augmentations.make("unmade")
-
-
-@pytest.mark.parametrize(
-    "raised", ["SystemExit(0)", "GeneratorExit()", "type('E', (BaseException,), {})('odd')"]
-)
-def test_whatever_a_module_raises_is_one_sentence(
-    raised: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "raises_at_once.py").write_text(f"raise {raised}\n")
-    with pytest.raises(ValueError, match="raises_at_once.* could not be imported"):
-        augmentations.make("raises_at_once:Any")
-
-
-def test_a_constructor_that_exits_is_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    code = (
-        "import sys\nfrom augmentations import Augmentation\n"
-        "class Exits(Augmentation):\n    def __init__(self):\n        sys.exit(0)\n"
-        "    def sample(self, shape, generator):\n        return {}\n"
-        "    def apply(self, obs, params):\n        return obs\n"
-    )
-    (tmp_path / "exits_at_once.py").write_text(code)
-    with pytest.raises(ConfigError, match="'exits_at_once:Exits' cannot be made: SystemExit"):
-        arms_build.make("exits_at_once:Exits")

@@ -24,19 +24,21 @@ PACKAGES = {"augmentations", "benchmark", "drac", "ucb"}
 PYTHONS = ["3.10", "3.11", "3.12"]
 
 
-def build(target: str, folder: Path) -> Path:
-    """Build "wheel" or "sdist" into the folder with hatchling itself: nothing is downloaded."""
-    command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a wheel and an sdist, by hatchling itself: nothing is downloaded."""
+    folder = tmp_path_factory.mktemp("built")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-t", "wheel"]
+    run = subprocess.run([*command, "-d", str(folder)], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    (artifact,) = folder.iterdir()
-    return artifact
+    return folder
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def wheel(built: Path) -> dict[str, bytes]:
     """The wheel's files, name -> content."""
-    with zipfile.ZipFile(build("wheel", tmp_path_factory.mktemp("wheel"))) as archive:
+    (path,) = built.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
@@ -137,8 +139,9 @@ def test_constraints_pin_what_is_needed(metadata: email.message.Message, python:
         assert pins[name] in requirement.specifier, f"{name}=={pins[name]}, needed: {requirement}"
 
 
-def test_sdist_has_what_a_checkout_has(tmp_path: Path) -> None:
-    with tarfile.open(build("sdist", tmp_path)) as archive:
+def test_sdist_has_what_a_checkout_has(built: Path) -> None:
+    (path,) = built.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     expected = {"pyproject.toml", "README.md", "LICENSE", "Makefile", "constraints.txt"}
     expected |= {"tests/project/test_packaging.py", "results/published/per_game.csv"}

@@ -37,7 +37,6 @@ from drac.networks import ActorCritic
 from drac.policy import agent, exported
 from drac.runs import checkpoint
 from drac.runs.meta import read_meta
-from drac.train import session
 
 Mutate = Callable[[bytes, random.Random], bytes]
 
@@ -313,7 +312,7 @@ def fuzz(
         first: number of the first mutant that is tried.
     """
     real = exported.of_method
-    exported.of_method = session.of_method = lambda config: TinyNetwork()
+    exported.of_method = agent.of_method = lambda config: TinyNetwork()
     made = targets(folder)
     expected = tree(folder)
     failures: list[str] = []
@@ -334,7 +333,7 @@ def fuzz(
                 if number % 10_000 == 9999 or number == inputs - 1:
                     tell(f"{number + 1:,} inputs, {len(failures)} failures, {rate:.0f} a second")
     finally:
-        exported.of_method = session.of_method = real
+        exported.of_method = agent.of_method = real
     return Result({target.name: target.outcomes for target in made}, failures)
 
 

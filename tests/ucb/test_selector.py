@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pytest
+from matrix import sampled
 
 from ucb import (
     EXP3,
@@ -51,12 +52,9 @@ def play(selector: ArmSelector, rewards: npt.NDArray[np.float64]) -> list[str]:
     return selected
 
 
-def test_a_selector_follows_the_protocol(make: Callable[[], ArmSelector]) -> None:
-    assert isinstance(make(), ArmSelector)
-
-
 def test_counts_and_means_start_at_zero(make: Callable[[], ArmSelector]) -> None:
     selector = make()
+    assert isinstance(selector, ArmSelector)
     assert selector.counts() == dict.fromkeys(selector.arms, 0)
     assert selector.means() == dict.fromkeys(selector.arms, 0.0)
     assert tuple(selector.scores()) == selector.arms
@@ -121,6 +119,106 @@ def test_a_foreign_state_is_refused_and_changes_nothing(make: Callable[[], ArmSe
         with pytest.raises(ValueError, match=r"state"):
             selector.load_state_dict({**json.loads(good), **change})
         assert json.dumps(selector.state_dict()) == good
+
+
+NAN = math.nan
+OTHER_RNG = {**np.random.Generator(np.random.MT19937(1)).bit_generator.state, "state": {}}
+
+IMPOSSIBLE: list[tuple[str, dict[str, object], str]] = [
+    *(
+        ("uniform", {"moments": moments}, "moments")
+        for moments in ([[1, 0.5, 0.0]], [[1, 0.5]] * 3, [[-1, 0.5, 0.0]] * 3, [[1, NAN, 0.0]] * 3)
+    ),
+    *(
+        ("ucb", {"windows": windows}, "window")
+        for windows in ([[0.5], []], [[0.5] * 11, [], []], [[NAN], [], []])
+    ),
+    ("ucb", {"all_rewards": [1, 0.5]}, "moments"),
+    ("ucb", {"all_rewards": [1, 0.5, -1.0]}, "moments"),
+    ("thompson", {"moments": [[1, 0.5, 0.0]]}, "moments"),
+    ("thompson", {"rng": OTHER_RNG}, "MT19937|PRNG|PCG64"),
+    ("discounted-ucb", {"weights": [1.0]}, "state needs 3 finite"),
+    ("discounted-ucb", {"weights": [-1.0, 0, 0]}, "state needs 3 finite"),
+    ("discounted-ucb", {"means": [NAN] * 3}, "state needs 3 finite"),
+    ("exp3", {"log_weights": [0.0]}, "state needs"),
+    ("exp3", {"log_weights": [math.inf, 0, 0]}, "state needs"),
+    ("exp3", {"drawn_with": [0.0, 0.5, 0.5]}, "state needs"),
+    ("exp3", {"recent": [1.0] * 21}, "state needs"),
+    ("exp3", {"recent": [NAN]}, "state needs"),
+    ("exp3", {"moments": []}, "state needs"),
+]
+"""Selector, what it would have learned, and the message."""
+
+
+@pytest.mark.parametrize(("name", "learned", "message"), IMPOSSIBLE)
+def test_an_impossible_state_is_refused_and_changes_nothing(
+    name: str, learned: dict[str, object], message: str
+) -> None:
+    selector = SELECTORS[name]()
+    selector.update(selector.select(), 0.7)
+    good = json.dumps(selector.state_dict())
+    state = json.loads(good)
+    state["learned"].update(learned)
+    with pytest.raises(ValueError, match=message):
+        selector.load_state_dict(state)
+    assert json.dumps(selector.state_dict()) == good
+
+
+OPTIONS: list[tuple[Callable[..., ArmSelector], dict[str, object], str]] = [
+    (SlidingWindowUCB, {"exploration": -0.1}, "exploration must be a finite number >= 0, got -0.1"),
+    (SlidingWindowUCB, {"exploration": math.inf}, "must be a finite number >= 0, got inf"),
+    (SlidingWindowUCB, {"window": 0}, "window must be an integer >= 1, got 0"),
+    (SlidingWindowUCB, {"window": 2.5}, "window must be an integer >= 1, got 2.5"),
+    (SlidingWindowUCB, {"window": True}, "window must be an integer >= 1, got True"),
+    (SlidingWindowUCB, {"initial": "zeros"}, r"one of \('prior', 'try-each-once'\), got 'zeros'"),
+    (SlidingWindowUCB, {"reward": "rank"}, r"one of \('raw', 'standardized'\), got 'rank'"),
+    (DiscountedUCB, {"discount": 0}, "discount must be a number above 0 and at most 1, got 0"),
+    (DiscountedUCB, {"discount": 1.01}, "at most 1, got 1.01"),
+    (DiscountedUCB, {"discount": NAN}, "got nan"),
+    (DiscountedUCB, {"exploration": -0.1}, "exploration must be a finite number >= 0, got -0.1"),
+    (DiscountedUCB, {"exploration": math.inf}, "exploration must be a finite number >= 0, got inf"),
+    (EXP3, {"exploration": 0}, "exploration must be a number above 0 and at most 1, got 0"),
+    (EXP3, {"exploration": 1.5}, "at most 1, got 1.5"),
+    (EXP3, {"range_window": 1}, "range_window must be an integer >= 2, got 1"),
+    (EXP3, {"range_window": 2.5}, "range_window must be an integer >= 2, got 2.5"),
+    (ThompsonSampling, {"prior_mean": math.inf}, "prior_mean must be a finite number, got inf"),
+    (ThompsonSampling, {"prior_weight": 0}, "prior_weight must be a finite number > 0, got 0"),
+    (ThompsonSampling, {"prior_shape": -1}, "prior_shape must be a finite number > 0, got -1"),
+    (ThompsonSampling, {"prior_scale": NAN}, "prior_scale must be a finite number > 0, got nan"),
+]
+
+
+@pytest.mark.parametrize(("cls", "options", "message"), OPTIONS)
+def test_impossible_options_are_refused(
+    cls: Callable[..., ArmSelector], options: dict[str, object], message: str
+) -> None:
+    rng = (np.random.default_rng(0),) if cls in (EXP3, ThompsonSampling) else ()
+    with pytest.raises(ValueError, match=message):
+        cls(ARMS, *rng, **options)
+
+
+EIGHT = tuple("abcdefgh")
+CONSTANT: dict[str, tuple[Callable[[int], ArmSelector], float, float]] = {
+    "discounted-ucb": (lambda seed: DiscountedUCB(EIGHT), 0.2, 0.5),
+    "exp3": (lambda seed: EXP3(EIGHT, np.random.default_rng(seed)), 0.1, 0.5),
+    "thompson": (lambda seed: ThompsonSampling(EIGHT, np.random.default_rng(seed)), 0.1, 0.6),
+}
+"""By how much the best arm pays more than the others, and the share of pulls it then gets."""
+
+LEVELS = {"discounted-ucb": (0.0, 0.3, 5.0), "exp3": (-3.0, 0.3, 50.0), "thompson": (0.0, 0.3, 1.0)}
+
+
+@pytest.mark.parametrize("best", sampled(range(8), (0, 5)))
+@pytest.mark.parametrize(("name", "level"), [(n, x) for n in LEVELS for x in LEVELS[n]])
+def test_the_best_of_constant_arms_dominates(name: str, level: float, best: int) -> None:
+    make, gap, share = CONSTANT[name]
+    selector = make(best)
+    for _ in range(1525):
+        arm = selector.select()
+        selector.update(arm, level + gap * (arm == EIGHT[best]))
+    counts = selector.counts()
+    assert counts[EIGHT[best]] == max(counts.values()) > share * 1525
+    assert name != "exp3" or selector.scores()[EIGHT[best]] > 0.9
 
 
 @pytest.mark.parametrize("reward", [math.nan, math.inf, -math.inf, np.float32("nan")])
@@ -200,19 +298,6 @@ def test_uniform_arm_refuses_the_state_of_another_bit_generator() -> None:
     state = UniformArm(ARMS, np.random.Generator(np.random.MT19937(1))).state_dict()
     with pytest.raises(ValueError, match="MT19937"):
         UniformArm(ARMS, np.random.default_rng(1)).load_state_dict(state)
-
-
-@pytest.mark.parametrize(
-    "moments", [[[1, 0.5, 0.0]], [[1, 0.5]] * 3, [[-1, 0.5, 0.0]] * 3, [[1, math.nan, 0.0]] * 3]
-)
-def test_uniform_arm_refuses_impossible_moments(moments: list[list[float]]) -> None:
-    selector = UniformArm(ARMS, np.random.default_rng(4))
-    before = selector.state_dict()
-    other = UniformArm(ARMS, np.random.default_rng(5)).state_dict()
-    other["learned"]["moments"] = moments
-    with pytest.raises(ValueError, match="moments"):
-        selector.load_state_dict(other)
-    assert selector.state_dict() == before
 
 
 def test_running_moments_match_numpy() -> None:

@@ -165,6 +165,7 @@ def test_a_short_training_learns_to_learn() -> None:
     assert after < 0.7 * before
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_it_learns_to_learn() -> None:
     """Done-when of RL^2: at most half of uniform play's regret on tasks never seen."""

@@ -87,27 +87,35 @@ def test_a_longer_config_makes_a_run_incomplete_again(run_dir: Path) -> None:
     ]
 
 
-def test_the_evaluation_of_one_split_short(run_dir: Path) -> None:
-    drop_lines(run_dir / "eval.csv", 1)
-    assert validate(run_dir) == ["2 of 3 final test episodes"]
-    drop_lines(run_dir / "eval.csv", 2)
-    assert validate(run_dir) == ["0 of 3 final test episodes"]
+EPISODES = [f"{TOTAL},test,{i},{i + 1}.0,9\n" for i in range(3)]
+NO_RETURN = "eval.csv is damaged: line 12 has no return"
 
 
-def test_more_episodes_than_asked_for_are_no_evaluation_of_ours(run_dir: Path) -> None:
-    with (run_dir / "eval.csv").open("a") as file:
-        file.write(f"{TOTAL},test,5,1.0,9\n")
-    assert validate(run_dir) == ["4 of 3 final test episodes"]
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (EPISODES[2], "", "2 of 3 final test episodes"),
+        ("".join(EPISODES), "", "0 of 3 final test episodes"),
+        (EPISODES[2], f"{EPISODES[2]}{TOTAL},test,5,1.0,9\n", "4 of 3 final test episodes"),
+        (EPISODES[1], f"{TOTAL},test,1\n", NO_RETURN),
+        *(
+            (EPISODES[1], f"{TOTAL},test,1,{value},9\n", NO_RETURN)
+            for value in ("nan", "", "inf", "-inf", "many")
+        ),
+    ],
+)
+def test_an_evaluation_that_is_not_ours_or_damaged(
+    run_dir: Path, old: str, new: str, problem: str
+) -> None:
+    replace_in(run_dir / "eval.csv", old, new)
+    assert validate(run_dir) == [problem]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "3"])
-def test_a_damaged_meta(run_dir: Path, text: str) -> None:
-    (run_dir / "meta.json").write_text(text)
-    assert validate(run_dir) == ["no readable meta.json"]
-
-
-def test_an_absent_meta(run_dir: Path) -> None:
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "3", None])
+def test_a_damaged_or_absent_meta(run_dir: Path, text: str | None) -> None:
     (run_dir / "meta.json").unlink()
+    if text is not None:
+        (run_dir / "meta.json").write_text(text)
     assert validate(run_dir) == ["no readable meta.json"]
 
 
@@ -121,13 +129,7 @@ def test_a_file_that_is_no_csv(run_dir: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["progress.csv", "arms.csv", "eval.csv"])
-def test_an_empty_file(run_dir: Path, name: str) -> None:
-    (run_dir / name).write_text("")
-    assert validate(run_dir)
-
-
-@pytest.mark.parametrize("name", ["progress.csv", "arms.csv", "eval.csv"])
-def test_a_line_with_too_many_fields(run_dir: Path, name: str) -> None:
+def test_an_empty_file_and_a_line_with_too_many_fields(run_dir: Path, name: str) -> None:
     whole = (run_dir / name).read_text()
     for line in (1, 2):  # the first data line, which pandas treats in its own way, and another
         lines = whole.splitlines()
@@ -135,19 +137,8 @@ def test_a_line_with_too_many_fields(run_dir: Path, name: str) -> None:
         (run_dir / name).write_text("\n".join(lines) + "\n")
         (problem,) = validate(run_dir)
         assert name in problem
-
-
-def test_a_line_cut_in_the_middle_of_the_file(run_dir: Path) -> None:
-    replace_in(run_dir / "eval.csv", f"{TOTAL},test,1,2.0,9\n", f"{TOTAL},test,1\n")
-    (problem,) = validate(run_dir)
-    assert problem == "eval.csv is damaged: line 12 has no return"
-
-
-@pytest.mark.parametrize("value", ["nan", "", "inf", "-inf", "many"])
-def test_a_return_that_is_no_number(run_dir: Path, value: str) -> None:
-    replace_in(run_dir / "eval.csv", f"{TOTAL},test,1,2.0,9", f"{TOTAL},test,1,{value},9")
-    (problem,) = validate(run_dir)
-    assert problem == "eval.csv is damaged: line 12 has no return"
+    (run_dir / name).write_text("")
+    assert validate(run_dir)
 
 
 def test_a_last_line_without_its_end_is_left_out(run_dir: Path) -> None:

@@ -1,0 +1,22 @@
+"""What `drac-bench` does with words that make no sense: one line on stderr, and nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from synthetic_runs import tree
+
+from benchmark import cli
+
+
+def refused(words: Sequence[str], folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """Have a command refused with exit status 2 and nothing changed in the folder; what it said."""
+    before = tree(folder)
+    capsys.readouterr()
+    assert cli.main([*words]) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert tree(folder) == before
+    return said.err
