@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from small_updates import random_rollout
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -21,20 +20,8 @@ from drac.learner.meta_drac import LearnedConv, MetaLearner, learned_conv
 from drac.networks import ActorCritic
 from drac.objectives.objective import make as make_objective
 from drac.rollout import Minibatch, Rollout
-from drac.runs import checkpoint
-from drac.train import iterate
-from drac.train.state import Training
 
 NUMBER, ACTIONS = 20, 4
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Bits depend on the number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def make_config(**options: Any) -> TrainConfig:
@@ -68,15 +55,8 @@ def make_samples(double: bool = False) -> Minibatch:
     )
 
 
-def make_rollout(seed: int = 0) -> Rollout:
-    generator = torch.Generator().manual_seed(seed)
-    rollout = Rollout(8, 4, (8, 8, 3))
-    rollout.obs.random_(0, 256, generator=generator)
-    rollout.actions.random_(0, ACTIONS, generator=generator)
-    for tensor in (rollout.values, rollout.advantages, rollout.returns):
-        tensor.normal_(generator=generator)
-    rollout.log_probs.fill_(-1.386)
-    return rollout
+def make_rollout() -> Rollout:
+    return random_rollout(0, 8, 4, size=8, num_actions=ACTIONS)
 
 
 def make_phi(double: bool = False) -> dict[str, Tensor]:
@@ -238,32 +218,3 @@ def test_it_begins_as_the_released_codes_and_another_one_for_each_seed() -> None
     assert len({tuple(weight.flatten().tolist()) for weight in weights}) == 40
     assert not learned_conv(make_config()).bias.any()
     assert torch.equal(weights[0], learned_conv(make_config()).weight)
-
-
-# Whole trainings
-
-
-@pytest.mark.parametrize("fidelity", ["paper", "released"])
-def test_a_continued_run_has_the_bits_of_a_straight_one(fidelity: str, tmp_path: Path) -> None:
-    config = make_config(game="starpilot", steps=96, fidelity=fidelity, policy_target="sampled")
-
-    def state(training: Training) -> dict[str, Tensor]:
-        conv = training.augmentations["learned-conv"]
-        assert isinstance(conv, LearnedConv)
-        return {**training.network.state_dict(), **conv.state_dict()}
-
-    straight = Training(config)
-    reports = list(iterate(straight))
-    assert [report.arm for report in reports] == ["learned-conv"] * 3
-    first = Training(config)
-    assert next(iterate(first)) == reports[0]
-    path = checkpoint.save(tmp_path, first.step, {"training": first.state_dict()})
-    second = Training(config)
-    second.load_state_dict(checkpoint.load(path)["training"])
-    assert list(iterate(second)) == reports[1:]
-    one, other = state(straight), state(second)
-    assert all(torch.equal(one[name], other[name]) for name in one)
-    begun = learned_conv(config).weight
-    assert torch.equal(one["weight"], begun) == (fidelity == "released")
-    for training in (straight, first, second):
-        training.env.close()
