@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from tiny_runs import tiny  # noqa: F401 - a fixture
 
 
 @pytest.fixture(autouse=True)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from procgen_runs import procgen_config, some_games
 
 from drac.config import TrainConfig
 from drac.envs import ProcgenVectorEnv
 from drac.envs.groups import EnvGroups, procgen_groups
-from drac.games import GAMES
 from drac.train import iterate
 from drac.train.state import Training
 
@@ -38,7 +38,7 @@ def same(one: list[Any], other: list[Any]) -> bool:
     )
 
 
-@pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize("game", some_games("coinrun", "dodgeball", "starpilot"))
 def test_groups_play_what_one_group_plays(game: str) -> None:
     whole = procgen_groups(ProcgenVectorEnv(game, 6, seed=5), 1)
     expected = played(whole, 60)
@@ -86,19 +86,7 @@ def test_a_rollout_does_not_depend_on_the_number_of_groups() -> None:
     """In float64, where batches of other sizes round alike to the bit that decides an action."""
 
     def rollout(groups: int) -> Training:
-        config = TrainConfig(
-            game="starpilot",
-            method="ppo",
-            num_envs=8,
-            num_steps=48,
-            minibatches=4,
-            steps=384,
-            hidden_size=16,
-            device="cpu",
-            precision="float32",
-            threads=1,
-            env_groups=groups,
-        )
+        config = procgen_config(num_envs=8, num_steps=48, steps=384, env_groups=groups)
         training = Training(config)
         next(iterate(training))
         training.env.close()

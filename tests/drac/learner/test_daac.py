@@ -113,20 +113,3 @@ def test_there_is_no_augmentation() -> None:
     learner = learner_of(make_config(method="daac"))
     with pytest.raises(ValueError, match="use no augmentation"):
         learner.update(random_rollout(), augmentations.make("crop"))
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"method": "daac", "epochs": 2}, "'daac' has no option epochs"),
-        ({"method": "idaac", "value_coef": 1.0}, "'idaac' has no option value_coef"),
-        ({"method": "daac", "idaac_order_coef": 0.1}, "no option idaac_order_coef.*to idaac"),
-        ({"method": "ppo", "idaac_value_epochs": 3}, "no option idaac_value_epochs.*daac, idaac"),
-        ({"method": "idaac", "idaac_value_every": 0}, "idaac_value_every"),
-    ],
-)
-def test_an_option_the_method_does_not_have_is_refused(
-    options: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(ValueError, match=message):
-        TrainConfig(**options)

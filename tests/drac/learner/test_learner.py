@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from drac.arms.build import build_augmentations
 from drac.config import TrainConfig
 from drac.learner import Learner
 from drac.networks import ActorCritic
-from drac.rollout import Minibatch, Rollout
+from drac.rollout import Minibatch
 
 
 @pytest.fixture(scope="module")
@@ -182,31 +181,3 @@ def test_the_state_continues_the_update(options: dict[str, Any], before: int) ->
     figures = [each.update(random_rollout(7), augmentation) for each in (learner, other)]
     assert figures[0] == figures[1]
     assert all(map(torch.equal, learner.network.parameters(), other.network.parameters()))
-
-
-def rows_of(minibatches: Iterator[Minibatch]) -> list[int]:
-    return [int(action) for minibatch in minibatches for action in minibatch.actions]
-
-
-def test_minibatches_are_a_partition_of_the_rollout() -> None:
-    rollout = Rollout(4, 6, (2, 2, 3))
-    rollout.actions.copy_(torch.arange(24).reshape(4, 6))
-    rollout.obs[:, :, 0, 0, 0] = torch.arange(24).reshape(4, 6)
-    generator = torch.Generator().manual_seed(0)
-    batches = list(rollout.minibatches(3, generator))
-    assert [len(batch) for batch in batches] == [8, 8, 8]
-    assert sorted(rows_of(iter(batches))) == list(range(24))
-    assert rows_of(iter(batches)) != list(range(24))
-    assert rows_of(rollout.minibatches(3, generator)) != rows_of(iter(batches))
-    for batch in batches:
-        assert torch.equal(batch.obs[:, 0, 0, 0].long(), batch.actions)
-    with pytest.raises(ValueError, match="24 samples do not divide into 5 parts"):
-        list(rollout.minibatches(5, generator))
-
-
-def test_advantages_are_normalized_over_the_whole_rollout() -> None:
-    rollout = random_rollout()
-    advantages = rollout.samples().advantages
-    raw = rollout.advantages.flatten()
-    expected = (raw - raw.mean()) / (raw.std() + 1e-5)
-    torch.testing.assert_close(advantages, expected)

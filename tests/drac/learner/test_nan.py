@@ -12,7 +12,7 @@ import torch
 from graph_recorder import Recorder
 from rarely_nan import Rarely
 from small_updates import OBS_SHAPE, learner_of, make_config, random_rollout
-from tiny_runs import Numbers, tables, tiny, tiny_config  # noqa: F401
+from tiny_runs import Numbers, tables, tiny_config
 from torch import Tensor
 
 from augmentations import Augmentation
@@ -227,7 +227,7 @@ SPEC = "rarely_nan:Rarely"  # two calls a minibatch
 
 
 @pytest.fixture
-def rarely(tiny: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:  # noqa: F811
+def rarely(tiny: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The third and the fifth of six gradient steps are not finite."""
     monkeypatch.setattr(Rarely, "calls", (3, 5))
     return {"method": "drac", "augmentation": SPEC, "checkpoint_every": 0}
@@ -280,7 +280,7 @@ def test_the_command_line_names_the_file(
     assert "on_nan 'sometimes' is not possible" in capsys.readouterr().err
 
 
-def test_returns_that_are_not_finite_end_the_run(tmp_path: Path, tiny: None) -> None:  # noqa: F811
+def test_returns_that_are_not_finite_end_the_run(tmp_path: Path, tiny: None) -> None:
     training = Training(tiny_config(), Numbers(2))
     with torch.no_grad():
         training.network.value_head.bias.fill_(torch.inf)

@@ -6,7 +6,6 @@ a choice the policy, and a distractor the regularization. The whole trainer runs
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import gymnasium
@@ -241,12 +240,3 @@ def test_only_the_right_augmentation_removes_a_distractor() -> None:
         assert learned > 0.75, f"{method} did not learn the task"
     assert scores["drac-flip"] > scores["ppo"] + 0.3, scores
     assert scores["drac-flip"] > scores["drac-grayscale"] + 0.3, scores
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Bits depend on the number of threads; so small a network is faster with one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

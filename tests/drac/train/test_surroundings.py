@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 from checkout import ROOT
 from small_runs import small_config
+from tiny_runs import tiny_config
 
-from benchmark.store.store import validate
+from benchmark.store.run_record import validate
 from drac.commands import flags
 from drac.runs import checkpoint, meta
 from drac.timing import Stopwatch
@@ -76,7 +77,8 @@ def test_a_locale_without_utf_8_and_a_path_beyond_ascii(tmp_path: Path) -> None:
 
 
 def test_what_an_encoding_lacks_is_printed_escaped(tmp_path: Path) -> None:
-    code = r"from drac import flags; flags.run_command('x', 'g\xfcte \udcc3\udcbc', {}, ['--help'])"
+    code = "from drac.commands import flags; "
+    code += r"flags.run_command('x', 'g\xfcte \udcc3\udcbc', {}, ['--help'])"
     env = {**os.environ, **ASCII, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -113,8 +115,10 @@ class Counting(Watcher):
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_a_clock_that_jumps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
-    config = small_config(steps=320, checkpoint_every=1)
+def test_a_clock_that_jumps(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    config = tiny_config(steps=80, checkpoint_every=1)
     plain = train(config, tmp_path / "plain")
     monkeypatch.setattr(time, "monotonic", Jumping(seed))
     monkeypatch.setattr(time, "time", Jumping(seed + 10))
@@ -134,7 +138,7 @@ def test_a_clock_that_jumps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, see
 
 
 def test_a_clock_set_back_delays_no_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each look at the clock takes half a minute; after the fifth it is set back by a day."""
     readings = iter(
@@ -142,7 +146,7 @@ def test_a_clock_set_back_delays_no_checkpoint(
     )
     monkeypatch.setattr(time, "monotonic", lambda: next(readings))
     watcher = Counting(tmp_path / "run")
-    train(small_config(steps=320, checkpoint_every=2), tmp_path / "run", watcher)
+    train(tiny_config(steps=80, checkpoint_every=2), tmp_path / "run", watcher)
     assert len(watcher.newest) >= 3
 
 
@@ -185,6 +189,7 @@ def test_two_processes_on_one_folder(tmp_path: Path) -> None:
     assert finished(second)[0] == -signal.SIGKILL
 
 
+@pytest.mark.full
 def test_of_two_that_start_at_once_one_trains(tmp_path: Path) -> None:
     processes = [drac(tmp_path, *command(steps=320)) for _ in range(2)]
     ended = [finished(process) for process in processes]
