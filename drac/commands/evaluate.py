@@ -88,14 +88,14 @@ def read_device(given: str) -> str:
 
 def evaluate_command(argv: Sequence[str]) -> int:
     """`drac evaluate`."""
-    from drac.policy.read import read_run  # torch is imported from here on
-
     given: EvaluateFlags = flags.parse(EvaluateFlags, argv, "drac evaluate", HELP)
     counts = {
         name: flags.whole_number(name, getattr(given, name), at_least)
         for name, at_least in (("episodes", 1), ("num_envs", 1), ("seed", 0))
     }
     read_device(given.device)
+    from drac.policy.read import read_run  # torch is imported from here on
+
     config = read_run(given.run)
     if flags.peek(argv, "--split") == "":  # an unset variable of a script
         raise ConfigError("split is empty: give train, test or levels A-B")

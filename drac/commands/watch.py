@@ -58,8 +58,6 @@ class WatchFlags:
 
 def watch_command(argv: Sequence[str]) -> int:
     """`drac watch`."""
-    from drac.policy.read import kept_in, read_agent, read_run  # torch is imported from here on
-
     given: WatchFlags = flags.parse(WatchFlags, argv, "drac watch", HELP)
     episodes = flags.whole_number("episodes", given.episodes, 1)
     seed = flags.whole_number("seed", given.seed, 0)
@@ -69,6 +67,8 @@ def watch_command(argv: Sequence[str]) -> int:
     for name in ("split", "level", "out"):
         if flags.peek(argv, f"--{name}") == "":  # an unset variable of a script
             raise ConfigError(f"{name} is empty; give it a value, or leave --{name} out")
+    from drac.policy.read import kept_in, read_agent, read_run  # torch is imported from here on
+
     config = read_run(given.run)
     name, split = _played(given, config)
     if given.out:
