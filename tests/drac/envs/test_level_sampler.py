@@ -104,7 +104,7 @@ def chi_squared(drawn: list[int], levels: range, probabilities: np.ndarray) -> f
 
 @pytest.mark.parametrize("score", [math.sin, lambda level: 0.3], ids=["different", "equal"])
 def test_frequencies_are_the_probabilities(score: Callable[[int], float]) -> None:
-    """Equal scores are equally likely; ranked by the order of levels, as by argsort, they are not."""
+    """Equal scores are equally likely; ranked by the levels' order, as by argsort, they are not."""
     ours = sampler(8, staleness=0.0, temperature=0.5)
     for level in ours.levels:
         ours.update(level, score(level))

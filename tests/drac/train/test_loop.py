@@ -142,8 +142,8 @@ def test_the_agent_of_a_run_is_its_method_s_network(method: str, tmp_path: Path)
         load_agent(tmp_path, config)
     training = Training(config)
     next(iterate(training))
-    training.env.close()
     checkpoint.save(tmp_path, training.step, {"training": training.state_dict()})
+    training.env.close()
     agent, step = load_agent(tmp_path, config)
     network = training.network
     assert step == 64
