@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from drac import methods
 from drac.config import TrainConfig
+from drac.envs.groups import EnvGroups
 from drac.games import GAMES
 
 OPTIONS: dict[str, Any] = {
@@ -43,3 +45,17 @@ def some_games(*chosen: str) -> list[Any]:
     return [
         game if game in chosen else pytest.param(game, marks=pytest.mark.full) for game in GAMES
     ]
+
+
+def played(envs: EnvGroups, steps: int, seed: int = 0) -> list[Any]:
+    """What all envs show, pay and end, and their levels, step after step of random actions."""
+    rng = np.random.default_rng(seed)
+    seen: list[Any] = [envs.observe()]
+    for _ in range(steps):
+        actions = rng.integers(0, 15, envs.num_envs)
+        for group, rows in enumerate(envs.rows):
+            envs.send(group, actions[rows])
+        parts = [envs.receive(group) for group in range(len(envs))]
+        seen.append([np.concatenate([part[i] for part in parts]) for i in range(3)])
+        seen.append(np.concatenate([part[3]["level_seed"] for part in parts]))
+    return seen

@@ -52,16 +52,16 @@ def network_of(kind: type[Network], seed: int = 0, **options: Any) -> Network:
     return network
 
 
-def minibatch_of(size: int, seed: int = 0) -> Minibatch:
+def minibatch_of(number: int, seed: int = 0) -> Minibatch:
     """Samples in float64, images too; some ratios and values will be clipped."""
     generator = torch.Generator().manual_seed(seed)
 
     def normal() -> Tensor:
-        return torch.randn(size, generator=generator, dtype=torch.float64)
+        return torch.randn(number, generator=generator, dtype=torch.float64)
 
     return Minibatch(
-        obs=torch.rand(size, *OBS_SHAPE, generator=generator, dtype=torch.float64),
-        actions=torch.randint(NUM_ACTIONS, (size,), generator=generator),
+        obs=torch.rand(number, *OBS_SHAPE, generator=generator, dtype=torch.float64),
+        actions=torch.randint(NUM_ACTIONS, (number,), generator=generator),
         old_log_probs=-math.log(NUM_ACTIONS) + 0.3 * normal(),
         old_values=0.3 * normal(),
         returns=normal(),

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from graph_recorder import Recorder
-from rarely_nan import Rarely
 from small_updates import OBS_SHAPE, learner_of, make_config, random_rollout
 from tiny_runs import Numbers, tables, tiny_config
 from torch import Tensor
@@ -223,54 +222,47 @@ def test_the_policy_of_rl2() -> None:
 # Whole runs
 
 
-SPEC = "rarely_nan:Rarely"  # two calls a minibatch
+RARELY = {
+    "method": "drac",
+    "augmentation": "spoils:Spoils(calls=(3, 5))",  # of six gradient steps
+    "checkpoint_every": 0,
+}
 
 
-@pytest.fixture
-def rarely(tiny: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The third and the fifth of six gradient steps are not finite."""
-    monkeypatch.setattr(Rarely, "calls", (3, 5))
-    return {"method": "drac", "augmentation": SPEC, "checkpoint_every": 0}
-
-
-def test_a_run_stops_with_a_report_and_continues_with_skip(
-    rarely: dict[str, Any], tmp_path: Path
-) -> None:
+def test_a_run_stops_with_a_report_and_continues_with_skip(tiny: None, tmp_path: Path) -> None:
     message = (
-        r"update 2, begun at step 8, failed.*'rarely_nan:Rarely', in gradient step 1 of 2;"
-        r" its minibatch is in .*nan_report\.npz; the log is .*newest checkpoint .*step_0+8\.pt"
+        r"update 2, begun at step 8, failed.*'spoils:Spoils.calls=.3, 5..', in gradient step 1 of"
+        r" 2; its minibatch is in .*nan_report\.npz; the log is .*newest checkpoint .*step_0+8\.pt"
     )
     with pytest.raises(NonFinite, match=message):
-        train(tiny_config(**rarely), tmp_path)
+        train(tiny_config(**RARELY), tmp_path)
     with np.load(tmp_path / "nan_report.npz", allow_pickle=False) as report:
         assert report["obs"].shape == (4, 3, 16, 16)
         assert report["obs"].dtype == np.uint8
         assert report["actions"].shape == (4,)
         assert (report["step"], report["update"], report["gradient_step"]) == (8, 2, 1)
-        assert report["arm"] == SPEC
+        assert report["arm"] == RARELY["augmentation"]
         names = report["loss_names"].tolist()
         assert np.isnan(report["losses"][names.index("aug_policy_loss")])
         assert np.isfinite(report["losses"][names.index("policy_loss")])
     assert [row["update"] for row in tables(tmp_path)["progress.csv"]] == ["1"]
-    train(tiny_config(**rarely, on_nan="skip"), tmp_path)
+    train(tiny_config(**RARELY, on_nan="skip"), tmp_path)
     assert [row["update"] for row in tables(tmp_path)["progress.csv"]] == ["1", "2", "3"]
 
 
-def test_skipped_steps_are_counted_also_when_a_run_continues(
-    rarely: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = tiny_config(**rarely, on_nan="skip", steps=16)
+def test_skipped_steps_are_counted_also_when_a_run_continues(tiny: None, tmp_path: Path) -> None:
+    config = tiny_config(**RARELY, on_nan="skip", steps=16)
     train(config, tmp_path)
     assert [row["skipped_steps"] for row in tables(tmp_path)["progress.csv"]] == ["0", "1"]
-    train(tiny_config(**rarely, on_nan="skip", steps=40), tmp_path)
+    train(tiny_config(**RARELY, on_nan="skip", steps=40), tmp_path)
     found = [row["skipped_steps"] for row in tables(tmp_path)["progress.csv"]]
     assert found == ["0", "1", "1", "2", "3"]  # the calls of the second session count anew
 
 
 def test_the_command_line_names_the_file(
-    rarely: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = tiny_config(**rarely).model_dump(exclude_defaults=True)
+    given = tiny_config(**RARELY).model_dump(exclude_defaults=True)
     words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
     assert cli.main(["train", *words, "--run-dir", str(tmp_path / "run")]) == 1
     said = capsys.readouterr().err
