@@ -99,7 +99,7 @@ def slow_outer_loss(learner: MetaLearner, samples: Minibatch, phi: dict[str, Ten
 SPLIT = (torch.arange(15), torch.arange(15, 20))
 
 
-@pytest.mark.parametrize("micro_batch", [4, 128])
+@pytest.mark.parametrize("micro_batch", [4, pytest.param(128, marks=pytest.mark.full)])
 def test_the_gradient_through_the_inner_step_is_that_of_finite_differences(
     micro_batch: int,
 ) -> None:
