@@ -49,6 +49,7 @@ def test_the_policy_learns_as_ppo_with_a_loss_less() -> None:
     assert not torch.equal(daac["fc.weight"], with_advantage["fc.weight"])
 
 
+@pytest.mark.full
 def test_the_encoder_hides_the_order_that_the_classifier_learns() -> None:
     """Brightness is the time, and nothing else trains the encoder: L_E = ln 2 is "cannot tell"."""
     confusion = []
