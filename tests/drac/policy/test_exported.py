@@ -178,38 +178,6 @@ def test_other_files_are_not_overwritten(tmp_path: Path, suffix: str, kind: str)
     assert tree(tmp_path) == before
 
 
-@pytest.mark.parametrize(
-    ("argv", "message"),
-    [
-        (["run", "--out", "policy.pt"], "policy.pt must end in .safetensors"),
-        (["nowhere", "--out", "a.safetensors"], "nowhere is no run: it holds no config.json"),
-        (["empty", "--out", "a.safetensors"], "empty has no checkpoint yet"),
-        (["run", "--out", "notes/a.safetensors"], "notes is a file"),
-        (["run", "stray"], "stray"),
-        ([], "PATH"),
-    ],
-)
-def test_a_bad_export_is_one_line_and_writes_nothing(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    argv: list[str],
-    message: str,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    config = small_run(tmp_path / "run")
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "empty" / "config.json").write_text(config.to_json())
-    (tmp_path / "notes").touch()
-    before = tree(tmp_path)
-    assert cli.main(["export", *argv]) == 2
-    err = capsys.readouterr().err
-    assert err.startswith("drac export: error: ")
-    assert message in err
-    assert err.count("\n") == 1
-    assert tree(tmp_path) == before
-
-
 # Files of strangers
 
 
