@@ -102,7 +102,7 @@ def test_every_method_continues_exactly(
 def test_procgen_s_levels_continue_exactly(options: dict[str, Any], tmp_path: Path) -> None:
     """What Procgen plays, and what chooses its levels, is part of the state."""
     sizes = {"num_steps": 64, "steps": 768, "hidden_size": 8, "eval_every": 256}
-    config = procgen_config(**{"game": "bossfight", "levels": "0-5", **sizes, **options})
+    config = procgen_config(**{"game": "dodgeball", "levels": "0-5", **sizes, **options})
     train(config, tmp_path / "straight")
     for recording in (Recording(1), Recording(stop_in=("train", 1)), Recording(2)):
         with pytest.raises(Interrupted):

@@ -56,6 +56,7 @@ ASCII = {**C, "PYTHONIOENCODING": "ascii"}
 """Neither has a way to print the run's name; the latter has an error for that."""
 
 
+@pytest.mark.full
 def test_a_locale_without_utf_8_and_a_path_beyond_ascii(tmp_path: Path) -> None:
     status, out, err = finished(drac(tmp_path, *command(), **C))
     assert (status, err) == (0, "")
@@ -166,6 +167,7 @@ def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes]) -> N
         time.sleep(0.01)
 
 
+@pytest.mark.full
 def test_two_processes_on_one_folder(tmp_path: Path) -> None:
     """The second is refused; the first ends as if it had been alone; then it is the second's."""
     long = command(steps=32 * 100_000, checkpoint_every=0)
