@@ -101,7 +101,7 @@ def test_every_method_continues_exactly(
 )
 def test_procgen_s_levels_continue_exactly(options: dict[str, Any], tmp_path: Path) -> None:
     """What Procgen plays, and what chooses its levels, is part of the state."""
-    sizes = {"num_steps": 64, "steps": 768, "hidden_size": 8, "eval_every": 256}
+    sizes = {"num_steps": 32, "steps": 384, "hidden_size": 8, "eval_every": 128}
     config = procgen_config(**{"game": "dodgeball", "levels": "0-5", **sizes, **options})
     train(config, tmp_path / "straight")
     for recording in (Recording(1), Recording(stop_in=("train", 1)), Recording(2)):
@@ -115,7 +115,7 @@ def test_procgen_s_levels_continue_exactly(options: dict[str, Any], tmp_path: Pa
     levels = rows(tmp_path / "stopped", "levels")
     assert tuple(levels[0]) == LEVEL_COLUMNS
     assert [row["step"] for row in levels] == [
-        step for step in ("256", "512", "768") for _ in range(6)
+        step for step in ("128", "256", "384") for _ in range(6)
     ]
     sampler = state(tmp_path / "stopped")["training"]["levels"]
     assert sum(sampler["visits"]) > 4
