@@ -56,11 +56,11 @@ test-all: $(STAMP)
 
 # Long, and each writes the log that is committed; ARGS='--kills 10' is shorter.
 test-fuzz: $(STAMP)
-	@OMP_NUM_THREADS=1 PYTHONPATH=. $(BIN)/python tests/support/fuzz_readers.py --inputs 100000 \
+	@OMP_NUM_THREADS=1 PYTHONPATH=.:tests/support $(BIN)/python tests/scripts/fuzz_readers.py --inputs 100000 \
 		--log results/evidence/fuzz-readers.txt $(ARGS)
 
 test-faults: $(STAMP)
-	@$(BIN)/python tests/support/fault_runs.py --kills 100 --log results/evidence/faults.txt $(ARGS)
+	@$(BIN)/python tests/scripts/fault_runs.py --kills 100 --log results/evidence/faults.txt $(ARGS)
 
 check: $(STAMP)
 	@$(BIN)/ruff check .

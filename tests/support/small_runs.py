@@ -20,11 +20,13 @@ def small_config(**options: Any) -> TrainConfig:
     return TrainConfig(**{"game": "bigfish", "method": "ppo", **sizes, **fixed, **options})
 
 
-def small_run(folder: Path, **options: Any) -> TrainConfig:
-    """Make a run's folder with a checkpoint that can be evaluated, not continued."""
+def small_run(folder: Path, saved: bool = True, **options: Any) -> TrainConfig:
+    """Make a run's folder; if saved, with a checkpoint that can be evaluated, not continued."""
     config = small_config(**options)
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(config.to_json(), encoding="utf-8")
+    if not saved:
+        return config
     network = of_method(config)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():

@@ -1,22 +1,25 @@
-"""Small networks, minibatches and updates in float64, and PPO's losses of one sample.
+"""Small networks, rollouts, minibatches and updates, and PPO's losses of one sample.
 
-For the tests of objectives: rounding hides nothing, and the losses are written from the equations,
-with torch's own distributions.
+For the tests of learners and objectives: in float64 rounding hides nothing, and the losses are
+written from the equations, with torch's own distributions.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from pkgutil import resolve_name
 from typing import Any, TypeVar
 
 import pytest
 import torch
+from graph_recorder import Recorder
 from torch import Tensor
 
 from drac import methods
+from drac.arms.build import build_augmentations
 from drac.config import TrainConfig
-from drac.learner import Learner
 from drac.networks import ActorCritic
 from drac.objectives.objective import make as make_objective
 from drac.rollout import Minibatch, Rollout
@@ -40,25 +43,25 @@ def make_config(**options: Any) -> TrainConfig:
     return TrainConfig(**{**SMALL, **options})
 
 
-def network_of(kind: type[Network], **options: Any) -> Network:
+def network_of(kind: type[Network], seed: int = 0, **options: Any) -> Network:
     """A network in float64 whose heads are not nearly zero, as they are at first."""
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     network = kind(NUM_ACTIONS, OBS_SHAPE, 16, "impala", generator, **options).double()
     with torch.no_grad():
         network.policy_head.weight *= 100
     return network
 
 
-def minibatch_of(size: int, seed: int = 0) -> Minibatch:
+def minibatch_of(number: int, seed: int = 0) -> Minibatch:
     """Samples in float64, images too; some ratios and values will be clipped."""
     generator = torch.Generator().manual_seed(seed)
 
     def normal() -> Tensor:
-        return torch.randn(size, generator=generator, dtype=torch.float64)
+        return torch.randn(number, generator=generator, dtype=torch.float64)
 
     return Minibatch(
-        obs=torch.rand(size, *OBS_SHAPE, generator=generator, dtype=torch.float64),
-        actions=torch.randint(NUM_ACTIONS, (size,), generator=generator),
+        obs=torch.rand(number, *OBS_SHAPE, generator=generator, dtype=torch.float64),
+        actions=torch.randint(NUM_ACTIONS, (number,), generator=generator),
         old_log_probs=-math.log(NUM_ACTIONS) + 0.3 * normal(),
         old_values=0.3 * normal(),
         returns=normal(),
@@ -89,42 +92,69 @@ def policy_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor) -> Te
     return -min(ratio * advantage, ratio.clip(0.8, 1.2) * advantage)
 
 
-def random_rollout(seed: int) -> Rollout:
-    """64 random steps of 16 x 16 images."""
+def random_rollout(
+    seed: int = 0,
+    num_steps: int = 8,
+    num_envs: int = 8,
+    size: int = OBS_SHAPE[1],
+    num_actions: int = NUM_ACTIONS,
+) -> Rollout:
+    """Random steps of small images: some ratios will be clipped, some episodes end."""
     generator = torch.Generator().manual_seed(seed)
-    rollout = Rollout(8, 8, (*OBS_SHAPE[1:], OBS_SHAPE[0]))
+    rollout = Rollout(num_steps, num_envs, (size, size, 3))
     rollout.obs.random_(0, 256, generator=generator)
-    rollout.actions.random_(0, NUM_ACTIONS, generator=generator)
-    for tensor in (rollout.values, rollout.advantages, rollout.returns):
+    rollout.actions.random_(0, num_actions, generator=generator)
+    for tensor in (rollout.values, rollout.rewards, rollout.advantages, rollout.returns):
         tensor.normal_(generator=generator)
-    rollout.log_probs.fill_(-math.log(NUM_ACTIONS))
+    rollout.log_probs.normal_(-math.log(num_actions), 0.2, generator=generator)
+    rollout.dones.copy_(torch.rand(num_steps, num_envs, generator=generator) < 0.3)
     return rollout
 
 
-def learner_of(config: TrainConfig) -> Learner:
-    """The learner of the config's method, on its network and objective, all in float64."""
-    method = methods.get(config.method)
-    generator = torch.Generator().manual_seed(0)
-    network = resolve_name(method.network)(config, NUM_ACTIONS, OBS_SHAPE, generator).double()
-    generators = (torch.Generator().manual_seed(seed) for seed in (1, 2, 3))
-    objective = make_objective(config)
-    learner: Learner = resolve_name(method.learner)(network, config, *generators, objective)
-    return learner
+def in_float64(rollout: Rollout) -> Rollout:
+    """The rollout with its numbers, though not its images, widened."""
+    for name in ("log_probs", "values", "rewards", "advantages", "returns"):
+        setattr(rollout, name, getattr(rollout, name).double())
+    return rollout
 
 
-def updated(config: TrainConfig, num_updates: int = 1) -> dict[str, Tensor]:
-    """The parameters after updates of the config's method, in float64."""
-    learner = learner_of(config)
+@contextlib.contextmanager
+def images_in_float64() -> Iterator[None]:
+    """Have images scaled to float64, so that rounding cannot hide a difference."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("drac.learner.learner", "drac.objectives.mixreg"):
-            patch.setattr(f"{module}.as_float", _as_double)
-        for seed in range(num_updates):
-            rollout = random_rollout(seed)
-            for name in ("log_probs", "values", "rewards", "advantages", "returns"):
-                setattr(rollout, name, getattr(rollout, name).double())
-            learner.update(rollout, None)
-    return {name: weight.detach() for name, weight in learner.network.named_parameters()}
+        for module in ("learner.learner", "objectives.mixreg", "objectives.daac"):
+            patch.setattr(f"drac.{module}.as_float", _as_double)
+        yield
 
 
 def _as_double(obs: Tensor) -> Tensor:
     return obs.double() / (255 if obs.dtype == torch.uint8 else 1)
+
+
+def network_for(config: TrainConfig, seed: int = 0) -> Any:
+    """The network of the config's method, as it begins, in float32."""
+    make = resolve_name(methods.get(config.method).network)
+    return make(config, NUM_ACTIONS, OBS_SHAPE, torch.Generator().manual_seed(seed))
+
+
+def learner_of(config: TrainConfig, network: Any = None, record: Recorder | None = None) -> Any:
+    """The learner of the config's method with its objective; without a network on its own."""
+    generators = (torch.Generator().manual_seed(seed) for seed in (1, 2, 3))
+    make = resolve_name(methods.get(config.method).learner)
+    network = network_for(config) if network is None else network
+    return make(network, config, *generators, make_objective(config), record)
+
+
+def updated(config: TrainConfig, num_updates: int = 1) -> dict[str, Tensor]:
+    """The parameters after updates of the config's method, in float64."""
+    learner = learner_of(config, network_for(config).double())
+    (augmentation,) = build_augmentations(config).values()
+    with images_in_float64():
+        for seed in range(num_updates):
+            learner.update(in_float64(random_rollout(seed)), augmentation)
+    return {name: weight.detach() for name, weight in learner.network.named_parameters()}
+
+
+def largest_difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
+    """Of any weight of `one` from that of the same name in `other`."""
+    return max((one[name] - other[name]).abs().max().item() for name in one)

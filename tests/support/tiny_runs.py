@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from gymnasium.vector import AutoresetMode, VectorEnv
+from procgen_runs import with_defaults
+from small_runs import same
 
 from drac.config import TrainConfig
 from drac.runs import checkpoint, provenance
@@ -97,16 +99,23 @@ def played(agent: Any, game: str, split: Any, episodes: int, *args: Any, **optio
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """From here on `train` plays with `Numbers`."""
-    monkeypatch.setattr(
-        "drac.train.loop.Training", lambda config: Training(config, Numbers(config.num_envs))
-    )
-    monkeypatch.setattr("drac.train.session.evaluate", played)
-    monkeypatch.setattr(provenance, "describe", lambda config, build: {"device": "cpu"})
-    monkeypatch.setattr("drac.train.loop.try_augmentations", lambda made, config: [])
+    play_numbers(monkeypatch)
+
+
+def play_numbers(patch: pytest.MonkeyPatch) -> None:
+    """Have `train` play with `Numbers` until the patch is undone."""
+    patch.setattr("drac.train.loop.Training", tiny_training)
+    patch.setattr("drac.train.session.evaluate", played)
+    patch.setattr(provenance, "describe", lambda config, build: {"device": "cpu"})
+    patch.setattr("drac.train.loop.try_augmentations", lambda made, config: [])
+
+
+def tiny_training(config: TrainConfig) -> Training:
+    return Training(config, Numbers(config.num_envs))
 
 
 def tiny_config(**options: Any) -> TrainConfig:
-    return TrainConfig(**{**OPTIONS, **options})
+    return TrainConfig(**with_defaults(OPTIONS, options))
 
 
 def tables(run_dir: Path) -> dict[str, list[dict[str, str]]]:
@@ -119,6 +128,25 @@ def tables(run_dir: Path) -> dict[str, list[dict[str, str]]]:
                 for row in csv.DictReader(file)
             ]
     return found
+
+
+def rows(run_dir: Path, name: str) -> list[dict[str, str]]:
+    """One of them, such as "progress"."""
+    return tables(run_dir)[f"{name}.csv"]
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    """All of the state, and every row of every log, are the same, bit for bit."""
+    assert differences(state(one), state(other)) == []
+    assert tables(one) == tables(other)
+    assert {"progress.csv", "arms.csv", "eval.csv"} <= tables(one).keys()
+
+
+def differences(one: Any, other: Any, where: str = "") -> list[str]:
+    """Where two states differ."""
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        return [d for key in one for d in differences(one[key], other[key], f"{where}/{key}")]
+    return [] if same(one, other) else [where]
 
 
 def state(run_dir: Path) -> dict[str, Any]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from small_updates import learner_of, make_config, random_rollout
+from spoils import Spoils
 from torch import Tensor
 
 from augmentations import Augmentation, as_float, make, names
@@ -16,43 +19,8 @@ from drac.arms.trial import try_augmentations
 from drac.config import TrainConfig
 from drac.envs import ProcgenVectorEnv
 from drac.errors import ConfigError, NonFinite
-from drac.learner import Learner
-from drac.networks import ActorCritic
 from drac.networks.sampling import sample_actions
-from drac.rollout import Rollout
 from drac.train import prepare
-
-
-class Spoils(Augmentation):
-    """Spoil one thing in its n-th call of apply."""
-
-    name = "spoils"
-
-    def __init__(self, how: str, call: int = 1) -> None:
-        super().__init__()
-        self.how, self.call, self.calls = how, call, 0
-
-    def sample(self, shape: Sequence[int], generator: torch.Generator) -> dict[str, Tensor]:
-        rows = shape[0] - 1 if self.how == "rows" else shape[0]
-        return {"by": torch.rand(rows, generator=generator)}
-
-    def apply(self, obs: Tensor, params: Mapping[str, Tensor]) -> Tensor:
-        self.calls += 1
-        obs = as_float(obs)
-        if self.calls != self.call:
-            return obs
-        spoiled = {
-            "shape": lambda: obs[:, :2],
-            "nan": lambda: obs * torch.nan,
-            "inf": lambda: obs + torch.inf,
-            "bytes": lambda: (obs * 255).to(torch.uint8),
-            "double": lambda: obs.double(),
-            "bright": lambda: obs * 100 - 50,
-            "rows": lambda: obs,
-            "nothing": lambda: None,
-        }
-        return spoiled[self.how]()  # type: ignore[no-untyped-call]
-
 
 MESSAGES = [
     ("shape", "'spoils' changes the shape of images from"),
@@ -66,21 +34,14 @@ MESSAGES = [
 
 
 def config(**options: Any) -> TrainConfig:
-    sizes = {"num_envs": 4, "num_steps": 8, "minibatches": 2, "epochs": 1, "micro_batch": 6}
-    options = {
-        "method": "drac-crop",
-        "precision": "float32",
-        "device": "cpu",
-        "steps": 32,
-        **options,
-    }
-    return TrainConfig(**sizes, **options)
+    """Two minibatches of three micro-batches."""
+    sizes = {"num_envs": 4, "num_steps": 8, "steps": 32, "minibatches": 2, "micro_batch": 6}
+    return make_config(**{**sizes, "epochs": 1, "method": "drac-crop", **options})
 
 
 def update(augmentation: Augmentation, times: int = 1, obs: Tensor | None = None) -> None:
-    learner = Learner(ActorCritic(5, (3, 16, 16), 16), config())
-    rollout = Rollout(8, 4, (16, 16, 3))
-    rollout.obs = rollout.obs.random_(0, 256) if obs is None else obs
+    learner, rollout = learner_of(config()), random_rollout(0, 8, 4)
+    rollout.obs = rollout.obs if obs is None else obs
     for _ in range(times):
         learner.update(rollout, augmentation)
 
@@ -95,12 +56,12 @@ def test_the_first_minibatch_is_checked(how: str, message: str) -> None:
 @pytest.mark.parametrize("call", [2, 3])
 def test_in_all_its_micro_batches(call: int) -> None:
     with pytest.raises(ConfigError, match="'spoils' returns values that are NaN"):
-        update(Spoils("nan", call))
+        update(Spoils("nan", (call,)))
 
 
-@pytest.mark.parametrize(("call", "step"), [(4, 2), (7, 1)])  # three micro-batches a minibatch
+@pytest.mark.parametrize(("call", "step"), [(4, 2), (7, 1)])
 def test_later_ones_are_not_but_their_losses_are(call: int, step: int) -> None:
-    aug = Spoils("nan", call)
+    aug = Spoils("nan", (call,))
     message = (
         "^aug_policy_loss, aug_value_loss, grad_norm are NaN or infinite with the augmentation"
         f" 'spoils', in gradient step {step} of 2$"
@@ -110,40 +71,34 @@ def test_later_ones_are_not_but_their_losses_are(call: int, step: int) -> None:
 
 
 def test_messages_have_the_user_s_words_for_the_augmentation() -> None:
-    learner = Learner(ActorCritic(5, (3, 16, 16), 16), config())
-    rollout = Rollout(8, 4, (16, 16, 3))
-    spec = "my_package.spoils:Spoils(call=3)"
-    with pytest.raises(ConfigError, match=r"the augmentation 'my_package.spoils:Spoils.call=3.'"):
+    learner, rollout = learner_of(config()), random_rollout(0, 8, 4)
+    spec = "my_package.spoils:Spoils(calls=(3,))"
+    message = re.escape(f"the augmentation {spec!r}")
+    with pytest.raises(ConfigError, match=message):
         learner.update(rollout, Spoils("nan"), arm=spec)
-    with pytest.raises(NonFinite, match=r"the augmentation 'my_package.spoils:Spoils.call=3.'"):
-        learner.update(rollout, Spoils("nan", call=4), arm=spec)
+    with pytest.raises(NonFinite, match=message):
+        learner.update(rollout, Spoils("nan", (4,)), arm=spec)
 
 
 def test_without_augmentation_nothing_is_blamed() -> None:
-    learner = Learner(ActorCritic(5, (3, 16, 16), 16), config(learning_rate=1e30))
-    rollout = Rollout(8, 4, (16, 16, 3))
-    rollout.obs.random_(0, 256)
-    rollout.returns.normal_()
+    learner, rollout = learner_of(config(learning_rate=1e30)), random_rollout(0, 8, 4)
     with pytest.raises(NonFinite, match="without augmentation, in gradient step 2 of 2"):
         learner.update(rollout, None)
 
 
 @pytest.mark.parametrize("fidelity", ["paper", "released"])  # the latter samples actions of it
 def test_a_spoiled_policy_is_no_error_of_torch(fidelity: str) -> None:
-    network = ActorCritic(5, (3, 16, 16), 16)
+    learner = learner_of(config(fidelity=fidelity))
     with torch.no_grad():
-        network.fc.weight.fill_(torch.nan)
+        learner.network.fc.weight.fill_(torch.nan)
     with pytest.raises(NonFinite, match="NaN or infinite"):
-        Learner(network, config(fidelity=fidelity)).update(
-            Rollout(8, 4, (16, 16, 3)), make("identity")
-        )
+        learner.update(random_rollout(0, 8, 4), make("identity"))
     with pytest.raises(NonFinite, match="the policy is NaN or infinite"):
         sample_actions(torch.tensor([[0, torch.nan]]), torch.Generator())
 
 
 def test_each_arm_has_a_first_minibatch() -> None:
-    learner = Learner(ActorCritic(5, (3, 16, 16), 16), config())
-    rollout = Rollout(8, 4, (16, 16, 3))
+    learner, rollout = learner_of(config()), random_rollout(0, 8, 4)
     learner.update(rollout, Spoils("bright"))
     with pytest.raises(ConfigError, match="NaN"):
         learner.update(rollout, Spoils("nan"))

@@ -6,7 +6,7 @@ from dataclasses import make_dataclass
 from typing import Any
 
 import pytest
-from any_config import configs
+from drawn_configs import configs
 from hypothesis import given
 
 from drac.commands import flags

@@ -9,7 +9,7 @@ from typing import Any
 
 import pydantic
 import pytest
-from any_config import configs
+from drawn_configs import configs
 from hypothesis import given
 
 from augmentations import PAPER_ARMS
@@ -140,6 +140,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"clip": 0}, "clip 0"),
     ({"aug_coef": -1}, "aug_coef -1"),
     ({"ucb_window": 0}, "ucb_window 0"),
+    ({"method": "idaac", "idaac_value_every": 0}, "idaac_value_every 0"),
     ({"eval_episodes": 0}, "eval_episodes 0"),
     ({"eval_every": -1}, "eval_every -1"),
     ({"checkpoint_every": -1}, "checkpoint_every -1"),
@@ -354,19 +355,29 @@ def test_every_differing_field_is_named() -> None:
         assert set(re.findall(r"(\w+) is .*? there and", str(caught.value))) == expected
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"method": "ppo", "ucb_window": 5}, "'ppo' has no option ucb_window; it belongs to ucb-"),
-        ({"method": "drac-crop", "arms": ("flip",)}, "'drac-crop' has no option arms.*ucb-drac"),
-        ({"method": "ucb-rad", "aug_coef": 0.2}, "'ucb-rad' has no option aug_coef.*drac-..., ucb"),
-    ],
-)
-def test_an_option_of_another_method_is_refused(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message) as caught:
-        build(options)
-    assert "\n" not in str(caught.value)
-    build({**options, "method": "ucb-drac"})
+def another(option: str) -> Any:
+    """A possible value of an option that is not its default."""
+    default = TrainConfig.model_fields[option].default
+    if option in OTHER:
+        return OTHER[option]
+    assert type(default) in (int, float), option
+    return default + 1 if isinstance(default, int) else default / 2 or 0.5
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_has_its_own_options_and_refuses_those_of_others(name: str) -> None:
+    method = f"{name}-crop" if METHODS[name].is_family else name
+    elsewhere = {"augmentation", "best_from"}  # have rules, and tests, of their own
+    for option in {*METHODS[name].options} - elsewhere:
+        value = another(option)
+        assert getattr(build({"method": method, option: value}), option) == value
+    for option in methods.options_of_others(method) - elsewhere:
+        with pytest.raises(ConfigError) as caught:
+            build({"method": method, option: another(option)})
+        message = str(caught.value)
+        assert f"{method!r} has no option {option}" in message
+        assert all(other in message for other in methods.with_option(option))
+        assert "\n" not in message
 
 
 def test_only_the_differing_field_is_named() -> None:

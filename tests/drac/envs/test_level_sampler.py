@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -84,29 +85,6 @@ def test_probabilities_are_those_of_the_equations(
         assert ours.replay_probability() == pytest.approx(len(oracle.score) / 6)
 
 
-@given(st.floats(0, 5), st.floats(0.01, 10), st.integers(1, 9))
-def test_equal_scores_are_equally_likely_without_staleness(
-    score: float, temperature: float, size: int
-) -> None:
-    ours = sampler(size, temperature=temperature, staleness=0.0)
-    for level in ours.levels:
-        ours.update(level, score)
-    np.testing.assert_allclose(ours.probabilities(), 1 / size)
-
-
-def test_ranks_count_and_not_the_scores() -> None:
-    """Rank prioritization: doubling what is highest anyway changes nothing."""
-    ours = sampler(3, temperature=1.0, staleness=0.0)
-    for level, score in zip(ours.levels, (0.1, 0.4, 0.2), strict=True):
-        ours.update(level, score)
-    expected = np.array([1 / 3, 1, 1 / 2]) / (11 / 6)
-    np.testing.assert_allclose(ours.probabilities(), expected)
-    ours.update(41, 800.0)
-    np.testing.assert_allclose(ours.probabilities(), expected)
-    ours.update(41, 0.15)
-    np.testing.assert_allclose(ours.probabilities(), np.array([1 / 3, 1 / 2, 1]) / (11 / 6))
-
-
 def test_with_the_papers_temperature_the_highest_score_takes_nearly_all() -> None:
     ours = sampler(200, first=0, staleness=0.0)
     for level in ours.levels:
@@ -124,22 +102,19 @@ def chi_squared(drawn: list[int], levels: range, probabilities: np.ndarray) -> f
     return float(stats.chisquare(counts[positive], expected).pvalue)
 
 
-def test_frequencies_are_the_probabilities() -> None:
+@pytest.mark.parametrize("score", [math.sin, lambda level: 0.3], ids=["different", "equal"])
+def test_frequencies_are_the_probabilities(score: Callable[[int], float]) -> None:
+    """Equal scores are equally likely; ranked by the levels' order, as by argsort, they are not."""
     ours = sampler(8, staleness=0.0, temperature=0.5)
     for level in ours.levels:
-        ours.update(level, math.sin(level))
+        ours.update(level, score(level))
     drawn = [ours.draw() for _ in range(20_000)]
+    uniform = np.full(8, 1 / 8)
     assert chi_squared(drawn, ours.levels, ours.probabilities()) > 0.001
-    assert chi_squared(drawn, ours.levels, np.full(8, 1 / 8)) < 1e-6
-
-
-def test_uniform_scores_visit_levels_uniformly() -> None:
-    """What would fail if the scores were ranked by the order of levels, as argsort does."""
-    ours = sampler(8, staleness=0.0)
-    for level in ours.levels:
-        ours.update(level, 0.3)
-    drawn = [ours.draw() for _ in range(20_000)]
-    assert chi_squared(drawn, ours.levels, np.full(8, 1 / 8)) > 0.001
+    if score is math.sin:
+        assert chi_squared(drawn, ours.levels, uniform) < 1e-6
+    else:
+        np.testing.assert_allclose(ours.probabilities(), uniform)
 
 
 def test_staleness_alone_brings_every_level_back() -> None:

@@ -438,7 +438,8 @@ def test_a_closed_env_says_so(env: ProcgenVectorEnv) -> None:
 
 def test_importing_and_playing_prints_nothing() -> None:
     code = (
-        "from drac.envs.procgen_env import ProcgenVectorEnv, procgen_build\n"
+        "from drac.envs import ProcgenVectorEnv\n"
+        "from drac.envs.procgen_env import procgen_build\n"
         f"env = ProcgenVectorEnv({QUICK!r}, 1)\n"
         "env.reset(); env.step([0]); env.close()\n"
         "assert procgen_build().startswith('procgen'), procgen_build()\n"

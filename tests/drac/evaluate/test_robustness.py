@@ -6,24 +6,22 @@ import contextlib
 import json
 import math
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from small_runs import small_run
 from torch import Tensor, nn
 
 from drac import cli, methods
-from drac.config import TrainConfig
 from drac.envs import ProcgenVectorEnv
 from drac.evaluate import backgrounds, robustness
 from drac.evaluate.robustness import COLUMNS, METRICS, VARIANTS, compare, measure, unavailable
 from drac.evaluate.variants import PLAIN, SECOND, trajectories
-from drac.games import NUM_ACTIONS, OBS_SHAPE
+from drac.games import NUM_ACTIONS
 from drac.networks import ActorCritic
-from drac.runs import checkpoint
 
 
 class Blind(nn.Module):
@@ -52,6 +50,19 @@ class Corner(nn.Module):
         return logits, mean
 
 
+def looked_at(
+    agent: Any, game: str, num_envs: int, max_steps: int, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Trajectories on training levels, with every look at them."""
+    generator, random = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
+    with (
+        contextlib.closing(ProcgenVectorEnv(game, num_envs, "train", seed=3)) as env,
+        contextlib.closing(ProcgenVectorEnv(game, num_envs, "train", seed=3)) as twin,
+        torch.inference_mode(),
+    ):
+        return [*trajectories(agent, env, twin, generator, random, max_steps=max_steps)]
+
+
 def measured(agent: Any, game: str = "bigfish", **options: Any) -> pd.DataFrame:
     table, _ = measure(agent, game, "train", 3, 2, seed=1, max_steps=25, **options)
     return table.set_index(["metric", "variant"])
@@ -69,13 +80,7 @@ def test_an_agent_that_ignores_its_input_is_perfectly_robust() -> None:
 def test_what_is_measured_is_what_two_frames_make_of_the_agent() -> None:
     """The frames again, by hand: played in an env, changed in another."""
     agent, game = Corner(), "starpilot"
-    generator, random = torch.Generator().manual_seed(5), np.random.default_rng(5)
-    with (
-        contextlib.closing(ProcgenVectorEnv(game, 2, "train", seed=3)) as env,
-        contextlib.closing(ProcgenVectorEnv(game, 2, "train", seed=3)) as twin,
-        torch.inference_mode(),
-    ):
-        played = [*trajectories(agent, env, twin, generator, random, max_steps=12)]
+    played = looked_at(agent, game, 2, max_steps=12, seed=5)
     assert [len(one[PLAIN].value) for one in played] == [12, 12]  # nobody dies that fast
     with (
         contextlib.closing(ProcgenVectorEnv(game, 2, "train", seed=3)) as env,
@@ -103,15 +108,8 @@ def test_what_is_measured_is_what_two_frames_make_of_the_agent() -> None:
 
 
 def test_three_trajectories_have_three_backgrounds() -> None:
-    generator, random = torch.Generator().manual_seed(0), np.random.default_rng(0)
-    with (
-        contextlib.closing(ProcgenVectorEnv("plunder", 3, "train", seed=3)) as env,
-        contextlib.closing(ProcgenVectorEnv("plunder", 3, "train", seed=3)) as twin,
-        torch.inference_mode(),
-    ):
-        played = [*trajectories(Blind(), env, twin, generator, random, max_steps=3)]
     looks = [PLAIN, "background", SECOND, "no-background", "monochrome"]
-    for one in played:
+    for one in looked_at(Blind(), "plunder", 3, max_steps=3):
         assert sorted(one) == sorted(looks)
         assert len({answers.pixels[0] for answers in one.values()}) == len(looks)
         found = compare(one, "background")
@@ -119,14 +117,8 @@ def test_three_trajectories_have_three_backgrounds() -> None:
 
 
 def test_identical_looks_differ_in_nothing() -> None:
-    generator, random = torch.Generator().manual_seed(0), np.random.default_rng(0)
     agent = ActorCritic(NUM_ACTIONS, hidden_size=16, generator=torch.Generator().manual_seed(2))
-    with (
-        contextlib.closing(ProcgenVectorEnv("bossfight", 2, "train", seed=3)) as env,
-        contextlib.closing(ProcgenVectorEnv("bossfight", 2, "train", seed=3)) as twin,
-        torch.inference_mode(),
-    ):
-        one, _ = trajectories(agent, env, twin, generator, random, max_steps=15)
+    one, _ = looked_at(agent, "bossfight", 2, max_steps=15)
     same = {PLAIN: one[PLAIN], "background": one[PLAIN], SECOND: one[PLAIN]}
     found = compare(same, "background")
     assert found["identical"].all()
@@ -177,21 +169,6 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(robustness, "MAX_STEPS", 6)
 
 
-def saved(folder: Path, method: str = "ppo", game: str = "dodgeball") -> TrainConfig:
-    """A run's folder with an untrained agent of a method."""
-    config = TrainConfig(
-        game=game, method=method, hidden_size=16, device="cpu", precision="float32"
-    )
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text(config.to_json(), encoding="utf-8")
-    make = resolve_name(methods.get(config.method).network)
-    network = make(config, NUM_ACTIONS, OBS_SHAPE, torch.Generator().manual_seed(0))
-    state = {"network": network.state_dict(), "update": 2}
-    saved = {"config": config.model_dump(mode="json"), "training": state}
-    checkpoint.save(folder, 2 * config.rollout_size, saved)
-    return config
-
-
 NETWORKS = {
     methods.get(name).network: name for name in reversed(methods.method_ids())
 }  # one method for each kind of network
@@ -201,7 +178,7 @@ NETWORKS = {
 def test_every_kind_of_network_is_measured(
     method: str, short: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    saved(tmp_path / "run", method)
+    small_run(tmp_path / "run", method=method, game="dodgeball")
     argv = ["evaluate", str(tmp_path / "run"), "--robustness", "--episodes", "2"]
     assert cli.main([*argv, "--device", "cpu", "--split", "train"]) == 0
     table = pd.read_csv(tmp_path / "run" / "robustness.csv")
@@ -218,7 +195,7 @@ def test_the_command_measures_both_splits_and_says_how(
     short: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
-    config = saved(run, game="chaser")
+    config = small_run(run, game="chaser")
     argv = ["evaluate", str(run), "--robustness", "--episodes", "2", "--seed", "4"]
     assert cli.main(argv) == 0
     out = capsys.readouterr().out
@@ -228,7 +205,7 @@ def test_the_command_measures_both_splits_and_says_how(
     table = pd.read_csv(run / "robustness.csv")
     assert table["split"].unique().tolist() == ["train", "test"]
     record = json.loads((run / "robustness.json").read_text())
-    assert record["step"] == 2 * config.rollout_size
+    assert record["step"] == config.rollout_size
     assert record["evaluation"] == {"episodes": 2, "num_envs": 64, "seed": 4, "max_steps": 6}
     assert record["precision"] == "float32"
     assert list(record["metrics"]) == list(METRICS)
@@ -237,43 +214,3 @@ def test_the_command_measures_both_splits_and_says_how(
     assert (run / "robustness.csv").read_text() == text
     assert cli.main([*argv, "--out", str(tmp_path / "a.csv")]) == 0
     assert {"a.csv", "a.json"} < {path.name for path in tmp_path.iterdir()}
-
-
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        (
-            ("--device", "gpu"),
-            "unknown device 'gpu' (did you mean 'cpu'?); choose from auto, cpu, cuda",
-        ),
-        (("--device", "cud"), "did you mean 'cuda'"),
-        (("--robustness", "--out", "a.txt"), "must end in .csv"),
-        (("--robustness", "--split", "tset"), "split must be train, test or levels A-B"),
-        (("--split", ""), "split is empty"),
-        (("--robustnes",), "did you mean '--robustness'"),
-        (("--robustness", "--episodes", "0"), "episodes must be at least 1, not 0"),
-    ],
-)
-def test_bad_flags_are_one_sentence(
-    flags: tuple[str, ...],
-    message: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    saved(Path("run"))
-    before = sorted(tmp_path.rglob("*"))
-    assert cli.main(["evaluate", "run", *flags]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert message in err
-    assert err.count("\n") == 1
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA here")
-def test_cuda_that_is_absent_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    saved(tmp_path / "run")
-    assert cli.main(["evaluate", str(tmp_path / "run"), "--device", "cuda"]) == 2
-    assert "torch finds no CUDA device here; use --device cpu" in capsys.readouterr().err

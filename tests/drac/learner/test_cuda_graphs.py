@@ -4,38 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from pkgutil import resolve_name
+from typing import Any
 
 import pytest
 import torch
+from graph_recorder import Recorder
+from small_runs import same
+from small_updates import learner_of, make_config, random_rollout
 from torch import Tensor
 
 import augmentations
-from drac import methods
-from drac.config import TrainConfig
-from drac.learner import Learner
+from drac.arms.build import build_augmentations
 from drac.learner.cuda_graphs import WARMUP_CALLS, Captured, Replay, Tensors
-from drac.networks import ActorCritic
-from drac.objectives.objective import make as make_objective
-from drac.rollout import Rollout
-
-
-class Recorder:
-    """As a CUDA graph: recording runs nothing that lasts, a replay fills the same tensors anew."""
-
-    def __init__(self) -> None:
-        self.recordings = self.replays = 0
-
-    def __call__(self, function: Callable[[], Tensors]) -> tuple[Tensors, Replay]:
-        self.recordings += 1
-        outputs: Tensors = {}
-
-        def replay() -> None:
-            self.replays += 1
-            for name, value in function().items():
-                outputs.setdefault(name, torch.empty_like(value)).copy_(value)
-
-        return outputs, replay
 
 
 def double(inputs: Tensors) -> Tensors:
@@ -101,79 +81,52 @@ def test_forgetting_records_anew() -> None:
     assert record.recordings == 2
 
 
-def filled_rollout(seed: int = 0) -> Rollout:
-    generator = torch.Generator().manual_seed(seed)
-    rollout = Rollout(8, 8, (16, 16, 3))
-    rollout.obs.random_(256, generator=generator)
-    rollout.actions.random_(5, generator=generator)
-    for tensor in (rollout.values, rollout.rewards, rollout.advantages, rollout.returns):
-        tensor.normal_(generator=generator)
-    rollout.log_probs.normal_(-1.6, 0.1, generator=generator)
-    return rollout
-
-
-def learner(record: Recorder | None, **options: object) -> Learner:
-    config = TrainConfig.model_validate(
-        {"method": "drac-flip", "num_envs": 8, "num_steps": 8, "minibatches": 4, **options}
-        | {"device": "cpu", "precision": "float32", "steps": 64, "micro_batch": 64}
+UPDATES = [
+    ({"method": "ppo", "fidelity": "paper"}, 1, 36),
+    ({"method": "drac-crop", "fidelity": "released"}, 1, 36),
+    *(({"method": method}, 1, 36) for method in ("rand-fm", "ibac-sni", "mixreg")),
+    ({"method": "daac", "idaac_value_epochs": 2}, 2, 36),
+    ({"method": "idaac", "idaac_value_epochs": 2}, 3, 48),
+]
+"""Options, how many parts are recorded, and how many gradient steps three updates have."""
+MORE = [
+    ({"method": method, "fidelity": fidelity}, 1, 36)
+    for method, fidelity in (
+        ("ppo", "released"),
+        ("drac-crop", "paper"),
+        ("drac-flip", "paper"),
+        ("drac-flip", "released"),
     )
-    network = ActorCritic(5, (3, 16, 16), 16, generator=torch.Generator().manual_seed(1))
-    return Learner(network, config, record=record)
+]
 
 
-@pytest.mark.parametrize("fidelity", ["paper", "released"])
-@pytest.mark.parametrize("name", [None, "flip", "crop"])
-def test_a_replayed_update_is_the_update(name: str | None, fidelity: str) -> None:
-    """Weights, figures and generators after three updates, bit for bit."""
+@pytest.mark.parametrize(
+    ("options", "parts", "steps"),
+    [*UPDATES, *(pytest.param(*case, marks=pytest.mark.full) for case in MORE)],
+    ids=["-".join(map(str, o.values())) for o, *_ in (*UPDATES, *MORE)],
+)
+def test_a_replayed_update_is_the_update(options: dict[str, Any], parts: int, steps: int) -> None:
+    """Weights, figures and state after three updates, bit for bit."""
     record = Recorder()
-    augmentation = augmentations.make(name) if name else None
-    plain, captured = learner(None, fidelity=fidelity), learner(record, fidelity=fidelity)
+    config = make_config(micro_batch=64, **options)
+    (augmentation,) = build_augmentations(config).values()
+    plain, captured = learner_of(config), learner_of(config, record=record)
     for seed in range(3):
-        figures = [each.update(filled_rollout(seed), augmentation) for each in (plain, captured)]
+        figures = [each.update(random_rollout(seed), augmentation) for each in (plain, captured)]
         assert figures[0] == figures[1]
-    assert record.recordings == 1
-    assert record.replays == 3 * 3 * 4 - WARMUP_CALLS
-    for one, other in zip(plain.network.parameters(), captured.network.parameters(), strict=True):
-        assert torch.equal(one, other)
-    for key in ("augmentation", "targets", "minibatches"):
-        assert torch.equal(plain.state_dict()[key], captured.state_dict()[key])
+    assert record.recordings == parts
+    assert record.replays == steps - parts * WARMUP_CALLS
+    assert same(plain.network.state_dict(), captured.network.state_dict())
+    assert same(plain.state_dict(), captured.state_dict())
 
 
-@pytest.mark.parametrize("method", ["rand-fm", "ibac-sni", "mixreg"])
-def test_a_replayed_update_of_another_loss_is_the_update(method: str) -> None:
-    """Also what the method changes between updates, and draws, reaches the recording."""
-    made = []
-    for record in (None, Recorder()):
-        own = learner(None, method=method)
-        kind, objective = methods.get(method), make_objective(own.config)
-        generator = torch.Generator().manual_seed(1)
-        network = resolve_name(kind.network)(own.config, 5, (3, 16, 16), generator)
-        made.append(
-            resolve_name(kind.learner)(network, own.config, objective=objective, record=record)
-        )
-    plain, captured = made
-    for seed in range(3):
-        figures = [each.update(filled_rollout(seed), None) for each in (plain, captured)]
-        assert figures[0] == figures[1]
-    assert captured.captured._recordings
-    state, other = plain.network.state_dict(), captured.network.state_dict()
-    assert all(torch.equal(state[name], other[name]) for name in state)
-
-
-def test_another_augmentation_is_no_other_recording() -> None:
-    """The bandit's arms share one: their images are put into it."""
+def test_another_augmentation_is_no_other_recording_but_a_restored_optimizer_is() -> None:
+    """The arms' images are put into one; it writes to the optimizer's tensors, which are new."""
     record = Recorder()
-    captured = learner(record)
+    captured = learner_of(make_config(method="drac-flip", micro_batch=64), record=record)
     for name in ("flip", "crop", "random-conv"):
-        captured.update(filled_rollout(), augmentations.make(name))
+        captured.update(random_rollout(), augmentations.make(name))
     assert record.recordings == 1
-
-
-def test_a_restored_optimizer_is_recorded_anew() -> None:
-    """The recording writes to the optimizer's tensors, which loading replaces."""
-    record = Recorder()
-    captured = learner(record)
-    captured.update(filled_rollout(), augmentations.make("flip"))
     captured.load_state_dict(captured.state_dict())
-    captured.update(filled_rollout(), augmentations.make("flip"))
+    captured.update(random_rollout(), augmentations.make("flip"))
     assert record.recordings == 2

@@ -2,67 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from tiny_runs import Numbers, tables, tiny, tiny_config  # noqa: F401
+from graph_recorder import Recorder
+from small_updates import OBS_SHAPE, learner_of, make_config, random_rollout
+from tiny_runs import Numbers, tables, tiny_config
 from torch import Tensor
 
-from augmentations import Augmentation, as_float
+from augmentations import Augmentation
 from drac import cli
 from drac.arms.rl2 import RL2Selector
 from drac.config import TrainConfig
 from drac.errors import NonFinite
 from drac.learner import Learner
-from drac.learner.cuda_graphs import Tensors
-from drac.learner.daac import DecoupledLearner
 from drac.learner.gradient_steps import FIGURES, GradientSteps, on_device
 from drac.networks import ActorCritic
-from drac.networks.daac import idaac_network
-from drac.objectives.daac import IDAAC
 from drac.rollout import Minibatch, Rollout
 from drac.stats import UpdateStats
 from drac.train import iterate, train
 from drac.train.state import Training
 
-T, N, SIZE = 8, 4, 16
+T, N = 8, 4
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Bits depend on the number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def rollout() -> Rollout:
+    return random_rollout(0, T, N)
 
 
-def config(**options: Any) -> TrainConfig:
-    sizes: dict[str, Any] = {"num_envs": N, "num_steps": T, "minibatches": 4, "epochs": 2}
-    kind: dict[str, Any] = {"method": "drac-crop", "device": "cpu", "precision": "float32"}
-    return TrainConfig(**{**sizes, **kind, "steps": T * N, "micro_batch": 6, **options})
-
-
-def rollout(bad: int | None = None) -> Rollout:
-    """Noise; the return of step `bad` is NaN."""
-    made = Rollout(T, N, (SIZE, SIZE, 3))
-    generator = torch.Generator().manual_seed(0)
-    made.obs.random_(0, 256, generator=generator)
-    made.actions.random_(0, 5, generator=generator)
-    for name in ("returns", "advantages", "values"):
-        getattr(made, name).normal_(generator=generator)
-    made.log_probs.fill_(-1.6)
-    if bad is not None:
-        made.returns.view(-1)[bad] = torch.nan
-    return made
-
-
-def network(seed: int = 0) -> ActorCritic:
-    return ActorCritic(5, (3, SIZE, SIZE), 16, generator=torch.Generator().manual_seed(seed))
+def minibatches() -> Iterator[Minibatch]:
+    """Those of the first epoch of a learner of `learner_of`."""
+    return rollout().minibatches(4, torch.Generator().manual_seed(1))
 
 
 def weights(module: torch.nn.Module) -> Tensor:
@@ -86,11 +60,16 @@ class AtCall:
         return self.objective.draw(*args)
 
 
-def learner_with(calls: Sequence[int], **options: Any) -> tuple[Learner, AtCall]:
+def config(**options: Any) -> TrainConfig:
     """One micro-batch a minibatch, so that calls are gradient steps, from 1."""
-    options = {"micro_batch": 100, "method": "ppo", **options}
-    record = options.pop("record", None)
-    learner = Learner(network(), config(**options), record=record)
+    sizes = {"num_envs": N, "num_steps": T, "steps": T * N, "micro_batch": 100}
+    return make_config(**sizes, **options)
+
+
+def learner_with(
+    calls: Sequence[int], record: Recorder | None = None, **options: Any
+) -> tuple[Learner, AtCall]:
+    learner = learner_of(config(method="ppo", epochs=2, **options), record=record)
     learner.objective = objective = AtCall(learner.objective, *calls)
     return learner, objective
 
@@ -103,8 +82,7 @@ def test_the_step_is_not_taken_and_its_minibatch_is_told() -> None:
     assert len(taken) == 2
     assert torch.equal(weights(learner.network), taken[-1])
     found = caught.value.evidence
-    again = rollout().minibatches(4, torch.Generator().manual_seed(0))
-    third = [next(again) for _ in range(3)][-1]
+    third = list(minibatches())[2]
     assert np.array_equal(found["obs"], third.obs.numpy())
     assert np.array_equal(found["actions"], third.actions.numpy())
     assert np.array_equal(found["advantages"], third.advantages.numpy())
@@ -121,14 +99,10 @@ def test_skipped_steps_are_as_if_they_had_not_been() -> None:
     assert learner.skipped == 3
     other, _ = learner_with([])
     figures = []
-    generator = torch.Generator().manual_seed(0)
-    number = 0
-    for _ in range(2):
-        for minibatch in rollout().minibatches(4, generator):
-            number += 1
-            draws = other._draw(minibatch)
-            if number not in (1, 4, 8):
-                figures.append(other.take_step(minibatch, None, draws))
+    for number, minibatch in enumerate(other._minibatches(rollout(), other.minibatch_generator), 1):
+        draws = other._draw(minibatch)
+        if number not in (1, 4, 8):
+            figures.append(other.take_step(minibatch, None, draws))
     assert torch.equal(weights(learner.network), weights(other.network))
     mine, theirs = (each.optimizer.state_dict()["state"] for each in (learner, other))
     assert all(torch.equal(mine[i][name], theirs[i][name]) for i in mine for name in mine[i])
@@ -163,20 +137,9 @@ def test_an_infinite_divergence_alone_is_no_reason() -> None:
 # CUDA's path, without a GPU
 
 
-def record(function: Callable[[], Tensors]) -> tuple[Tensors, Callable[[], None]]:
-    """Replay by doing the work anew, as a CUDA graph does: nothing of it is looked at."""
-    outputs = {"figures": torch.zeros(len(FIGURES) - 1)}  # PPO has no extra_loss
-
-    def replay() -> None:
-        for name, value in function().items():
-            outputs[name].copy_(value)
-
-    return outputs, replay
-
-
 def test_on_the_device_the_optimizer_leaves_the_step_out() -> None:
     """As on CUDA: one fused kernel that is told by a tensor, which nobody reads in between."""
-    learner, _ = learner_with([2, 6], on_nan="skip", record=record)
+    learner, _ = learner_with([2, 6], on_nan="skip", record=Recorder())
     assert learner.captured is not None
     learner.update(rollout(), None)
     assert learner.skipped == 2
@@ -189,16 +152,14 @@ def test_on_the_device_the_optimizer_leaves_the_step_out() -> None:
 
 
 def test_what_is_looked_at_in_the_end_has_its_minibatch_too() -> None:
-    generator = torch.Generator().manual_seed(0)
-    minibatches = list(rollout().minibatches(4, generator))
-    steps = GradientSteps(4, "somewhere", at_once=False, again=iter(minibatches))
+    steps = GradientSteps(4, "somewhere", at_once=False, again=minibatches())
     for number in range(4):
         figures = torch.zeros(len(FIGURES))
         figures[0] = torch.inf if number == 2 else 1.0
         steps.add(figures, None)
     with pytest.raises(NonFinite, match="somewhere, in gradient step 3 of 4") as caught:
         steps.means()
-    assert np.array_equal(caught.value.evidence["obs"], minibatches[2].obs.numpy())
+    assert np.array_equal(caught.value.evidence["obs"], list(minibatches())[2].obs.numpy())
 
 
 def test_a_large_minibatch_is_cut() -> None:
@@ -219,13 +180,7 @@ def test_a_large_minibatch_is_cut() -> None:
 @pytest.mark.parametrize("part", ["policy", "value", "classifier"])
 @pytest.mark.parametrize("on_nan", ["stop", "skip"])
 def test_each_part_of_idaac(part: str, on_nan: str) -> None:
-    options = {"on_nan": on_nan, "idaac_value_epochs": 1, "micro_batch": 100}
-    options = {"method": "idaac", "minibatches": 4, "hidden_size": 8, **options}
-    sizes = {"num_envs": N, "num_steps": T, "steps": T * N, "device": "cpu"}
-    made = TrainConfig(**sizes, precision="float32", **options)
-    generator = torch.Generator().manual_seed(0)
-    net = idaac_network(made, 5, (3, SIZE, SIZE), generator)
-    learner = DecoupledLearner(net, made, objective=IDAAC(made))
+    learner = learner_of(config(method="idaac", on_nan=on_nan, idaac_value_epochs=1))
     which = {"policy": learner, "value": learner._value, "classifier": learner._classifier}[part]
     assert which is not None
     which.objective = AtCall(which.objective, 2)
@@ -235,8 +190,8 @@ def test_each_part_of_idaac(part: str, on_nan: str) -> None:
     else:
         with pytest.raises(NonFinite, match=f"in the .*{part}.*, in gradient step 2 of 4") as error:
             learner.update(rollout(), None)
-        assert error.value.evidence["obs"].shape == (8, 3, SIZE, SIZE)
-    assert weights(net).isfinite().all()
+        assert error.value.evidence["obs"].shape == (8, *OBS_SHAPE)
+    assert weights(learner.network).isfinite().all()
 
 
 def test_the_meta_step() -> None:
@@ -267,72 +222,47 @@ def test_the_policy_of_rl2() -> None:
 # Whole runs
 
 
-class Rarely(Augmentation):
-    """Return NaN in some calls; there are two a minibatch of the tests below."""
-
-    name = "rarely"
-    calls: Sequence[int] = ()
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.call = 0
-
-    def sample(self, shape: Sequence[int], generator: torch.Generator) -> dict[str, Tensor]:
-        self.call += 1
-        return {}
-
-    def apply(self, obs: Tensor, params: Mapping[str, Tensor]) -> Tensor:
-        return as_float(obs) * (torch.nan if self.call in type(self).calls else 1)
+RARELY = {
+    "method": "drac",
+    "augmentation": "spoils:Spoils(calls=(3, 5))",  # of six gradient steps
+    "checkpoint_every": 0,
+}
 
 
-SPEC = "test_drac_nan:Rarely"
-
-
-@pytest.fixture
-def rarely(tiny: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:  # noqa: F811
-    """The third and the fifth of six gradient steps are not finite."""
-    monkeypatch.setattr(Rarely, "calls", (3, 5))
-    return {"method": "drac", "augmentation": SPEC, "checkpoint_every": 0}
-
-
-def test_a_run_stops_with_a_report_and_continues_with_skip(
-    rarely: dict[str, Any], tmp_path: Path
-) -> None:
+def test_a_run_stops_with_a_report_and_continues_with_skip(tiny: None, tmp_path: Path) -> None:
     message = (
-        r"update 2, begun at step 8, failed.*'test_drac_nan:Rarely', in gradient step 1 of 2;"
-        r" its minibatch is in .*nan_report\.npz; the log is .*newest checkpoint .*step_0+8\.pt"
+        r"update 2, begun at step 8, failed.*'spoils:Spoils.calls=.3, 5..', in gradient step 1 of"
+        r" 2; its minibatch is in .*nan_report\.npz; the log is .*newest checkpoint .*step_0+8\.pt"
     )
     with pytest.raises(NonFinite, match=message):
-        train(tiny_config(**rarely), tmp_path)
+        train(tiny_config(**RARELY), tmp_path)
     with np.load(tmp_path / "nan_report.npz", allow_pickle=False) as report:
         assert report["obs"].shape == (4, 3, 16, 16)
         assert report["obs"].dtype == np.uint8
         assert report["actions"].shape == (4,)
         assert (report["step"], report["update"], report["gradient_step"]) == (8, 2, 1)
-        assert report["arm"] == SPEC
+        assert report["arm"] == RARELY["augmentation"]
         names = report["loss_names"].tolist()
         assert np.isnan(report["losses"][names.index("aug_policy_loss")])
         assert np.isfinite(report["losses"][names.index("policy_loss")])
     assert [row["update"] for row in tables(tmp_path)["progress.csv"]] == ["1"]
-    train(tiny_config(**rarely, on_nan="skip"), tmp_path)
+    train(tiny_config(**RARELY, on_nan="skip"), tmp_path)
     assert [row["update"] for row in tables(tmp_path)["progress.csv"]] == ["1", "2", "3"]
 
 
-def test_skipped_steps_are_counted_also_when_a_run_continues(
-    rarely: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = tiny_config(**rarely, on_nan="skip", steps=16)
+def test_skipped_steps_are_counted_also_when_a_run_continues(tiny: None, tmp_path: Path) -> None:
+    config = tiny_config(**RARELY, on_nan="skip", steps=16)
     train(config, tmp_path)
     assert [row["skipped_steps"] for row in tables(tmp_path)["progress.csv"]] == ["0", "1"]
-    train(tiny_config(**rarely, on_nan="skip", steps=40), tmp_path)
+    train(tiny_config(**RARELY, on_nan="skip", steps=40), tmp_path)
     found = [row["skipped_steps"] for row in tables(tmp_path)["progress.csv"]]
     assert found == ["0", "1", "1", "2", "3"]  # the calls of the second session count anew
 
 
 def test_the_command_line_names_the_file(
-    rarely: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = tiny_config(**rarely).model_dump(exclude_defaults=True)
+    given = tiny_config(**RARELY).model_dump(exclude_defaults=True)
     words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
     assert cli.main(["train", *words, "--run-dir", str(tmp_path / "run")]) == 1
     said = capsys.readouterr().err
@@ -342,7 +272,7 @@ def test_the_command_line_names_the_file(
     assert "on_nan 'sometimes' is not possible" in capsys.readouterr().err
 
 
-def test_returns_that_are_not_finite_end_the_run(tmp_path: Path, tiny: None) -> None:  # noqa: F811
+def test_returns_that_are_not_finite_end_the_run(tmp_path: Path, tiny: None) -> None:
     training = Training(tiny_config(), Numbers(2))
     with torch.no_grad():
         training.network.value_head.bias.fill_(torch.inf)

@@ -11,7 +11,6 @@ from drac.config import TrainConfig
 from drac.methods import METHODS, get, method_ids
 from drac.methods.method import Method, Part
 from drac.methods.spellings import resolve
-from drac.objectives.objective import make as make_objective
 
 FAMILIES = [name for name, method in METHODS.items() if method.is_family]
 
@@ -152,12 +151,3 @@ def test_no_method_is_silently_another() -> None:
         "plr",
         "ucb-drac+plr",
     ]
-
-
-@pytest.mark.parametrize("name", [name for name, (loss, _) in WIRED.items() if "DrAC" in loss])
-def test_the_loss_of_the_bandits_is_drac_s(name: str) -> None:
-    """With weight on the consistency terms the loss is another than PPO's."""
-    from drac.objectives.drac import DrAC
-
-    config = TrainConfig(method="drac-crop" if name == "drac" else name)
-    assert type(make_objective(config)) is DrAC

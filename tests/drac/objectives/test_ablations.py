@@ -7,17 +7,18 @@ equations; whole small trainings with each other, bit for bit.
 from __future__ import annotations
 
 import collections
+import copy
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from scipy.stats import chisquare
+from small_updates import minibatch_of, network_of, ppo_losses
+from tiny_runs import tiny_config, tiny_training
 from torch import Tensor
 
 import augmentations
@@ -26,38 +27,8 @@ from drac.config import TrainConfig
 from drac.networks import ActorCritic
 from drac.objectives.objective import Inputs
 from drac.objectives.objective import make as make_objective
-from drac.rollout import Minibatch
-from drac.runs import checkpoint
 from drac.stats import Report
 from drac.train import iterate
-from drac.train.state import Training
-
-SMALL: dict[str, Any] = {
-    "game": "starpilot",
-    "num_envs": 4,
-    "num_steps": 16,
-    "steps": 192,  # three updates
-    "minibatches": 4,
-    "epochs": 1,
-    "hidden_size": 16,
-    "device": "cpu",
-    "precision": "float32",
-    "threads": 1,
-    "env_groups": 1,
-}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Bits depend on the number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def small(**options: Any) -> TrainConfig:
-    return TrainConfig(**{**SMALL, **options})
 
 
 @dataclass
@@ -74,18 +45,9 @@ class Trained:
         return same and self.reports == other.reports
 
 
-def trained(stop_after: int = 0, folder: Path | None = None, **options: Any) -> Trained:
-    """Train on real Procgen; stop after some updates and go on from a checkpoint in a folder."""
-    training = Training(small(**options))
-    updates = iterate(training)
-    reports = list(itertools.islice(updates, stop_after or None))
-    if folder:
-        path = checkpoint.save(folder, training.step, {"training": training.state_dict()})
-        training.env.close()
-        training = Training(small(**options))
-        training.load_state_dict(checkpoint.load(path)["training"])
-        reports += iterate(training)
-    training.env.close()
+def trained(**options: Any) -> Trained:
+    training = tiny_training(tiny_config(**options))
+    reports = list(iterate(training))
     assert len(reports) == 3
     arms = [report.arm for report in reports]
     plain = [dataclasses.replace(report, arm="", arms=()) for report in reports]
@@ -114,11 +76,9 @@ def test_without_weight_the_ablations_are_ppo_and_with_it_they_are_three_methods
 
 def test_rads_old_log_probabilities_come_from_clean_images() -> None:
     """What the rollout keeps is what the policy says of its own, unchanged images."""
-    training = Training(small(method="rad-random-conv", steps=64))
-    before = {name: w.clone() for name, w in training.network.state_dict().items()}
+    training = tiny_training(tiny_config(method="rad-random-conv"))
+    network = copy.deepcopy(training.network)
     next(iterate(training))
-    network = ActorCritic(15, hidden_size=16)
-    network.load_state_dict(before)
     samples = training.rollout.samples()
     clean = samples.obs.float() / 255
     conv = training.augmentations["random-conv"]
@@ -130,27 +90,6 @@ def test_rads_old_log_probabilities_come_from_clean_images() -> None:
         found = torch.allclose(log_probs, samples.old_log_probs, rtol=0, atol=1e-5)
         assert found == same
         assert torch.allclose(values, samples.old_values, rtol=0, atol=1e-5) == same
-    training.env.close()
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"method": "rand-drac", "fidelity": "released"},
-        {"method": "ucb-rad", "arms": ("flip", "cutout-color", "random-conv")},
-        {"method": "rad-random-conv"},
-        {"method": "dra-color-jitter", "fidelity": "released"},
-        {"method": "drc-cutout-color"},
-        {"method": "rad-best"},
-    ],
-    ids=lambda options: options["method"],
-)
-def test_a_continued_run_has_the_bits_of_a_straight_one(
-    options: dict[str, Any], tmp_path: Path
-) -> None:
-    straight, continued = trained(**options), trained(1, tmp_path, **options)
-    assert continued == straight
-    assert continued.arms == straight.arms
 
 
 # The arms of rand-drac
@@ -186,27 +125,13 @@ def test_rand_drac_draws_anew_for_every_seed_and_alike_for_one() -> None:
 # The losses
 
 
-def samples_of(generator: torch.Generator, number: int) -> Minibatch:
-    normal = torch.randn(4, number, generator=generator, dtype=torch.float64)
-    return Minibatch(
-        obs=torch.rand(number, 3, 16, 16, generator=generator, dtype=torch.float64),
-        actions=torch.randint(5, (number,), generator=generator),
-        old_log_probs=-math.log(5) + 0.3 * normal[0],
-        old_values=0.3 * normal[1],
-        returns=normal[2],
-        advantages=normal[3],
-    )
-
-
 class Setting:
     """A network, samples and their augmented images, in float64."""
 
     def __init__(self, seed: int = 0) -> None:
+        self.network = network_of(ActorCritic, seed)
+        self.samples = minibatch_of(12, seed)
         generator = torch.Generator().manual_seed(seed)
-        self.network = ActorCritic(5, (3, 16, 16), 16, generator=generator).double()
-        with torch.no_grad():  # initial policies are all but uniform
-            self.network.policy_head.weight *= 100
-        self.samples = samples_of(generator, 12)
         self.obs_aug = augmentations.make("crop(padding=4)")(self.samples.obs, generator)
 
     def loss(self, method: str, draws: dict[str, Tensor] | None = None, **options: Any) -> Tensor:
@@ -219,38 +144,31 @@ class Setting:
         gradients = torch.autograd.grad(loss, list(self.network.parameters()))
         return torch.cat([gradient.flatten() for gradient in gradients])
 
-    def outputs(self, images: Tensor, row: int) -> tuple[list[float], float]:
-        """Probabilities and value of one image."""
-        with torch.no_grad():
-            logits, value = self.network(images[row : row + 1])
-        exponents = [math.exp(logit) for logit in logits[0].tolist()]
-        return [e / sum(exponents) for e in exponents], value.item()
+    @torch.no_grad()
+    def outputs(self, images: Tensor, row: int) -> tuple[Tensor, Tensor]:
+        """Logits (A,) and value () of one image."""
+        logits, value = self.network(images[row : row + 1])
+        return logits[0], value[0]
 
 
 def ppo_of_one(setting: Setting, images: Tensor, row: int) -> float:
     """PPO's loss of one sample (Schulman et al. 2017, equation 9), the value clipped too."""
-    samples = setting.samples
-    policy, value = setting.outputs(images, row)
-    action, advantage = int(samples.actions[row]), samples.advantages[row].item()
-    ratio = policy[action] / math.exp(samples.old_log_probs[row].item())
-    surrogate = min(ratio * advantage, min(max(ratio, 0.8), 1.2) * advantage)
-    old, target = samples.old_values[row].item(), samples.returns[row].item()
-    clipped = old + min(max(value - old, -0.2), 0.2)
-    value_loss = 0.5 * max((value - target) ** 2, (clipped - target) ** 2)
-    entropy = -sum(p * math.log(p) for p in policy)
-    return -surrogate + 0.5 * value_loss - 0.01 * entropy
+    _, action, *others = (values[row] for values in vars(setting.samples).values())
+    policy, value, entropy = ppo_losses(*setting.outputs(images, row), int(action), *others)
+    return float(policy + 0.5 * value - 0.01 * entropy)
 
 
 def regularizers_of_one(
     setting: Setting, row: int, target: int | None = None
 ) -> tuple[float, float]:
     """G_pi and G_V of one sample (Raileanu et al. 2021, equations 3 and 4)."""
-    policy, value = setting.outputs(setting.samples.obs, row)
-    policy_aug, value_aug = setting.outputs(setting.obs_aug, row)
+    logits, value = setting.outputs(setting.samples.obs, row)
+    logits_aug, value_aug = setting.outputs(setting.obs_aug, row)
+    policy, policy_aug = (of.softmax(0).tolist() for of in (logits, logits_aug))
     divergence = sum(p * math.log(p / q) for p, q in zip(policy, policy_aug, strict=True))
     if target is not None:  # the released code's estimate
         divergence = -math.log(policy_aug[target])
-    return divergence, (value - value_aug) ** 2
+    return divergence, float(value - value_aug) ** 2
 
 
 @pytest.mark.parametrize(

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
-from decoupled_parts import (
+from small_updates import (
     NUM_ACTIONS,
-    SHAPE,
-    gradients,
+    OBS_SHAPE,
+    learner_of,
     make_config,
-    make_inputs,
-    make_network,
-    make_rollout,
+    network_for,
+    random_rollout,
 )
+from torch import Tensor
 
-from drac.learner.daac import DecoupledLearner
+from drac.config import TrainConfig
 from drac.networks import ActorCritic
 from drac.networks.daac import DecoupledActorCritic
 from drac.objectives.daac import DAAC, IDAAC, OrderOfPairs, Value
@@ -25,23 +26,33 @@ from drac.objectives.objective import Inputs, Objective, make
 from drac.objectives.ppo import PPO
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Bits depend on the number of threads; so small a network is faster with one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def config_of(**options: Any) -> TrainConfig:
+    return make_config(method="idaac", **options)
 
 
-@pytest.fixture
-def float64_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have images scaled to float64, so that rounding cannot hide a difference."""
-    for module in ("drac.learner.learner", "drac.objectives.daac"):
-        monkeypatch.setattr(f"{module}.as_float", lambda obs: obs.double() / 255)
+def make_inputs(size: int = 12) -> Inputs:
+    """Samples, and partners of which the third has none, in float64."""
+    generator = torch.Generator().manual_seed(5)
+    everything, rows = random_rollout().samples(), torch.arange(size)
+    samples = everything[rows]
+    names = ("old_log_probs", "old_values", "returns", "advantages")
+    samples = replace(samples, **{name: getattr(samples, name).double() for name in names})
+    draws = {
+        "other_obs": everything.obs[rows + 20],
+        "other_first": torch.randint(2, (size,), generator=generator),
+        "paired": (torch.arange(size) != 2).double(),
+    }
+    return Inputs(samples, samples.obs.double() / 255, None, draws)
 
 
-# --- the losses -----------------------------------------------------------------------------------
+def gradients(network: DecoupledActorCritic, loss: Tensor) -> set[str]:
+    """Names of the parameters that a loss moves."""
+    named = dict(network.named_parameters())
+    taken = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
+    return {n for n, g in zip(named, taken, strict=True) if g is not None and bool((g != 0).any())}
+
+
+# The losses
 
 
 @torch.no_grad()
@@ -76,8 +87,8 @@ def slow_policy_loss(
 @pytest.mark.parametrize("order_hidden", [0, 4])
 @pytest.mark.usefixtures("float64_images")
 def test_the_policys_loss_is_the_papers(order_hidden: int) -> None:
-    config = make_config(idaac_order_coef=0.5, idaac_order_hidden=order_hidden)
-    network, inputs = make_network(config).double(), make_inputs()
+    config = config_of(idaac_order_coef=0.5, idaac_order_hidden=order_hidden)
+    network, inputs = network_for(config).double(), make_inputs()
     loss, figures = IDAAC(config)(network, inputs)
     expected, advantage_loss, order_loss = slow_policy_loss(network, inputs, alpha_i=0.5)
     assert order_loss > 0.1
@@ -90,8 +101,8 @@ def test_the_policys_loss_is_the_papers(order_hidden: int) -> None:
 
 @pytest.mark.usefixtures("float64_images")
 def test_the_classifiers_loss_is_the_cross_entropy_of_who_came_first() -> None:
-    config = make_config()
-    network, inputs = make_network(config).double(), make_inputs()
+    config = config_of()
+    network, inputs = network_for(config).double(), make_inputs()
     assert network.classifier is not None
     total = 0.0
     for b in range(12):
@@ -106,8 +117,8 @@ def test_the_classifiers_loss_is_the_cross_entropy_of_who_came_first() -> None:
 
 
 def test_the_values_loss_is_that_of_ppo() -> None:
-    config = make_config()
-    network, inputs = make_network(config).double(), make_inputs()
+    config = config_of()
+    network, inputs = network_for(config).double(), make_inputs()
     loss, figures = Value(config)(network, inputs)
     _, of_ppo = PPO(config)(network, inputs)
     assert loss.item() == pytest.approx(of_ppo[1].item())
@@ -116,8 +127,8 @@ def test_the_values_loss_is_that_of_ppo() -> None:
 
 def test_the_confusion_is_least_where_the_classifier_cannot_tell() -> None:
     """L_E = ln 2 there, and more wherever it leans to either side."""
-    config = make_config()
-    network, inputs = make_network(config), make_inputs()
+    config = config_of()
+    network, inputs = network_for(config), make_inputs()
     inputs = Inputs(inputs.samples, inputs.obs.float(), None, inputs.draws)
     assert network.classifier is not None
     with torch.no_grad():
@@ -134,13 +145,13 @@ def test_the_confusion_is_least_where_the_classifier_cannot_tell() -> None:
     assert losses[1] > losses[0] + 0.1
 
 
-# --- what trains what -----------------------------------------------------------------------------
+# What trains what
 
 
 @pytest.mark.usefixtures("float64_images")
 def test_each_loss_trains_its_own_part_and_nothing_else() -> None:
-    config = make_config(idaac_order_coef=1.0)
-    network, inputs = make_network(config).double(), make_inputs()
+    config = config_of(idaac_order_coef=1.0)
+    network, inputs = network_for(config).double(), make_inputs()
     value = {n for n, _ in network.named_parameters() if n.startswith("value_")}
     classifier = {n for n, _ in network.named_parameters() if n.startswith("classifier.")}
     policy = {n for n, _ in network.named_parameters()} - value - classifier
@@ -155,8 +166,8 @@ def test_each_loss_trains_its_own_part_and_nothing_else() -> None:
 
 @pytest.mark.usefixtures("float64_images")
 def test_the_confusion_reaches_the_encoder_by_both_observations() -> None:
-    config = make_config()
-    network, inputs = make_network(config).double(), make_inputs()
+    config = config_of()
+    network, inputs = network_for(config).double(), make_inputs()
     features = network.features(inputs.obs)
     by_other = IDAAC(config).order_loss(network, features.detach(), inputs)
     assert gradients(network, by_other) >= {"fc.weight", "stack0.conv.weight"}
@@ -171,10 +182,9 @@ def test_the_confusion_reaches_the_encoder_by_both_observations() -> None:
 
 
 def test_the_optimizers_share_out_the_parameters() -> None:
-    config = make_config()
-    network = make_network(config)
-    learner = DecoupledLearner(network, config)
-    state = learner.state_dict()
+    config = config_of()
+    network = network_for(config)
+    state = learner_of(config, network).state_dict()
     counts = [
         len(part["optimizer"]["param_groups"][0]["params"])
         for part in (state, state["value"], state["classifier"])
@@ -184,17 +194,17 @@ def test_the_optimizers_share_out_the_parameters() -> None:
 
 
 def test_a_network_of_another_method_is_refused() -> None:
-    config = make_config()
+    config = config_of()
     inputs = make_inputs()
     with pytest.raises(TypeError, match="must be a DecoupledActorCritic, not ActorCritic"):
-        DAAC(config)(ActorCritic(NUM_ACTIONS, SHAPE, 16), inputs)
+        DAAC(config)(ActorCritic(NUM_ACTIONS, OBS_SHAPE, 16), inputs)
     with pytest.raises(TypeError, match="has no order classifier"):
-        IDAAC(config)(make_network(make_config("daac")).double(), inputs)
+        IDAAC(config)(network_for(make_config(method="daac")).double(), inputs)
 
 
 def test_both_begin_with_the_same_weights_as_ppo() -> None:
-    ppo = ActorCritic(NUM_ACTIONS, SHAPE, 16, generator=torch.Generator().manual_seed(0))
-    daac, idaac = make_network(make_config("daac")), make_network(make_config("idaac"))
+    ppo = ActorCritic(NUM_ACTIONS, OBS_SHAPE, 16, generator=torch.Generator().manual_seed(0))
+    daac, idaac = network_for(make_config(method="daac")), network_for(make_config(method="idaac"))
     for name, weight in ppo.state_dict().items():
         assert torch.equal(daac.state_dict()[name], weight)
     for name, weight in daac.state_dict().items():
@@ -206,8 +216,8 @@ def test_both_begin_with_the_same_weights_as_ppo() -> None:
 
 
 def test_the_outputs_are_float32_under_autocast() -> None:
-    config = make_config()
-    network, inputs = make_network(config), make_inputs()
+    config = config_of()
+    network, inputs = network_for(config), make_inputs()
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits, value = network(inputs.obs.float())
@@ -219,10 +229,10 @@ def test_the_outputs_are_float32_under_autocast() -> None:
 
 
 def test_the_objectives_are_objectives() -> None:
-    config = make_config()
+    config = config_of()
     made: list[Objective] = [DAAC(config), IDAAC(config), OrderOfPairs(config), Value(config)]
-    batch = next(make_rollout().minibatches(1, torch.Generator()))
+    batch = next(random_rollout().minibatches(1, torch.Generator()))
     for objective in made:
         assert objective.draw(batch, NUM_ACTIONS, torch.Generator()) == {}
     assert isinstance(make(config), IDAAC)
-    assert type(make(make_config("daac"))) is DAAC
+    assert type(make(make_config(method="daac"))) is DAAC

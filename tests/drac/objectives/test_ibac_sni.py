@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from small_updates import (
+    largest_difference,
     make_config,
     minibatch_of,
     network_of,
@@ -93,14 +94,13 @@ def test_without_the_noisy_policy_and_the_bottleneck_it_is_ppo() -> None:
     assert torch.equal(figures[:7], ppo_figures)
 
 
-@pytest.mark.parametrize("change", [{"sni_lambda": 1}, {"bottleneck_coef": 0}, {}])
-def test_updates_are_ppo_s_only_without_both(change: dict[str, float]) -> None:
+def test_updates_are_ppo_s_only_without_both() -> None:
     ppo = updated(make_config(method="ppo"))
     neither = updated(config(sni_lambda=1, bottleneck_coef=0))
-    changed = updated(config(**change))
     for name, weight in ppo.items():
         torch.testing.assert_close(neither[name], weight, rtol=0, atol=1e-12)
-    assert max((ppo[name] - changed[name]).abs().max().item() for name in ppo) > 1e-9
+    for change in ({"sni_lambda": 1}, {"bottleneck_coef": 0}, {}):
+        assert largest_difference(ppo, updated(config(**change))) > 1e-9
 
 
 def test_the_bottleneck_narrows_the_latent() -> None:
@@ -117,14 +117,6 @@ def test_the_bottleneck_narrows_the_latent() -> None:
         optimizer.step()
         figures.append(step_figures[7].item())
     assert figures[-1] < figures[0] / 20
-
-
-@pytest.mark.parametrize("micro_batch", [1, 5])
-def test_micro_batches_do_not_change_the_update(micro_batch: int) -> None:
-    whole = updated(config(micro_batch=64))
-    parts = updated(config(micro_batch=micro_batch))
-    for name, weight in whole.items():
-        torch.testing.assert_close(parts[name], weight, rtol=0, atol=1e-9)
 
 
 def test_it_acts_and_is_evaluated_without_noise() -> None:

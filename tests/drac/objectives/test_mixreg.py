@@ -9,6 +9,7 @@ import pytest
 import scipy.stats
 import torch
 from small_updates import (
+    largest_difference,
     make_config,
     minibatch_of,
     network_of,
@@ -95,15 +96,7 @@ def test_updates_with_shares_of_one_are_ppo_s_and_others_are_not(
     )
     ones = updated(config())
     assert all(torch.equal(ppo[name], ones[name]) for name in ppo)
-    assert max((ppo[name] - mix[name]).abs().max().item() for name in ppo) > 1e-6
-
-
-@pytest.mark.parametrize("micro_batch", [1, 5, 16])
-def test_micro_batches_do_not_change_the_update(micro_batch: int) -> None:
-    whole = updated(config(micro_batch=64))
-    parts = updated(config(micro_batch=micro_batch))
-    for name, weight in whole.items():
-        torch.testing.assert_close(parts[name], weight, rtol=0, atol=1e-9)
+    assert largest_difference(ppo, mix) > 1e-6
 
 
 def test_raw_advantages_are_normalized_after_they_are_mixed() -> None:

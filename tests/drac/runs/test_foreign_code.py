@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tiny_runs import tables, tiny, tiny_config  # noqa: F401
+from tiny_runs import tables, tiny_config
 
 import augmentations
 from drac.errors import ConfigError
@@ -48,7 +48,7 @@ def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Edit:
 
 
 def test_a_changed_plug_in_ends_the_run_unless_that_is_accepted(
-    tiny: None,  # noqa: F811
+    tiny: None,
     edit: Edit,
     tmp_path: Path,
 ) -> None:

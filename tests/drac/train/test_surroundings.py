@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from checkout import ROOT
 from small_runs import small_config
+from tiny_runs import tiny_config
 
 from benchmark.store.run_record import validate
 from drac.commands import flags
@@ -55,6 +56,7 @@ ASCII = {**C, "PYTHONIOENCODING": "ascii"}
 """Neither has a way to print the run's name; the latter has an error for that."""
 
 
+@pytest.mark.full
 def test_a_locale_without_utf_8_and_a_path_beyond_ascii(tmp_path: Path) -> None:
     status, out, err = finished(drac(tmp_path, *command(), **C))
     assert (status, err) == (0, "")
@@ -76,8 +78,8 @@ def test_a_locale_without_utf_8_and_a_path_beyond_ascii(tmp_path: Path) -> None:
 
 
 def test_what_an_encoding_lacks_is_printed_escaped(tmp_path: Path) -> None:
-    call = r"flags.run_command('x', 'g\xfcte \udcc3\udcbc', {}, ['--help'])"
-    code = f"from drac.commands import flags; {call}"
+    code = "from drac.commands import flags; "
+    code += r"flags.run_command('x', 'g\xfcte \udcc3\udcbc', {}, ['--help'])"
     env = {**os.environ, **ASCII, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -114,8 +116,10 @@ class Counting(Watcher):
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_a_clock_that_jumps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
-    config = small_config(steps=320, checkpoint_every=1)
+def test_a_clock_that_jumps(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    config = tiny_config(steps=80, checkpoint_every=1)
     plain = train(config, tmp_path / "plain")
     monkeypatch.setattr(time, "monotonic", Jumping(seed))
     monkeypatch.setattr(time, "time", Jumping(seed + 10))
@@ -135,7 +139,7 @@ def test_a_clock_that_jumps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, see
 
 
 def test_a_clock_set_back_delays_no_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each look at the clock takes half a minute; after the fifth it is set back by a day."""
     readings = iter(
@@ -143,7 +147,7 @@ def test_a_clock_set_back_delays_no_checkpoint(
     )
     monkeypatch.setattr(time, "monotonic", lambda: next(readings))
     watcher = Counting(tmp_path / "run")
-    train(small_config(steps=320, checkpoint_every=2), tmp_path / "run", watcher)
+    train(tiny_config(steps=80, checkpoint_every=2), tmp_path / "run", watcher)
     assert len(watcher.newest) >= 3
 
 
@@ -163,6 +167,7 @@ def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes]) -> N
         time.sleep(0.01)
 
 
+@pytest.mark.full
 def test_two_processes_on_one_folder(tmp_path: Path) -> None:
     """The second is refused; the first ends as if it had been alone; then it is the second's."""
     long = command(steps=32 * 100_000, checkpoint_every=0)
@@ -186,6 +191,7 @@ def test_two_processes_on_one_folder(tmp_path: Path) -> None:
     assert finished(second)[0] == -signal.SIGKILL
 
 
+@pytest.mark.full
 def test_of_two_that_start_at_once_one_trains(tmp_path: Path) -> None:
     processes = [drac(tmp_path, *command(steps=320)) for _ in range(2)]
     ended = [finished(process) for process in processes]

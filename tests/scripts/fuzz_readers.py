@@ -4,7 +4,7 @@ Mutants of real files, from a seed, so that each can be made again: JSON is chan
 binary files byte by byte, and their headers both ways. Only a ConfigError of one line may come of
 one, and no file may change or appear. `make test-fuzz` tries 100,000; the tests some thousands.
 
-    python tests/support/fuzz_readers.py --inputs 100000 --log results/evidence/fuzz-readers.txt
+    python tests/scripts/fuzz_readers.py --inputs 100000 --log results/evidence/fuzz-readers.txt
 """
 
 from __future__ import annotations
@@ -374,7 +374,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     options = f"--inputs {given.inputs} --seed {given.seed}"
     lines = [
-        f"command: python tests/support/fuzz_readers.py {options}",
+        f"command: python tests/scripts/fuzz_readers.py {options}",
         f"machine: {platform.machine()}, {platform.system()}, {versions}",
         f"time: {time.monotonic() - begun:.0f} s, peak memory {peak:.0f} MiB",
         "",

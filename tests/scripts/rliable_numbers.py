@@ -4,7 +4,7 @@ rliable breaks with pandas 3 and is no dependency of ours, so it gets an environ
 
     python -m venv /tmp/rliable
     /tmp/rliable/bin/pip install rliable==1.2.0 "pandas<3" "numpy<2"
-    /tmp/rliable/bin/python tests/support/rliable_numbers.py
+    /tmp/rliable/bin/python tests/scripts/rliable_numbers.py
 
 It reads results/published and writes tests/golden/rliable.json; ten minutes on one core. The ends
 of an interval at 50,000 resamples vary from seed to seed, so rliable's are averaged over SEEDS
@@ -25,8 +25,8 @@ from collections.abc import Callable
 from importlib.metadata import version
 
 import numpy as np
-from checkout import ROOT
 
+ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "rliable.json"
 RESAMPLES = 50_000
 SEEDS = 3

@@ -6,7 +6,7 @@ while a checkpoint is being written, as its temporary file shows, the others at 
 the end weights, optimizer, generators and all CSV files must be those of the run left alone, timing
 columns aside. Nothing in drac knows of this.
 
-    python tests/support/fault_runs.py --kills 100 --seed 0 --log results/evidence/faults.txt
+    python tests/scripts/fault_runs.py --kills 100 --seed 0 --log results/evidence/faults.txt
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from checkout import ROOT
 
 from drac.runs import checkpoint
 from drac.runs.logs import TIMING_COLUMNS
 
+ROOT = Path(__file__).resolve().parents[2]
 METHODS = ("ppo", "ucb-drac", "rl2-drac", "plr")
 BETWEEN = 5
 """Updates that a run makes between two kills, at most. Each is followed by a checkpoint."""
@@ -211,7 +211,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 dealt.differing = differences(folder / method, folder / f"{method}-killed")
             results[method] = dealt
     lines = [
-        f"command: python tests/support/fault_runs.py --kills {given.kills} --seed {given.seed}",
+        f"command: python tests/scripts/fault_runs.py --kills {given.kills} --seed {given.seed}",
         f"machine: {platform.machine()}, {platform.system()}, Python {platform.python_version()}",
         f"time: {time.monotonic() - begun:.0f} s; a checkpoint after each update",
         "",

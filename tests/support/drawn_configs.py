@@ -1,4 +1,4 @@
-"""Any valid configuration, for hypothesis."""
+"""Valid configurations, drawn by Hypothesis."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Writes a whole store of runs with plausible curves in seconds, for tables, figures and reports.
 
-    python tests/support/synthetic_store.py FOLDER [--seeds 15]
+    python tests/scripts/synthetic_store.py FOLDER [--seeds 15]
 
 writes 10 methods x 16 games x 15 seeds = 2,400 complete runs below FOLDER/runs/synthetic, 100
 rows of progress.csv each. The numbers are invented, and the same whenever the seed is. Nothing

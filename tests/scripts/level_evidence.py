@@ -1,7 +1,7 @@
 """Evidence that chosen levels are the ones played, and of what choosing them costs.
 
-    python tests/support/level_evidence.py seeds --out results/evidence/level-seeds.json
-    python tests/support/level_evidence.py cost --out results/evidence/level-cost.json
+    python tests/scripts/level_evidence.py seeds --out results/evidence/level-seeds.json
+    python tests/scripts/level_evidence.py cost --out results/evidence/level-cost.json
 
 The first takes about half an hour, the second some minutes, on one core.
 """

@@ -1,17 +1,45 @@
-"""Minibatches of whole envs, as the released code has them for its recurrent selector."""
+"""What a learner takes from a rollout: minibatches of steps or of whole envs, and advantages."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
+from small_updates import learner_of, make_config, random_rollout
 
-from drac.config import TrainConfig, build
+from drac.config import build
 from drac.errors import ConfigError
-from drac.learner import Learner
-from drac.networks import ActorCritic
-from drac.rollout import Rollout
+from drac.rollout import Minibatch, Rollout
+
+
+def rows_of(minibatches: Iterator[Minibatch]) -> list[int]:
+    return [int(action) for minibatch in minibatches for action in minibatch.actions]
+
+
+def test_minibatches_are_a_partition_of_the_rollout() -> None:
+    rollout = Rollout(4, 6, (2, 2, 3))
+    rollout.actions.copy_(torch.arange(24).reshape(4, 6))
+    rollout.obs[:, :, 0, 0, 0] = torch.arange(24).reshape(4, 6)
+    generator = torch.Generator().manual_seed(0)
+    batches = list(rollout.minibatches(3, generator))
+    assert [len(batch) for batch in batches] == [8, 8, 8]
+    assert sorted(rows_of(iter(batches))) == list(range(24))
+    assert rows_of(iter(batches)) != list(range(24))
+    assert rows_of(rollout.minibatches(3, generator)) != rows_of(iter(batches))
+    for batch in batches:
+        assert torch.equal(batch.obs[:, 0, 0, 0].long(), batch.actions)
+    with pytest.raises(ValueError, match="24 samples do not divide into 5 parts"):
+        list(rollout.minibatches(5, generator))
+
+
+def test_advantages_are_normalized_over_the_whole_rollout() -> None:
+    rollout = random_rollout()
+    advantages = rollout.samples().advantages
+    raw = rollout.advantages.flatten()
+    expected = (raw - raw.mean()) / (raw.std() + 1e-5)
+    torch.testing.assert_close(advantages, expected)
 
 
 def test_minibatches_of_envs_hold_whole_envs() -> None:
@@ -44,16 +72,10 @@ def test_only_a_method_with_the_option_takes_whole_envs(monkeypatch: pytest.Monk
         return minibatches(rollout, number, generator, of_envs)
 
     monkeypatch.setattr(Rollout, "minibatches", spy)
-    for method, fidelity in (
-        ("rl2-drac", "released"),
-        ("rl2-drac", "paper"),
-        ("ppo", "released"),
-    ):
-        config = TrainConfig(
-            method=method, fidelity=fidelity, num_envs=4, num_steps=4, minibatches=2, epochs=1
-        )
-        learner = Learner(ActorCritic(3, (3, 8, 8), 8), config)
-        learner.update(Rollout(4, 4, (8, 8, 3)), None)
+    cases = (("rl2-drac", "released"), ("rl2-drac", "paper"), ("ppo", "released"))
+    for method, fidelity in cases:
+        config = make_config(method=method, fidelity=fidelity, epochs=1)
+        learner_of(config).update(random_rollout(), None)
     assert taken == [True, False, False]
 
 

@@ -1,0 +1,230 @@
+"""Bad input to any command of `drac` is one line, status 2, and nothing written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from small_runs import small_run, tree
+
+from drac import cli
+from drac.commands.flags import as_argv
+from drac.games import GAMES
+from drac.runs import checkpoint
+
+SMALL = ("--steps", "64", "--num-envs", "4", "--num-steps", "16", "--device", "cpu")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder, where relative paths land."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def refused(here: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a command that must fail, and return its one line."""
+
+    def run(*argv: str) -> str:
+        before = tree(here)
+        assert cli.main(argv) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.count("\n") == 1
+        assert err.endswith("\n")
+        assert err.startswith("drac")
+        assert ": error: " in err
+        assert tree(here) == before
+        return err
+
+    return run
+
+
+BAD: dict[str, list[tuple[str, str]]] = {
+    "train": [
+        ("--game coinrum", "unknown game 'coinrum' (did you mean 'coinrun'?); choose from bigfish"),
+        ("--game=", "unknown game ''"),
+        ("--method UCB-DrAC", "did you mean 'ucb-drac'?"),
+        ("--method drac", "needs an augmentation"),
+        ("--method drac --augmentation flip(axis='diagonal')", "'diagonal'"),
+        ("--method drac --augmentation flip(angle=3)", "unknown argument of flip 'angle'"),
+        ("--arms", "arms are empty"),
+        ("--arms flip(angle=3)", "angle"),
+        ("--steps 63", "steps 63 are fewer than one rollout"),
+        ("--steps lots", "'lots' is not a whole number"),
+        ("--steps -5", "'-5' is not a whole number"),
+        ("--num-envs -4", "num_envs '-4'"),
+        ("--levels -5-10", "levels '-5-10' must be A-B"),
+        ("--levels=-5-10", "levels '-5-10' must be A-B"),
+        ("--fidelity papers", "'paper' or 'released'"),
+        ("--precision fp16", "precision 'fp16'"),
+        ("--device gpu", "device 'gpu'"),
+        ("--seed -1", "seed '-1'"),
+        ("--seed 1.5", "seed '1.5'"),
+        ("--seed 99999999999", "seed '99999999999'"),
+        ("--aug-coef nan", "aug_coef 'nan'"),
+        ("--method plr --split test", "evaluated on both splits: --split test belongs"),
+        ("--gme maze", "unknown option '--gme' (did you mean '--game'?)"),
+        ("--game", "'--game'"),
+        ("--game maze stray", "stray"),
+        ("stray", "stray"),
+        ("-x", "-x"),
+    ],
+    "evaluate": [
+        ("", "PATH"),
+        ("nowhere", "nowhere is no run"),
+        (".", "is no run"),
+        ("run/config.json", "is no run"),
+        ("empty", "empty has no checkpoint yet"),
+        ("run stray", "stray"),
+        ("run --episodes 0", "episodes must be at least 1, not 0"),
+        ("run --episodes -3", "episodes '-3' is not a whole number"),
+        ("run --episodes ten", "episodes 'ten' is not a whole number"),
+        ("run --num-envs 0", "num_envs must be at least 1"),
+        ("run --seed -1", "seed '-1'"),
+        ("run --split foo", "split must be train, test or levels A-B"),
+        ("run --split 5-4", "split must be train, test or levels A-B: levels '5-4' are empty"),
+        ("run --split", "--split"),
+        ("run --out taken.csv", "taken.csv exists; choose another --out"),
+        ("run --out run", "run exists; choose another --out"),
+        ("run --out taken.csv/x.csv", "taken.csv is a file"),
+        ("run --steps 5", "unknown option '--steps'"),
+        ("run --device gpu", "unknown device 'gpu' (did you mean 'cpu'?); choose from auto, cpu, "),
+        ("run --device cud", "did you mean 'cuda'"),
+        ("run --robustness --out a.txt", "must end in .csv"),
+        ("run --robustness --split tset", "split must be train, test or levels A-B"),
+        ("run --split=", "split is empty"),
+        ("run --robustnes", "did you mean '--robustness'"),
+        ("run --robustness --episodes 0", "episodes must be at least 1, not 0"),
+    ],
+    "export": [
+        ("run --out policy.pt", "policy.pt must end in .safetensors"),
+        ("nowhere --out a.safetensors", "nowhere is no run: it holds no config.json"),
+        ("empty --out a.safetensors", "empty has no checkpoint yet"),
+        ("run --out file/a.safetensors", "file is a file"),
+        ("run stray", "stray"),
+        ("", "PATH"),
+    ],
+    "augmentations show": [
+        ("--game conrun", "unknown game 'conrun' (did you mean 'coinrun'?)"),
+        ("--out x.bmp", "x.bmp must end in .png, .pdf, .svg"),
+        ("--out folder.png", "folder.png is a folder"),
+        ("--out file/x.png", "file is a file"),
+        ("--augmentations crp", "unknown augmentation 'crp'"),
+        ("--augmentations crop(pad=1)", "unknown argument of crop 'pad'"),
+        ("--augmentations kornia:RandomBlurr", "RandomBlurr"),
+        ("--augmentations no_such_module:Blur", "no_such_module"),
+        ("--augmentations crop crop()", "crop is given twice"),
+        ("--frames 0", "frames must be at least 1"),
+        ("--draws none", "draws 'none'"),
+        ("--seed -1", "seed '-1'"),
+        ("--seed 99999999999", "seed must be below"),
+        ("--frames 50 --draws 50", "frames 50 x draws 50"),
+        ("--gmae maze", "unknown option '--gmae'"),
+    ],
+    "augmentations list": [("--game maze", "unknown option '--game'"), ("crop", "crop")],
+    "augmentations": [("lst", "unknown command 'lst' (did you mean 'list'?)")],
+}
+BEFORE = {"train": SMALL, "augmentations show": ("--out", "new/x.png")}
+"""What is given in front of the flags."""
+
+
+@pytest.mark.parametrize(
+    ("command", "flags", "message"),
+    [(command, *case) for command, cases in BAD.items() for case in cases],
+)
+def test_bad_input_is_one_line(
+    refused: Callable[..., str], here: Path, command: str, flags: str, message: str
+) -> None:
+    small_run(here / "run")
+    small_run(here / "empty", saved=False)
+    (here / "taken.csv").touch()
+    (here / "file").touch()
+    (here / "folder.png").mkdir()
+    line = refused(*command.split(), *BEFORE.get(command, ()), *flags.split())
+    assert line.startswith(f"drac {command}: error: ")
+    assert message in line
+    assert len(line) < 500
+
+
+def test_valid_names_are_listed(refused: Callable[..., str]) -> None:
+    line = refused("train", "--game", "pong")
+    assert all(game in line for game in GAMES)
+
+
+@pytest.mark.parametrize("command", ["trian", "", "--game", "-v"])
+def test_an_unknown_command_is_one_line(refused: Callable[..., str], command: str) -> None:
+    assert "unknown command" in refused(command)
+
+
+def test_line_breaks_in_what_was_given_make_no_second_line(refused: Callable[..., str]) -> None:
+    refused("train", "--game", "coin\nrun")
+    refused("evaluate", "no\nwhere")
+
+
+def test_a_file_where_the_folder_should_be(refused: Callable[..., str], here: Path) -> None:
+    (here / "file").touch()
+    assert "file is a file" in refused("train", *SMALL, "--run-dir", "file")
+    assert "file is a file" in refused("train", *SMALL, "--run-dir", "file/sub/run")
+    assert "file is a file" in refused("train", *SMALL, "--results", "file")
+
+
+def test_an_unwritable_folder(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *args: False)  # root may write anywhere
+    assert "new cannot be written: no permission" in refused("train", *SMALL, "--run-dir", "new")
+
+
+def test_a_folder_that_the_system_does_not_make(refused: Callable[..., str]) -> None:
+    assert "cannot be written" in refused("train", *SMALL, "--run-dir", "/proc/self/new/run")
+    assert "too long" in refused("train", *SMALL, "--run-dir", "x" * 300)
+
+
+def test_a_folder_with_another_config(refused: Callable[..., str], here: Path) -> None:
+    small_run(here / "ä run")
+    line = refused("train", "--run-dir", "ä run", "--game", "maze", "--method", "ppo")
+    assert "ä run holds a run with another configuration" in line
+    assert "game is 'bigfish' there and 'maze' here" in line
+    assert "hidden_size is 4 there and 256 here" in line
+    assert "seed" not in line
+
+
+def test_a_folder_with_a_longer_run(refused: Callable[..., str], here: Path) -> None:
+    config = small_run(here / "run", steps=64)
+    flags = as_argv(config.model_copy(update={"steps": 32}))
+    said = refused("train", "--run-dir", "run", *flags)
+    assert "reached step 32,768, more than the 16,384 asked for" in said
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 9}', '{"a": 1}', "[" * 100_000])
+def test_a_folder_with_a_damaged_config(
+    refused: Callable[..., str], here: Path, content: str
+) -> None:
+    (here / "config.json").write_text(content, encoding="utf-8")
+    assert "config.json" in refused("train", *SMALL, "--run-dir", ".")
+
+
+def test_a_damaged_checkpoint_and_one_of_another_network_are_one_line(
+    refused: Callable[..., str], here: Path
+) -> None:
+    config = small_run(here / "run")
+    path = checkpoint.newest(here / "run")
+    assert path is not None
+    other = config.model_copy(update={"hidden_size": 32})
+    (here / "run" / "config.json").write_text(other.to_json(), encoding="utf-8")
+    assert "does not fit" in refused("evaluate", "run")
+    path.write_bytes(path.read_bytes()[:1000])
+    assert "cannot be read as a checkpoint" in refused("evaluate", "run")
+
+
+def test_cuda_that_is_absent_is_said(
+    refused: Callable[..., str], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "'cuda' was asked for" in refused("train", *SMALL[:-1], "cuda")
+    small_run(here / "run")
+    line = refused("evaluate", "run", "--device", "cuda")
+    assert "torch finds no CUDA device here; use --device cpu" in line

@@ -1,0 +1,41 @@
+"""An augmentation that breaks its contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from augmentations import Augmentation, as_float
+
+
+class Spoils(Augmentation):
+    """Spoil one thing in some calls of apply, the first being 1."""
+
+    name = "spoils"
+
+    def __init__(self, how: str = "nan", calls: Sequence[int] = (1,)) -> None:
+        super().__init__()
+        self.how, self.calls, self.call = how, calls, 0
+
+    def sample(self, shape: Sequence[int], generator: torch.Generator) -> dict[str, Tensor]:
+        rows = shape[0] - 1 if self.how == "rows" else shape[0]
+        return {"by": torch.rand(rows, generator=generator)}
+
+    def apply(self, obs: Tensor, params: Mapping[str, Tensor]) -> Tensor:
+        self.call += 1
+        obs = as_float(obs)
+        if self.call not in self.calls:
+            return obs
+        spoiled = {
+            "shape": lambda: obs[:, :2],
+            "nan": lambda: obs * torch.nan,
+            "inf": lambda: obs + torch.inf,
+            "bytes": lambda: (obs * 255).to(torch.uint8),
+            "double": lambda: obs.double(),
+            "bright": lambda: obs * 100 - 50,
+            "rows": lambda: obs,
+            "nothing": lambda: None,
+        }
+        return spoiled[self.how]()  # type: ignore[no-untyped-call]
