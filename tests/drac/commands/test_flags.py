@@ -6,8 +6,8 @@ from dataclasses import make_dataclass
 from typing import Any
 
 import pytest
+from drawn_configs import configs
 from hypothesis import given
-from test_drac_config import configs
 
 from drac.commands import flags
 from drac.config import TrainConfig, build, preset_defaults

@@ -21,7 +21,8 @@ from checkout import ROOT, RUNS
 from small_runs import small_config, small_run, tree
 
 import benchmark.cli
-from benchmark.store.store import Store, validate
+from benchmark.store.run_record import validate
+from benchmark.store.store import Store
 from drac import cli
 from drac.commands import flags
 from drac.config import TrainConfig
@@ -327,17 +328,18 @@ HOSTILE: dict[str, Callable[[Path], bytes]] = {
 READ = """
 import resource, sys
 from pathlib import Path
-from drac import session
 from drac.config import ConfigError, TrainConfig
+from drac.policy.agent import load_agent
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[1]), used + int(sys.argv[1])))
 for name in sys.argv[2:]:
     run = Path(name)
     try:
-        session.load_agent(run, TrainConfig.from_json(run / "config.json"))
+        load_agent(run, TrainConfig.from_json(run / "config.json"))
     except ConfigError as error:
         print("refused:", error)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+# Not getrusage's ru_maxrss: a process begins with that of its parent.
+print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 """
 
 

@@ -15,6 +15,7 @@ import safetensors.torch
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from same_state import same
 
 from drac.runs import checkpoint_format, checkpoint_format1
 from drac.runs.checkpoint_format import Unreadable
@@ -29,17 +30,6 @@ STATE: dict[str, Any] = {
     "large": [2**127 + 1] * 20,
     "mixed": [1, 2.5, "text", None, True, [1], {"x": (1, 2)}, 'ü"\\'],
 }
-
-
-def same(a: Any, b: Any) -> bool:
-    """Whether two values are the same, bit for bit, and of the same types and strides."""
-    if isinstance(a, torch.Tensor):
-        return a.dtype == b.dtype and a.stride() == b.stride() and torch.equal(a, b)
-    if isinstance(a, dict):
-        return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple):
-        return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
-    return type(a) is type(b) and (a == b or (a != a and b != b))
 
 
 def sealed(tree: Any, **tensors: torch.Tensor) -> bytes:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from checkout import RUNS
-from test_drac_container import same
+from same_state import same
 from tiny_runs import OPTIONS, state, tables, tiny, tiny_config  # noqa: F401
 
 from drac import cli, methods
