@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import tyro
+from typing import TYPE_CHECKING
 
 from augmentations.arguments import unknown
 from drac.commands import flags
@@ -90,18 +88,15 @@ docs/add-an-augmentation.md tells how to write one."""
 class ShowFlags:
     """Flags of `drac augmentations show`."""
 
-    game: str = "coinrun"
-    """one of the 16 Procgen games"""
-    out: Path = Path("gallery.png")
-    """the picture: .png, .pdf or .svg"""
-    augmentations: tuple[str, ...] = ()
-    """what to show, e.g. crop "flip(axis='vertical')" (default: all that need no options)"""
-    frames: Annotated[str, tyro.conf.arg(metavar="N")] = "4"
-    """how many frames, from different levels"""
-    draws: Annotated[str, tyro.conf.arg(metavar="N")] = "3"
-    """how often each augmentation is applied to each frame"""
-    seed: Annotated[str, tyro.conf.arg(metavar="N")] = "0"
-    """decides frames and draws"""
+    game: str = flags.option("coinrun", "one of the 16 Procgen games")
+    out: Path = flags.option(Path("gallery.png"), "the picture: .png, .pdf or .svg")
+    augmentations: tuple[str, ...] = flags.option(
+        (),
+        """what to show, e.g. crop "flip(axis='vertical')" (default: all that need no options)""",
+    )
+    frames: str = flags.option("4", "how many frames, from different levels", "N")
+    draws: str = flags.option("3", "how often each augmentation is applied to each frame", "N")
+    seed: str = flags.option("0", "decides frames and draws", "N")
 
 
 def show_command(argv: Sequence[str]) -> int:

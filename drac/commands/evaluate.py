@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import tyro
+from typing import TYPE_CHECKING, Any
 
 from augmentations.arguments import unknown
 from drac.commands import flags
@@ -40,22 +38,23 @@ ROBUSTNESS = "robustness.csv"
 class EvaluateFlags:
     """Flags of `drac evaluate`."""
 
-    run: tyro.conf.Positional[Path]
-    """a run's folder, or a .safetensors file of drac export"""
-    split: Annotated[str, tyro.conf.arg(metavar="SPLIT")] = ""
-    """train (the run's own levels), test (the full distribution) or levels A-B; default: test"""
-    episodes: Annotated[str, tyro.conf.arg(metavar="N")] = "100"
-    """how many, shared out over the envs in advance"""
-    num_envs: Annotated[str, tyro.conf.arg(metavar="N")] = "64"
-    """environments played side by side"""
-    seed: Annotated[str, tyro.conf.arg(metavar="N")] = "0"
-    """decides levels and actions"""
-    device: Annotated[str, tyro.conf.arg(metavar="{auto,cpu,cuda}")] = "auto"
-    """where the network runs; auto: CUDA if there is one"""
-    robustness: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """measure what a changed background changes"""
-    out: Path | None = None
-    """where the episodes go (default: RUN/evaluations/SPLIT-seedK-STEP.csv, RUN/robustness.csv)"""
+    run: Path = flags.positional("a run's folder, or a .safetensors file of drac export")
+    split: str = flags.option(
+        "",
+        "train (the run's own levels), test (the full distribution) or levels A-B; default: test",
+        "SPLIT",
+    )
+    episodes: str = flags.option("100", "how many, shared out over the envs in advance", "N")
+    num_envs: str = flags.option("64", "environments played side by side", "N")
+    seed: str = flags.option("0", "decides levels and actions", "N")
+    device: str = flags.option(
+        "auto", "where the network runs; auto: CUDA if there is one", "{auto,cpu,cuda}"
+    )
+    robustness: bool = flags.option(False, "measure what a changed background changes")
+    out: Path | None = flags.option(
+        None,
+        "where the episodes go (default: RUN/evaluations/SPLIT-seedK-STEP.csv, RUN/robustness.csv)",
+    )
 
 
 def read_split(given: str, config: TrainConfig) -> Any:
@@ -88,14 +87,14 @@ def read_device(given: str) -> str:
 
 def evaluate_command(argv: Sequence[str]) -> int:
     """`drac evaluate`."""
-    from drac.policy.read import read_run  # torch is imported from here on
-
     given: EvaluateFlags = flags.parse(EvaluateFlags, argv, "drac evaluate", HELP)
     counts = {
         name: flags.whole_number(name, getattr(given, name), at_least)
         for name, at_least in (("episodes", 1), ("num_envs", 1), ("seed", 0))
     }
     read_device(given.device)
+    from drac.policy.read import read_run  # torch is imported from here on
+
     config = read_run(given.run)
     if flags.peek(argv, "--split") == "":  # an unset variable of a script
         raise ConfigError("split is empty: give train, test or levels A-B")

@@ -6,9 +6,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import make_dataclass
 from pathlib import Path
-from typing import Annotated, Any
-
-import tyro
+from typing import Any
 
 from drac.commands import flags
 from drac.config import TrainConfig, build, preset_defaults
@@ -23,6 +21,25 @@ unseen ones. The same command continues a run that was stopped; a larger --steps
 
 example: drac train --game bigfish --method ucb-drac --seed 0 --steps 1M
 all methods: drac train --method help"""
+
+
+_OWN_FLAGS: list[flags.Field] = [
+    (
+        "run_dir",
+        Path | None,
+        flags.option(None, "the run's folder, else RESULTS/runs/EXPERIMENT/METHOD/GAME/seedK"),
+    ),
+    ("experiment", str, flags.option("default", "groups runs that belong together")),
+    ("results", Path, flags.option(Path("results"), "root of all results")),
+    (
+        "fresh",
+        bool,
+        flags.option(
+            False,
+            "start over; a run that is there keeps everything as SEED.before-1, .before-2, ...",
+        ),
+    ),
+]
 
 
 def run_id(config: TrainConfig, experiment: str) -> str:
@@ -40,16 +57,8 @@ def train_command(argv: Sequence[str]) -> int:
             f"a run trains on finitely many levels, --levels A-B, and is evaluated on both splits:"
             f" --split {split} belongs to drac evaluate"
         )
-    flags_type = make_dataclass(
-        "TrainFlags",
-        [
-            *flags.config_fields(preset_defaults(flags.peek(argv, "--fidelity") or "paper")),
-            ("run_dir", Annotated[Path | None, tyro.conf.arg(help=_RUN_DIR_HELP)], None),
-            ("experiment", Annotated[str, tyro.conf.arg(help=_EXPERIMENT_HELP)], "default"),
-            ("results", Annotated[Path, tyro.conf.arg(help=_RESULTS_HELP)], Path("results")),
-            ("fresh", Annotated[bool, tyro.conf.arg(help=_FRESH_HELP)], False),
-        ],
-    )
+    config_fields = flags.config_fields(preset_defaults(flags.peek(argv, "--fidelity") or "paper"))
+    flags_type = make_dataclass("TrainFlags", [*config_fields, *_OWN_FLAGS])
     values = vars(flags.parse(flags_type, argv, "drac train", TRAIN_HELP))
     fresh = values.pop("fresh")
     run_dir, experiment, results = (values.pop(k) for k in ("run_dir", "experiment", "results"))
@@ -75,18 +84,6 @@ def _without_plugin(values: dict[str, Any], folder: Callable[[TrainConfig], Path
         run_dir = folder(build(values, recorded=True))
         return provenance.missing(TrainConfig.from_json(run_dir / "config.json"), run_dir)
     return ""
-
-
-_RUN_DIR_HELP = "the run's folder, else RESULTS/runs/EXPERIMENT/METHOD/GAME/seedK"
-
-
-_EXPERIMENT_HELP = "groups runs that belong together"
-
-
-_RESULTS_HELP = "root of all results"
-
-
-_FRESH_HELP = "start over; a run that is there keeps everything as SEED.before-1, .before-2, ..."
 
 
 def _train(config: TrainConfig, run_dir: Path, fresh: bool = False) -> int:

@@ -7,9 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import tyro
+from typing import TYPE_CHECKING, Any
 
 from augmentations.arguments import unknown
 from drac.commands import flags
@@ -40,26 +38,25 @@ _HOLD_S = 1.0  # how long an episode's last frame stays
 class WatchFlags:
     """Flags of `drac watch`."""
 
-    run: tyro.conf.Positional[Path]
-    """a run's folder"""
-    split: Annotated[str, tyro.conf.arg(metavar="SPLIT")] = ""
-    """train (the run's own levels), test (the full distribution) or levels A-B; default: test"""
-    level: Annotated[str, tyro.conf.arg(metavar="SEED")] = ""
-    """this one level, in place of a split"""
-    episodes: Annotated[str, tyro.conf.arg(metavar="N")] = "1"
-    """how many, one after the other"""
-    seed: Annotated[str, tyro.conf.arg(metavar="N")] = "0"
-    """decides levels and actions"""
-    device: Annotated[str, tyro.conf.arg(metavar="{auto,cpu,cuda}")] = "auto"
-    """where the network runs; auto: CUDA if there is one"""
-    out: Path | None = None
-    """a .mp4 or .gif file (default: RUN/clips/SPLIT-seedK-STEP.mp4)"""
+    run: Path = flags.positional("a run's folder")
+    split: str = flags.option(
+        "",
+        "train (the run's own levels), test (the full distribution) or levels A-B; default: test",
+        "SPLIT",
+    )
+    level: str = flags.option("", "this one level, in place of a split", "SEED")
+    episodes: str = flags.option("1", "how many, one after the other", "N")
+    seed: str = flags.option("0", "decides levels and actions", "N")
+    device: str = flags.option(
+        "auto", "where the network runs; auto: CUDA if there is one", "{auto,cpu,cuda}"
+    )
+    out: Path | None = flags.option(
+        None, "a .mp4 or .gif file (default: RUN/clips/SPLIT-seedK-STEP.mp4)"
+    )
 
 
 def watch_command(argv: Sequence[str]) -> int:
     """`drac watch`."""
-    from drac.policy.read import kept_in, read_agent, read_run  # torch is imported from here on
-
     given: WatchFlags = flags.parse(WatchFlags, argv, "drac watch", HELP)
     episodes = flags.whole_number("episodes", given.episodes, 1)
     seed = flags.whole_number("seed", given.seed, 0)
@@ -69,6 +66,8 @@ def watch_command(argv: Sequence[str]) -> int:
     for name in ("split", "level", "out"):
         if flags.peek(argv, f"--{name}") == "":  # an unset variable of a script
             raise ConfigError(f"{name} is empty; give it a value, or leave --{name} out")
+    from drac.policy.read import kept_in, read_agent, read_run  # torch is imported from here on
+
     config = read_run(given.run)
     name, split = _played(given, config)
     if given.out:

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drac.commands import flags
-from drac.config import TrainConfig, build
+from drac.config import TrainConfig, as_argv, build
 from drac.config.quantities import interval_minutes, interval_steps, parse_interval
 from drac.errors import ConfigError
 
@@ -52,7 +51,7 @@ def test_nonsense_is_one_sentence_that_says_what_is_allowed(nonsense: Any) -> No
 @given(st.floats(0, 1e6) | st.integers(1, 2**53).map(lambda number: f"{number}steps"))
 def test_it_survives_the_command_line_and_the_file(every: float | str) -> None:
     config = TrainConfig(checkpoint_every=every)
-    words = flags.as_argv(config)
+    words = as_argv(config)
     value = words[words.index("--checkpoint-every") + 1] if every != 10 else "10"
     assert build({"checkpoint_every": value}).checkpoint_every == every
     assert isinstance(every, float) == (interval_steps(every) == 0)

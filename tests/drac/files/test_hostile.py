@@ -24,8 +24,7 @@ import benchmark.cli
 from benchmark.store.run_record import validate
 from benchmark.store.store import Store
 from drac import cli
-from drac.commands import flags
-from drac.config import TrainConfig
+from drac.config import TrainConfig, as_argv
 from drac.errors import ConfigError
 from drac.files import lock, untrusted
 from drac.runs import checkpoint, meta
@@ -43,7 +42,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def train_flags(config: TrainConfig) -> list[str]:
     """The command that continues a run, in the folder "run"."""
-    return ["train", *flags.as_argv(config), "--run-dir", "run"]
+    return ["train", *as_argv(config), "--run-dir", "run"]
 
 
 def refused(argv: list[str], capsys: pytest.CaptureFixture[str], main: Any = cli.main) -> str:

@@ -22,8 +22,7 @@ from benchmark.suites import RunSpec
 from benchmark.tables.augmentations import augmentations as best_augmentations
 from drac import methods
 from drac.arms.build import build_augmentations
-from drac.commands import flags
-from drac.config import TrainConfig, build
+from drac.config import TrainConfig, as_argv, build
 from drac.errors import ConfigError
 from drac.games import GAMES
 from drac.methods import best_augmentations as best
@@ -102,7 +101,7 @@ def test_the_file_of_a_run_needs_no_table(write: Write, tmp_path: Path) -> None:
 def test_the_flags_of_a_run_give_it_again(write: Write) -> None:
     path = write("game,augmentation\nmaze,rotate\n")
     config = TrainConfig(method="rad-best", game="maze", best_from=str(path))
-    words = flags.as_argv(config)
+    words = as_argv(config)
     given = dict(zip(words[::2], words[1::2], strict=True))
     assert given["--best-from"] == str(path)
     values = {word.removeprefix("--").replace("-", "_"): value for word, value in given.items()}
