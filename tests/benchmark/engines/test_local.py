@@ -39,7 +39,7 @@ def jobs(root: Path, count: int) -> list[Job]:
 
 def finish(engine: LocalEngine, seen: list[int] | None = None) -> dict[str, int]:
     statuses: dict[str, int] = {}
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not engine.idle:
         statuses |= engine.poll()
         if seen is not None:
@@ -50,7 +50,7 @@ def finish(engine: LocalEngine, seen: list[int] | None = None) -> dict[str, int]
 
 
 def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not path.exists():
         assert time.monotonic() < deadline, path
         time.sleep(0.01)
