@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from augmentations.arguments import unknown
 from drac.commands import flags
 from drac.config import TrainConfig, build
 from drac.errors import ConfigError
@@ -34,22 +33,28 @@ ROBUSTNESS = "robustness.csv"
 """Its name in a run's folder; where the numbers come from is in a .json beside it."""
 
 
-@dataclass
-class EvaluateFlags:
-    """Flags of `drac evaluate`."""
+@dataclass(kw_only=True)
+class PlayFlags:
+    """Flags of `drac evaluate` and of `drac watch`."""
 
-    run: Path = flags.positional("a run's folder, or a .safetensors file of drac export")
     split: str = flags.option(
         "",
         "train (the run's own levels), test (the full distribution) or levels A-B; default: test",
         "SPLIT",
     )
-    episodes: str = flags.option("100", "how many, shared out over the envs in advance", "N")
-    num_envs: str = flags.option("64", "environments played side by side", "N")
     seed: str = flags.option("0", "decides levels and actions", "N")
     device: str = flags.option(
         "auto", "where the network runs; auto: CUDA if there is one", "{auto,cpu,cuda}"
     )
+
+
+@dataclass(kw_only=True)
+class EvaluateFlags(PlayFlags):
+    """Flags of `drac evaluate`."""
+
+    run: Path = flags.positional("a run's folder, or a .safetensors file of drac export")
+    episodes: str = flags.option("100", "how many, shared out over the envs in advance", "N")
+    num_envs: str = flags.option("64", "environments played side by side", "N")
     robustness: bool = flags.option(False, "measure what a changed background changes")
     out: Path | None = flags.option(
         None,
@@ -74,17 +79,6 @@ def read_split(given: str, config: TrainConfig) -> Any:
         raise ConfigError(f"split must be train, test or levels A-B: {error}") from None
 
 
-def read_device(given: str) -> str:
-    """Return the device that was named.
-
-    Raises:
-        ConfigError: if there is none of that name.
-    """
-    if given not in DEVICES:
-        raise ConfigError(unknown("device", given, DEVICES))
-    return given
-
-
 def evaluate_command(argv: Sequence[str]) -> int:
     """`drac evaluate`."""
     given: EvaluateFlags = flags.parse(EvaluateFlags, argv, "drac evaluate", HELP)
@@ -92,7 +86,7 @@ def evaluate_command(argv: Sequence[str]) -> int:
         name: flags.whole_number(name, getattr(given, name), at_least)
         for name, at_least in (("episodes", 1), ("num_envs", 1), ("seed", 0))
     }
-    read_device(given.device)
+    flags.require_known("device", given.device, DEVICES)
     from drac.policy.read import read_run  # torch is imported from here on
 
     config = read_run(given.run)

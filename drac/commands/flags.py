@@ -6,9 +6,10 @@ import argparse
 import codecs
 import dataclasses
 import io
+import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
@@ -166,11 +167,11 @@ def _words(argv: Sequence[str], values: Mapping[str, bool], parser: _Parser) -> 
             yield f"{flag}={value}"
 
 
-def whole_number(name: str, given: str, at_least: int) -> int:
+def whole_number(name: str, given: str, at_least: int, below: float = math.inf) -> int:
     """Read a flag's count, such as "100" or "1k".
 
     Raises:
-        ConfigError: if it is none, or too small.
+        ConfigError: if it is none, too small or too large.
     """
     try:
         number = parse_count(given)
@@ -178,7 +179,19 @@ def whole_number(name: str, given: str, at_least: int) -> int:
         raise ConfigError(f"{name} {error}") from None
     if number < at_least:
         raise ConfigError(f"{name} must be at least {at_least}, not {number}")
+    if number >= below:
+        raise ConfigError(f"{name} must be below {below}, not {number}")
     return number
+
+
+def require_known(kind: str, given: str, known: Collection[str]) -> None:
+    """Check that a name is one of those that are known.
+
+    Raises:
+        ConfigError: if it is not; the message names the nearest.
+    """
+    if given not in known:
+        raise ConfigError(unknown(kind, given, known))
 
 
 def _print_anything() -> None:
@@ -211,8 +224,7 @@ def run_command(
             if name in ("-h", "--help", "help"):
                 print(usage.strip())
                 return 0 if words else 2
-            if name not in commands:
-                raise ConfigError(unknown("command", name, commands))
+            require_known("command", name, commands)
             return commands[name](rest)
         finally:
             sys.stdout.flush()

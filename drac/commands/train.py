@@ -86,7 +86,7 @@ def _without_plugin(values: dict[str, Any], folder: Callable[[TrainConfig], Path
     return ""
 
 
-def _train(config: TrainConfig, run_dir: Path, fresh: bool = False) -> int:
+def _train(config: TrainConfig, run_dir: Path, fresh: bool) -> int:
     from drac.commands.display import watching  # torch is imported from here on
     from drac.errors import Interrupted
     from drac.runs.signals import EXIT_CODE
