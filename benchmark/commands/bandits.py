@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import tyro
+from typing import TYPE_CHECKING
 
 from augmentations.arguments import unknown
 from drac.commands import flags
@@ -32,22 +30,24 @@ example: drac-bench bandits --seeds 0-19 --out results/bandits"""
 class BanditsFlags:
     """Flags of `drac-bench bandits`."""
 
-    seeds: Annotated[tuple[str, ...], tyro.conf.arg(metavar="A-B")] = ("0-4",)
-    """one run of each selector and curve for each; with --tasks one training for each"""
-    selectors: tuple[str, ...] = ()
-    """which to compare, e.g. ucb thompson "ucb, both" (default: all)"""
-    curves: tuple[str, ...] = ()
-    """constant, rising or switching (default: all)"""
-    pulls: Annotated[str, tyro.conf.arg(metavar="N")] = "1525"
-    """updates of a simulated run"""
-    workers: Annotated[str, tyro.conf.arg(metavar="N")] = "1"
-    """processes side by side; the numbers are the same"""
-    out: Path = Path("results/bandits")
-    """folder for the files; those of an earlier call are replaced"""
-    picture: Path | None = None
-    """where the picture goes (default: bandits.png in --out)"""
-    tasks: bool = False
-    """compare on many short tasks, for which RL^2 is trained"""
+    seeds: tuple[str, ...] = flags.option(
+        ("0-4",),
+        "one run of each selector and curve for each; with --tasks one training for each",
+        "A-B",
+    )
+    selectors: tuple[str, ...] = flags.option(
+        (), 'which to compare, e.g. ucb thompson "ucb, both" (default: all)'
+    )
+    curves: tuple[str, ...] = flags.option((), "constant, rising or switching (default: all)")
+    pulls: str = flags.option("1525", "updates of a simulated run", "N")
+    workers: str = flags.option("1", "processes side by side; the numbers are the same", "N")
+    out: Path = flags.option(
+        Path("results/bandits"), "folder for the files; those of an earlier call are replaced"
+    )
+    picture: Path | None = flags.option(
+        None, "where the picture goes (default: bandits.png in --out)"
+    )
+    tasks: bool = flags.option(False, "compare on many short tasks, for which RL^2 is trained")
 
 
 def bandits_command(argv: Sequence[str]) -> int:

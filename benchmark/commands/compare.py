@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import tyro
+from typing import TYPE_CHECKING, Any
 
 from augmentations.arguments import unknown
 from drac.commands import flags
@@ -38,18 +36,18 @@ SEED = 0
 class CompareFlags:
     """Flags of `drac-bench compare`."""
 
-    methods: tyro.conf.Positional[tuple[str, ...]]
-    """A and B"""
-    experiment: tuple[str, ...] = ()
-    """take runs of these experiments together (default: each on its own)"""
-    split: Annotated[str, tyro.conf.arg(metavar="{train,test}")] = "test"
-    """whose returns"""
-    ranges: Annotated[str, tyro.conf.arg(metavar="{default,train-procgen}")] = "default"
-    """score ranges of the normalization; they differ on easy Jumper and Leaper"""
-    csv: Path | None = None
-    """a file for the numbers"""
-    results: Path = Path("results")
-    """root of all results"""
+    methods: tuple[str, ...] = flags.positional("A and B")
+    experiment: tuple[str, ...] = flags.option(
+        (), "take runs of these experiments together (default: each on its own)"
+    )
+    split: str = flags.option("test", "whose returns", "{train,test}")
+    ranges: str = flags.option(
+        "default",
+        "score ranges of the normalization; they differ on easy Jumper and Leaper",
+        "{default,train-procgen}",
+    )
+    csv: Path | None = flags.option(None, "a file for the numbers")
+    results: Path = flags.option(Path("results"), "root of all results")
 
 
 def compare_command(argv: Sequence[str]) -> int:

@@ -38,18 +38,19 @@ examples: drac-bench figures --experiment demo
 class FiguresFlags:
     """Flags of `drac-bench figures`."""
 
-    experiment: tuple[str, ...] = ()
-    """experiments to draw together (default: each on its own)"""
-    figure: tuple[str, ...] = ()
-    """which figures (default: all)"""
-    style: str = "screen"
-    """screen: PNG with titles; paper: PDF of a column's or a page's width (3.25 or 6.75 in)"""
-    format: str = ""
-    """png, pdf or svg (default: the style's)"""
-    results: Path = Path("results")
-    """root of all results"""
-    out: Path | None = None
-    """folder of the pictures (default: RESULTS/figures/EXPERIMENT)"""
+    experiment: tuple[str, ...] = flags.option(
+        (), "experiments to draw together (default: each on its own)"
+    )
+    figure: tuple[str, ...] = flags.option((), "which figures (default: all)")
+    style: str = flags.option(
+        "screen",
+        "screen: PNG with titles; paper: PDF of a column's or a page's width (3.25 or 6.75 in)",
+    )
+    format: str = flags.option("", "png, pdf or svg (default: the style's)")
+    results: Path = flags.option(Path("results"), "root of all results")
+    out: Path | None = flags.option(
+        None, "folder of the pictures (default: RESULTS/figures/EXPERIMENT)"
+    )
 
 
 def figures_command(argv: Sequence[str]) -> int:

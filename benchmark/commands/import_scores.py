@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
 from benchmark.scores import imported as imports
 from drac.commands import flags
 from drac.errors import ConfigError
@@ -26,14 +24,10 @@ example: drac-bench import-scores results/published/run_scores.csv --name rliabl
 class ImportFlags:
     """Flags of `drac-bench import-scores`."""
 
-    file: tyro.conf.Positional[tuple[Path, ...]]
-    """the CSV file"""
-    name: str | None = None
-    """what the set is called (default: the file's name)"""
-    replace: bool = False
-    """replace a set of that name"""
-    results: Path = Path("results")
-    """root of all results"""
+    file: tuple[Path, ...] = flags.positional("the CSV file")
+    name: str | None = flags.option(None, "what the set is called (default: the file's name)")
+    replace: bool = flags.option(False, "replace a set of that name")
+    results: Path = flags.option(Path("results"), "root of all results")
 
 
 def import_command(argv: Sequence[str]) -> int:

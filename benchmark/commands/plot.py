@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
 from drac.commands import flags
 from drac.errors import ConfigError
 from drac.files import run_folder
@@ -25,10 +23,8 @@ PICTURES = (".png", ".pdf", ".svg")
 class PlotFlags:
     """Flags of `drac-bench plot`."""
 
-    run: tyro.conf.Positional[tuple[Path, ...]]
-    """folders of runs"""
-    out: Path = Path("curves.png")
-    """the picture: .png, .pdf or .svg"""
+    run: tuple[Path, ...] = flags.positional("folders of runs")
+    out: Path = flags.option(Path("curves.png"), "the picture: .png, .pdf or .svg")
 
 
 def plot_command(argv: Sequence[str]) -> int:

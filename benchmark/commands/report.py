@@ -26,14 +26,14 @@ INTERVAL_S = 2.0
 class ReportFlags:
     """Flags of `drac-bench report`."""
 
-    out: Path = Path("report")
-    """the report's folder; open its index.html"""
-    experiment: tuple[str, ...] = ()
-    """experiments to report on together (default: all)"""
-    results: Path = Path("results")
-    """root of all results"""
-    no_frames: bool = False
-    """draw no example frames; the first time, that loads Procgen for some seconds"""
+    out: Path = flags.option(Path("report"), "the report's folder; open its index.html")
+    experiment: tuple[str, ...] = flags.option(
+        (), "experiments to report on together (default: all)"
+    )
+    results: Path = flags.option(Path("results"), "root of all results")
+    no_frames: bool = flags.option(
+        False, "draw no example frames; the first time, that loads Procgen for some seconds"
+    )
 
 
 def report_command(argv: Sequence[str]) -> int:

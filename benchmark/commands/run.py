@@ -9,9 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import make_dataclass
 from pathlib import Path
-from typing import Annotated, Any
-
-import tyro
+from typing import Any
 
 from benchmark import suites
 from benchmark.suites import RunSpec
@@ -34,19 +32,15 @@ suites:
 POLL_INTERVAL_S = 0.2
 
 
-def _help(text: str) -> Any:
-    return tyro.conf.arg(help=text)
-
-
 _Words = tuple[str, ...]
-_RUN_FLAGS: list[Any] = [
-    ("suite", Annotated[str | None, _help("a suite from the list above")], None),
-    ("methods", Annotated[_Words, _help("methods, or all (default: the suite's)")], ()),
-    ("games", Annotated[_Words, _help("games, or all (default: the suite's, else all)")], ()),
-    ("seeds", Annotated[_Words, _help("e.g. 0-2, or 0 1 (default: the suite's, else 0)")], ()),
-    ("experiment", Annotated[str | None, _help("name (default: the suite's, else default)")], None),
-    ("results", Annotated[Path, _help("root of all results")], Path("results")),
-    ("workers", flags.text("runs side by side; the cores are shared", "N"), "1"),
+_RUN_FLAGS: list[flags.Field] = [
+    ("suite", str | None, flags.option(None, "a suite from the list above")),
+    ("methods", _Words, flags.option((), "methods, or all (default: the suite's)")),
+    ("games", _Words, flags.option((), "games, or all (default: the suite's, else all)")),
+    ("seeds", _Words, flags.option((), "e.g. 0-2, or 0 1 (default: the suite's, else 0)")),
+    ("experiment", str | None, flags.option(None, "name (default: the suite's, else default)")),
+    ("results", Path, flags.option(Path("results"), "root of all results")),
+    ("workers", str, flags.option("1", "runs side by side; the cores are shared", "N")),
 ]
 
 

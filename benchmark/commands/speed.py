@@ -6,9 +6,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import tyro
 from rich.markup import escape
 
 from augmentations.arguments import unknown
@@ -32,14 +31,13 @@ DEVICES = ("cpu", "cuda")
 class AugmentationsFlags:
     """Flags of `drac-bench speed augmentations`."""
 
-    augmentations: tuple[str, ...] = ()
-    """what to measure, e.g. crop "flip(axis='vertical')" (default: all that need no options)"""
-    repeats: Annotated[str, tyro.conf.arg(metavar="N")] = "5"
-    """rounds whose median counts"""
-    device: Annotated[str, tyro.conf.arg(metavar="{cpu,cuda}")] = "cpu"
-    """where to measure"""
-    json: Path | None = None
-    """a file for the figures"""
+    augmentations: tuple[str, ...] = flags.option(
+        (),
+        "what to measure, e.g. crop \"flip(axis='vertical')\" (default: all that need no options)",
+    )
+    repeats: str = flags.option("5", "rounds whose median counts", "N")
+    device: str = flags.option("cpu", "where to measure", "{cpu,cuda}")
+    json: Path | None = flags.option(None, "a file for the figures")
 
 
 def augmentations_command(argv: Sequence[str]) -> int:

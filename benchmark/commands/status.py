@@ -22,10 +22,10 @@ SHOWN = 5  # incomplete runs of an experiment in the overview
 class StatusFlags:
     """Flags of `drac-bench status`."""
 
-    experiment: str | None = None
-    """show this experiment's runs one by one (default: all experiments, counted)"""
-    results: Path = Path("results")
-    """root of all results"""
+    experiment: str | None = flags.option(
+        None, "show this experiment's runs one by one (default: all experiments, counted)"
+    )
+    results: Path = flags.option(Path("results"), "root of all results")
 
 
 def status_command(argv: Sequence[str]) -> int:

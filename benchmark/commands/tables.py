@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import tyro
+from typing import TYPE_CHECKING
 
 from benchmark import suites
 from benchmark.tables.catalogue import RECOMPUTED, TABLES, not_applicable
@@ -53,16 +51,17 @@ PLAIN_WIDTH = 160
 class TablesFlags:
     """Flags of `drac-bench tables`."""
 
-    table: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME [NAME ...]")] = ()
-    """which tables (default: all that apply)"""
-    format: Annotated[str, tyro.conf.arg(metavar="{text,markdown,csv,latex}")] = "text"
-    """how they are printed; files are written in every format"""
-    experiment: tuple[str, ...] = ()
-    """experiments to tabulate together (default: each on its own)"""
-    suite: str | None = None
-    """the same as --experiment, for a suite's name"""
-    results: Path = Path("results")
-    """root of all results"""
+    table: tuple[str, ...] = flags.option((), "which tables (default: all that apply)", "NAME")
+    format: str = flags.option(
+        "text",
+        "how they are printed; files are written in every format",
+        "{text,markdown,csv,latex}",
+    )
+    experiment: tuple[str, ...] = flags.option(
+        (), "experiments to tabulate together (default: each on its own)"
+    )
+    suite: str | None = flags.option(None, "the same as --experiment, for a suite's name")
+    results: Path = flags.option(Path("results"), "root of all results")
 
 
 def tables_command(argv: Sequence[str]) -> int:

@@ -8,9 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import tyro
+from typing import TYPE_CHECKING
 
 from drac.commands import flags
 from drac.config import TrainConfig, build
@@ -36,7 +34,6 @@ machine and settings.
 
 example: drac-bench speed compare before.json after.json"""
 
-_Switch = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 _Words = tuple[str, ...]
 
 
@@ -44,40 +41,44 @@ _Words = tuple[str, ...]
 class SpeedFlags:
     """Flags of `drac-bench speed`."""
 
-    methods: _Words = ("ppo", "ucb-drac")
-    """methods to measure"""
-    game: str = "starpilot"
-    """the game"""
-    device: Annotated[str, tyro.conf.arg(metavar="{auto,cpu,cuda}")] = "auto"
-    """where to train"""
-    precisions: _Words = ()
-    """float32, bf16 (default: float32, and bf16 where the hardware has it)"""
-    threads: Annotated[str, tyro.conf.arg(metavar="N")] = "auto"
-    """of the network on CPU; with --workers: of each worker, 1 by default"""
-    num_envs: Annotated[str, tyro.conf.arg(metavar="N")] = "64"
-    """environments stepped side by side"""
-    num_steps: Annotated[str, tyro.conf.arg(metavar="N")] = "256"
-    """steps of each environment in a rollout"""
-    micro_batch: Annotated[str, tyro.conf.arg(metavar="N")] = "128"
-    """images per forward pass on CPU"""
-    env_groups: Annotated[str, tyro.conf.arg(metavar="N")] = "auto"
-    """groups of envs"""
-    eval_episodes: Annotated[str, tyro.conf.arg(metavar="N")] = "100"
-    """episodes on each split of the evaluation that is timed"""
-    reference: _Switch = False
-    """measure the straightforward engine too: planar float32, whole minibatches, three passes"""
-    workers: Annotated[str, tyro.conf.arg(metavar="N")] = "1"
-    """measure so many runs side by side, beside one alone and one with all their threads"""
-    calibrate: _Switch = False
-    """try a few settings and recommend flags; nothing is changed"""
-    check: _Switch = False
-    """first compare this device's engine with the straightforward one"""
-    full: _Switch = False
-    """time whole updates on CPU too"""
-    attempts: Annotated[str, tyro.conf.arg(metavar="N")] = "1"
-    """measure again what other processes disturb, at most so often; the least disturbed counts"""
-    json: Path | None = None
-    """a file for the figures"""
+    methods: _Words = flags.option(("ppo", "ucb-drac"), "methods to measure")
+    game: str = flags.option("starpilot", "the game")
+    device: str = flags.option("auto", "where to train", "{auto,cpu,cuda}")
+    precisions: _Words = flags.option(
+        (), "float32, bf16 (default: float32, and bf16 where the hardware has it)"
+    )
+    threads: str = flags.option(
+        "auto", "of the network on CPU; with --workers: of each worker, 1 by default", "N"
+    )
+    num_envs: str = flags.option("64", "environments stepped side by side", "N")
+    num_steps: str = flags.option("256", "steps of each environment in a rollout", "N")
+    micro_batch: str = flags.option("128", "images per forward pass on CPU", "N")
+    env_groups: str = flags.option("auto", "groups of envs", "N")
+    eval_episodes: str = flags.option(
+        "100", "episodes on each split of the evaluation that is timed", "N"
+    )
+    reference: bool = flags.option(
+        False,
+        "measure the straightforward engine too: planar float32, whole minibatches, three passes",
+    )
+    workers: str = flags.option(
+        "1",
+        "measure so many runs side by side, beside one alone and one with all their threads",
+        "N",
+    )
+    calibrate: bool = flags.option(
+        False, "try a few settings and recommend flags; nothing is changed"
+    )
+    check: bool = flags.option(
+        False, "first compare this device's engine with the straightforward one"
+    )
+    full: bool = flags.option(False, "time whole updates on CPU too")
+    attempts: str = flags.option(
+        "1",
+        "measure again what other processes disturb, at most so often; the least disturbed counts",
+        "N",
+    )
+    json: Path | None = flags.option(None, "a file for the figures")
 
 
 def training_command(argv: Sequence[str]) -> int:
@@ -211,8 +212,7 @@ def _flags(cell: Cell) -> str:
 class CompareFlags:
     """Flags of `drac-bench speed compare`."""
 
-    files: tyro.conf.Positional[tuple[Path, ...]]
-    """two JSON files of drac-bench speed"""
+    files: tuple[Path, ...] = flags.positional("two JSON files of drac-bench speed")
 
 
 def compare_command(argv: Sequence[str]) -> int:

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmark.store.store import LOG
-from drac.commands import flags
-from drac.config import TrainConfig
+from drac.config import TrainConfig, as_argv
 
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
@@ -35,7 +34,7 @@ class Job:
 
 def train_command(job: Job) -> list[str]:
     """Return the command that executes a job: `drac train` with its flags."""
-    words = [sys.executable, "-m", "drac.cli", "train", *flags.as_argv(job.config)]
+    words = [sys.executable, "-m", "drac.cli", "train", *as_argv(job.config)]
     return [*words, "--run-dir", str(job.run_dir)]
 
 

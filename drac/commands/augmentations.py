@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import tyro
-
-from augmentations.arguments import unknown
 from drac.commands import flags
 from drac.errors import ConfigError
 from drac.files import run_folder
@@ -90,51 +87,41 @@ docs/add-an-augmentation.md tells how to write one."""
 class ShowFlags:
     """Flags of `drac augmentations show`."""
 
-    game: str = "coinrun"
-    """one of the 16 Procgen games"""
-    out: Path = Path("gallery.png")
-    """the picture: .png, .pdf or .svg"""
-    augmentations: tuple[str, ...] = ()
-    """what to show, e.g. crop "flip(axis='vertical')" (default: all that need no options)"""
-    frames: Annotated[str, tyro.conf.arg(metavar="N")] = "4"
-    """how many frames, from different levels"""
-    draws: Annotated[str, tyro.conf.arg(metavar="N")] = "3"
-    """how often each augmentation is applied to each frame"""
-    seed: Annotated[str, tyro.conf.arg(metavar="N")] = "0"
-    """decides frames and draws"""
+    game: str = flags.option("coinrun", "one of the 16 Procgen games")
+    out: Path = flags.option(Path("gallery.png"), "the picture: .png, .pdf or .svg")
+    augmentations: tuple[str, ...] = flags.option(
+        (),
+        """what to show, e.g. crop "flip(axis='vertical')" (default: all that need no options)""",
+    )
+    frames: str = flags.option("4", "how many frames, from different levels", "N")
+    draws: str = flags.option("3", "how often each augmentation is applied to each frame", "N")
+    seed: str = flags.option("0", "decides frames and draws", "N")
 
 
 def show_command(argv: Sequence[str]) -> int:
     """`drac augmentations show`."""
     given: ShowFlags = flags.parse(ShowFlags, argv, "drac augmentations show", SHOW_HELP)
-    if given.game not in GAMES:
-        raise ConfigError(unknown("game", given.game, GAMES))
+    flags.require_known("game", given.game, GAMES)
     if given.out.suffix not in PICTURES:
         raise ConfigError(f"{given.out} must end in {', '.join(PICTURES)}")
     if given.out.is_dir():
         raise ConfigError(f"{given.out} is a folder")
-    frames, draws, seed = (
-        flags.whole_number(name, getattr(given, name), at_least)
-        for name, at_least in (("frames", 1), ("draws", 1), ("seed", 0))
-    )
-    if seed >= 2**31:
-        raise ConfigError(f"seed must be below {2**31}, not {seed}")
+    frames = flags.whole_number("frames", given.frames, 1)
+    draws = flags.whole_number("draws", given.draws, 1)
+    seed = flags.whole_number("seed", given.seed, 0, below=2**31)
     if frames * draws > MOST_TILES or len(given.augmentations) > MOST_TILES:
         raise ConfigError(
             f"a picture has room for {MOST_TILES} rows and columns; frames {frames} x draws"
             f" {draws} x {len(given.augmentations)} augmentations are more"
         )
     run_folder.require_writable(given.out.parent)
-    _show(given.game, given.augmentations, given.out, frames, draws, seed)
-    print(f"written to {given.out}")
-    return 0
-
-
-def _show(game: str, specs: Sequence[str], out: Path, frames: int, draws: int, seed: int) -> None:
-    from drac.arms import catalogue
+    from drac.arms import catalogue  # torch is imported from here on
     from drac.pictures import gallery
 
-    gallery.draw(game, catalogue.make(specs), out, frames, draws, seed)
+    made = catalogue.make(given.augmentations)
+    gallery.draw(given.game, made, given.out, frames, draws, seed)
+    print(f"written to {given.out}")
+    return 0
 
 
 def augmentations_command(argv: Sequence[str]) -> int:

@@ -7,11 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import tyro
-
-from augmentations.arguments import unknown
 from drac.commands import flags
 from drac.config import TrainConfig, build
 from drac.errors import ConfigError
@@ -36,26 +33,33 @@ ROBUSTNESS = "robustness.csv"
 """Its name in a run's folder; where the numbers come from is in a .json beside it."""
 
 
-@dataclass
-class EvaluateFlags:
+@dataclass(kw_only=True)
+class PlayFlags:
+    """Flags of `drac evaluate` and of `drac watch`."""
+
+    split: str = flags.option(
+        "",
+        "train (the run's own levels), test (the full distribution) or levels A-B; default: test",
+        "SPLIT",
+    )
+    seed: str = flags.option("0", "decides levels and actions", "N")
+    device: str = flags.option(
+        "auto", "where the network runs; auto: CUDA if there is one", "{auto,cpu,cuda}"
+    )
+
+
+@dataclass(kw_only=True)
+class EvaluateFlags(PlayFlags):
     """Flags of `drac evaluate`."""
 
-    run: tyro.conf.Positional[Path]
-    """a run's folder, or a .safetensors file of drac export"""
-    split: Annotated[str, tyro.conf.arg(metavar="SPLIT")] = ""
-    """train (the run's own levels), test (the full distribution) or levels A-B; default: test"""
-    episodes: Annotated[str, tyro.conf.arg(metavar="N")] = "100"
-    """how many, shared out over the envs in advance"""
-    num_envs: Annotated[str, tyro.conf.arg(metavar="N")] = "64"
-    """environments played side by side"""
-    seed: Annotated[str, tyro.conf.arg(metavar="N")] = "0"
-    """decides levels and actions"""
-    device: Annotated[str, tyro.conf.arg(metavar="{auto,cpu,cuda}")] = "auto"
-    """where the network runs; auto: CUDA if there is one"""
-    robustness: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """measure what a changed background changes"""
-    out: Path | None = None
-    """where the episodes go (default: RUN/evaluations/SPLIT-seedK-STEP.csv, RUN/robustness.csv)"""
+    run: Path = flags.positional("a run's folder, or a .safetensors file of drac export")
+    episodes: str = flags.option("100", "how many, shared out over the envs in advance", "N")
+    num_envs: str = flags.option("64", "environments played side by side", "N")
+    robustness: bool = flags.option(False, "measure what a changed background changes")
+    out: Path | None = flags.option(
+        None,
+        "where the episodes go (default: RUN/evaluations/SPLIT-seedK-STEP.csv, RUN/robustness.csv)",
+    )
 
 
 def read_split(given: str, config: TrainConfig) -> Any:
@@ -75,17 +79,6 @@ def read_split(given: str, config: TrainConfig) -> Any:
         raise ConfigError(f"split must be train, test or levels A-B: {error}") from None
 
 
-def read_device(given: str) -> str:
-    """Return the device that was named.
-
-    Raises:
-        ConfigError: if there is none of that name.
-    """
-    if given not in DEVICES:
-        raise ConfigError(unknown("device", given, DEVICES))
-    return given
-
-
 def evaluate_command(argv: Sequence[str]) -> int:
     """`drac evaluate`."""
     given: EvaluateFlags = flags.parse(EvaluateFlags, argv, "drac evaluate", HELP)
@@ -93,7 +86,7 @@ def evaluate_command(argv: Sequence[str]) -> int:
         name: flags.whole_number(name, getattr(given, name), at_least)
         for name, at_least in (("episodes", 1), ("num_envs", 1), ("seed", 0))
     }
-    read_device(given.device)
+    flags.require_known("device", given.device, DEVICES)
     from drac.policy.read import read_run  # torch is imported from here on
 
     config = read_run(given.run)

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
 from drac.commands import flags
 
 EXPORT_HELP = """Write the policy of a run's newest checkpoint to a file of its own, for others:
@@ -21,10 +19,10 @@ example: drac export results/runs/default/ucb-drac/bigfish/seed0 --out policy.sa
 class ExportFlags:
     """Flags of `drac export`."""
 
-    run: tyro.conf.Positional[Path]
-    """a run's folder"""
-    out: Path | None = None
-    """the file to write, ending in .safetensors (default: RUN/policy.safetensors)"""
+    run: Path = flags.positional("a run's folder")
+    out: Path | None = flags.option(
+        None, "the file to write, ending in .safetensors (default: RUN/policy.safetensors)"
+    )
 
 
 def export_command(argv: Sequence[str]) -> int:

@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
+import argparse
 import codecs
-import contextlib
 import dataclasses
 import io
+import math
 import os
-import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal, get_args, get_origin
-
-import tyro
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 from augmentations.arguments import unknown
 from drac import methods
-from drac.config import TrainConfig, preset_defaults
+from drac.config import TrainConfig
 from drac.config.quantities import parse_count
 from drac.errors import ConfigError, NonFinite
 
 Command = Callable[[Sequence[str]], int]
 Field = tuple[str, Any, Any]
-"""(name, type, default), for `dataclasses.make_dataclass`."""
+"""(name, type, `option`), for `dataclasses.make_dataclass`."""
 
 FEW = 4
 """So many methods that have an option are named in its help."""
 
 
-def text(help_text: str, metavar: str) -> Any:
-    """Return the type of a flag that is passed on as text, to be checked where it is used."""
-    return Annotated[str, tyro.conf.arg(help=help_text, metavar=metavar)]
+def option(default: Any, text: str, metavar: str = "") -> Any:
+    """Return a field of a dataclass that is a flag.
+
+    Args:
+        default: the flag's; one that is false, such as None or (), is left out of the help.
+        text: for the help.
+        metavar: what stands for the value there, such as "N"; by default the type, such as PATH.
+    """
+    return dataclasses.field(default=default, metadata={"help": text, "metavar": metavar})
+
+
+def positional(text: str) -> Any:
+    """Return a field of a dataclass for what stands on the command line without a flag."""
+    return dataclasses.field(metadata={"help": text, "positional": True})
 
 
 def config_fields(defaults: Mapping[str, Any], exclude: Iterable[str] = ()) -> list[Field]:
@@ -42,15 +52,15 @@ def config_fields(defaults: Mapping[str, Any], exclude: Iterable[str] = ()) -> l
     for name, info in TrainConfig.model_fields.items():
         if name in exclude:
             continue
-        help_text, default = (info.description or "") + _of_methods(name), defaults[name]
-        if name == "arms":
-            annotation: Any = Annotated[tuple[str, ...], tyro.conf.arg(help=help_text)]
-        elif default is None:
+        kind: Any = tuple[str, ...] if name == "arms" else str | None
+        default, metavar = defaults[name], "" if name == "arms" else _metavar(name)
+        if default is None:
             metavar = "FILE" if name == "best_from" else "SPEC"
-            annotation = Annotated[str | None, tyro.conf.arg(help=help_text, metavar=metavar)]
-        else:
-            annotation, default = text(help_text, _metavar(name)), str(default)
-        fields.append((name, annotation, default))
+        elif name != "arms":
+            kind, default = str, str(default)
+        fields.append(
+            (name, kind, option(default, (info.description or "") + _of_methods(name), metavar))
+        )
     return fields
 
 
@@ -67,22 +77,6 @@ def _metavar(name: str) -> str:
     return {int: "N", float: "X"}.get(kind, "TEXT") if isinstance(kind, type) else "N"
 
 
-def as_argv(config: TrainConfig) -> list[str]:
-    """Return the flags of `drac train` that give this config: what differs from the defaults."""
-    defaults = preset_defaults(config.fidelity)
-    words = ["--game", config.game, "--method", config.method, "--seed", str(config.seed)]
-    if config.fidelity != "paper":
-        words += ["--fidelity", config.fidelity]
-    for name, value in config:
-        if name in ("game", "method", "seed", "fidelity") or value == defaults[name]:
-            continue
-        if name == "augmentation" and config.method.endswith(f"-{value}"):
-            continue  # the method says it
-        values = value if isinstance(value, tuple) else (value,)
-        words += [f"--{name.replace('_', '-')}", *map(str, values)]
-    return words
-
-
 def peek(argv: Sequence[str], flag: str) -> str | None:
     """Return the value that a flag has on a command line, before it is parsed: the last one."""
     value = None
@@ -94,47 +88,90 @@ def peek(argv: Sequence[str], flag: str) -> str | None:
     return value
 
 
+class _Parser(argparse.ArgumentParser):
+    """Raises what is wrong, in place of printing it."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; {self.prog} --help lists the options")
+
+
 def parse(flags_type: type, argv: Sequence[str], prog: str, description: str) -> Any:
-    """Parse a command line into a dataclass; tyro prints the help.
+    """Parse a command line into a dataclass of `option` and `positional`; --help prints and exits.
+
+    Fields are texts, paths, tuples of them (any number of words), and switches.
 
     Raises:
         ConfigError: for a flag that does not exist (the message names the nearest), one without
             its value, and words that belong to no flag.
     """
-    known = [f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(flags_type)]
-    for word in argv:
-        flag = word.partition("=")[0].replace("_", "-")
-        if flag.startswith("--") and flag not in (*known, "--help"):
-            nearest, _, _ = unknown("option", flag, known).partition("; choose from")
-            raise ConfigError(f"{nearest}; {prog} --help lists the options")
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said):
-            return tyro.cli(flags_type, args=list(argv), prog=prog, description=description)
-    except SystemExit as stop:
-        if not stop.code:  # --help
-            raise
-    raise ConfigError(f"{_sentence(said.getvalue())}; {prog} --help lists the options")
+    parser = _Parser(
+        prog,
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    kinds, usage = get_type_hints(flags_type), f"{prog} [-h] [OPTIONS]"
+    values: dict[str, bool] = {"--help": False}  # whether a flag has exactly one value
+    for field in dataclasses.fields(flags_type):
+        about = _argument(field, kinds[field.name])
+        if field.metadata.get("positional"):
+            parser.add_argument(field.name, **about)
+            usage += f" [{about['metavar']} ...]" if "nargs" in about else f" {about['metavar']}"
+        else:
+            name = f"--{field.name.replace('_', '-')}"
+            parser.add_argument(name, default=field.default, **about)
+            values[name] = "type" in about and "nargs" not in about
+    parser.usage = usage
+    given, stray = parser.parse_known_args([*_words(argv, values, parser)])
+    if stray:
+        parser.error(f"unrecognized options: {', '.join(stray)}")
+    return flags_type(
+        **{name: tuple(v) if isinstance(v, list) else v for name, v in vars(given).items()}
+    )
 
 
-def _sentence(box: str) -> str:
-    """Return what tyro says in the box that it draws around an error: the first text in it.
+def _argument(field: dataclasses.Field[Any], kind: Any) -> dict[str, Any]:
+    """Return what argparse is to know of a field of this type."""
+    default = field.default if field.default is not dataclasses.MISSING else None
+    shown = " ".join(default) if isinstance(default, tuple) else default
+    text = field.metadata["help"] + (f" (default: {shown})" if shown else "")
+    about: dict[str, Any] = {"help": text.replace("%", "%%")}
+    if kind is bool:
+        return {**about, "action": "store_true"}
+    several = get_origin(kind) is tuple
+    of = next(k for k in (kind, *get_args(kind)) if k in (str, Path))
+    about |= {"type": of, "metavar": field.metadata.get("metavar") or _METAVARS[of]}
+    return {**about, "nargs": "*"} if several else about
 
-    Where it may not draw lines, a title stands above the first rule instead of in the frame.
-    """
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", box)  # a terminal's colours
-    lines = [line.strip(" │") for line in plain.splitlines() if not line.startswith(("╭", "╰"))]
-    groups = re.split(r"^[─-]{3,}$", "\n".join(lines), flags=re.MULTILINE)
-    text = groups[0 if "╭" in plain or len(groups) == 1 else 1]
-    joined = " ".join(text.split()).rstrip(".")
-    return joined[:1].lower() + joined[1:]
+
+_METAVARS = {str: "TEXT", Path: "PATH"}
 
 
-def whole_number(name: str, given: str, at_least: int) -> int:
+def _words(argv: Sequence[str], values: Mapping[str, bool], parser: _Parser) -> Iterator[str]:
+    """Spell a command line as argparse needs it: --flag=value, which may begin with a dash."""
+    words = iter(argv)
+    for word in words:
+        flag, equals, value = word.partition("=")
+        flag = flag.replace("_", "-")
+        if not word.startswith("--"):
+            yield word
+        elif flag not in values:
+            nearest, _, _ = unknown("option", flag, values).partition("; choose from")
+            parser.error(nearest)
+        elif not values[flag]:
+            yield from (flag, value) if equals else (flag,)
+        else:
+            value = value if equals else next(words, "--")
+            if not equals and value.startswith(("--", "-h")):
+                parser.error(f"missing value for argument {flag!r}")
+            yield f"{flag}={value}"
+
+
+def whole_number(name: str, given: str, at_least: int, below: float = math.inf) -> int:
     """Read a flag's count, such as "100" or "1k".
 
     Raises:
-        ConfigError: if it is none, or too small.
+        ConfigError: if it is none, too small or too large.
     """
     try:
         number = parse_count(given)
@@ -142,7 +179,19 @@ def whole_number(name: str, given: str, at_least: int) -> int:
         raise ConfigError(f"{name} {error}") from None
     if number < at_least:
         raise ConfigError(f"{name} must be at least {at_least}, not {number}")
+    if number >= below:
+        raise ConfigError(f"{name} must be below {below}, not {number}")
     return number
+
+
+def require_known(kind: str, given: str, known: Collection[str]) -> None:
+    """Check that a name is one of those that are known.
+
+    Raises:
+        ConfigError: if it is not; the message names the nearest.
+    """
+    if given not in known:
+        raise ConfigError(unknown(kind, given, known))
 
 
 def _print_anything() -> None:
@@ -175,8 +224,7 @@ def run_command(
             if name in ("-h", "--help", "help"):
                 print(usage.strip())
                 return 0 if words else 2
-            if name not in commands:
-                raise ConfigError(unknown("command", name, commands))
+            require_known("command", name, commands)
             return commands[name](rest)
         finally:
             sys.stdout.flush()

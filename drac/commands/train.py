@@ -6,9 +6,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import make_dataclass
 from pathlib import Path
-from typing import Annotated, Any
-
-import tyro
+from typing import Any
 
 from drac.commands import flags
 from drac.config import TrainConfig, build, preset_defaults
@@ -26,6 +24,35 @@ example: drac train --game bigfish --method ucb-drac --seed 0 --steps 1M
 all methods: drac train --method help"""
 
 
+_OWN_FLAGS: list[flags.Field] = [
+    (
+        "run_dir",
+        Path | None,
+        flags.option(None, "the run's folder, else RESULTS/runs/EXPERIMENT/METHOD/GAME/seedK"),
+    ),
+    ("experiment", str, flags.option("default", "groups runs that belong together")),
+    ("results", Path, flags.option(Path("results"), "root of all results")),
+    (
+        "fresh",
+        bool,
+        flags.option(
+            False,
+            "start over; a run that is there keeps everything as SEED.before-1, .before-2, ...",
+        ),
+    ),
+    (
+        "finish",
+        bool,
+        flags.option(False, "evaluate and complete the run at the step that it has reached"),
+    ),
+    (
+        "accept_changed_code",
+        bool,
+        flags.option(False, "continue although a plug-in has changed; recorded in meta.json"),
+    ),
+]
+
+
 def run_id(config: TrainConfig, experiment: str) -> str:
     """Return a run's identifier, its path below results/runs: experiment/method/game/seed."""
     return f"{experiment}/{config.method}/{config.game}/seed{config.seed}"
@@ -41,18 +68,8 @@ def train_command(argv: Sequence[str]) -> int:
             f"a run trains on finitely many levels, --levels A-B, and is evaluated on both splits:"
             f" --split {split} belongs to drac evaluate"
         )
-    flags_type = make_dataclass(
-        "TrainFlags",
-        [
-            *flags.config_fields(preset_defaults(flags.peek(argv, "--fidelity") or "paper")),
-            ("run_dir", Annotated[Path | None, tyro.conf.arg(help=_RUN_DIR_HELP)], None),
-            ("experiment", Annotated[str, tyro.conf.arg(help=_EXPERIMENT_HELP)], "default"),
-            ("results", Annotated[Path, tyro.conf.arg(help=_RESULTS_HELP)], Path("results")),
-            ("fresh", Annotated[bool, tyro.conf.arg(help=_FRESH_HELP)], False),
-            ("accept_changed_code", Annotated[bool, tyro.conf.arg(help=_CODE_HELP)], False),
-            ("finish", Annotated[bool, tyro.conf.arg(help=_FINISH_HELP)], False),
-        ],
-    )
+    config_fields = flags.config_fields(preset_defaults(flags.peek(argv, "--fidelity") or "paper"))
+    flags_type = make_dataclass("TrainFlags", [*config_fields, *_OWN_FLAGS])
     values = vars(flags.parse(flags_type, argv, "drac train", TRAIN_HELP))
     how = {name: values.pop(name) for name in ("fresh", "finish", "accept_changed_code")}
     if how["fresh"] and how["finish"]:
@@ -80,20 +97,6 @@ def _without_plugin(values: dict[str, Any], folder: Callable[[TrainConfig], Path
         run_dir = folder(build(values, recorded=True))
         return provenance.missing(TrainConfig.from_json(run_dir / "config.json"), run_dir)
     return ""
-
-
-_RUN_DIR_HELP = "the run's folder, else RESULTS/runs/EXPERIMENT/METHOD/GAME/seedK"
-
-
-_EXPERIMENT_HELP = "groups runs that belong together"
-
-
-_RESULTS_HELP = "root of all results"
-
-
-_FINISH_HELP = "evaluate and complete the run at the step it has reached, without training on"
-_CODE_HELP = "continue although the source of a plug-in has changed; recorded in meta.json"
-_FRESH_HELP = "start over; a run that is there keeps everything as SEED.before-1, .before-2, ..."
 
 
 def _train(config: TrainConfig, run_dir: Path, **how: bool) -> int:

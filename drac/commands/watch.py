@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import tyro
+from typing import TYPE_CHECKING, Any
 
 from augmentations.arguments import unknown
 from drac.commands import flags
-from drac.commands.evaluate import read_device, read_split, require_free
+from drac.commands.evaluate import DEVICES, PlayFlags, read_split, require_free
 from drac.config import TrainConfig
 from drac.errors import ConfigError
 from drac.files import atomic
@@ -36,34 +34,24 @@ STOPPED = 130
 _HOLD_S = 1.0  # how long an episode's last frame stays
 
 
-@dataclass
-class WatchFlags:
+@dataclass(kw_only=True)
+class WatchFlags(PlayFlags):
     """Flags of `drac watch`."""
 
-    run: tyro.conf.Positional[Path]
-    """a run's folder"""
-    split: Annotated[str, tyro.conf.arg(metavar="SPLIT")] = ""
-    """train (the run's own levels), test (the full distribution) or levels A-B; default: test"""
-    level: Annotated[str, tyro.conf.arg(metavar="SEED")] = ""
-    """this one level, in place of a split"""
-    episodes: Annotated[str, tyro.conf.arg(metavar="N")] = "1"
-    """how many, one after the other"""
-    seed: Annotated[str, tyro.conf.arg(metavar="N")] = "0"
-    """decides levels and actions"""
-    device: Annotated[str, tyro.conf.arg(metavar="{auto,cpu,cuda}")] = "auto"
-    """where the network runs; auto: CUDA if there is one"""
-    out: Path | None = None
-    """a .mp4 or .gif file (default: RUN/clips/SPLIT-seedK-STEP.mp4)"""
+    run: Path = flags.positional("a run's folder")
+    level: str = flags.option("", "this one level, in place of a split", "SEED")
+    episodes: str = flags.option("1", "how many, one after the other", "N")
+    out: Path | None = flags.option(
+        None, "a .mp4 or .gif file (default: RUN/clips/SPLIT-seedK-STEP.mp4)"
+    )
 
 
 def watch_command(argv: Sequence[str]) -> int:
     """`drac watch`."""
     given: WatchFlags = flags.parse(WatchFlags, argv, "drac watch", HELP)
     episodes = flags.whole_number("episodes", given.episodes, 1)
-    seed = flags.whole_number("seed", given.seed, 0)
-    if seed >= 2**31:
-        raise ConfigError(f"seed must be below {2**31}, not {seed}")
-    read_device(given.device)
+    seed = flags.whole_number("seed", given.seed, 0, below=2**31)
+    flags.require_known("device", given.device, DEVICES)
     for name in ("split", "level", "out"):
         if flags.peek(argv, f"--{name}") == "":  # an unset variable of a script
             raise ConfigError(f"{name} is empty; give it a value, or leave --{name} out")
@@ -87,9 +75,7 @@ def _played(given: WatchFlags, config: TrainConfig) -> tuple[str, Any]:
         return name, read_split(name, config)
     if given.split:
         raise ConfigError(f"level {given.level} and split {given.split} exclude each other")
-    level = flags.whole_number("level", given.level, 0)
-    if level >= 2**31 - 1:
-        raise ConfigError(f"level must be below {2**31 - 1}, not {level}")
+    level = flags.whole_number("level", given.level, 0, below=2**31 - 1)
     return f"level{level}", range(level, level + 1)
 
 
@@ -128,16 +114,8 @@ def _film(
         task = bar.add_task(f"{config.game}, {name}", total=episodes)
 
         def moments() -> Iterator[Moment]:
-            seen = watch(
-                agent,
-                config.game,
-                split,
-                episodes,
-                seed,
-                mode=config.mode,
-                precision=config.precision,
-            )
-            for moment in seen:
+            how: Any = {"mode": config.mode, "precision": config.precision}
+            for moment in watch(agent, config.game, split, episodes, seed, **how):
                 _note(played, moment)
                 bar.update(task, completed=moment.number - (moment.episode is None))
                 yield moment
@@ -170,14 +148,12 @@ def _subtitle(config: TrainConfig, step: int, name: str) -> str:
     return f"{where}, seed {config.seed}, trained {step:,} steps"
 
 
-def _frames(
-    moments: Iterator[Moment], caption: Caption, paint: Callable[..., Image.Image] | None = None
-) -> Iterator[Image.Image]:
+def _frames(moments: Iterator[Moment], caption: Caption) -> Iterator[Image.Image]:
     """Draw every moment; the last one of an episode stays for a while."""
     from drac.pictures import video, video_frames
 
     for moment in moments:
-        frame = (paint or video_frames.paint)(moment, caption)
+        frame = video_frames.paint(moment, caption)
         for _ in range(round(_HOLD_S * video.FPS) if moment.episode else 1):
             yield frame
 

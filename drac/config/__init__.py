@@ -1,5 +1,6 @@
 """The configuration of a run. Imports no torch."""
 
+from drac.config.argv import as_argv
 from drac.config.train_config import (
     CONTINUABLE,
     FORMAT,
@@ -15,6 +16,7 @@ __all__ = [
     "FORMAT",
     "ConfigError",
     "TrainConfig",
+    "as_argv",
     "build",
     "explain",
     "preset_defaults",

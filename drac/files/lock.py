@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from drac.errors import ConfigError
-from drac.files import lock, run_folder
+from drac.files import run_folder
 
 NAME = ".lock"
 """The file that is locked; it says by whom. It stays, empty, when nobody owns the folder."""
@@ -25,7 +25,13 @@ NAME = ".lock"
 CLAIM = ".lock.claim"
 """Exists while a process owns the folder on a file system that cannot lock."""
 
-_ATTEMPTS = 5
+_ATTEMPTS = 100
+"""To lock a folder, twenty a second: whoever asks whether it is in use locks it for a moment, a
+long one on a busy machine."""
+
+_FEW = 5
+"""Attempts are enough where the lock names a process that runs."""
+
 _BUSY = (errno.EAGAIN, errno.EACCES)
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
@@ -67,7 +73,7 @@ def _mark(pid: int) -> str:
 def _read(text: str) -> Owner | None:
     """Return the owner that a lock names; None if it is empty, or of version 0.1."""
     try:
-        known: Any = json.loads(text)
+        known = json.loads(text)
         return Owner(str(known["host"]), int(known["pid"]), str(known["started"]), known["mark"])
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
@@ -98,7 +104,7 @@ def owned(folder: Path, notify: Callable[[str], None] = lambda text: None) -> It
 @contextlib.contextmanager
 def _taken(folder: Path, notify: Callable[[str], None]) -> Iterator[IO[str]]:
     """Lock the folder's file; where the file system has no locks, claim the folder by name."""
-    for attempt in range(1, _ATTEMPTS + 1):
+    for attempt in range(_ATTEMPTS):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = (folder / NAME).open("a+", encoding="utf-8", errors="replace")
@@ -116,17 +122,18 @@ def _taken(folder: Path, notify: Callable[[str], None]) -> Iterator[IO[str]]:
                     return
                 if error.errno not in _BUSY:
                     raise ConfigError(f"{folder} cannot be locked: {error.strerror}") from None
-                if attempt == _ATTEMPTS:
-                    holder = before or "another process"
-                    raise ConfigError(f"{folder} is in use by {holder}") from None
+                why = f" by {before or 'another process'}"
+                if attempt >= _FEW and before and before.alive():
+                    break
             else:
                 if _is_still(folder, lock):
                     if before:
                         notify(_taken_over(folder, before))
                     yield lock
                     return
-        time.sleep(0.05)  # whoever asks whether a run is in use holds the lock for a moment
-    raise ConfigError(f"{folder} is in use: it was moved again and again")
+                why = ": it was moved again and again"
+        time.sleep(0.05)
+    raise ConfigError(f"{folder} is in use{why}")
 
 
 def _taken_over(folder: Path, before: Owner) -> str:
@@ -152,17 +159,15 @@ def _write(lock: IO[str], text: str) -> None:
 @contextlib.contextmanager
 def _claimed(folder: Path, notify: Callable[[str], None]) -> Iterator[None]:
     """Hold a folder by a file that only one process can make."""
-    path = folder / CLAIM
+    path, aside = folder / CLAIM, folder / f"{CLAIM}.{os.getpid()}"
     while not _make(path):
         text = _content(path)
         owner = _read(text)
         if owner is None or owner.alive():
-            holder = owner or "another process"
             raise ConfigError(
-                f"{folder} is in use by {holder}; this file system has no locks, so if that"
-                f" process is gone, delete {path}"
+                f"{folder} is in use by {owner or 'another process'}; this file system has no"
+                f" locks, so if that process is gone, delete {path}"
             )
-        aside = path.with_name(f"{CLAIM}.{os.getpid()}")
         with contextlib.suppress(FileNotFoundError):  # another was faster
             path.rename(aside)
             if _content(aside) != text:  # it was: this is its claim
@@ -226,7 +231,7 @@ def set_aside(run_dir: Path) -> Path | None:
         return None
     # "." has no name of its own; a link to a folder does, and is what is renamed then.
     path = run_dir if run_dir.name not in ("", "..") else run_dir.resolve()
-    with lock.owned(path):
+    with owned(path):
         names = (path.with_name(f"{path.name}.before-{number}") for number in itertools.count(1))
         aside = next(name for name in names if not os.path.lexists(name))
         try:

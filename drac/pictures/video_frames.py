@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class Caption:
     """What stands above: which agent this is, and where it plays."""
 
     title: str
-    subtitle: str = field(default="")
+    subtitle: str = ""
 
 
 @cache

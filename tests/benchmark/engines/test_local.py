@@ -14,8 +14,7 @@ import pytest
 
 from benchmark.engines import local
 from benchmark.engines.local import Job, LocalEngine
-from drac.commands import flags
-from drac.config import TrainConfig
+from drac.config import TrainConfig, as_argv
 
 CONFIG = TrainConfig(method="ppo", game="maze")
 
@@ -69,7 +68,7 @@ def test_a_job_is_drac_train_with_its_config_in_its_folder(tmp_path: Path) -> No
     config = TrainConfig(method="ucb-drac", game="maze", seed=3, steps=50_000, arms=("flip",))
     command = local.train_command(Job("x", config, tmp_path / "a b"))
     assert command[:4] == [sys.executable, "-m", "drac.cli", "train"]
-    assert command[4:] == [*flags.as_argv(config), "--run-dir", str(tmp_path / "a b")]
+    assert command[4:] == [*as_argv(config), "--run-dir", str(tmp_path / "a b")]
 
 
 def test_exit_statuses_are_reported(tmp_path: Path, commands: Callable[[str], None]) -> None:

@@ -10,7 +10,7 @@ from drawn_configs import configs
 from hypothesis import given
 
 from drac.commands import flags
-from drac.config import TrainConfig, build, preset_defaults
+from drac.config import TrainConfig, as_argv, build, preset_defaults
 from drac.errors import ConfigError
 
 VERTICAL = "flip(axis='vertical')"
@@ -25,14 +25,14 @@ def parse(argv: list[str]) -> TrainConfig:
 
 @given(config=configs())
 def test_the_flags_of_a_config_give_that_config(config: TrainConfig) -> None:
-    assert parse(flags.as_argv(config)) == config
+    assert parse(as_argv(config)) == config
 
 
 def test_flags_name_what_differs_only() -> None:
     always = ["--game", "coinrun", "--method", "ucb-drac", "--seed", "0"]
-    assert flags.as_argv(TrainConfig()) == always
+    assert as_argv(TrainConfig()) == always
     config = TrainConfig(method="drac", augmentation="flip(axis='vertical')", fidelity="released")
-    argv = flags.as_argv(config)
+    argv = as_argv(config)
     assert argv[4:] == [
         *("--seed", "0", "--fidelity", "released"),
         *("--augmentation", "flip(axis='vertical')"),
@@ -44,7 +44,7 @@ def test_specifications_with_spaces_quotes_and_brackets_are_arms() -> None:
     arms = ("flip(axis='vertical')", "crop(pad=4)", "random-conv")
     config = parse(["--arms", "flip( axis = 'vertical' )", "crop(pad=4)", "random-conv"])
     assert config.arms == arms
-    assert parse(flags.as_argv(config)) == config
+    assert parse(as_argv(config)) == config
 
 
 def test_every_field_is_a_flag_with_a_help_text() -> None:

@@ -24,8 +24,7 @@ import benchmark.cli
 from benchmark.store.run_record import validate
 from benchmark.store.store import Store
 from drac import cli
-from drac.commands import flags
-from drac.config import TrainConfig
+from drac.config import TrainConfig, as_argv
 from drac.errors import ConfigError
 from drac.files import lock, untrusted
 from drac.runs import checkpoint, meta
@@ -43,7 +42,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def train_flags(config: TrainConfig) -> list[str]:
     """The command that continues a run, in the folder "run"."""
-    return ["train", *flags.as_argv(config), "--run-dir", "run"]
+    return ["train", *as_argv(config), "--run-dir", "run"]
 
 
 def refused(argv: list[str], capsys: pytest.CaptureFixture[str], main: Any = cli.main) -> str:
@@ -330,15 +329,17 @@ import resource, sys
 from pathlib import Path
 from drac.policy import agent
 from drac.config import ConfigError, TrainConfig
+from drac.policy.agent import load_agent
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[1]), used + int(sys.argv[1])))
 for name in sys.argv[2:]:
     run = Path(name)
     try:
-        agent.load_agent(run, TrainConfig.from_json(run / "config.json"))
+        load_agent(run, TrainConfig.from_json(run / "config.json"))
     except ConfigError as error:
         print("refused:", error)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+# Not getrusage's ru_maxrss: a process begins with that of its parent.
+print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 """
 
 

@@ -37,12 +37,13 @@ with owned(Path(sys.argv[1])):
 def locks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Whether the file system has locks."""
 
-    def flock(*args: Any) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
     if request.param == "without":
-        monkeypatch.setattr(fcntl, "flock", flock)
+        monkeypatch.setattr(fcntl, "flock", _no_locks)
     return str(request.param)
+
+
+def _no_locks(*args: Any) -> None:
+    raise OSError(errno.ENOLCK, "No locks available")
 
 
 @pytest.fixture
@@ -88,6 +89,23 @@ def test_a_second_owner_is_refused_until_the_first_is_gone(
     assert "taking it over" in said[0]
 
 
+def test_who_only_asks_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow: it holds the lock, but is not named in it."""
+    (tmp_path / lock.NAME).touch()
+    asking = (tmp_path / lock.NAME).open()
+    fcntl.flock(asking, fcntl.LOCK_SH)
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 30:
+            asking.close()
+
+    monkeypatch.setattr(lock.time, "sleep", sleep)
+    with lock.owned(tmp_path):
+        assert len(slept) == 30
+
+
 def test_an_error_frees_the_folder(locks: str, tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(ZeroDivisionError), lock.owned(tmp_path):
@@ -99,7 +117,6 @@ def test_a_number_that_another_process_has_now_is_no_owner(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A process of this host with our number, but started at another time."""
-    monkeypatch.setattr(fcntl, "flock", lambda *args: 1 / 0)
     monkeypatch.setattr(fcntl, "flock", _no_locks)
     before = {"host": socket.gethostname(), "pid": os.getpid(), "started": "then", "mark": "x-1"}
     (tmp_path / lock.CLAIM).write_text(json.dumps(before))
@@ -108,10 +125,6 @@ def test_a_number_that_another_process_has_now_is_no_owner(
     with lock.owned(tmp_path, said.append):
         pass
     assert "taking it over" in said[0]
-
-
-def _no_locks(*args: Any) -> None:
-    raise OSError(errno.ENOLCK, "No locks available")
 
 
 def test_a_process_of_another_host_may_be_alive(

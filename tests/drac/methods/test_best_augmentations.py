@@ -22,8 +22,7 @@ from benchmark.suites import RunSpec
 from benchmark.tables.augmentations import augmentations as best_augmentations
 from drac import methods
 from drac.arms.build import build_augmentations
-from drac.commands import flags
-from drac.config import TrainConfig, build
+from drac.config import TrainConfig, as_argv, build
 from drac.errors import ConfigError
 from drac.games import GAMES
 from drac.methods import best_augmentations as best
@@ -95,7 +94,7 @@ def test_the_flags_of_a_run_give_it_again_and_its_file_needs_no_table(
     config = TrainConfig(method="drac-best", game="maze", best_from=str(path))
     assert config.augmentation != TrainConfig(method="drac-best", game="maze").augmentation
     assert config.augmentation == "rotate"
-    words = flags.as_argv(config)
+    words = as_argv(config)
     given = dict(zip(words[::2], words[1::2], strict=True))
     assert given["--best-from"] == str(path)
     values = {word.removeprefix("--").replace("-", "_"): value for word, value in given.items()}

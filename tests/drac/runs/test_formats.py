@@ -11,8 +11,7 @@ from checkout import RUNS
 
 from benchmark.store.run_record import validate
 from drac import cli, policy
-from drac.commands import flags
-from drac.config import TrainConfig, train_config
+from drac.config import TrainConfig, as_argv, train_config
 from drac.errors import ConfigError
 from drac.policy import exported
 from drac.runs import checkpoint, checkpoint_format, meta
@@ -39,7 +38,7 @@ def test_a_committed_run_is_continued(tmp_path: Path) -> None:
     old = {path.name: path.read_bytes() for path in FOLDER.glob("*.csv")}
     saved = TrainConfig.from_json(run / "config.json")
     longer = TrainConfig(**{**saved.model_dump(), "steps": 96})
-    assert cli.main(["train", *flags.as_argv(longer), "--run-dir", str(run)]) == 0
+    assert cli.main(["train", *as_argv(longer), "--run-dir", str(run)]) == 0
     for name, content in old.items():
         assert (run / name).read_bytes().startswith(content)
     steps = [line.split(b",")[0] for line in (run / "progress.csv").read_bytes().splitlines()]

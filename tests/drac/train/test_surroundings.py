@@ -20,7 +20,7 @@ from small_runs import small_config
 from tiny_runs import tiny_config
 
 from benchmark.store.run_record import validate
-from drac.commands import flags
+from drac.config import as_argv
 from drac.runs import checkpoint, meta
 from drac.timing import Stopwatch
 from drac.train import train
@@ -48,7 +48,7 @@ def finished(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
 
 
 def command(**options: Any) -> list[str]:
-    return ["train", *flags.as_argv(small_config(**options)), "--run-dir", NAME]
+    return ["train", *as_argv(small_config(**options)), "--run-dir", NAME]
 
 
 C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
