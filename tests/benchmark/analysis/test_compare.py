@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tests.synthetic_runs import tree, write_run
+from synthetic_runs import tree, write_run
 
 from benchmark import cli
 from benchmark.analysis.compare import Comparison, compare, verdict

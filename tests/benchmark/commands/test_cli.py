@@ -17,7 +17,8 @@ from synthetic_runs import ARMS, TOTAL, tree, write_run
 from benchmark import cli
 from benchmark.commands import run as run_command
 from benchmark.engines import local
-from benchmark.store.store import Store, validate
+from benchmark.store.run_record import validate
+from benchmark.store.store import Store
 from benchmark.suites import RunSpec
 from drac import methods
 from drac.config import TrainConfig

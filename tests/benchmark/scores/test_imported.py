@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.synthetic_runs import tree
+from synthetic_runs import tree
 
 from benchmark import cli
 from benchmark.scores import imported as imports

@@ -23,7 +23,8 @@ from benchmark.store.run_files import (
     in_use,
     read_csv,
 )
-from benchmark.store.store import Store, settings, validate
+from benchmark.store.run_record import validate
+from benchmark.store.store import Store, settings
 from benchmark.suites import RunSpec
 from drac.config import TrainConfig
 from drac.errors import ConfigError
