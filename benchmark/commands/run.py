@@ -18,7 +18,7 @@ from benchmark.suites import RunSpec
 from drac.commands import flags
 from drac.config import TrainConfig, preset_defaults
 from drac.errors import ConfigError
-from drac.files import run_folder
+from drac.files import lock, run_folder
 from drac.runs import signals
 
 RUN_HELP = """Run a suite, or methods x games x seeds, and keep what is finished: the same command
@@ -89,11 +89,10 @@ def _run(store: Any, experiment: str, runs: list[tuple[RunSpec, TrainConfig]], w
     """Check everything, write the plan, execute what is left. Returns the exit status."""
     from benchmark.commands.display import SweepDisplay
     from benchmark.engines.local import Job, LocalEngine
-    from benchmark.store.run_files import in_use
 
     left = [(spec, config) for spec, config in runs if not _complete(store, spec, config)]
     _check_devices([config for _, config in left])
-    elsewhere = [spec for spec, _ in left if in_use(store.run_dir(spec))]
+    elsewhere = [spec for spec, _ in left if lock.in_use(store.run_dir(spec))]
     todo = {spec.id: spec for spec, _ in left if spec not in elsewhere}
     store.add_to_plan(experiment, [spec for spec, _ in runs])
     engine = LocalEngine(workers)
@@ -166,14 +165,13 @@ def _check_devices(configs: Sequence[TrainConfig]) -> None:
 def _outcome(store: Any, spec: RunSpec, status: int) -> str:
     """Say how a run ended: "complete", who has it, or "FAILED" with the reason and the log."""
     from benchmark.store.progress import last_line
-    from benchmark.store.run_files import in_use
     from benchmark.store.store import LOG
 
     run_dir = store.run_dir(spec)
     problems = store.problems(spec)
     if not status and not problems:
         return "complete"
-    if in_use(run_dir):
+    if lock.in_use(run_dir):
         return "left to another process, which has begun it"
     why = "; ".join(problems)
     if status < 0:
