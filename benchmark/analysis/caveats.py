@@ -92,14 +92,20 @@ def _values(complete: pd.DataFrame, name: str) -> list[Any]:
     return list(dict.fromkeys(values[name] for values in complete["settings"]))
 
 
-def closing(runs: pd.DataFrame, complete: pd.DataFrame) -> list[str]:
-    """Say what every table ends with: missing runs and seeds, what is mixed, the settings.
+def with_caveats(runs: pd.DataFrame, complete: pd.DataFrame, own: Iterable[str]) -> list[str]:
+    """Put a table's own notes between what every table begins with and what it ends with.
+
+    It begins with how the runs are unlike the published ones, and ends with missing runs and
+    seeds, what is mixed, and the settings.
 
     Args:
         runs: as `Store.load` returns them.
         complete: as `counted` returns them.
+        own: the table's notes.
     """
-    return [*missing(runs), *mixed(complete), *_settings(complete)]
+    settings = [common_settings(complete)] if len(complete) else []
+    begin = apart_from_published(complete)
+    return [*begin, *own, *missing(runs), *mixed(complete), *settings]
 
 
 def beside_protocol(runs: pd.DataFrame) -> list[str]:
@@ -119,10 +125,6 @@ def mixed(complete: pd.DataFrame) -> list[str]:
         shares = shortened(f"{value} ({count} runs)" for value, count in counts.items())
         said.append(f"Mixed {name}: {shares}; runs that differ in it are not averaged.")
     return said
-
-
-def _settings(complete: pd.DataFrame) -> list[str]:
-    return [common_settings(complete)] if len(complete) else []
 
 
 def common_settings(complete: pd.DataFrame) -> str:

@@ -20,7 +20,7 @@ from benchmark.analysis.best_augmentation import (
     sweep_choice,
     unequal,
 )
-from benchmark.analysis.caveats import apart_from_published, closing
+from benchmark.analysis.caveats import with_caveats
 from benchmark.analysis.comparable import counted, unequal_seeds, variants
 from benchmark.scores import published
 from benchmark.statistics.aggregate import Summary, summarize
@@ -111,28 +111,27 @@ def augmentations(runs: pd.DataFrame) -> Table:
         best[f"test_mean_{name}"] = [summary.mean for summary in own]
         best[f"test_std_{name}"] = [summary.std for summary in own]
     own_runs = fixed_or_bandit(runs)
-    own_complete = counted(own_runs)
-    return Table(
+    notes = (
+        _HOW_CHOSEN,
+        _HOW_AGREED,
+        f"By the paper: {source}.",
+        f"The paper's own scores of single augmentations: {NOT_AVAILABLE}.",
+        *not_run(sweep),
+        *unequal(sweep),
+    )
+    planned = _planned(runs)
+    matrix = _matrix(planned, summaries, unequal_seeds(sweep))
+    heading = "Mean test return of DrAC with each augmentation"
+    return Table.of(
         "augmentations",
         "Augmentations: the sweep of fixed ones, and the best of each game",
-        _matrix(_planned(runs), summaries, unequal_seeds(sweep)),
-        best,
-        (
-            *apart_from_published(own_complete),
-            _HOW_CHOSEN,
-            _HOW_AGREED,
-            f"By the paper: {source}.",
-            f"The paper's own scores of single augmentations: {NOT_AVAILABLE}.",
-            *not_run(sweep),
-            *unequal(sweep),
-            *closing(own_runs, own_complete),
-        ),
-        heading="Mean test return of DrAC with each augmentation",
-        bold=_bold(_planned(runs), best, summaries),
-        more=(
+        [
+            Block(matrix, heading, _bold(planned, best, summaries)),
             Block(pd.DataFrame(cells), "Best augmentation of each game"),
             Block(pd.DataFrame(_agreements(best)), "Do the three agree?"),
-        ),
+        ],
+        best,
+        with_caveats(own_runs, counted(own_runs), notes),
     )
 
 

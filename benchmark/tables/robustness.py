@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.analysis.caveats import apart_from_published, closing, shortened
+from benchmark.analysis.caveats import shortened, with_caveats
 from benchmark.analysis.comparable import counted
 from benchmark.scores import published
 from benchmark.tables.table import NOT_AVAILABLE, Block, Table
@@ -44,16 +44,12 @@ def robustness(runs: pd.DataFrame) -> Table:
     rows: Sequence[Mapping[Any, Any]] = overall.to_dict("records")
     cells = [_row(row, known) for row in rows]
     cells += _not_run(known, set(overall["method"]))
-    more = tuple(_metric_blocks(measured))
-    return Table(
+    return Table.of(
         "robustness",
         "Robustness to what does not matter",
-        pd.DataFrame(cells),
+        [Block(pd.DataFrame(cells), "Over games", keys=4), *_metric_blocks(measured)],
         per_game.rename(columns={"mean": "value"}),
-        tuple(_notes(runs, complete, values, source)),
-        heading="Over games",
-        keys=4,
-        more=more,
+        with_caveats(runs, complete, _notes(complete, values, source)),
     )
 
 
@@ -134,10 +130,7 @@ def _metric_blocks(measured: pd.DataFrame) -> Iterator[Block]:
         yield Block(pd.DataFrame(rows).fillna(NOT_AVAILABLE), f"{metric}, {change}, by game")
 
 
-def _notes(
-    runs: pd.DataFrame, complete: pd.DataFrame, values: pd.DataFrame, source: str
-) -> Iterator[str]:
-    yield from apart_from_published(complete)
+def _notes(complete: pd.DataFrame, values: pd.DataFrame, source: str) -> Iterator[str]:
     yield (
         f"[a] {source}: backgrounds of other games, on a training level; how many observations,"
         f" and whether JSD is the divergence or its root, it does not say. Ours: other backgrounds"
@@ -164,7 +157,6 @@ def _notes(
             f"Not measured: {len(has) - sum(has)} of {len(has)} complete runs; drac evaluate RUN"
             f" --robustness measures one."
         )
-    yield from closing(runs, complete)
 
 
 def lacking(runs: pd.DataFrame) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -97,6 +97,20 @@ class Table:
     bold: frozenset[tuple[int, str]] = frozenset()
     keys: int = 1
     more: tuple[Block, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        title: str,
+        blocks: Sequence[Block],
+        data: pd.DataFrame,
+        notes: Iterable[str],
+    ) -> Table:
+        """Return the table of at least one block."""
+        first, *more = blocks
+        shown = (first.heading, first.bold, first.keys, tuple(more))
+        return cls(name, title, first.cells, data, tuple(notes), *shown)
 
     @property
     def blocks(self) -> tuple[Block, ...]:
