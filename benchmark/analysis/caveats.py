@@ -31,6 +31,12 @@ def shortened(items: Iterable[str]) -> str:
     return ", ".join(words[:SHOWN]) + more
 
 
+def why_each(runs: pd.DataFrame, reasons: Iterable[str]) -> str:
+    """Name the first few runs, each with a reason: "ppo/maze/seed0 (not started)"."""
+    which = zip(runs["method"], runs["game"], runs["seed"], reasons, strict=True)
+    return shortened(f"{method}/{game}/seed{seed} ({why})" for method, game, seed, why in which)
+
+
 def missing(runs: pd.DataFrame) -> list[str]:
     """Say what is not in the table: incomplete runs, doubles, and unequal numbers of seeds."""
     if runs.empty:
@@ -38,13 +44,9 @@ def missing(runs: pd.DataFrame) -> list[str]:
     lacking = runs[runs["problems"].map(len) > 0]
     note = f"All {len(runs)} planned runs are complete."
     if len(lacking):
-        said = (
-            f"{row['method']}/{row['game']}/seed{row['seed']} ({'; '.join(row['problems'])})"
-            for row in lacking.to_dict("records")
-        )
         note = (
             f"Missing: {len(lacking)} of {len(runs)} planned runs are not complete and not"
-            f" counted: {shortened(said)}."
+            f" counted: {why_each(lacking, lacking['problems'].map('; '.join))}."
         )
     notes = [note]
     complete = counted(runs)

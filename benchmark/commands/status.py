@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.commands.tables import experiments
+from benchmark.commands.choices import experiments
 from drac.commands import flags
 from drac.files import lock
 
@@ -40,7 +40,7 @@ def status_command(argv: Sequence[str]) -> int:
 
     given: StatusFlags = flags.parse(StatusFlags, argv, "drac-bench status", STATUS_HELP)
     store = Store(given.results)
-    names = experiments(store, given.experiment)
+    names = experiments(store, (given.experiment,) if given.experiment is not None else ())
     if not names:
         print(f"no runs below {store.runs}")
     for name in names:
@@ -69,9 +69,8 @@ def _standing(store: Store, spec: RunSpec) -> tuple[str, str]:
     state = "complete"
     if lacks:
         state = "running" if lock.in_use(store.run_dir(spec)) else "incomplete"
-    name = f"  {spec.method}/{spec.game}/seed{spec.seed}"
     if record.config is None:
-        return state, f"{name}: {lacks}"
+        return state, f"  {spec.name}: {lacks}"
     now = progress_of(record.config, record.updates, record.episodes)
-    line = f"{name}: {state}  {progress_line(now)}"
+    line = f"  {spec.name}: {state}  {progress_line(now)}"
     return state, line + (f"\n    lacks: {lacks}" if state == "incomplete" else "")

@@ -100,7 +100,7 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder / f".{PLAN}.lock"):
             wanted = sorted({*self.plan(experiment), *specs})
-            ids = [spec.id.partition("/")[2] for spec in wanted]
+            ids = [spec.name for spec in wanted]
             text = json.dumps({"format": 1, "runs": ids}, indent=1) + "\n"
             atomic.write_text(folder / PLAN, text)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.analysis.caveats import shortened, with_caveats
+from benchmark.analysis.caveats import shortened, why_each, with_caveats
 from benchmark.analysis.comparable import counted
 from benchmark.scores import published
 from benchmark.tables.table import NOT_AVAILABLE, Block, Table
@@ -144,13 +144,9 @@ def _notes(complete: pd.DataFrame, values: pd.DataFrame, source: str) -> Iterato
     for (change, metric), own in without.groupby(["change", "metric"], sort=False):
         games = shortened(dict.fromkeys(map(str, own["game"])))
         yield f"Not defined, {metric} with {change}: {games}."
-    damaged = [
-        f"{run['method']}/{run['game']}/seed{run['seed']} ({run['record'].robustness_problem})"
-        for run in complete.to_dict("records")
-        if run["record"].robustness_problem
-    ]
-    if damaged:
-        yield f"Not read: {shortened(damaged)}."
+    problems = complete["record"].map(lambda record: record.robustness_problem)
+    if (damaged := problems != "").any():
+        yield f"Not read: {why_each(complete[damaged], problems[damaged])}."
     has = [bool(len(record.robustness.get("metric", ()))) for record in complete["record"]]
     if not all(has):
         yield (
