@@ -193,9 +193,7 @@ def _verdict(found: Comparison) -> str:
     unlike = [
         f"{name} ({_said(found.a.settings[name])} and {_said(found.b.settings[name])})"
         for name in PROTOCOL
-        if name in found.a.settings
-        and name in found.b.settings
-        and found.a.settings[name] != found.b.settings[name]
+        if name in _unlike(found.a, found.b)
     ]
     if unlike:
         return (
@@ -221,6 +219,12 @@ def _verdict(found: Comparison) -> str:
     if 0 in signs:
         return f"{a} is perhaps {word} than {b}, for one of two intervals only says so: {said}"
     return f"{a} is {word} than {b}: {said}"
+
+
+def _unlike(a: Contestant, b: Contestant) -> list[str]:
+    """Return the settings that both have and in which they differ."""
+    both = (name for name in a.settings if name in b.settings)
+    return [name for name in both if a.settings[name] != b.settings[name]]
 
 
 def _more(difference: float) -> str:
@@ -268,9 +272,7 @@ def _run_counts(name: str, counts: list[int]) -> Iterator[str]:
 def _unequal_settings(a: Contestant, b: Contestant) -> Iterator[str]:
     """Say which settings that both have differ; of a preset's, only where they depart from it."""
     differing = []
-    for name in [name for name in a.settings if name in b.settings]:
-        if a.settings[name] == b.settings[name]:
-            continue
+    for name in _unlike(a, b):
         presets = [PRESETS.get(c.settings.get("fidelity", ""), {}) for c in (a, b)]
         if all(p.get(name) == c.settings[name] for p, c in zip(presets, (a, b), strict=True)):
             continue

@@ -16,7 +16,7 @@ from benchmark.analysis.ppo_normalized import Aggregate, difference, ppo_normali
 from benchmark.scores import published
 from benchmark.scores.published import Normalized, Source
 from benchmark.statistics import normalize
-from benchmark.tables.table import NOT_AVAILABLE, Block, Table
+from benchmark.tables.table import NOT_AVAILABLE, Block, Table, number
 from drac.games import GAMES
 
 NO_RUNS = "no runs"
@@ -139,13 +139,13 @@ class _Line:
         if (ours := self.ours) is not None:
             fewest, most = int(ours.seeds.min()), int(ours.seeds.max())
             seeds = f"{most}" if fewest == most else f"{fewest}-{most}"
-            values = (_percent(getattr(ours, name), "-") for name in _OURS)
+            values = (number(getattr(ours, name), ".1f", "-") for name in _OURS)
             cells |= zip(names, (f"{len(ours.games)}", seeds, *values), strict=True)
         for letter, theirs in self.theirs.items():
             # The PLR paper prints no median.
             for name in _THEIRS if letter == "a" else _THEIRS[1:]:
                 value = getattr(theirs, name, math.nan)
-                cells[f"[{letter}] {name}"] = _percent(value, NOT_AVAILABLE)
+                cells[f"[{letter}] {name}"] = number(value, ".1f")
             if letter == "a":
                 units = self.difference()
                 cells["mean - [a]"] = units if isinstance(units, str) else f"{units:+.1f} SE"
@@ -164,10 +164,6 @@ class _Line:
                 units = self.difference()
                 row["difference_a"] = math.nan if isinstance(units, str) else units
         return row
-
-
-def _percent(value: float, absent: str) -> str:
-    return absent if math.isnan(value) else f"{value:.1f}"
 
 
 def _block(heading: str, lines: Sequence[_Line]) -> Block:

@@ -12,7 +12,7 @@ import pandas as pd
 from benchmark.analysis.caveats import shortened, why_each, with_caveats
 from benchmark.analysis.comparable import counted
 from benchmark.scores import published
-from benchmark.tables.table import NOT_AVAILABLE, Block, Table
+from benchmark.tables.table import NOT_AVAILABLE, Block, Table, number
 from drac.games import GAMES
 
 PAPER = "background"
@@ -70,33 +70,31 @@ def _values(complete: pd.DataFrame) -> pd.DataFrame:
 
 def _row(row: Mapping[Any, Any], known: Mapping[tuple[str, str, str], float]) -> dict[str, str]:
     paper = published.NAMES.get(row["method"], "") if row["change"] == PAPER else ""
-    theirs = (known.get((paper, row["metric"], name), math.nan) for name in _STATISTICS)
     return {
         "method": str(row["variant"]),
         "metric": str(row["metric"]),
         "what differs": str(row["change"]),
         "split": str(row["split"]),
         "games": str(row["games"]),
-        **{name: _number(row[name], row["metric"]) for name in _STATISTICS},
-        **_published(theirs, row["metric"]),
+        **{name: _number(row[name], row["metric"], 3) for name in _STATISTICS},
+        **_published(known, paper, row["metric"]),
     }
 
 
 _STATISTICS = ("mean", "median")
 
 
-def _number(value: float, metric: str) -> str:
-    if math.isnan(value):
-        return NOT_AVAILABLE
-    return f"{value:.1f}" if metric.endswith("%") else f"{value:.3f}"
+def _number(value: float, metric: str, digits: int) -> str:
+    return number(value, ".1f" if metric.endswith("%") else f".{digits}f")
 
 
-def _published(values: Iterator[float], metric: str) -> dict[str, str]:
-    texts = (
-        NOT_AVAILABLE if math.isnan(v) else f"{v:.1f}" if metric.endswith("%") else f"{v:.2f}"
-        for v in values
-    )
-    return dict(zip(("published mean [a]", "published median [a]"), texts, strict=True))
+def _published(
+    known: Mapping[tuple[str, str, str], float], method: str, metric: str
+) -> dict[str, str]:
+    return {
+        f"published {name} [a]": _number(known.get((method, metric, name), math.nan), metric, 2)
+        for name in _STATISTICS
+    }
 
 
 def _not_run(
@@ -113,7 +111,7 @@ def _not_run(
                 "split": "not stated",
                 "games": "not measured",
                 **dict.fromkeys(_STATISTICS, "-"),
-                **_published((known[method, metric, name] for name in _STATISTICS), metric),
+                **_published(known, method, metric),
             }
 
 
@@ -126,7 +124,7 @@ def _metric_blocks(measured: pd.DataFrame) -> Iterator[Block]:
             here = own[own["game"] == game]
             columns = here["variant"] + (" " + here["split"] if splits else "")
             values = dict(zip(columns, here["mean"], strict=True))
-            rows.append({"game": game} | {c: _number(v, str(metric)) for c, v in values.items()})
+            rows.append({"game": game} | {c: _number(v, str(metric), 3) for c, v in values.items()})
         yield Block(pd.DataFrame(rows).fillna(NOT_AVAILABLE), f"{metric}, {change}, by game")
 
 
