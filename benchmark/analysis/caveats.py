@@ -122,8 +122,7 @@ def mixed(complete: pd.DataFrame) -> list[str]:
     """Say in what the runs differ, and how many have which value; such runs stand apart."""
     said = []
     for name in differing(complete):
-        values = [own[name] for own in complete["settings"] if name in own]
-        counts = Counter(map(setting_text, values))
+        counts = Counter(setting_text(own[name]) for own in complete["settings"] if name in own)
         shares = shortened(f"{value} ({count} runs)" for value, count in counts.items())
         said.append(f"Mixed {name}: {shares}; runs that differ in it are not averaged.")
     return said
@@ -149,26 +148,19 @@ def apart_from_published(complete: pd.DataFrame) -> list[str]:
     if complete.empty:
         return []
     notes = []
-    steps = max(_values(complete, "steps"))
+    steps, shortest = (end(_values(complete, "steps")) for end in (max, min))
     full = 200_000_000 if _values(complete, "mode") == ["hard"] else 25_000_000
     if steps * 100 <= full:
-        shortest = min(_values(complete, "steps"))
         many = f"{full // steps:,}" + (f" to {full // shortest:,}" if shortest < steps else "")
         notes.append(
             f"These runs are {many} times shorter than the published ones. They show"
             f" that everything works and prove nothing about any method or augmentation."
         )
-    elif steps < full:
-        notes.append(f"These runs are shorter than the published ones of {count_text(full)} steps.")
-    elif min(_values(complete, "steps")) < full:
-        notes.append(f"Some runs are shorter than the published ones of {count_text(full)} steps.")
-    other = sorted(
-        {
-            f"{values['levels']} ({values['mode']})"
-            for values in complete["settings"]
-            if values["levels"] != PUBLISHED_LEVELS[values["mode"]]
-        }
-    )
+    elif shortest < full:
+        which = "These runs" if steps < full else "Some runs"
+        notes.append(f"{which} are shorter than the published ones of {count_text(full)} steps.")
+    levels = dict.fromkeys((own["levels"], own["mode"]) for own in complete["settings"])
+    other = sorted(f"{own} ({mode})" for own, mode in levels if own != PUBLISHED_LEVELS[mode])
     if other:
         notes.append(
             f"Trained on levels {', '.join(other)}; the published runs on"

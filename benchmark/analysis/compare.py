@@ -187,7 +187,8 @@ def verdict(found: Comparison) -> str:
 def _verdict(found: Comparison) -> str:
     a, b, iqm = found.a.name, found.b.name, found.aggregates[0]
     chance, likely = found.improvement
-    by = f"the IQM of its normalized {found.split} return is {_more(iqm.difference)}"
+    more = "higher" if iqm.difference >= 0 else "lower"
+    by = f"the IQM of its normalized {found.split} return is {abs(iqm.difference):.3f} {more}"
     ahead = sum(row.difference > 0 for row in found.games if row.game in found.common)
     on = f"on {ahead} of the {len(found.common)} games its mean is higher"
     unlike = [
@@ -225,10 +226,6 @@ def _unlike(a: Contestant, b: Contestant) -> list[str]:
     """Return the settings that both have and in which they differ."""
     both = (name for name in a.settings if name in b.settings)
     return [name for name in both if a.settings[name] != b.settings[name]]
-
-
-def _more(difference: float) -> str:
-    return f"{abs(difference):.3f} {'higher' if difference >= 0 else 'lower'}"
 
 
 def _side(interval: Interval, neutral: float) -> int:

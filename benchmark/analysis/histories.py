@@ -118,21 +118,17 @@ def load(runs: pd.DataFrame) -> Histories:
 
 def _labels(runs: pd.DataFrame) -> pd.Series[str]:
     """Label complete runs as tables do, and others likewise where their settings are the same."""
-    labels = variants(runs)
     complete = runs[runs["complete"]]
-    labels.update(variants(complete))
-    known = {
-        (method, id(settings)): label
-        for method, settings, label in zip(
-            complete["method"], complete["settings"], labels[complete.index], strict=True
-        )
-    }
-    which = zip(runs["method"], runs["settings"].map(id), strict=True)
-    return pd.Series(
-        [known.get(key, label) for key, label in zip(which, labels, strict=True)],
-        index=runs.index,
-        dtype="object",
-    )
+    known = dict(zip(_alike(complete), variants(complete), strict=True))
+    labels = [
+        known.get(key, label) for key, label in zip(_alike(runs), variants(runs), strict=True)
+    ]
+    return pd.Series(labels, index=runs.index, dtype="object")
+
+
+def _alike(runs: pd.DataFrame) -> Iterator[tuple[str, int]]:
+    """Yield what runs of one label share; `Store.load` gives equal settings one dict."""
+    return zip(runs["method"], runs["settings"].map(id), strict=True)
 
 
 def _files(paths: Mapping[int, Path], name: str) -> dict[int, Path]:

@@ -58,7 +58,8 @@ def import_command(argv: Sequence[str]) -> int:
         print(line)
     print(f"written to {written}")
     where = shlex.quote(str(given.results))
-    print(f"next: drac-bench compare {' '.join(_two(imported))} --results {where}")
+    two = shlex.join([*imported.methods, "ppo"][:2])
+    print(f"next: drac-bench compare {two} --results {where}")
     return 0
 
 
@@ -74,8 +75,3 @@ def _summary(imported: imports.ScoreSet) -> list[str]:
     if imported.ignored:
         lines.append(f"  columns not kept: {', '.join(imported.ignored)}")
     return lines
-
-
-def _two(imported: imports.ScoreSet) -> list[str]:
-    two = [*imported.methods, "ppo"][:2]
-    return [shlex.quote(method) for method in two]

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import tyro
 
 from benchmark import suites
-from benchmark.suites import RunSpec
+from benchmark.suites import RunSpec, Suite
 from drac.commands import flags
 from drac.config import TrainConfig, preset_defaults
 from drac.errors import ConfigError
@@ -29,6 +29,8 @@ example: drac-bench run --methods ppo ucb-drac --games all --seeds 0-2 --steps 1
 
 suites:
 """ + "\n".join(f"  {suite.name}: {suite.summary}" for suite in suites.SUITES.values())
+
+NO_SUITE = Suite("default", "what the flags say", methods=(), seeds=(0,))
 
 POLL_INTERVAL_S = 0.2
 
@@ -53,10 +55,9 @@ def run_command(argv: Sequence[str]) -> int:
     """`drac-bench run`."""
     from benchmark.store.store import Store
 
-    suite = suites.get(name) if (name := flags.peek(argv, "--suite")) else None
-    options = suite.options if suite else {}
-    fidelity = flags.peek(argv, "--fidelity") or options.get("fidelity", "paper")
-    defaults = {**preset_defaults(fidelity), **options, "fidelity": fidelity}
+    suite = suites.get(name) if (name := flags.peek(argv, "--suite")) else NO_SUITE
+    fidelity = flags.peek(argv, "--fidelity") or suite.options.get("fidelity", "paper")
+    defaults = {**preset_defaults(fidelity), **suite.options, "fidelity": fidelity}
     fields = flags.config_fields(defaults, exclude=("game", "method", "seed"))
     flags_type = make_dataclass("RunFlags", [*_RUN_FLAGS, *fields])
     given = vars(flags.parse(flags_type, argv, "drac-bench run", RUN_HELP))
@@ -64,24 +65,15 @@ def run_command(argv: Sequence[str]) -> int:
     for name in ("methods", "games", "seeds"):
         if not own[name] and any(word.partition("=")[0] == f"--{name}" for word in argv):
             raise ConfigError(f"--{name} names nothing to run")
-    if not suite and not own["methods"]:
+    methods = suites.parse_methods(own["methods"] or suite.methods, given["augmentation"])
+    if not methods:
         raise ConfigError("say what to run: --suite demo, or --methods ppo ucb-drac")
     workers = flags.whole_number("workers", own["workers"], at_least=1)
-    experiment = own["experiment"]
-    if experiment is None:
-        experiment = suite.name if suite else "default"
+    experiment = suite.name if own["experiment"] is None else own["experiment"]
     run_folder.check_name("experiment", experiment)
-    runs = list(
-        suites.expand(
-            experiment,
-            suites.parse_methods(
-                own["methods"] or (suite.methods if suite else ()), given["augmentation"]
-            ),
-            suites.parse_games(own["games"] or (suite.games if suite else ["all"])),
-            suites.parse_seeds(own["seeds"]) or (suite.seeds if suite else (0,)),
-            given,
-        )
-    )
+    games = suites.parse_games(own["games"] or suite.games)
+    seeds = suites.parse_seeds(own["seeds"]) or suite.seeds
+    runs = list(suites.expand(experiment, methods, games, seeds, given))
     return _run(Store(own["results"]), experiment, runs, workers)
 
 
