@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
 
-from benchmark.bandits import rl2_training
 from benchmark.bandits.table import json_lines
 from benchmark.tables.table import Table
-from drac.arms.rl2 import RecurrentPolicy
 from drac.seeding import seed_sequence, stream_seed
 from ucb import ArmSelector, DiscountedUCB, SlidingWindowUCB, ThompsonSampling, UniformArm
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from drac.arms.rl2 import RecurrentPolicy
 
 NUM_ARMS = 4
 TRAINING_TASKS = 2000
@@ -54,6 +56,8 @@ def compare(
         settings: of `benchmark.bandits.rl2_training.MetaSettings`, where they differ from the
         defaults.
     """
+    from benchmark.bandits import rl2_training
+
     meta = rl2_training.MetaSettings(**settings)
     policy, training = _untrained(seed), _tasks(seed, "training", TRAINING_TASKS)
     rl2_training.meta_train(policy, training, _generator(seed, "meta"), meta, on_progress)
@@ -64,6 +68,8 @@ def compare(
 
 def others(seed: int, pulls: int) -> list[Outcome]:
     """Return the regret of everybody who needs no training, on that seed's new tasks."""
+    from benchmark.bandits import rl2_training
+
     new = _tasks(seed, "new", NEW_TASKS)
     regrets = rl2_training.regret(_untrained(seed), new, pulls, _generator(seed, "untrained"))
     outcomes = [_outcome(seed, UNTRAINED, regrets.numpy())]
@@ -75,14 +81,20 @@ def others(seed: int, pulls: int) -> list[Outcome]:
 
 
 def _generator(seed: int, name: str) -> torch.Generator:
+    import torch
+
     return torch.Generator().manual_seed(stream_seed(seed, "tasks", name))
 
 
 def _untrained(seed: int) -> RecurrentPolicy:
+    from drac.arms.rl2 import RecurrentPolicy
+
     return RecurrentPolicy(NUM_ARMS, 32, _generator(seed, "weights"))
 
 
 def _tasks(seed: int, name: str, number: int) -> Tensor:
+    from benchmark.bandits import rl2_training
+
     return rl2_training.draw_tasks(number, NUM_ARMS, _generator(seed, name))
 
 

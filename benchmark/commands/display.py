@@ -31,10 +31,14 @@ def _time_left(progress: Progress) -> str:
 
 def progress_line(now: Progress) -> str:
     """Format how far a run is as one plain line."""
-    return (
-        f"step {now.step:,}/{now.total:,}  {_number(now.sps, 0)} steps/s  {_time_left(now)} left"
-        f"  train {_number(now.train_return)}  test {_number(now.test_return)}  arm {now.arm}"
-    )
+    step, sps, left, train, test, arm = _texts(now)
+    return f"step {step}  {sps} steps/s  {left} left  train {train}  test {test}  arm {arm}"
+
+
+def _texts(now: Progress) -> tuple[str, ...]:
+    """Return steps done and to do, steps per second, time left, the two returns, and the arm."""
+    numbers = (_number(now.train_return), _number(now.test_return), now.arm)
+    return f"{now.step:,}/{now.total:,}", _number(now.sps, 0), _time_left(now), *numbers
 
 
 class SweepDisplay:
@@ -81,16 +85,8 @@ class SweepDisplay:
             table.add_column(name, justify="left" if name in ("run", "augmentation") else "right")
         for job in jobs:
             now = read_progress(job.run_dir, job.config)
-            table.add_row(
-                job.id,
-                ProgressBar(total=now.total, completed=now.step, width=20),
-                f"{now.step:,}/{now.total:,}",
-                _number(now.sps, 0),
-                _time_left(now),
-                _number(now.train_return),
-                _number(now.test_return),
-                now.arm,
-            )
+            bar = ProgressBar(total=now.total, completed=now.step, width=20)
+            table.add_row(job.id, bar, *_texts(now))
         return Group(f"{self._done} of {self._total} runs done", table)
 
     def close(self) -> None:
