@@ -27,9 +27,14 @@ class RunSpec:
     seed: int
 
     @property
+    def name(self) -> str:
+        """Return e.g. "ucb-drac/bigfish/seed3", its key within the experiment."""
+        return f"{self.method}/{self.game}/seed{self.seed}"
+
+    @property
     def id(self) -> str:
         """Return e.g. "paper-table1/ucb-drac/bigfish/seed3"."""
-        return f"{self.experiment}/{self.method}/{self.game}/seed{self.seed}"
+        return f"{self.experiment}/{self.name}"
 
 
 @dataclass(frozen=True)

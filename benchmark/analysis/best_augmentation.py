@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -43,11 +44,9 @@ def sweep_choices(runs: pd.DataFrame) -> pd.DataFrame:
     for game, own in fixed(counted(runs)).groupby("game"):
         if differing(own):
             continue
-        means = own.groupby("augmentation")["test"].mean()
-        ties = [str(name) for name in means.index[means >= means.max() - 1e-9]]
+        ties, mean, compared = _best(own, "augmentation")
         best = next((arm for arm in PAPER_ARMS if arm in ties), ties[0])
-        number = {"test_mean": means.max(), "compared": len(means), "equal": len(ties)}
-        number["runs"] = len(own)
+        number = {"test_mean": mean, "compared": compared, "equal": len(ties), "runs": len(own)}
         rows.append({"game": game, "augmentation": best, **number})
     return pd.DataFrame(rows, columns=["game", "augmentation", *_NUMBERS])
 
@@ -69,39 +68,41 @@ def chooses(method: str) -> bool:
     return found is not None and found.augmentations == "several"
 
 
+def _best(runs: pd.DataFrame, by: str) -> tuple[list[str], float, int]:
+    """Return the names in a column with the best mean test return, that mean, and of how many."""
+    means = runs.groupby(by)["test"].mean()
+    top = float(means.max())
+    return [str(name) for name in means.index[means >= top - 1e-9]], top, len(means)
+
+
+def _no_choice(runs: pd.DataFrame) -> str:
+    """Say why nothing can be chosen by these runs of one game, or ""."""
+    return NO_RUNS if runs.empty else NOT_COMPARABLE if differing(runs) else ""
+
+
 def sweep_choice(runs: pd.DataFrame) -> tuple[str, dict[str, Any]]:
     """Return the cell and the data: the augmentation(s) with the best mean test return."""
-    nothing = {"sweep": "", "sweep_test_mean": float("nan"), "sweep_compared": 0}
-    if runs.empty:
-        return NO_RUNS, nothing
-    if differing(runs):
-        return NOT_COMPARABLE, nothing
-    means = runs.groupby("method")["test"].mean()
-    top = float(means.max())
-    ties = [n.removeprefix(_PREFIX) for n in means.index[means >= top - 1e-9]]
-    best = " = ".join(ties)
-    found = {"sweep": best, "sweep_test_mean": top, "sweep_compared": len(means)}
+    if why := _no_choice(runs):
+        return why, {"sweep": "", "sweep_test_mean": float("nan"), "sweep_compared": 0}
+    ties, top, compared = _best(runs, "method")
+    best = " = ".join(name.removeprefix(_PREFIX) for name in ties)
+    found = {"sweep": best, "sweep_test_mean": top, "sweep_compared": compared}
     if len(ties) > SHOWN_TIES:
-        return f"{len(ties)} are equal ({top:.2f}, best of {len(means)})", found
-    if len(means) == 1:
-        return f"{best} (the only one run)", found
-    return f"{best} ({top:.2f}, best of {len(means)})", found
+        return f"{len(ties)} are equal ({top:.2f}, best of {compared})", found
+    how = "the only one run" if compared == 1 else f"{top:.2f}, best of {compared}"
+    return f"{best} ({how})", found
 
 
 def bandit_choice(runs: pd.DataFrame) -> tuple[str, dict[str, Any]]:
     """Return the cell and the data: the most selected arm(s), and their share of all updates."""
-    nothing = {"bandit": "", "bandit_share": float("nan"), "bandit_seeds": 0}
-    if runs.empty:
-        return NO_RUNS, nothing
-    if differing(runs):
-        return NOT_COMPARABLE, nothing
-    counts: dict[str, int] = {}
+    if why := _no_choice(runs):
+        return why, {"bandit": "", "bandit_share": float("nan"), "bandit_seeds": 0}
+    counts: Counter[str] = Counter()
     for arms in runs["arms"]:
-        for arm, count in arms.items():
-            counts[arm] = counts.get(arm, 0) + count
-    most, total = max(counts.values()), sum(counts.values())
+        counts.update(arms)
+    most = max(counts.values())
     best = [arm for arm, count in counts.items() if count == most]
-    share = most / total
+    share = most / counts.total()
     each = " each" if len(best) > 1 else ""
     found = {"bandit": " = ".join(best), "bandit_share": share, "bandit_seeds": len(runs)}
     return f"{' = '.join(best)} ({share:.0%}{each})", found

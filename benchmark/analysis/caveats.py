@@ -31,6 +31,12 @@ def shortened(items: Iterable[str]) -> str:
     return ", ".join(words[:SHOWN]) + more
 
 
+def why_each(runs: pd.DataFrame, reasons: Iterable[str]) -> str:
+    """Name the first few runs, each with a reason: "ppo/maze/seed0 (not started)"."""
+    which = zip(runs["method"], runs["game"], runs["seed"], reasons, strict=True)
+    return shortened(f"{method}/{game}/seed{seed} ({why})" for method, game, seed, why in which)
+
+
 def missing(runs: pd.DataFrame) -> list[str]:
     """Say what is not in the table: incomplete runs, doubles, and unequal numbers of seeds."""
     if runs.empty:
@@ -38,13 +44,9 @@ def missing(runs: pd.DataFrame) -> list[str]:
     lacking = runs[runs["problems"].map(len) > 0]
     note = f"All {len(runs)} planned runs are complete."
     if len(lacking):
-        said = (
-            f"{row['method']}/{row['game']}/seed{row['seed']} ({'; '.join(row['problems'])})"
-            for row in lacking.to_dict("records")
-        )
         note = (
             f"Missing: {len(lacking)} of {len(runs)} planned runs are not complete and not"
-            f" counted: {shortened(said)}."
+            f" counted: {why_each(lacking, lacking['problems'].map('; '.join))}."
         )
     notes = [note]
     complete = counted(runs)
@@ -92,14 +94,20 @@ def _values(complete: pd.DataFrame, name: str) -> list[Any]:
     return list(dict.fromkeys(values[name] for values in complete["settings"]))
 
 
-def closing(runs: pd.DataFrame, complete: pd.DataFrame) -> list[str]:
-    """Say what every table ends with: missing runs and seeds, what is mixed, the settings.
+def with_caveats(runs: pd.DataFrame, complete: pd.DataFrame, own: Iterable[str]) -> list[str]:
+    """Put a table's own notes between what every table begins with and what it ends with.
+
+    It begins with how the runs are unlike the published ones, and ends with missing runs and
+    seeds, what is mixed, and the settings.
 
     Args:
         runs: as `Store.load` returns them.
         complete: as `counted` returns them.
+        own: the table's notes.
     """
-    return [*missing(runs), *mixed(complete), *_settings(complete)]
+    settings = [common_settings(complete)] if len(complete) else []
+    begin = apart_from_published(complete)
+    return [*begin, *own, *missing(runs), *mixed(complete), *settings]
 
 
 def beside_protocol(runs: pd.DataFrame) -> list[str]:
@@ -114,15 +122,10 @@ def mixed(complete: pd.DataFrame) -> list[str]:
     """Say in what the runs differ, and how many have which value; such runs stand apart."""
     said = []
     for name in differing(complete):
-        values = [own[name] for own in complete["settings"] if name in own]
-        counts = Counter(map(setting_text, values))
+        counts = Counter(setting_text(own[name]) for own in complete["settings"] if name in own)
         shares = shortened(f"{value} ({count} runs)" for value, count in counts.items())
         said.append(f"Mixed {name}: {shares}; runs that differ in it are not averaged.")
     return said
-
-
-def _settings(complete: pd.DataFrame) -> list[str]:
-    return [common_settings(complete)] if len(complete) else []
 
 
 def common_settings(complete: pd.DataFrame) -> str:
@@ -145,26 +148,19 @@ def apart_from_published(complete: pd.DataFrame) -> list[str]:
     if complete.empty:
         return []
     notes = []
-    steps = max(_values(complete, "steps"))
+    steps, shortest = (end(_values(complete, "steps")) for end in (max, min))
     full = 200_000_000 if _values(complete, "mode") == ["hard"] else 25_000_000
     if steps * 100 <= full:
-        shortest = min(_values(complete, "steps"))
         many = f"{full // steps:,}" + (f" to {full // shortest:,}" if shortest < steps else "")
         notes.append(
             f"These runs are {many} times shorter than the published ones. They show"
             f" that everything works and prove nothing about any method or augmentation."
         )
-    elif steps < full:
-        notes.append(f"These runs are shorter than the published ones of {count_text(full)} steps.")
-    elif min(_values(complete, "steps")) < full:
-        notes.append(f"Some runs are shorter than the published ones of {count_text(full)} steps.")
-    other = sorted(
-        {
-            f"{values['levels']} ({values['mode']})"
-            for values in complete["settings"]
-            if values["levels"] != PUBLISHED_LEVELS[values["mode"]]
-        }
-    )
+    elif shortest < full:
+        which = "These runs" if steps < full else "Some runs"
+        notes.append(f"{which} are shorter than the published ones of {count_text(full)} steps.")
+    levels = dict.fromkeys((own["levels"], own["mode"]) for own in complete["settings"])
+    other = sorted(f"{own} ({mode})" for own, mode in levels if own != PUBLISHED_LEVELS[mode])
     if other:
         notes.append(
             f"Trained on levels {', '.join(other)}; the published runs on"

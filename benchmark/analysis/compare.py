@@ -187,15 +187,14 @@ def verdict(found: Comparison) -> str:
 def _verdict(found: Comparison) -> str:
     a, b, iqm = found.a.name, found.b.name, found.aggregates[0]
     chance, likely = found.improvement
-    by = f"the IQM of its normalized {found.split} return is {_more(iqm.difference)}"
+    more = "higher" if iqm.difference >= 0 else "lower"
+    by = f"the IQM of its normalized {found.split} return is {abs(iqm.difference):.3f} {more}"
     ahead = sum(row.difference > 0 for row in found.games if row.game in found.common)
     on = f"on {ahead} of the {len(found.common)} games its mean is higher"
     unlike = [
         f"{name} ({_said(found.a.settings[name])} and {_said(found.b.settings[name])})"
         for name in PROTOCOL
-        if name in found.a.settings
-        and name in found.b.settings
-        and found.a.settings[name] != found.b.settings[name]
+        if name in _unlike(found.a, found.b)
     ]
     if unlike:
         return (
@@ -223,8 +222,10 @@ def _verdict(found: Comparison) -> str:
     return f"{a} is {word} than {b}: {said}"
 
 
-def _more(difference: float) -> str:
-    return f"{abs(difference):.3f} {'higher' if difference >= 0 else 'lower'}"
+def _unlike(a: Contestant, b: Contestant) -> list[str]:
+    """Return the settings that both have and in which they differ."""
+    both = (name for name in a.settings if name in b.settings)
+    return [name for name in both if a.settings[name] != b.settings[name]]
 
 
 def _side(interval: Interval, neutral: float) -> int:
@@ -268,9 +269,7 @@ def _run_counts(name: str, counts: list[int]) -> Iterator[str]:
 def _unequal_settings(a: Contestant, b: Contestant) -> Iterator[str]:
     """Say which settings that both have differ; of a preset's, only where they depart from it."""
     differing = []
-    for name in [name for name in a.settings if name in b.settings]:
-        if a.settings[name] == b.settings[name]:
-            continue
+    for name in _unlike(a, b):
         presets = [PRESETS.get(c.settings.get("fidelity", ""), {}) for c in (a, b)]
         if all(p.get(name) == c.settings[name] for p, c in zip(presets, (a, b), strict=True)):
             continue

@@ -99,16 +99,13 @@ def _find(word: str, known: Sequence[Contestant], planned: Collection[str]) -> C
         return found[0]
     if found:
         ways = [c.address if len({c.source for c in found}) > 1 else c.name for c in found]
-        raise ConfigError(f"several are called {word!r}: say which, {_quoted(ways)}")
+        said = " or ".join(f"'{way}'" for way in ways)
+        raise ConfigError(f"several are called {word!r}: say which, {said}")
     if word in planned:
         raise ConfigError(f"{word!r} has no complete run yet: see drac-bench status")
     every = [*dict.fromkeys([*(c.name for c in known), *sorted(planned)])]
     nearest = hint(word, [*every, *(c.address for c in known)])
     raise ConfigError(f"unknown method {word!r}{nearest}; there are {shortened(every)}")
-
-
-def _quoted(words: Sequence[str]) -> str:
-    return " or ".join(f"'{word}'" for word in words)
 
 
 def _stored(

@@ -10,7 +10,12 @@ import pandas as pd
 
 from augmentations import PAPER_ARMS
 from benchmark.analysis.best_augmentation import chooses
-from benchmark.analysis.caveats import apart_from_published, contradictions, shortened
+from benchmark.analysis.caveats import (
+    apart_from_published,
+    contradictions,
+    shortened,
+    why_each,
+)
 from benchmark.analysis.comparable import variants
 from benchmark.store.many_files import RUN, read_many
 from drac import methods
@@ -113,21 +118,17 @@ def load(runs: pd.DataFrame) -> Histories:
 
 def _labels(runs: pd.DataFrame) -> pd.Series[str]:
     """Label complete runs as tables do, and others likewise where their settings are the same."""
-    labels = variants(runs)
     complete = runs[runs["complete"]]
-    labels.update(variants(complete))
-    known = {
-        (method, id(settings)): label
-        for method, settings, label in zip(
-            complete["method"], complete["settings"], labels[complete.index], strict=True
-        )
-    }
-    which = zip(runs["method"], runs["settings"].map(id), strict=True)
-    return pd.Series(
-        [known.get(key, label) for key, label in zip(which, labels, strict=True)],
-        index=runs.index,
-        dtype="object",
-    )
+    known = dict(zip(_alike(complete), variants(complete), strict=True))
+    labels = [
+        known.get(key, label) for key, label in zip(_alike(runs), variants(runs), strict=True)
+    ]
+    return pd.Series(labels, index=runs.index, dtype="object")
+
+
+def _alike(runs: pd.DataFrame) -> Iterator[tuple[str, int]]:
+    """Yield what runs of one label share; `Store.load` gives equal settings one dict."""
+    return zip(runs["method"], runs["settings"].map(id), strict=True)
 
 
 def _files(paths: Mapping[int, Path], name: str) -> dict[int, Path]:
@@ -178,23 +179,22 @@ def _drawn(runs: pd.DataFrame, begun: set[int], problems: Mapping[int, str]) -> 
 
 def _notes(runs: pd.DataFrame, drawn: pd.DataFrame, problems: Mapping[int, str]) -> Iterator[str]:
     """Say which runs are not in a figure, and which are there only in part."""
-    ids = zip(runs["method"], runs["game"], runs["seed"], strict=True)
     if drawn["complete"].any():
         yield from apart_from_published(drawn[drawn["complete"]])
-    names = {run: f"{m}/{g}/seed{s}" for run, (m, g, s) in zip(runs.index, ids, strict=True)}
-    lacking = runs[~runs["complete"]]
-    partly = [run for run in drawn.index if not runs["complete"][run]]
-    absent = [run for run in lacking.index if run not in {*partly} and run not in problems]
+    damaged = runs.loc[sorted(problems)]
+    partly = drawn[~drawn["complete"]]
+    absent = runs[~runs["complete"] & ~runs.index.isin([*partly.index, *problems])]
     if problems:
-        said = shortened(f"{names[run]} ({why})" for run, why in sorted(problems.items()))
+        said = why_each(damaged, (problems[run] for run in damaged.index))
         yield f"Missing, for a file is damaged: {said}."
-    if absent:
-        said = shortened(f"{names[run]} ({'; '.join(runs['problems'][run])})" for run in absent)
+    if len(absent):
+        said = why_each(absent, absent["problems"].map("; ".join))
         yield f"Missing: {len(absent)} of {len(runs)} planned runs: {said}."
-    if partly:
+    if len(partly):
+        which = zip(partly["method"], partly["game"], partly["seed"], strict=True)
         yield (
             f"In progress, in curves as far as they are: {len(partly)} of {len(runs)} planned runs:"
-            f" {shortened(names[run] for run in partly)}."
+            f" {shortened(f'{method}/{game}/seed{seed}' for method, game, seed in which)}."
         )
     if doubles := len(runs) - len(drawn) - len(absent) - len({*problems}):
         yield f"{doubles} runs are in several experiments and are drawn once."

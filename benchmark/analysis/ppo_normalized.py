@@ -58,20 +58,16 @@ def ppo_normalized(
     own, by = (comparable.scores(rows, split, games) for rows in (runs, ppo))
     scores = 100 * normalize.by_ppo(own, by)
     stds = np.array([aggregate.summarize(own[~np.isnan(own)]).std for own in scores.T])
+    whole = scores[~np.isnan(scores).any(axis=1)].mean(axis=1)  # of the seeds that have every game
     return Aggregate(
         tuple(games),
         float(aggregate.median(scores)),
         float(aggregate.mean(scores)),
         float(stds.mean()),
-        *_over_seeds(scores),
+        float(whole.std(ddof=1)) if len(whole) > 1 else math.nan,
+        len(whole),
         aggregate.num_runs(scores),
     )
-
-
-def _over_seeds(scores: NDArray[np.float64]) -> tuple[float, int]:
-    """Return the standard deviation of the seeds' means over games, and how many have one."""
-    whole = scores[~np.isnan(scores).any(axis=1)].mean(axis=1)
-    return (float(whole.std(ddof=1)) if len(whole) > 1 else math.nan), len(whole)
 
 
 def difference(ours: Aggregate, theirs: Normalized, source: Source) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,13 +13,16 @@ from benchmark.bandits.simulation import ARMS, CURVES, GAP, LOCKED, NOISE, SELEC
 from benchmark.tables.table import Table
 
 
+def _ordered(runs: Sequence[Run]) -> list[Run]:
+    order = {name: number for number, name in enumerate([*CURVES, *SELECTORS])}
+    return sorted(runs, key=lambda run: (order[run.curve], order[run.selector], run.seed))
+
+
 def frame(runs: Sequence[Run]) -> pd.DataFrame:
     """Return one row a run: curve, selector, seed, regret, shares, and pulls of each arm.
 
     Rows are in the order of CURVES, SELECTORS and seeds, however the runs came.
     """
-    order = {name: number for number, name in enumerate([*CURVES, *SELECTORS])}
-    ordered = sorted(runs, key=lambda run: (order[run.curve], order[run.selector], run.seed))
     return pd.DataFrame(
         {
             "curve": run.curve,
@@ -33,7 +36,7 @@ def frame(runs: Sequence[Run]) -> pd.DataFrame:
             "locked": int(run.locked),
             **dict(zip(ARMS, run.counts, strict=True)),
         }
-        for run in ordered
+        for run in _ordered(runs)
     )
 
 
@@ -78,19 +81,21 @@ def table(runs: Sequence[Run]) -> Table:
 
 def as_json(runs: Sequence[Run]) -> str:
     """Return all runs as JSON, with their regret curves."""
-    order = {name: number for number, name in enumerate([*CURVES, *SELECTORS])}
-    ordered = sorted(runs, key=lambda run: (order[run.curve], order[run.selector], run.seed))
-    lines = ",\n".join(f"    {json.dumps(asdict(run))}" for run in ordered)
-    head = json.dumps({"arms": list(ARMS), "noise": NOISE, "gap": GAP})
-    return f'{{\n  "settings": {head},\n  "runs": [\n{lines}\n  ]\n}}\n'
+    settings = {"arms": list(ARMS), "noise": NOISE, "gap": GAP}
+    return json_lines(settings, "runs", map(asdict, _ordered(runs)))
+
+
+def json_lines(settings: Mapping[str, Any], kind: str, rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return settings and a list of rows as JSON, one line a row."""
+    lines = ",\n".join(f"    {json.dumps(row)}" for row in rows)
+    return f'{{\n  "settings": {json.dumps(settings)},\n  "{kind}": [\n{lines}\n  ]\n}}\n'
 
 
 def from_json(text: str) -> list[Run]:
     """Return the runs of `as_json`."""
-    runs = []
-    for run in json.loads(text)["runs"]:
-        fields: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in run.items()
-        }
-        runs.append(Run(**fields))
-    return runs
+
+    def frozen(value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    rows = json.loads(text)["runs"]
+    return [Run(**{name: frozen(value) for name, value in row.items()}) for row in rows]

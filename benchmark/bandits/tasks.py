@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from benchmark.bandits.table import json_lines
 from benchmark.tables.table import Table
 from drac.seeding import seed_sequence, stream_seed
 from ucb import ArmSelector, DiscountedUCB, SlidingWindowUCB, ThompsonSampling, UniformArm
@@ -155,5 +155,4 @@ def table(outcomes: Sequence[Outcome], settings: dict[str, Any]) -> Table:
 
 def as_json(outcomes: Sequence[Outcome], settings: dict[str, Any]) -> str:
     """Return settings and outcomes as JSON, one line an outcome."""
-    lines = ",\n".join(f"    {json.dumps(asdict(o))}" for o in outcomes)
-    return f'{{\n  "settings": {json.dumps(settings)},\n  "outcomes": [\n{lines}\n  ]\n}}\n'
+    return json_lines(settings, "outcomes", map(asdict, outcomes))

@@ -8,13 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from augmentations.arguments import unknown
+from benchmark.commands.choices import chosen, require_picture
+from benchmark.commands.progress_bar import bar
 from drac.commands import flags
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+    from benchmark.bandits.simulation import Run
 
 HELP = """Simulate every selector on constant, rising and switching return curves, 1,525 pulls of 8
 arms as in a run of 25M steps: regret, and how often each arm was pulled. Print a table and write
@@ -52,17 +55,12 @@ class BanditsFlags:
 
 def bandits_command(argv: Sequence[str]) -> int:
     """`drac-bench bandits`."""
-    from benchmark.bandits.simulation import CURVES, SELECTORS
+    from benchmark.bandits.simulation import CURVES, SELECTORS, simulate_all
     from benchmark.suites import parse_seeds
 
     given: BanditsFlags = flags.parse(BanditsFlags, argv, "drac-bench bandits", HELP)
-    for name, words, known in (
-        ("selector", given.selectors, SELECTORS),
-        ("curve", given.curves, CURVES),
-    ):
-        for word in words:
-            if word not in known:
-                raise ConfigError(unknown(name, word, known))
+    selectors = chosen("selector", given.selectors, SELECTORS) or tuple(SELECTORS)
+    curves = chosen("curve", given.curves, CURVES) or tuple(CURVES)
     seeds = parse_seeds(given.seeds)
     if not seeds:
         raise ConfigError("--seeds names no seed; say for instance --seeds 0-4")
@@ -70,32 +68,22 @@ def bandits_command(argv: Sequence[str]) -> int:
     workers = flags.whole_number("workers", given.workers, at_least=1)
     run_folder.require_writable(given.out)
     if given.picture is not None:
-        if given.picture.suffix not in (".png", ".pdf", ".svg"):
-            raise ConfigError(f"{given.picture} must end in .png, .pdf, .svg")
-        run_folder.require_writable(given.picture.parent)
+        require_picture(given.picture)
     if given.tasks:
         return _tasks(given, seeds)
-    return _report(given, seeds, pulls, workers)
+    runs = []
+    with bar("simulating", len(curves) * len(selectors) * len(seeds)) as on_run:
+        for run in simulate_all(curves, selectors, seeds, pulls, workers):
+            runs.append(run)
+            on_run()
+    return _report(given, runs)
 
 
-def _report(given: BanditsFlags, seeds: Sequence[int], pulls: int, workers: int) -> int:
-    from rich.console import Console
-    from rich.progress import Progress
-
+def _report(given: BanditsFlags, runs: Sequence[Run]) -> int:
     from benchmark.bandits import plot as bandits_plot
-    from benchmark.bandits import simulation
     from benchmark.bandits import table as bandits_table
 
-    curves = tuple(dict.fromkeys(given.curves)) or tuple(simulation.CURVES)
-    selectors = tuple(dict.fromkeys(given.selectors)) or tuple(simulation.SELECTORS)
-    runs = []
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("simulating", total=len(curves) * len(selectors) * len(seeds))
-        for run in simulation.simulate_all(curves, selectors, seeds, pulls, workers):
-            runs.append(run)
-            bar.update(task, advance=1)
-    table = bandits_table.table(runs)
-    print(table.markdown())
+    print(bandits_table.table(runs).markdown())
     given.out.mkdir(parents=True, exist_ok=True)
     atomic.write_text(given.out / "bandits.csv", bandits_table.frame(runs).to_csv(index=False))
     atomic.write_text(given.out / "bandits.json", bandits_table.as_json(runs))
@@ -116,10 +104,10 @@ def _tasks(given: BanditsFlags, seeds: Sequence[int]) -> int:
     torch.set_num_threads(1)  # matrices of 100 x 32
     settings = asdict(MetaSettings())
     outcomes: list[bandit_tasks.Outcome] = []
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=Console(stderr=True), transient=True) as shown:
         for seed in seeds:
-            task = bar.add_task(f"training RL^2 over 2,000 tasks, seed {seed}", total=1.0)
-            outcomes += bandit_tasks.compare(seed, partial(_show, bar, task))
+            task = shown.add_task(f"training RL^2 over 2,000 tasks, seed {seed}", total=1.0)
+            outcomes += bandit_tasks.compare(seed, partial(_show, shown, task))
     print(bandit_tasks.table(outcomes, settings).markdown())
     given.out.mkdir(parents=True, exist_ok=True)
     atomic.write_text(given.out / "rl2-tasks.json", bandit_tasks.as_json(outcomes, settings))
@@ -127,5 +115,5 @@ def _tasks(given: BanditsFlags, seeds: Sequence[int]) -> int:
     return 0
 
 
-def _show(bar: Progress, task: TaskID, share: float) -> None:
-    bar.update(task, completed=share)
+def _show(bars: Progress, task: TaskID, share: float) -> None:
+    bars.update(task, completed=share)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from augmentations.arguments import unknown
+from benchmark.commands.choices import chosen
 from drac.commands import flags
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder
@@ -16,7 +16,6 @@ from drac.runs.logs import SPLITS
 
 if TYPE_CHECKING:
     from benchmark.analysis.compare import Comparison
-    from benchmark.statistics.bootstrap import Interval
 
 HELP = """Is A better than B, by how much, how sure? Per game: mean ± standard deviation over runs,
 and Welch's t-test with Holm's correction (* p < 0.05, ** p < 0.01, *** p < 0.001). Over the games
@@ -55,20 +54,12 @@ def compare_command(argv: Sequence[str]) -> int:
     given: CompareFlags = flags.parse(CompareFlags, argv, "drac-bench compare", HELP)
     if len(given.methods) != 2:
         raise ConfigError(f"give two methods, A and B, not {len(given.methods)}")
-    for name, value, allowed in (
-        ("split", given.split, SPLITS),
-        ("ranges", given.ranges, tuple(RANGE_SOURCES)),
-    ):
-        if value not in allowed:
-            raise ConfigError(unknown(name, value, allowed))
+    chosen("split", (given.split,), SPLITS)
+    chosen("ranges", (given.ranges,), RANGE_SOURCES)
     if given.csv:
         run_folder.require_writable(given.csv.parent)
         if given.csv.is_dir():
             raise ConfigError(f"{given.csv} is a folder")
-    return _report(given)
-
-
-def _report(given: CompareFlags) -> int:
     found = _compare(given)
     _show(found)
     if given.csv:
@@ -149,15 +140,11 @@ def _aggregates(found: Comparison) -> Any:
     table = _table(title, "", a, b, "difference", "95 % interval")
     for row in found.aggregates:
         values = (f"{row.a:.3f}", f"{row.b:.3f}", f"{row.difference:+.3f}")
-        table.add_row(row.name, *values, _interval(row.interval))
+        table.add_row(row.name, *values, row.interval.text(digits=3))
     chance, likely = found.improvement
-    table.add_row("P(improvement)", f"{chance:.3f}", f"{1 - chance:.3f}", "", _interval(likely))
+    table.add_row("P(improvement)", f"{chance:.3f}", f"{1 - chance:.3f}", "", likely.text(digits=3))
     table.add_row("Wilcoxon over games", "", "", "", f"p = {_number(found.wilcoxon, '.2g')}")
     return table
-
-
-def _interval(interval: Interval) -> str:
-    return interval.text(digits=3)
 
 
 def _number(value: float, form: str) -> str:

@@ -12,12 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from benchmark.engines.local import Job
-from benchmark.store.progress import Progress, progress_of
-from benchmark.store.run_files import in_use
-from benchmark.store.store import Store
-from benchmark.suites import RunSpec
-from drac.config import TrainConfig
-from drac.errors import ConfigError
+from benchmark.store.progress import Progress, read_progress
 
 PLAIN_INTERVAL_S = 15.0
 LIVE_INTERVAL_S = 2.0  # looking means reading files, on the cores that train
@@ -36,23 +31,14 @@ def _time_left(progress: Progress) -> str:
 
 def progress_line(now: Progress) -> str:
     """Format how far a run is as one plain line."""
-    return (
-        f"step {now.step:,}/{now.total:,}  {_number(now.sps, 0)} steps/s  {_time_left(now)} left"
-        f"  train {_number(now.train_return)}  test {_number(now.test_return)}  arm {now.arm}"
-    )
+    step, sps, left, train, test, arm = _texts(now)
+    return f"step {step}  {sps} steps/s  {left} left  train {train}  test {test}  arm {arm}"
 
 
-def status_lines(store: Store, spec: RunSpec, problems: list[str]) -> list[str]:
-    """Return what `drac-bench status` says of one run: how it stands, how far it is, what lacks."""
-    run_dir = store.run_dir(spec)
-    state = "complete" if not problems else "running" if in_use(run_dir) else "incomplete"
-    name = f"{spec.method}/{spec.game}/seed{spec.seed}"
-    try:
-        now = progress_of(run_dir, TrainConfig.from_json(run_dir / "config.json"))
-    except ConfigError:
-        return [f"  {name}: {'; '.join(problems)}"]
-    lines = [f"  {name}: {state}  {progress_line(now)}"]
-    return lines + ([f"    lacks: {'; '.join(problems)}"] if state == "incomplete" else [])
+def _texts(now: Progress) -> tuple[str, ...]:
+    """Return steps done and to do, steps per second, time left, the two returns, and the arm."""
+    numbers = (_number(now.train_return), _number(now.test_return), now.arm)
+    return f"{now.step:,}/{now.total:,}", _number(now.sps, 0), _time_left(now), *numbers
 
 
 class SweepDisplay:
@@ -91,24 +77,16 @@ class SweepDisplay:
             self._live.update(self._table(jobs))
             return
         for job in jobs:
-            self.message(f"  {job.id}: {progress_line(progress_of(job.run_dir, job.config))}")
+            self.message(f"  {job.id}: {progress_line(read_progress(job.run_dir, job.config))}")
 
     def _table(self, jobs: Sequence[Job]) -> Group:
         table = Table(box=None, pad_edge=False)
         for name in ("run", "", "step", "steps/s", "left", "train", "test", "augmentation"):
             table.add_column(name, justify="left" if name in ("run", "augmentation") else "right")
         for job in jobs:
-            now = progress_of(job.run_dir, job.config)
-            table.add_row(
-                job.id,
-                ProgressBar(total=now.total, completed=now.step, width=20),
-                f"{now.step:,}/{now.total:,}",
-                _number(now.sps, 0),
-                _time_left(now),
-                _number(now.train_return),
-                _number(now.test_return),
-                now.arm,
-            )
+            now = read_progress(job.run_dir, job.config)
+            bar = ProgressBar(total=now.total, completed=now.step, width=20)
+            table.add_row(job.id, bar, *_texts(now))
         return Group(f"{self._done} of {self._total} runs done", table)
 
     def close(self) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from augmentations.arguments import unknown
-from benchmark.commands.tables import reading
+from benchmark.commands.choices import chosen
+from benchmark.commands.progress_bar import bar
 from benchmark.figures.catalogue import FIGURES
 from drac.commands import flags
 from drac.errors import ConfigError
@@ -58,15 +58,15 @@ def figures_command(argv: Sequence[str]) -> int:
     from benchmark.store.store import Store
 
     given: FiguresFlags = flags.parse(FiguresFlags, argv, "drac-bench figures", HELP)
-    wanted = _named("figure", given.figure, FIGURES) or tuple(FIGURES)
-    _named("style", (given.style,), STYLES)
-    _named("format", (given.format,) if given.format else (), FORMATS)
+    wanted = chosen("figure", given.figure, FIGURES) or tuple(FIGURES)
+    chosen("style", (given.style,), STYLES)
+    chosen("format", (given.format,) if given.format else (), FORMATS)
     store = Store(given.results)
     known = store.experiments()
     if not known:
         raise ConfigError(f"there are no runs below {store.runs}; begin with drac-bench run")
-    chosen = _named("experiment", given.experiment, known)
-    groups = [chosen] if chosen else [(name,) for name in known]
+    together = chosen("experiment", given.experiment, known)
+    groups = [together] if together else [(name,) for name in known]
     if given.out and len(groups) > 1:
         raise ConfigError(
             f"--out {given.out} is one folder for {len(groups)} experiments: add --experiment,"
@@ -81,14 +81,6 @@ def figures_command(argv: Sequence[str]) -> int:
     for group, folder in zip(groups, folders, strict=True):
         _draw(store, group, folder, wanted, styles[given.style], given.format)
     return 0
-
-
-def _named(kind: str, given: Sequence[str], known: Collection[str]) -> tuple[str, ...]:
-    """Return what was given, each once; a name that is not known is an error."""
-    for name in given:
-        if name not in known:
-            raise ConfigError(unknown(kind, name, known))
-    return tuple(dict.fromkeys(given))
 
 
 def _draw(
@@ -120,6 +112,6 @@ def _load(store: Store, experiments: Sequence[str]) -> Histories:
 
     specs = [spec for name in experiments for spec in store.specs(name)]
     print(f"{' + '.join(experiments)}: {len(specs):,} runs", flush=True)
-    with reading(len(specs)) as on_run:
+    with bar("reading runs", len(specs)) as on_run:
         runs = store.load(specs, on_run)
     return histories.load(runs)

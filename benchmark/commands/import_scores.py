@@ -35,10 +35,7 @@ def import_command(argv: Sequence[str]) -> int:
     given: ImportFlags = flags.parse(ImportFlags, argv, "drac-bench import-scores", HELP)
     if len(given.file) != 1:
         raise ConfigError(f"give one FILE.csv, not {len(given.file)}")
-    return _bring_in(given.file[0], given)
-
-
-def _bring_in(path: Path, given: ImportFlags) -> int:
+    (path,) = given.file
     name = given.name or re.sub(r"[^A-Za-z0-9._+-]+", "-", path.stem)
     run_folder.require_writable(imports.folder(given.results))
     imported = imports.read(path, name)
@@ -55,7 +52,8 @@ def _bring_in(path: Path, given: ImportFlags) -> int:
         print(line)
     print(f"written to {written}")
     where = shlex.quote(str(given.results))
-    print(f"next: drac-bench compare {' '.join(_two(imported))} --results {where}")
+    two = shlex.join([*imported.methods, "ppo"][:2])
+    print(f"next: drac-bench compare {two} --results {where}")
     return 0
 
 
@@ -71,8 +69,3 @@ def _summary(imported: imports.ScoreSet) -> list[str]:
     if imported.ignored:
         lines.append(f"  columns not kept: {', '.join(imported.ignored)}")
     return lines
-
-
-def _two(imported: imports.ScoreSet) -> list[str]:
-    two = [*imported.methods, "ppo"][:2]
-    return [shlex.quote(method) for method in two]

@@ -6,17 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.commands.choices import require_picture
 from drac.commands import flags
 from drac.errors import ConfigError
-from drac.files import run_folder
 
 PLOT_HELP = """Draw the training return of runs over their steps, with every evaluation on the
 training levels and on the full distribution.
 
 example: drac-bench plot results/runs/default/ppo/starpilot/seed0 --out curve.png"""
-
-
-PICTURES = (".png", ".pdf", ".svg")
 
 
 @dataclass
@@ -32,12 +29,10 @@ def plot_command(argv: Sequence[str]) -> int:
     given: PlotFlags = flags.parse(PlotFlags, argv, "drac-bench plot", PLOT_HELP)
     if not given.run:
         raise ConfigError("say which runs to draw: drac-bench plot RUN [RUN ...]")
-    if given.out.suffix not in PICTURES:
-        raise ConfigError(f"{given.out} must end in {', '.join(PICTURES)}")
     for run_dir in given.run:
         if not (run_dir / "config.json").is_file():
             raise ConfigError(f"{run_dir} is no run: it holds no config.json")
-    run_folder.require_writable(given.out.parent)
+    require_picture(given.out)
     from benchmark.figures.run_curves import learning_curves
     from benchmark.store.run_files import DamagedError
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.commands.choices import experiments
 from drac.commands import flags
 from drac.errors import ConfigError
 
@@ -43,21 +44,13 @@ def report_command(argv: Sequence[str]) -> int:
     from benchmark.store.store import Store
 
     store = Store(given.results)
-    known = store.experiments()
-    for name in given.experiment:
-        if name not in known:
-            from augmentations.arguments import unknown
-
-            if not known:
-                raise ConfigError(f"unknown experiment {name!r}: there are no runs in {store.runs}")
-            raise ConfigError(unknown("experiment", name, known))
-    if not known:
+    names = experiments(store, given.experiment)
+    if not names:
         raise ConfigError(f"there are no runs below {store.runs}; begin with drac-bench run")
     require_replaceable(given.out)
     from benchmark.report.build import build
 
-    experiments = tuple(dict.fromkeys(given.experiment)) or tuple(known)
-    pages = build(store, experiments, given.out, with_frames=not given.no_frames, say=_Progress())
+    pages = build(store, names, given.out, with_frames=not given.no_frames, say=_Progress())
     print(f"written to {given.out} ({pages} pages); open {given.out / 'index.html'}")
     return 0
 

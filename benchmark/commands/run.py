@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import suites
-from benchmark.suites import RunSpec
+from benchmark.suites import RunSpec, Suite
 from drac.commands import flags
 from drac.config import TrainConfig, preset_defaults
 from drac.errors import ConfigError
-from drac.files import run_folder
+from drac.files import lock, run_folder
 from drac.runs import signals
 from drac.runs.meta import read_meta
 
@@ -28,6 +28,8 @@ example: drac-bench run --methods ppo ucb-drac --games all --seeds 0-2 --steps 1
 
 suites:
 """ + "\n".join(f"  {suite.name}: {suite.summary}" for suite in suites.SUITES.values())
+
+NO_SUITE = Suite("default", "what the flags say", methods=(), seeds=(0,))
 
 POLL_INTERVAL_S = 0.2
 
@@ -48,10 +50,9 @@ def run_command(argv: Sequence[str]) -> int:
     """`drac-bench run`."""
     from benchmark.store.store import Store
 
-    suite = suites.get(name) if (name := flags.peek(argv, "--suite")) else None
-    options = suite.options if suite else {}
-    fidelity = flags.peek(argv, "--fidelity") or options.get("fidelity", "paper")
-    defaults = {**preset_defaults(fidelity), **options, "fidelity": fidelity}
+    suite = suites.get(name) if (name := flags.peek(argv, "--suite")) else NO_SUITE
+    fidelity = flags.peek(argv, "--fidelity") or suite.options.get("fidelity", "paper")
+    defaults = {**preset_defaults(fidelity), **suite.options, "fidelity": fidelity}
     fields = flags.config_fields(defaults, exclude=("game", "method", "seed"))
     flags_type = make_dataclass("RunFlags", [*_RUN_FLAGS, *fields])
     given = vars(flags.parse(flags_type, argv, "drac-bench run", RUN_HELP))
@@ -59,24 +60,15 @@ def run_command(argv: Sequence[str]) -> int:
     for name in ("methods", "games", "seeds"):
         if not own[name] and any(word.partition("=")[0] == f"--{name}" for word in argv):
             raise ConfigError(f"--{name} names nothing to run")
-    if not suite and not own["methods"]:
+    methods = suites.parse_methods(own["methods"] or suite.methods, given["augmentation"])
+    if not methods:
         raise ConfigError("say what to run: --suite demo, or --methods ppo ucb-drac")
     workers = flags.whole_number("workers", own["workers"], at_least=1)
-    experiment = own["experiment"]
-    if experiment is None:
-        experiment = suite.name if suite else "default"
+    experiment = suite.name if own["experiment"] is None else own["experiment"]
     run_folder.check_name("experiment", experiment)
-    runs = list(
-        suites.expand(
-            experiment,
-            suites.parse_methods(
-                own["methods"] or (suite.methods if suite else ()), given["augmentation"]
-            ),
-            suites.parse_games(own["games"] or (suite.games if suite else ["all"])),
-            suites.parse_seeds(own["seeds"]) or (suite.seeds if suite else (0,)),
-            given,
-        )
-    )
+    games = suites.parse_games(own["games"] or suite.games)
+    seeds = suites.parse_seeds(own["seeds"]) or suite.seeds
+    runs = list(suites.expand(experiment, methods, games, seeds, given))
     return _run(Store(own["results"]), experiment, runs, workers)
 
 
@@ -84,11 +76,10 @@ def _run(store: Any, experiment: str, runs: list[tuple[RunSpec, TrainConfig]], w
     """Check everything, write the plan, execute what is left. Returns the exit status."""
     from benchmark.commands.display import SweepDisplay
     from benchmark.engines.local import Job, LocalEngine
-    from benchmark.store.run_files import in_use
 
     left = [(spec, config) for spec, config in runs if not _complete(store, spec, config)]
     _check_devices([config for _, config in left])
-    elsewhere = [spec for spec, _ in left if in_use(store.run_dir(spec))]
+    elsewhere = [spec for spec, _ in left if lock.in_use(store.run_dir(spec))]
     todo = {spec.id: spec for spec, _ in left if spec not in elsewhere}
     store.add_to_plan(experiment, [spec for spec, _ in runs])
     engine = LocalEngine(workers)
@@ -163,14 +154,13 @@ def _check_devices(configs: Sequence[TrainConfig]) -> None:
 def _outcome(store: Any, spec: RunSpec, status: int) -> str:
     """Say how a run ended: "complete", who has it, or "FAILED" with the reason and the log."""
     from benchmark.store.progress import last_line
-    from benchmark.store.run_files import in_use
     from benchmark.store.store import LOG
 
     run_dir = store.run_dir(spec)
     problems = store.problems(spec)
     if not status and not problems:
         return "complete"
-    if in_use(run_dir):
+    if lock.in_use(run_dir):
         return "left to another process, which has begun it"
     why = "; ".join(problems)
     if status < 0:

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmark.commands.tables import experiments
+from benchmark.commands.choices import experiments
 from drac.commands import flags
+from drac.files import lock
+
+if TYPE_CHECKING:
+    from benchmark.store.store import Store
+    from benchmark.suites import RunSpec
 
 STATUS_HELP = """Show how many runs of each experiment are complete, and what the others lack. With
 --experiment, show every run: its step, steps/s, time left, last returns and augmentation.
@@ -30,27 +36,41 @@ class StatusFlags:
 
 def status_command(argv: Sequence[str]) -> int:
     """`drac-bench status`."""
-    from benchmark.commands.display import status_lines
-    from benchmark.store.run_files import in_use
     from benchmark.store.store import Store
 
     given: StatusFlags = flags.parse(StatusFlags, argv, "drac-bench status", STATUS_HELP)
     store = Store(given.results)
-    names = experiments(store, given.experiment)
+    names = experiments(store, (given.experiment,) if given.experiment is not None else ())
     if not names:
         print(f"no runs below {store.runs}")
     for name in names:
-        problems = {spec: store.problems(spec) for spec in store.specs(name)}
-        incomplete = [spec for spec, found in problems.items() if found]
-        running = sum(in_use(store.run_dir(spec)) for spec in incomplete)
+        runs = [_standing(store, spec) for spec in store.specs(name)]
+        incomplete = [said for state, said in runs if state != "complete"]
+        running = sum(state == "running" for state, _ in runs)
         print(
-            f"{name}: {len(problems) - len(incomplete)} of {len(problems)} runs complete,"
-            f" {running} running"
+            f"{name}: {len(runs) - len(incomplete)} of {len(runs)} runs complete, {running} running"
         )
-        shown = list(problems) if given.experiment else incomplete[:SHOWN]
-        for spec in shown:
-            print("\n".join(status_lines(store, spec, problems[spec])))
+        shown = [said for _, said in runs] if given.experiment else incomplete[:SHOWN]
+        for said in shown:
+            print(said)
         if not given.experiment and len(incomplete) > SHOWN:
             rest = len(incomplete) - SHOWN
             print(f"  and {rest} more: drac-bench status --experiment {name}")
     return 0
+
+
+def _standing(store: Store, spec: RunSpec) -> tuple[str, str]:
+    """Return how a run stands, and the lines that say it: how far it is, and what it lacks."""
+    from benchmark.commands.display import progress_line
+    from benchmark.store.progress import progress_of
+
+    record = store.read(spec)
+    lacks = "; ".join(record.problems)
+    state = "complete"
+    if lacks:
+        state = "running" if lock.in_use(store.run_dir(spec)) else "incomplete"
+    if record.config is None:
+        return state, f"  {spec.name}: {lacks}"
+    now = progress_of(record.config, record.updates, record.episodes)
+    line = f"  {spec.name}: {state}  {progress_line(now)}"
+    return state, line + (f"\n    lacks: {lacks}" if state == "incomplete" else "")

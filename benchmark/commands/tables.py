@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark import suites
+from benchmark.commands.choices import chosen, experiments
+from benchmark.commands.progress_bar import bar
 from benchmark.tables.catalogue import RECOMPUTED, TABLES, not_applicable
 from drac.commands import flags
 from drac.errors import ConfigError
@@ -42,7 +43,8 @@ runs.csv has every planned run. Where fixed augmentations of DrAC were compared,
 the best of each game, for --method drac-best --best-from."""
 
 NAMES = (*TABLES, RECOMPUTED)
-FORMATS = ("text", "markdown", "csv", "latex")
+ENDINGS = {"markdown": "md", "csv": "csv", "latex": "tex"}
+FORMATS = ("text", *ENDINGS)
 PLAIN_WIDTH = 160
 """Columns of what is printed where the output is no terminal."""
 
@@ -66,31 +68,25 @@ class TablesFlags:
 
 def tables_command(argv: Sequence[str]) -> int:
     """`drac-bench tables`."""
-    from augmentations.arguments import unknown
     from benchmark.store.store import Store
 
     given: TablesFlags = flags.parse(TablesFlags, argv, "drac-bench tables", HELP)
-    for name in given.table:
-        if name not in NAMES:
-            raise ConfigError(unknown("table", name, NAMES))
-    if given.format not in FORMATS:
-        raise ConfigError(unknown("format", given.format, FORMATS))
-    if not given.table and any(word.partition("=")[0] == "--table" for word in argv):
+    names = chosen("table", given.table, NAMES)
+    chosen("format", (given.format,), FORMATS)
+    if not names and any(word.partition("=")[0] == "--table" for word in argv):
         raise ConfigError(f"--table names no table; choose from {', '.join(NAMES)}")
     store = Store(given.results)
     wanted = given.experiment + ((suites.get(given.suite).name,) if given.suite else ())
-    wanted = tuple(dict.fromkeys(wanted))
-    for name in wanted:
-        experiments(store, name)
-    names = tuple(name for name in dict.fromkeys(given.table) if name != RECOMPUTED)
-    if RECOMPUTED in given.table:
+    found = experiments(store, wanted) if wanted or names != (RECOMPUTED,) else ()
+    if RECOMPUTED in names:
         run_folder.require_writable(store.tables)
         _recompute(store.tables, given.format)
+        names = tuple(name for name in names if name != RECOMPUTED)
         if not names:
             return 0
-    groups = [wanted] if wanted else [(name,) for name in store.experiments()]
-    if not groups:
+    if not found:
         raise ConfigError(f"there are no runs below {store.runs}; begin with drac-bench run")
+    groups = [found] if wanted else [(name,) for name in found]
     for group in groups:
         run_folder.require_writable(store.tables / "+".join(group))
     for group in groups:
@@ -98,26 +94,12 @@ def tables_command(argv: Sequence[str]) -> int:
     return 0
 
 
-def experiments(store: Store, wanted: str | None) -> list[str]:
-    """Return the experiments to show; an unknown name is an error."""
-    names: list[str] = store.experiments()
-    if wanted is None:
-        return names
-    if wanted not in names:
-        from augmentations.arguments import unknown
-
-        if not names:
-            raise ConfigError(f"unknown experiment {wanted!r}: there are no runs in {store.runs}")
-        raise ConfigError(unknown("experiment", wanted, names))
-    return [wanted]
-
-
 def _tabulate(store: Store, group: tuple[str, ...], names: tuple[str, ...], shown: str) -> None:
     from benchmark.analysis.best_augmentation import BEST_FROM, sweep_choices
     from benchmark.tables.every_run import every_run
 
     specs = [spec for name in group for spec in store.specs(name)]
-    with reading(len(specs)) as on_run:
+    with bar("reading runs", len(specs)) as on_run:
         runs = store.load(specs, on_run)
     folder = store.tables / "+".join(group)
     folder.mkdir(parents=True, exist_ok=True)
@@ -146,44 +128,29 @@ def _recompute(folder: Path, shown: str) -> None:
 
 
 def _give(table: Table, folder: Path, shown: str) -> None:
-    _show(table, shown)
-    for path, content in _contents(folder, table).items():
-        atomic.write_text(path, content)
-
-
-def _contents(folder: Path, table: Table) -> Mapping[Path, str]:
+    """Show a table in one format, and write it in all."""
     from benchmark.tables import formats as table_formats
 
-    return {
-        folder / f"{table.name}.md": table.markdown(table_formats.MARKDOWN_WIDTH),
-        folder / f"{table.name}.csv": table_formats.csv(table),
-        folder / f"{table.name}.tex": table_formats.latex(table),
+    made = {
+        "markdown": table.markdown(table_formats.MARKDOWN_WIDTH),
+        "csv": table_formats.csv(table),
+        "latex": table_formats.latex(table),
     }
+    if shown == "text":
+        _print(table)
+    else:
+        print(made[shown], end="" if shown == "csv" else "\n")
+    for form, content in made.items():
+        atomic.write_text(folder / f"{table.name}.{ENDINGS[form]}", content)
 
 
-def _show(table: Table, shown: str) -> None:
+def _print(table: Table) -> None:
     from rich.console import Console
 
     from benchmark.tables import formats as table_formats
 
-    if shown != "text":
-        make = {"markdown": lambda t: t.markdown(table_formats.MARKDOWN_WIDTH)}
-        make |= {"csv": table_formats.csv, "latex": table_formats.latex}
-        print(make[shown](table), end="" if shown == "csv" else "\n")
-        return
     console = Console(file=sys.stdout)
     if not console.is_terminal:
         console = Console(file=sys.stdout, width=PLAIN_WIDTH)
     for part in table_formats.text(table, console.width):
         console.print(part)
-
-
-@contextmanager
-def reading(runs: int) -> Iterator[Callable[[], None]]:
-    """Show on stderr how many runs have been read, if that is a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading runs", total=runs)
-        yield lambda: bar.advance(task)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -129,8 +129,12 @@ def source(name: str, file: str = "per_game.csv") -> Source:
 
 def per_game_sources(modes: Collection[str]) -> dict[str, Source]:
     """Return the sources with numbers of these modes, by the letter that tables call them."""
-    found = {chr(97 + i): source(name) for i, name in enumerate(PER_GAME_SOURCES)}
-    return {letter: described for letter, described in found.items() if described.mode in modes}
+    return _by_letter(PER_GAME_SOURCES, "per_game.csv", modes)
+
+
+def _by_letter(names: Sequence[str], file: str, modes: Collection[str]) -> dict[str, Source]:
+    found = zip("abc", (source(name, file) for name in names), strict=True)
+    return {letter: described for letter, described in found if described.mode in modes}
 
 
 def standard_errors(ours: Summary, mean: float, std: float, seeds: int | None) -> float:
@@ -184,11 +188,7 @@ def normalized(split: str, source: str) -> dict[str, Normalized]:
 
 def normalized_sources(modes: Collection[str]) -> dict[str, Source]:
     """Return the sources of normalized returns of these modes, by their letters in tables."""
-    found = {
-        letter: source(name, "ppo_normalized.csv")
-        for letter, name in zip("abc", NORMALIZED_SOURCES, strict=True)
-    }
-    return {letter: described for letter, described in found.items() if described.mode in modes}
+    return _by_letter(NORMALIZED_SOURCES, "ppo_normalized.csv", modes)
 
 
 def robustness() -> tuple[dict[tuple[str, str, str], float], str]:

@@ -70,6 +70,18 @@ def matrix(scores: ArrayLike) -> Scores:
     return values
 
 
+def paired(x: ArrayLike, y: ArrayLike) -> tuple[Scores, Scores]:
+    """Return the scores of two methods as `matrix` does.
+
+    Raises:
+        ValueError: likewise, and if their games are not equally many.
+    """
+    xs, ys = matrix(x), matrix(y)
+    if xs.shape[-1] != ys.shape[-1]:
+        raise ValueError(f"x has {xs.shape[-1]} games and y {ys.shape[-1]}")
+    return xs, ys
+
+
 def num_runs(scores: ArrayLike) -> NDArray[np.int64]:
     """Return how many runs each game has: `(..., runs, games)` -> `(..., games)`."""
     counts: NDArray[np.int64] = (~np.isnan(np.asarray(scores, np.float64))).sum(axis=-2)
@@ -160,9 +172,7 @@ def improvement_per_game(x: ArrayLike, y: ArrayLike) -> Scores:
     Raises:
         ValueError: if the games are not equally many.
     """
-    xs, ys = matrix(x), matrix(y)
-    if xs.shape[-1] != ys.shape[-1]:
-        raise ValueError(f"x has {xs.shape[-1]} games and y {ys.shape[-1]}")
+    xs, ys = paired(x, y)
     # Runs first: comparing long rows of (resamples x games) is three times faster.
     left, right = (np.ascontiguousarray(np.moveaxis(part, -2, 0)) for part in (xs, ys))
     won = np.count_nonzero(left[:, None] > right, axis=(0, 1))  # comparisons with NaN are False

@@ -64,8 +64,7 @@ def interval(
     Raises:
         ValueError: for an impossible level, number of resamples or matrix.
     """
-    low, high = _ends((scores,), statistic, resamples, level, generator)
-    return Interval(float(low), float(high))
+    return _interval((scores,), statistic, resamples, level, generator)
 
 
 def interval_between(
@@ -87,8 +86,7 @@ def interval_between(
         level: likewise.
         generator: likewise.
     """
-    low, high = _ends((x, y), statistic, resamples, level, generator)
-    return Interval(float(low), float(high))
+    return _interval((x, y), statistic, resamples, level, generator)
 
 
 def difference(statistic: Callable[[Scores], Any]) -> Callable[[Scores, Scores], Any]:
@@ -100,14 +98,14 @@ def difference(statistic: Callable[[Scores], Any]) -> Callable[[Scores, Scores],
     return between
 
 
-def _ends(
+def _interval(
     samples: tuple[ArrayLike, ...],
     statistic: Callable[..., Any],
     resamples: int,
     level: float,
     generator: np.random.Generator,
-) -> Any:
-    """Return the two percentiles of a statistic over resamples, `(2, ...)`."""
+) -> Interval:
+    """Return the interval between two percentiles of a statistic over resamples."""
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, not {level}")
     if resamples < 1:
@@ -116,7 +114,7 @@ def _ends(
     if any(values.ndim != 2 for values in matrices):
         raise ValueError(f"scores must be (runs, games), not {[v.shape for v in matrices]}")
     if any(num_runs(values).min() < 2 for values in matrices):
-        return np.array([np.nan, np.nan])
+        return Interval(np.nan, np.nan)
     size = sum(values.size for values in matrices)
     if len(matrices) == 2:  # a statistic may compare every run with every other
         size = max(size, matrices[0].size * len(matrices[1]) // 2)
@@ -126,7 +124,8 @@ def _ends(
         count = min(chunk, resamples - start)
         values.append(statistic(*(_resample(x, count, generator) for x in matrices)))
     tail = 50 * (1 - level)
-    return np.percentile(np.concatenate(values), [tail, 100 - tail], axis=0)
+    low, high = np.percentile(np.concatenate(values), [tail, 100 - tail])
+    return Interval(float(low), float(high))
 
 
 def _resample(scores: Scores, count: int, generator: np.random.Generator) -> Scores:

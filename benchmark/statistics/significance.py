@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from benchmark.statistics.aggregate import Scores, game_means, matrix
+from benchmark.statistics.aggregate import Scores, game_means, paired
 
 LEVEL = 0.05
 """The paper's: Raileanu et al. 2021 call results significant at p < 0.05."""
@@ -26,10 +26,7 @@ def welch(x: ArrayLike, y: ArrayLike) -> Scores:
     Raises:
         ValueError: if the games are not equally many.
     """
-    xs, ys = matrix(x), matrix(y)
-    if xs.shape[-1] != ys.shape[-1]:
-        raise ValueError(f"x has {xs.shape[-1]} games and y {ys.shape[-1]}")
-    pairs = zip(xs.T, ys.T, strict=True)
+    pairs = zip(*(scores.T for scores in paired(x, y)), strict=True)
     return np.array([_welch(a[~np.isnan(a)], b[~np.isnan(b)]) for a, b in pairs])
 
 
@@ -79,9 +76,7 @@ def wilcoxon(x: ArrayLike, y: ArrayLike) -> float:
     Raises:
         ValueError: if the games are not equally many.
     """
-    left, right = game_means(x), game_means(y)
-    if left.shape != right.shape:
-        raise ValueError(f"x has {left.shape[-1]} games and y {right.shape[-1]}")
+    left, right = map(game_means, paired(x, y))
     differences = left - right
     if np.isnan(differences).any():
         return float("nan")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
 
 from benchmark.store.run_files import (
     PROGRESS_COLUMNS,
+    Columns,
     DamagedError,
-    final_evaluation,
-    read_csv,
+    final_episodes,
+    read_columns,
 )
 from benchmark.store.run_record import total_steps
 from drac.config import TrainConfig
@@ -43,24 +44,32 @@ class Progress:
         return (self.total - self.step) / self.sps if self.sps else None
 
 
-def progress_of(run_dir: Path, config: TrainConfig) -> Progress:
-    """Return how far a run is; a damaged file counts as absent (`validate` says that it is)."""
+def read_progress(run_dir: Path, config: TrainConfig) -> Progress:
+    """Return how far a run is, from progress.csv and eval.csv alone: see `progress_of`."""
     try:
-        rows = read_csv(run_dir / "progress.csv", PROGRESS_COLUMNS)
-        episodes = final_evaluation(run_dir)
+        updates = read_columns(run_dir / "progress.csv", PROGRESS_COLUMNS)
+        return progress_of(config, updates, final_episodes(run_dir))
     except DamagedError:
+        return progress_of(config, {}, {})
+
+
+def progress_of(config: TrainConfig, updates: Columns, episodes: Columns) -> Progress:
+    """Return how far a run is, from what was read of it: see `RunRecord`.
+
+    A damaged file, which has no columns there, counts as absent (`validate` says what is wrong),
+    and neither of the two is then believed.
+    """
+    if not updates or not episodes or not len(updates["step"]):
         return Progress(0, total_steps(config))
-    if rows.empty:
-        return Progress(0, total_steps(config))
-    last = rows.iloc[-1]
-    tested = episodes.loc[episodes["split"] == "test", "return"]
+    step, arm, train_return, sps = (updates[name][-1] for name in PROGRESS_COLUMNS)
+    tested = episodes["return"][episodes["split"] == "test"]
     return Progress(
-        step=int(last["step"]),
+        step=int(step),
         total=total_steps(config),
-        sps=float(last["charts/SPS"]),
-        train_return=None if pd.isna(last["train_return"]) else float(last["train_return"]),
+        sps=float(sps),
+        train_return=None if np.isnan(train_return) else float(train_return),
         test_return=float(tested.mean()) if len(tested) else None,
-        arm=str(last["arm"]),
+        arm=str(arm),
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from drac.files import lock, untrusted
+from drac.files import untrusted
 from drac.runs import logs
 
 PROGRESS_COLUMNS = ("step", "arm", "train_return", "charts/SPS")
@@ -23,20 +23,20 @@ ARM_COLUMNS = ("update", "arm", "count", "mean", "score")
 ROBUSTNESS_COLUMNS = ("metric", "split", "variant", "pairs", "value")
 """What is read of robustness.csv, which `drac evaluate --robustness` leaves."""
 
-LIMIT = 2**30
+_LIMIT = 2**30
 """Bytes of a run's CSV file. An eval.csv of 25M steps has about a megabyte."""
 
-LARGEST = 1e100
+_LARGEST = 1e100
 """Numbers beyond it are nobody's results, and their means and squares might overflow."""
 
-TEXT = {"arm", "split", "metric", "variant"}
+_TEXT = {"arm", "split", "metric", "variant"}
 """Columns of words; the others are numbers."""
 _COUNTS = {"step", "update", "count", "level_seed", "length", "pairs"}
-MAY_BE_MISSING = {
+_MAY_BE_MISSING = {
     "train_return": {""},  # no episode has ended yet
     "value": {"NaN"},  # a game has no such variant
 }
-MAY_BE_INFINITE = {"score"}  # of an arm that must be tried first
+_MAY_BE_INFINITE = {"score"}  # of an arm that must be tried first
 
 Columns = dict[str, NDArray[Any]]
 """Name -> values (rows,): int64 for counts and numbers of steps, float64, or str as objects."""
@@ -61,13 +61,14 @@ def read_columns(path: Path, columns: Sequence[str]) -> Columns:
             missing or not finite.
     """
     try:
-        text = untrusted.read(path, LIMIT).decode("utf-8")
+        text = untrusted.read(path, _LIMIT).decode("utf-8")
         whole = text[: text.rfind("\n") + 1] or ",".join(columns)
         header, *rows = csv.reader(io.StringIO(whole, newline=""), strict=True)
     except FileNotFoundError:
         header, rows = list(columns), []
     except (OSError, ValueError, csv.Error) as error:
-        raise DamagedError(f"{path.name} cannot be read ({_one_line(error)})") from None
+        said = " ".join(str(error).split())
+        raise DamagedError(f"{path.name} cannot be read ({said})") from None
     if absent := [name for name in columns if name not in header]:
         raise DamagedError(f"{path.name} is damaged: it has no column {', '.join(absent)}")
     for number, row in enumerate(rows, start=2):
@@ -88,7 +89,7 @@ def _refuse_length(
 
 def _typed(file: str, name: str, texts: Sequence[str]) -> NDArray[Any]:
     """Turn a column of numbers into numbers, and refuse what is missing or not finite."""
-    if name in TEXT:
+    if name in _TEXT:
         values = np.array([sys.intern(text) for text in texts], dtype=object)
         good = np.array([text != "" for text in texts], dtype=bool)
     else:
@@ -97,10 +98,10 @@ def _typed(file: str, name: str, texts: Sequence[str]) -> NDArray[Any]:
         except ValueError:
             values = np.array([_number(text) for text in texts], dtype=np.float64)
         # NaN is smaller than nothing; counts are only shown, not averaged.
-        good = np.isfinite(values) if name in _COUNTS else np.abs(values) < LARGEST
-        if missing := MAY_BE_MISSING.get(name):
+        good = np.isfinite(values) if name in _COUNTS else np.abs(values) < _LARGEST
+        if missing := _MAY_BE_MISSING.get(name):
             good |= np.array([text in missing for text in texts], dtype=bool)
-        if name in MAY_BE_INFINITE:
+        if name in _MAY_BE_INFINITE:
             good |= np.isinf(values)
     if not good.all():
         line = int(good.argmin()) + 2
@@ -126,8 +127,10 @@ def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(read_columns(path, columns))
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def final_rows(columns: Columns, by: str) -> Columns:
+    """Return the rows of the last step or update, whose number is in the column `by`."""
+    last = columns[by] == columns[by].max(initial=0)
+    return {name: values[last] for name, values in columns.items()}
 
 
 def final_episodes(run_dir: Path) -> Columns:
@@ -136,20 +139,4 @@ def final_episodes(run_dir: Path) -> Columns:
     Raises:
         DamagedError: see `read_columns`.
     """
-    episodes = read_columns(run_dir / "eval.csv", logs.EVAL_COLUMNS)
-    last = episodes["step"] == episodes["step"].max(initial=0)
-    return {name: values[last] for name, values in episodes.items()}
-
-
-def final_evaluation(run_dir: Path) -> pd.DataFrame:
-    """Return `final_episodes` as a table.
-
-    Raises:
-        DamagedError: see `read_columns`.
-    """
-    return pd.DataFrame(final_episodes(run_dir))
-
-
-def in_use(run_dir: Path) -> bool:
-    """Whether a process is training this run: `drac.files.lock.owned` holds its folder."""
-    return lock.in_use(run_dir)
+    return final_rows(read_columns(run_dir / "eval.csv", logs.EVAL_COLUMNS), "step")

@@ -11,10 +11,12 @@ import numpy as np
 
 from benchmark.store.run_files import (
     ARM_COLUMNS,
+    PROGRESS_COLUMNS,
     ROBUSTNESS_COLUMNS,
     Columns,
     DamagedError,
     final_episodes,
+    final_rows,
     read_columns,
 )
 from drac.config import TrainConfig
@@ -25,8 +27,6 @@ from drac.runs.meta import META, read_meta
 
 ROBUSTNESS, HOW_ROBUST = "robustness.csv", "robustness.json"
 
-_UPDATE_COLUMNS = ("step", "arm")
-
 
 @dataclass(frozen=True)
 class RunRecord:
@@ -36,10 +36,9 @@ class RunRecord:
         config: None if it has none that can be read.
         meta: meta.json; empty if absent or damaged.
         problems: what keeps the run from being complete; empty if nothing does.
-        updates: `step` and `arm` of every update, of progress.csv.
+        updates: `step, arm, train_return, charts/SPS` of every update, of progress.csv.
         arms: `update, arm, count, mean, score` of every arm at the last update, of arms.csv.
         episodes: those of the last evaluation: `step, split, level_seed, return, length`.
-
         robustness: `metric, split, variant, pairs, value`; no rows where it was not measured.
         robustness_problem: what is wrong with robustness.csv; the run is complete without it.
 
@@ -77,9 +76,12 @@ def read_run(run_dir: Path) -> RunRecord:
         return columns
 
     updates = read(
-        lambda: read_columns(run_dir / "progress.csv", _UPDATE_COLUMNS), _lacking_updates
+        lambda: read_columns(run_dir / "progress.csv", PROGRESS_COLUMNS), _lacking_updates
     )
-    arms = read(lambda: _final_arms(run_dir), _lacking_arms)
+    arms = read(  # the whole history of a large store is large
+        lambda: final_rows(read_columns(run_dir / "arms.csv", ARM_COLUMNS), "update"),
+        _lacking_arms,
+    )
     episodes = read(lambda: final_episodes(run_dir), _lacking_episodes)
     meta = read_meta(run_dir)
     if not meta:
@@ -113,13 +115,6 @@ def validate(run_dir: Path) -> list[str]:
 def total_steps(config: TrainConfig) -> int:
     """Return the environment steps of a whole run: `config.steps` in whole rollouts."""
     return config.num_updates * config.rollout_size
-
-
-def _final_arms(run_dir: Path) -> Columns:
-    """Return the arms at the last update; the whole history of a large store is large."""
-    arms = read_columns(run_dir / "arms.csv", ARM_COLUMNS)
-    last = arms["update"] == arms["update"].max(initial=0)
-    return {name: values[last] for name, values in arms.items()}
 
 
 def _lacking_updates(config: TrainConfig, updates: Columns) -> Iterator[str]:

@@ -7,6 +7,7 @@ import fcntl
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,21 @@ class Store:
         """Return the folder of a run."""
         return self.runs / spec.id
 
+    def read(self, spec: RunSpec) -> RunRecord:
+        """Read a run's files, each once; it is a problem too if they are those of another run."""
+        record = read_run(self.run_dir(spec))
+        if record.config is None or record.problems:
+            return record
+        found = record.config
+        named = RunSpec(spec.experiment, found.method, found.game, found.seed)
+        if named == spec:
+            return record
+        # A copied or renamed folder would count as one more seed.
+        return replace(record, problems=(f"its config.json is that of {named.id}",))
+
     def problems(self, spec: RunSpec) -> list[str]:
-        """Return what keeps a run from being complete, as `validate`, or from being itself."""
-        return _problems(spec, read_run(self.run_dir(spec)))
+        """Return what keeps a run from being complete."""
+        return list(self.read(spec).problems)
 
     def experiments(self) -> list[str]:
         """Return the names of the experiments that have a plan or runs."""
@@ -87,7 +100,7 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder / f".{PLAN}.lock"):
             wanted = sorted({*self.plan(experiment), *specs})
-            ids = [spec.id.partition("/")[2] for spec in wanted]
+            ids = [spec.name for spec in wanted]
             text = json.dumps({"format": 1, "runs": ids}, indent=1) + "\n"
             atomic.write_text(folder / PLAN, text)
 
@@ -118,10 +131,9 @@ class Store:
         return pd.DataFrame(rows, columns=columns)
 
     def _row(self, spec: RunSpec) -> dict[str, Any]:
-        run_dir, row = self.run_dir(spec), dict(vars(spec))
-        record = read_run(run_dir)
-        row.update(problems=_problems(spec, record), augmentation="", settings={}, arms={})
-        row.update(record=record, folder=run_dir)
+        record, row = self.read(spec), dict(vars(spec))
+        row.update(problems=list(record.problems), augmentation="", settings={}, arms={})
+        row.update(record=record, folder=self.run_dir(spec))
         if record.config is not None:
             row["augmentation"] = record.config.augmentation or ""
             row["settings"] = settings(record.config, record.meta)
@@ -150,15 +162,6 @@ def _spec(experiment: str, method: str, game: str, folder: str) -> RunSpec | Non
     if not plain or not re.fullmatch("seed(0|[1-9][0-9]{0,9})", folder):
         return None
     return RunSpec(experiment, method, game, int(folder[4:]))
-
-
-def _problems(spec: RunSpec, record: RunRecord) -> list[str]:
-    problems, found = list(record.problems), record.config
-    if not problems and found is not None:
-        named = RunSpec(spec.experiment, found.method, found.game, found.seed)
-        if named != spec:  # a copied or renamed folder would count as one more seed
-            problems.append(f"its config.json is that of {named.id}")
-    return problems
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from benchmark.analysis.best_augmentation import (
     sweep_choice,
     unequal,
 )
-from benchmark.analysis.caveats import apart_from_published, closing
+from benchmark.analysis.caveats import with_caveats
 from benchmark.analysis.comparable import counted, unequal_seeds, variants
 from benchmark.scores import published
 from benchmark.statistics.aggregate import Summary, summarize
@@ -111,28 +111,24 @@ def augmentations(runs: pd.DataFrame) -> Table:
         best[f"test_mean_{name}"] = [summary.mean for summary in own]
         best[f"test_std_{name}"] = [summary.std for summary in own]
     own_runs = fixed_or_bandit(runs)
-    own_complete = counted(own_runs)
-    return Table(
+    notes = (
+        _HOW_CHOSEN,
+        _HOW_AGREED,
+        f"By the paper: {source}.",
+        f"The paper's own scores of single augmentations: {NOT_AVAILABLE}.",
+        *not_run(sweep),
+        *unequal(sweep),
+    )
+    return Table.of(
         "augmentations",
         "Augmentations: the sweep of fixed ones, and the best of each game",
-        _matrix(_planned(runs), summaries, unequal_seeds(sweep)),
-        best,
-        (
-            *apart_from_published(own_complete),
-            _HOW_CHOSEN,
-            _HOW_AGREED,
-            f"By the paper: {source}.",
-            f"The paper's own scores of single augmentations: {NOT_AVAILABLE}.",
-            *not_run(sweep),
-            *unequal(sweep),
-            *closing(own_runs, own_complete),
-        ),
-        heading="Mean test return of DrAC with each augmentation",
-        bold=_bold(_planned(runs), best, summaries),
-        more=(
+        [
+            _matrix(_planned(runs), summaries, best, unequal_seeds(sweep)),
             Block(pd.DataFrame(cells), "Best augmentation of each game"),
             Block(pd.DataFrame(_agreements(best)), "Do the three agree?"),
-        ),
+        ],
+        best,
+        with_caveats(own_runs, counted(own_runs), notes),
     )
 
 
@@ -160,32 +156,26 @@ def _summaries(sweep: pd.DataFrame) -> dict[tuple[str, str], Summary]:
 
 
 def _matrix(
-    games: Sequence[str], summaries: Mapping[tuple[str, str], Summary], show_n: bool
-) -> pd.DataFrame:
+    games: Sequence[str],
+    summaries: Mapping[tuple[str, str], Summary],
+    best: pd.DataFrame,
+    show_n: bool,
+) -> Block:
+    """Return games x augmentations, the sweep's best of each game in bold."""
     labels = list(dict.fromkeys(label for _, label in summaries))
-    if not labels:
-        return pd.DataFrame([{"game": "-", "augmentations": "no runs"}])
-    rows = []
-    for game in games:
+    cells, bold = [], set()
+    choices = dict(zip(best["game"], best["sweep"], strict=True))
+    for index, game in enumerate(games):
         row = {"game": game}
         for label in labels:
-            summary = summaries.get((game, label))
-            row[label.removeprefix(_PREFIX)] = summary.text(show_n) if summary else "missing"
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def _bold(
-    games: Sequence[str], best: pd.DataFrame, summaries: Mapping[tuple[str, str], Summary]
-) -> frozenset[tuple[int, str]]:
-    """Return the cells of the sweep's best of each game."""
-    choices = dict(zip(best["game"], best["sweep"], strict=True))
-    return frozenset(
-        (index, arm)
-        for index, game in enumerate(games)
-        for arm in choices[game].split(" = ")
-        if (game, _PREFIX + arm) in summaries
-    )
+            summary, arm = summaries.get((game, label)), label.removeprefix(_PREFIX)
+            row[arm] = summary.text(show_n) if summary else "missing"
+            if summary and arm in choices[game].split(" = "):
+                bold.add((index, arm))
+        cells.append(row)
+    nothing = [{"game": "-", "augmentations": "no runs"}]
+    heading = "Mean test return of DrAC with each augmentation"
+    return Block(pd.DataFrame(cells if labels else nothing), heading, frozenset(bold))
 
 
 def _agreements(best: pd.DataFrame) -> Iterator[dict[str, str]]:

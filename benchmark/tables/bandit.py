@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis.best_augmentation import chooses
-from benchmark.analysis.caveats import apart_from_published, closing
+from benchmark.analysis.caveats import with_caveats
 from benchmark.analysis.comparable import counted
 from benchmark.store.run_record import RunRecord
 from benchmark.tables.table import Block, Table
@@ -67,23 +67,21 @@ def bandit(runs: pd.DataFrame) -> Table:
     names = [{"game": g, "method": label} if named else {"game": g} for g, label, _ in groups]
     shares = [_shares(rows, arms) for *_, rows in groups]
     choice = [{**name, **_choice(rows)} for name, (*_, rows) in zip(names, groups, strict=True)]
-    more = (
+    blocks = [
+        Block(pd.DataFrame(choice or [{"game": "-", "bandit": "no runs"}]), "Choice", keys=keys),
         Block(_cells(names, shares, "{:.0%}"), "Share of updates of each arm", _most(shares), keys),
         Block(
             _cells(names, [_means(rows, arms) for *_, rows in groups], "{:.3f}"),
             "Mean reward of each arm, as the bandit saw it at the end of training",
             keys=keys,
         ),
-    )
-    return Table(
+    ]
+    return Table.of(
         "bandit",
         "What chose the augmentation, and when it settled",
-        pd.DataFrame(choice or [{"game": "-", "bandit": "no runs"}]),
+        blocks if groups else blocks[:1],
         frame,
-        tuple(_notes(own, complete)),
-        heading="Choice",
-        keys=keys,
-        more=more if groups else (),
+        with_caveats(own, complete, _notes(complete)),
     )
 
 
@@ -113,35 +111,27 @@ def _arms(run: Mapping[Any, Any]) -> Iterator[dict[str, Any]]:
         yield {**about, "arm": arm, "count": count, "share": share, "mean": mean, "score": score}
 
 
-def _shares(rows: pd.DataFrame, arms: Sequence[str]) -> dict[str, float]:
+def _shares(rows: pd.DataFrame, arms: Sequence[str]) -> pd.Series[float]:
     """Return each arm's share of the updates of all seeds; NaN for an arm these runs lack."""
     counts = rows.groupby("arm")["count"].sum()
-    return {arm: float(counts.get(arm, math.nan)) / float(counts.sum()) for arm in arms}
+    return (counts / counts.sum()).reindex([*arms])
 
 
-def _means(rows: pd.DataFrame, arms: Sequence[str]) -> dict[str, float]:
+def _means(rows: pd.DataFrame, arms: Sequence[str]) -> pd.Series[float]:
     """Return each arm's final mean, over the seeds that chose it; NaN if none did."""
-    means = rows[rows["count"] > 0].groupby("arm")["mean"].mean()
-    return {arm: float(means.get(arm, math.nan)) for arm in arms}
+    return rows[rows["count"] > 0].groupby("arm")["mean"].mean().reindex([*arms])
 
 
 def _cells(
-    names: Sequence[dict[str, str]], values: Sequence[dict[str, float]], form: str
+    names: Sequence[dict[str, str]], values: Sequence[pd.Series[float]], form: str
 ) -> pd.DataFrame:
-    texts = [
-        {arm: "-" if math.isnan(value) else form.format(value) for arm, value in own.items()}
-        for own in values
-    ]
+    texts = [own.map(form.format, na_action="ignore").fillna("-").to_dict() for own in values]
     return pd.DataFrame([{**name, **own} for name, own in zip(names, texts, strict=True)])
 
 
-def _most(shares: Sequence[dict[str, float]]) -> frozenset[tuple[int, str]]:
-    tops = [max((v for v in own.values() if not math.isnan(v)), default=math.nan) for own in shares]
+def _most(shares: Sequence[pd.Series[float]]) -> frozenset[tuple[int, str]]:
     return frozenset(
-        (index, arm)
-        for index, (own, top) in enumerate(zip(shares, tops, strict=True))
-        for arm, value in own.items()
-        if value == top
+        (row, str(arm)) for row, own in enumerate(shares) for arm in own.index[own == own.max()]
     )
 
 
@@ -166,8 +156,7 @@ def _choice(rows: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def _notes(own: pd.DataFrame, complete: pd.DataFrame) -> Iterator[str]:
-    yield from apart_from_published(complete)
+def _notes(complete: pd.DataFrame) -> Iterator[str]:
     yield (
         f"Settled: the first update that chose an arm which from there to the end was chosen in at"
         f" least {SETTLED_SHARE:.0%} of the updates, with at least {LEAST_REMAINING:.0%} of all"
@@ -185,7 +174,6 @@ def _notes(own: pd.DataFrame, complete: pd.DataFrame) -> Iterator[str]:
         said = ", ".join(f"{arm} ({count} runs)" for arm, count in firsts.most_common())
         yield f"The first update's arm: {said}."
     yield "Published counts: not available; the paper's best augmentations: --table augmentations."
-    yield from closing(own, complete)
 
 
 def lacking(runs: pd.DataFrame) -> str:

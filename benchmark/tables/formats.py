@@ -69,11 +69,7 @@ def latex(table: Table) -> str:
 
 
 def _float(table: Table, block: Block, label: str) -> Iterator[str]:
-    header, *body = [[escape(cell) for cell in row] for row in block.rows()]
-    names = list(map(str, block.cells.columns))
-    for row, column in block.bold:
-        index = names.index(column)
-        body[row][index] = rf"\textbf{{{body[row][index]}}}"
+    header, *body = block.rows(_latex_cell)
     title = f"{table.title}: {block.heading}" if block.heading else table.title
     yield from (r"\begin{table}[htbp]", r"\centering", rf"\caption{{{escape(title)}}}")
     yield rf"\label{{{re.sub('[^A-Za-z0-9:-]', '-', label)}}}"
@@ -84,9 +80,13 @@ def _float(table: Table, block: Block, label: str) -> Iterator[str]:
     yield from (r"\bottomrule", r"\end{tabular}", r"\end{table}", "")
 
 
+def _latex_cell(cell: str, bold: bool) -> str:
+    return rf"\textbf{{{escape(cell)}}}" if bold else escape(cell)
+
+
 def _alignments(block: Block) -> list[str]:
     """Return r for columns of numbers, l for others, and for the columns that name the row."""
-    _, *body = block.rows()
+    _, *body = block.rows(lambda cell, bold: cell)
     columns = list(zip(*body, strict=True)) or [()] * len(block.cells.columns)
     return ["r" if index >= block.keys and _numbers(c) else "l" for index, c in enumerate(columns)]
 
@@ -114,11 +114,9 @@ def text(table: Table, width: int) -> Iterator[RenderableType]:
 
 def _grid(block: Block) -> rich.table.Table:
     grid = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
-    header, *body = block.rows()
+    header, *body = block.rows(lambda cell, bold: Text(cell, style="bold" if bold else ""))
     for name, alignment in zip(header, _alignments(block), strict=True):
-        grid.add_column(Text(name), justify="right" if alignment == "r" else "left")
-    bold = {(row, header.index(column)) for row, column in block.bold}
-    for row, cells in enumerate(body):
-        styled = (Text(c, style="bold" if (row, i) in bold else "") for i, c in enumerate(cells))
-        grid.add_row(*styled)
+        grid.add_column(name, justify="right" if alignment == "r" else "left")
+    for cells in body:
+        grid.add_row(*cells)
     return grid

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from benchmark.analysis.caveats import apart_from_published, closing
+from benchmark.analysis.caveats import with_caveats
 from benchmark.analysis.comparable import counted
 from benchmark.tables.per_game import OVERLAP
 from benchmark.tables.table import Block, Table
@@ -93,17 +91,8 @@ def levels(runs: pd.DataFrame) -> Table:
         ]
         nothing = [{"game": "-", "method": "no runs"}]
         blocks.append(Block(pd.DataFrame(cells or nothing), heading, keys=2))
-    first, *more = blocks
-    return Table(
-        "levels",
-        "Levels: solved in training, failed in testing",
-        first.cells,
-        table,
-        tuple(_notes(runs, complete)),
-        heading=first.heading,
-        keys=2,
-        more=tuple(more),
-    )
+    title = "Levels: solved in training, failed in testing"
+    return Table.of("levels", title, blocks, table, with_caveats(runs, complete, _NOTES))
 
 
 _HEADINGS = {"train": "Training levels", "test": "Test levels: the full distribution"}
@@ -134,18 +123,17 @@ def _seeds(failed: pd.DataFrame) -> str:
     return (said or "none") + (f" and {len(failed) - NAMED} more" if len(failed) > NAMED else "")
 
 
-def _notes(runs: pd.DataFrame, complete: pd.DataFrame) -> Iterator[str]:
-    yield from apart_from_published(complete)
-    yield (
+_NOTES = (
+    (
         f"Solved: a return at least half-way ({SOLVED:.0%}) between the game's published minimum"
         f" and maximum score (results/published/score_ranges.csv). On coinrun, heist, jumper,"
         f" leaper, maze and ninja that is reaching the goal; for other games it is a convention of"
         f" ours. Published shares: not available."
-    )
-    yield (
+    ),
+    (
         "Episodes of the final evaluations, pooled over seeds. Levels are drawn at random: 100"
         " episodes leave some 120 of 200 training levels unplayed, and most of the others were"
         " played once. (3x): played three times, never solved. All levels are in levels.csv."
-    )
-    yield OVERLAP
-    yield from closing(runs, complete)
+    ),
+    OVERLAP,
+)

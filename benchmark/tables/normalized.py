@@ -10,18 +10,19 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.analysis.caveats import apart_from_published, beside_protocol, closing, shortened
+from benchmark.analysis.caveats import beside_protocol, shortened, with_caveats
 from benchmark.analysis.comparable import BASELINE, baseline, counted, scores
 from benchmark.analysis.ppo_normalized import Aggregate, difference, ppo_normalized
 from benchmark.scores import published
 from benchmark.scores.published import Normalized, Source
 from benchmark.statistics import normalize
-from benchmark.tables.table import NOT_AVAILABLE, Block, Table
+from benchmark.tables.table import NOT_AVAILABLE, Block, Table, number
 from drac.games import GAMES
 
 NO_RUNS = "no runs"
 _SPLITS = {"train": "Training levels", "test": "Test levels"}
-_NOTHING = Normalized(math.nan, math.nan, math.nan)
+_OURS = ("median", "mean", "std", "seed_std")
+_THEIRS = ("median", "mean", "std")
 
 
 @dataclass(frozen=True)
@@ -68,24 +69,23 @@ def table1(runs: pd.DataFrame) -> Table:
     shared = {variant.label: common if variant.games else () for variant in variants}
     blocks, data = [], []
     for split, heading in _SPLITS.items():
-        where = f"{heading}, {_games_text(common)}; [...]: published"
-        block, rows = _block(variants, lacking, split, shared, sources)
-        blocks.append(Block(block, where))
-        data += rows
+        lines = list(_lines(variants, lacking, split, shared, sources))
+        blocks.append(_block(f"{heading}, {_games_text(common)}; [...]: published", lines))
+        data += [line.numbers("common", split) for line in lines]
     if any(own != set(common) for own in games):
         for split, heading in _SPLITS.items():
             own_games = {variant.label: variant.games for variant in variants}
-            block, rows = _block(variants, [], split, own_games, {})
-            blocks.append(Block(block, f"{heading}, each method over its own games: no comparison"))
-            data += [{**row, "scope": "own"} for row in rows]
-    return Table(
+            lines = list(_lines(variants, [], split, own_games, {}))
+            where = f"{heading}, each method over its own games: no comparison"
+            blocks.append(_block(where, lines))
+            data += [line.numbers("own", split) for line in lines]
+    notes = _notes(complete, variants, common, sources)
+    return Table.of(
         "table1",
         "PPO-normalized return (%)",
-        blocks[0].cells,
+        blocks,
         pd.DataFrame(data),
-        tuple(_notes(runs, complete, variants, common, sources)),
-        heading=blocks[0].heading,
-        more=tuple(blocks[1:]),
+        with_caveats(runs, complete, notes),
     )
 
 
@@ -107,125 +107,106 @@ def _variants(complete: pd.DataFrame) -> list[_Variant]:
     return sorted(found, key=lambda variant: variant.method != BASELINE)
 
 
-def _block(
+@dataclass(frozen=True)
+class _Line:
+    """One method on one split: ours, None where `why_not` says why, and what is published.
+
+    `theirs` has every source of the split's numbers, by its letter; None where it lacks the method.
+    """
+
+    label: str
+    method: str
+    ours: Aggregate | None
+    why_not: str
+    theirs: Mapping[str, Normalized | None]
+    sources: Mapping[str, Source]
+
+    def difference(self) -> float | str:
+        """Our mean less that of [a] in standard errors, or why there is no such number."""
+        theirs = self.theirs["a"]
+        if self.ours is None or theirs is None:
+            return NOT_AVAILABLE
+        if self.method == BASELINE:
+            return "100 by definition"
+        if len(self.ours.games) < len(GAMES):
+            return "other games"
+        return difference(self.ours, theirs, self.sources["a"])
+
+    def cells(self) -> dict[str, str]:
+        """Return what is shown."""
+        names = ("games", "seeds", "median", "mean", "std", "std of mean")
+        cells = {"method": self.label, **dict.fromkeys(names, "-"), "games": self.why_not}
+        if (ours := self.ours) is not None:
+            fewest, most = int(ours.seeds.min()), int(ours.seeds.max())
+            seeds = f"{most}" if fewest == most else f"{fewest}-{most}"
+            values = (number(getattr(ours, name), ".1f", "-") for name in _OURS)
+            cells |= zip(names, (f"{len(ours.games)}", seeds, *values), strict=True)
+        for letter, theirs in self.theirs.items():
+            # The PLR paper prints no median.
+            for name in _THEIRS if letter == "a" else _THEIRS[1:]:
+                value = getattr(theirs, name, math.nan)
+                cells[f"[{letter}] {name}"] = number(value, ".1f")
+            if letter == "a":
+                units = self.difference()
+                cells["mean - [a]"] = units if isinstance(units, str) else f"{units:+.1f} SE"
+        return cells
+
+    def numbers(self, scope: str, split: str) -> dict[str, Any]:
+        """Return the same for programs."""
+        row: dict[str, Any] = {"scope": scope, "split": split}
+        row |= {"method": self.method, "variant": self.label}
+        row["games"] = 0 if self.ours is None else len(self.ours.games)
+        row |= {name: getattr(self.ours, name, math.nan) for name in _OURS}
+        for letter, theirs in self.theirs.items():
+            for name in _THEIRS:
+                row[f"published_{name}_{letter}"] = getattr(theirs, name, math.nan)
+            if letter == "a":
+                units = self.difference()
+                row["difference_a"] = math.nan if isinstance(units, str) else units
+        return row
+
+
+def _block(heading: str, lines: Sequence[_Line]) -> Block:
+    return Block(pd.DataFrame([line.cells() for line in lines]), heading)
+
+
+def _lines(
     variants: Sequence[_Variant],
     lacking: Sequence[str],
     split: str,
     games: Mapping[str, Sequence[str]],
     sources: Mapping[str, Source],
-) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-    """Return cells and data of one split; the rows of published methods we lack come last."""
-    cells, data = [], []
+) -> Iterator[_Line]:
+    """Yield the lines of one split; those of published methods that we lack come last."""
     known = {letter: published.normalized(split, s.name) for letter, s in sources.items()}
-    sources = {letter: source for letter, source in sources.items() if known[letter]}
+    known = {letter: rows for letter, rows in known.items() if rows}
     for variant in variants:
         ours = None
         if games[variant.label]:
             ours = ppo_normalized(variant.runs, variant.ppo, split, games[variant.label])
         name = published.NAMES.get(variant.method, "")
         theirs = {
-            letter: known[letter][name]
-            for letter, source in sources.items()
-            if name in known[letter] and source.mode == variant.mode
+            letter: rows.get(name) if sources[letter].mode == variant.mode else None
+            for letter, rows in known.items()
         }
         why = "no PPO to compare with" if not variant.games else "no game in common"
-        cells.append(
-            {
-                "method": variant.label,
-                **_our_cells(ours, why),
-                **_cells(theirs, sources, variant, ours),
-            }
-        )
-        data.append(_numbers(variant.label, variant.method, split, ours, theirs, sources))
+        yield _Line(variant.label, variant.method, ours, why, theirs, sources)
     ran = {published.NAMES.get(variant.method, "") for variant in variants}
     rest = [(published.NAMES.get(method, method), method) for method in lacking]
     rest += [(name, name) for rows in known.values() for name in rows]
     for name, shown in rest:
         if name not in ran:
             ran.add(name)
-            theirs = {letter: rows[name] for letter, rows in known.items() if name in rows}
-            cells.append({"method": shown, **_our_cells(None, NO_RUNS), **_cells(theirs, sources)})
-            data.append(_numbers(shown, shown, split, None, theirs, sources))
-    return pd.DataFrame(cells), data
-
-
-def _our_cells(ours: Aggregate | None, why_not: str) -> dict[str, str]:
-    names = ("games", "seeds", "median", "mean", "std", "std of mean")
-    if ours is None:
-        return {**dict.fromkeys(names, "-"), "games": why_not}
-    fewest, most = int(ours.seeds.min()), int(ours.seeds.max())
-    seeds = f"{most}" if fewest == most else f"{fewest}-{most}"
-    values = map(_percent, (ours.median, ours.mean, ours.std, ours.seed_std))
-    return dict(zip(names, (f"{len(ours.games)}", seeds, *values), strict=True))
-
-
-def _percent(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.1f}"
-
-
-def _cells(
-    theirs: Mapping[str, Normalized],
-    sources: Mapping[str, Source],
-    variant: _Variant | None = None,
-    ours: Aggregate | None = None,
-) -> dict[str, str]:
-    """Return the published cells, and the difference to [a]."""
-    cells: dict[str, str] = {}
-    for letter, source in sources.items():
-        row = theirs.get(letter)
-        for name in ("median", "mean", "std"):
-            if name == "median" and letter != "a":  # the PLR paper prints none
-                continue
-            value = math.nan if row is None else getattr(row, name)
-            text = NOT_AVAILABLE if math.isnan(value) else f"{value:.1f}"
-            cells[f"[{letter}] {name}"] = text
-        if letter == "a":
-            cells["mean - [a]"] = _difference_text(variant, ours, row, source)
-    return cells
-
-
-def _difference_text(
-    variant: _Variant | None, ours: Aggregate | None, theirs: Normalized | None, source: Source
-) -> str:
-    if variant is None or ours is None or theirs is None:
-        return NOT_AVAILABLE
-    if variant.method == BASELINE:
-        return "100 by definition"
-    if len(ours.games) < len(GAMES):
-        return "other games"
-    return f"{difference(ours, theirs, source):+.1f} SE"
-
-
-def _numbers(
-    label: str,
-    method: str,
-    split: str,
-    ours: Aggregate | None,
-    theirs: Mapping[str, Normalized],
-    sources: Mapping[str, Source],
-) -> dict[str, Any]:
-    row: dict[str, Any] = {"scope": "common", "split": split, "method": method, "variant": label}
-    row["games"] = 0 if ours is None else len(ours.games)
-    for name in ("median", "mean", "std", "seed_std"):
-        row[name] = math.nan if ours is None else getattr(ours, name)
-    for letter, source in sources.items():
-        known = theirs.get(letter, _NOTHING)
-        for name in ("median", "mean", "std"):
-            row[f"published_{name}_{letter}"] = getattr(known, name)
-        if letter == "a":
-            full = ours is not None and len(ours.games) == len(GAMES) and method != BASELINE
-            row["difference_a"] = difference(ours, known, source) if ours and full else math.nan
-    return row
+            theirs = {letter: rows.get(name) for letter, rows in known.items()}
+            yield _Line(shown, shown, None, NO_RUNS, theirs, sources)
 
 
 def _notes(
-    runs: pd.DataFrame,
     complete: pd.DataFrame,
     variants: Sequence[_Variant],
     common: Sequence[str],
     sources: Mapping[str, Source],
 ) -> Iterator[str]:
-    yield from apart_from_published(complete)
     yield (
         "Each run's score over PPO's mean of that game and split; median and mean over games of"
         " the mean over seeds. std: mean over games of the std over seeds; std of mean: std over"
@@ -256,4 +237,3 @@ def _notes(
             " would be more units, up to four times as many. Each paper normalizes by its own PPO,"
             " whose error is not in it."
         )
-    yield from closing(runs, complete)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.analysis.caveats import apart_from_published, beside_protocol, closing
+from benchmark.analysis.caveats import beside_protocol, with_caveats
 from benchmark.analysis.comparable import PROTOCOL, counted, differing, unequal_seeds
 from benchmark.scores import published
 from benchmark.scores.published import Source
@@ -25,7 +25,6 @@ OVERLAP = (
 )
 MISSING = "missing"
 
-_WHAT = {"test": "test return", "train": "training return", "gap": "generalization gap"}
 _HEADINGS = {
     "test": "Test return: the full distribution of levels",
     "train": "Training return: final evaluation on the training levels",
@@ -56,28 +55,19 @@ def per_game(runs: pd.DataFrame) -> Table:
     sources = published.per_game_sources({column.mode for column in columns})
     scores = _scores(complete)
     games = [game for game in GAMES if game in set(runs["game"])]
-    data = [_numbers(game, column, scores, sources) for game in games for column in columns]
     comparable = not set(differing(complete)) & set(PROTOCOL)
-    best = {
-        split: best_of_games(scores, split, games, columns) if comparable else {}
-        for split in ("test", "train")
-    }
-    for row in data:
-        for split, winners in best.items():
-            row[f"best_{split}"] = winners.get(row["game"]) == row["variant"]
+    rows = {(g, c.label): _numbers(g, c, scores, sources) for g in games for c in columns}
+    for split in ("test", "train"):
+        best = best_of_games(scores, split, games, columns) if comparable else {}
+        for (game, label), row in rows.items():
+            row[f"best_{split}"] = best.get(game) == label
     show_n = unequal_seeds(complete)
-    first, *more = (
-        _block(what, games, columns, scores, sources, best.get(what, {}), show_n) for what in _WHAT
-    )
-    return Table(
+    return Table.of(
         "per-game",
         "Train and test return per game",
-        first.cells,
-        pd.DataFrame(data),
-        tuple(_notes(runs, complete, columns, sources, comparable)),
-        heading=first.heading,
-        bold=first.bold,
-        more=tuple(more),
+        [_block(what, games, columns, rows, sources, show_n) for what in _HEADINGS],
+        pd.DataFrame(rows.values()),
+        with_caveats(runs, complete, _notes(complete, columns, sources, comparable)),
     )
 
 
@@ -101,6 +91,8 @@ def variants_and_missing(runs: pd.DataFrame, complete: pd.DataFrame) -> list[_Co
 Scores = Mapping[tuple[str, str], pd.DataFrame]
 """(game, label) -> one row a run: test, train, gap."""
 
+_NO_RUN = pd.DataFrame(columns=["test", "train", "gap"])
+
 
 def _scores(complete: pd.DataFrame) -> Scores:
     values = complete[["test", "train"]].assign(gap=complete["train"] - complete["test"])
@@ -108,29 +100,24 @@ def _scores(complete: pd.DataFrame) -> Scores:
     return {(str(game), str(label)): own for (game, label), own in groups}
 
 
-def _summary(scores: Scores, game: str, label: str, what: str) -> Summary:
-    own = scores.get((game, label))
-    return summarize([] if own is None else own[what].to_numpy())
-
-
 def _numbers(
     game: str, column: _Column, scores: Scores, sources: Mapping[str, Source]
 ) -> dict[str, Any]:
     """Return a row of the data: ours, and what papers have for this method, game and mode."""
+    own = scores.get((game, column.label), _NO_RUN)
+    ours = {what: summarize(own[what].to_numpy(float)) for what in ("train", "test", "gap")}
     row: dict[str, Any] = {"game": game, "method": column.method, "variant": column.label}
-    row["seeds"] = _summary(scores, game, column.label, "test").n
-    for what in ("train", "test", "gap"):
-        summary = _summary(scores, game, column.label, what)
+    row["seeds"] = len(own)
+    for what, summary in ours.items():
         row |= {f"{what}_mean": summary.mean, f"{what}_std": summary.std}
     for letter, source in sources.items():
         for split in ("test", "train"):
             known = published.per_game(column.method, split, column.mode, source.name)
             mean, std = known.get(game, (float("nan"), float("nan")))
-            ours = _summary(scores, game, column.label, split)
             name = f"published_{split}_{letter}"
             row |= {f"{name}_mean": mean, f"{name}_std": std}
             row[f"difference_{split}_{letter}"] = published.standard_errors(
-                ours, mean, std, source.seeds
+                ours[split], mean, std, source.seeds
             )
     return row
 
@@ -162,51 +149,51 @@ def _block(
     what: str,
     games: Sequence[str],
     columns: Sequence[_Column],
-    scores: Scores,
+    rows: Mapping[tuple[str, str], Mapping[str, Any]],
     sources: Mapping[str, Source],
-    best: Mapping[str, str],
     show_n: bool,
 ) -> Block:
-    rows: list[dict[str, str]] = []
-    for game in games:
-        row = {"game": game}
-        summaries = {c: _summary(scores, game, c.label, what) for c in columns}
-        row |= {c.label: summary.text(show_n) or MISSING for c, summary in summaries.items()}
+    """Return the cells of one of `_HEADINGS`, of the rows of data by game and label."""
+    cells, bold = [], set()
+    for index, game in enumerate(games):
+        line = {"game": game}
+        for column in columns:
+            row = rows[game, column.label]
+            summary = Summary(row[f"{what}_mean"], row[f"{what}_std"], row["seeds"])
+            line[column.label] = summary.text(show_n) or MISSING
+            if row.get(f"best_{what}"):
+                bold.add((index, column.label))
         for letter, source in sources.items():
-            for column, summary in summaries.items():
-                row |= _published(game, column, what, letter, source, summary)
-        rows.append(row)
-    bold = frozenset((index, best[game]) for index, game in enumerate(games) if game in best)
-    return Block(pd.DataFrame(rows), _HEADINGS[what], bold)
+            for column in columns:
+                line |= _published(rows[game, column.label], column, what, letter, source)
+        cells.append(line)
+    return Block(pd.DataFrame(cells), _HEADINGS[what], frozenset(bold))
 
 
 def _published(
-    game: str, column: _Column, split: str, letter: str, source: Source, ours: Summary
+    row: Mapping[str, Any], column: _Column, what: str, letter: str, source: Source
 ) -> dict[str, str]:
     """Return the cells of one source: its number, and ours less that; none if it has no such."""
-    known = published.per_game(column.method, split, column.mode, source.name)
+    known = published.per_game(column.method, what, column.mode, source.name)
     if not known:
         return {}
-    cells = {}
-    mean, std = known.get(game, (float("nan"), float("nan")))
+    mean, std = (row[f"published_{what}_{letter}_{name}"] for name in ("mean", "std"))
     text = f"{mean:.1f}" if np.isnan(std) else f"{mean:.1f} ± {std:.1f}"
     name = f"published {published.NAMES[column.method]} [{letter}]"
-    cells[name] = text if game in known else NOT_AVAILABLE
+    cells = {name: text if row["game"] in known else NOT_AVAILABLE}
     if not all(np.isnan(std) for _, std in known.values()):  # figures have no error to compare by
-        errors = published.standard_errors(ours, mean, std, source.seeds)
+        errors = row[f"difference_{what}_{letter}"]
         difference = NOT_AVAILABLE if np.isnan(errors) else f"{errors:+.1f} SE"
         cells[f"{column.label} - [{letter}]"] = difference
     return cells
 
 
 def _notes(
-    runs: pd.DataFrame,
     complete: pd.DataFrame,
     columns: Sequence[_Column],
     sources: Mapping[str, Source],
     comparable: bool,
 ) -> Iterator[str]:
-    yield from apart_from_published(complete)
     yield _bold_note(comparable)
     yield from beside_protocol(complete)
     for letter, source in sources.items():
@@ -228,7 +215,6 @@ def _notes(
             )
     yield "gap = train - test."
     yield OVERLAP
-    yield from closing(runs, complete)
 
 
 DIFFERENCE = (

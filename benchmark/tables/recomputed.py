@@ -12,7 +12,7 @@ import pandas as pd
 from benchmark.scores.published import FOLDER
 from benchmark.statistics import aggregate, normalize
 from benchmark.statistics.aggregate import Scores
-from benchmark.tables.table import NOT_AVAILABLE, Table
+from benchmark.tables.table import NOT_AVAILABLE, Table, number
 from drac.games import GAMES
 
 BASELINE = "PPO"
@@ -66,7 +66,7 @@ def recomputed_table() -> Table:
             "printed mean": shown["mean"].map("{:.1f}".format),
             "recomputed mean": shown["recomputed_mean"].map("{:.1f}".format),
             "difference": (shown["recomputed_mean"] - shown["mean"]).map("{:+.2f}".format),
-            "printed median": [_or_not_available(value) for value in shown["median"]],
+            "printed median": [number(value, ".1f") for value in shown["median"]],
             "recomputed median": shown["recomputed_median"].map("{:.1f}".format),
         }
     )
@@ -81,7 +81,3 @@ def recomputed_table() -> Table:
     ]
     title = "Published PPO-normalized return, recomputed from published means of games"
     return Table("recomputed", title, cells, rows, tuple(notes))
-
-
-def _or_not_available(value: float) -> str:
-    return NOT_AVAILABLE if np.isnan(value) else f"{value:.1f}"

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.analysis.caveats import apart_from_published, closing, shortened
+from benchmark.analysis.caveats import shortened, why_each, with_caveats
 from benchmark.analysis.comparable import counted
 from benchmark.scores import published
-from benchmark.tables.table import NOT_AVAILABLE, Block, Table
+from benchmark.tables.table import NOT_AVAILABLE, Block, Table, number
 from drac.games import GAMES
 
 PAPER = "background"
@@ -44,16 +44,12 @@ def robustness(runs: pd.DataFrame) -> Table:
     rows: Sequence[Mapping[Any, Any]] = overall.to_dict("records")
     cells = [_row(row, known) for row in rows]
     cells += _not_run(known, set(overall["method"]))
-    more = tuple(_metric_blocks(measured))
-    return Table(
+    return Table.of(
         "robustness",
         "Robustness to what does not matter",
-        pd.DataFrame(cells),
+        [Block(pd.DataFrame(cells), "Over games", keys=4), *_metric_blocks(measured)],
         per_game.rename(columns={"mean": "value"}),
-        tuple(_notes(runs, complete, values, source)),
-        heading="Over games",
-        keys=4,
-        more=more,
+        with_caveats(runs, complete, _notes(complete, values, source)),
     )
 
 
@@ -74,33 +70,31 @@ def _values(complete: pd.DataFrame) -> pd.DataFrame:
 
 def _row(row: Mapping[Any, Any], known: Mapping[tuple[str, str, str], float]) -> dict[str, str]:
     paper = published.NAMES.get(row["method"], "") if row["change"] == PAPER else ""
-    theirs = (known.get((paper, row["metric"], name), math.nan) for name in _STATISTICS)
     return {
         "method": str(row["variant"]),
         "metric": str(row["metric"]),
         "what differs": str(row["change"]),
         "split": str(row["split"]),
         "games": str(row["games"]),
-        **{name: _number(row[name], row["metric"]) for name in _STATISTICS},
-        **_published(theirs, row["metric"]),
+        **{name: _number(row[name], row["metric"], 3) for name in _STATISTICS},
+        **_published(known, paper, row["metric"]),
     }
 
 
 _STATISTICS = ("mean", "median")
 
 
-def _number(value: float, metric: str) -> str:
-    if math.isnan(value):
-        return NOT_AVAILABLE
-    return f"{value:.1f}" if metric.endswith("%") else f"{value:.3f}"
+def _number(value: float, metric: str, digits: int) -> str:
+    return number(value, ".1f" if metric.endswith("%") else f".{digits}f")
 
 
-def _published(values: Iterator[float], metric: str) -> dict[str, str]:
-    texts = (
-        NOT_AVAILABLE if math.isnan(v) else f"{v:.1f}" if metric.endswith("%") else f"{v:.2f}"
-        for v in values
-    )
-    return dict(zip(("published mean [a]", "published median [a]"), texts, strict=True))
+def _published(
+    known: Mapping[tuple[str, str, str], float], method: str, metric: str
+) -> dict[str, str]:
+    return {
+        f"published {name} [a]": _number(known.get((method, metric, name), math.nan), metric, 2)
+        for name in _STATISTICS
+    }
 
 
 def _not_run(
@@ -117,7 +111,7 @@ def _not_run(
                 "split": "not stated",
                 "games": "not measured",
                 **dict.fromkeys(_STATISTICS, "-"),
-                **_published((known[method, metric, name] for name in _STATISTICS), metric),
+                **_published(known, method, metric),
             }
 
 
@@ -130,14 +124,11 @@ def _metric_blocks(measured: pd.DataFrame) -> Iterator[Block]:
             here = own[own["game"] == game]
             columns = here["variant"] + (" " + here["split"] if splits else "")
             values = dict(zip(columns, here["mean"], strict=True))
-            rows.append({"game": game} | {c: _number(v, str(metric)) for c, v in values.items()})
+            rows.append({"game": game} | {c: _number(v, str(metric), 3) for c, v in values.items()})
         yield Block(pd.DataFrame(rows).fillna(NOT_AVAILABLE), f"{metric}, {change}, by game")
 
 
-def _notes(
-    runs: pd.DataFrame, complete: pd.DataFrame, values: pd.DataFrame, source: str
-) -> Iterator[str]:
-    yield from apart_from_published(complete)
+def _notes(complete: pd.DataFrame, values: pd.DataFrame, source: str) -> Iterator[str]:
     yield (
         f"[a] {source}: backgrounds of other games, on a training level; how many observations,"
         f" and whether JSD is the divergence or its root, it does not say. Ours: other backgrounds"
@@ -151,20 +142,15 @@ def _notes(
     for (change, metric), own in without.groupby(["change", "metric"], sort=False):
         games = shortened(dict.fromkeys(map(str, own["game"])))
         yield f"Not defined, {metric} with {change}: {games}."
-    damaged = [
-        f"{run['method']}/{run['game']}/seed{run['seed']} ({run['record'].robustness_problem})"
-        for run in complete.to_dict("records")
-        if run["record"].robustness_problem
-    ]
-    if damaged:
-        yield f"Not read: {shortened(damaged)}."
+    problems = complete["record"].map(lambda record: record.robustness_problem)
+    if (damaged := problems != "").any():
+        yield f"Not read: {why_each(complete[damaged], problems[damaged])}."
     has = [bool(len(record.robustness.get("metric", ()))) for record in complete["record"]]
     if not all(has):
         yield (
             f"Not measured: {len(has) - sum(has)} of {len(has)} complete runs; drac evaluate RUN"
             f" --robustness measures one."
         )
-    yield from closing(runs, complete)
 
 
 def lacking(runs: pd.DataFrame) -> str:

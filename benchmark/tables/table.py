@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pandas as pd
 
 NOT_AVAILABLE = "not available"
+
+T = TypeVar("T")
+
+
+def number(value: float, form: str, absent: str = NOT_AVAILABLE) -> str:
+    """Format a number, e.g. by ".2f"; NaN is one that is absent."""
+    return absent if math.isnan(value) else f"{value:{form}}"
 
 
 @dataclass(frozen=True)
@@ -27,18 +36,19 @@ class Block:
     bold: frozenset[tuple[int, str]] = frozenset()
     keys: int = 1
 
-    def rows(self, mark: str = "") -> list[list[str]]:
-        """Return header and rows as text of one line each.
+    def rows(self, show: Callable[[str, bool], T]) -> list[list[T]]:
+        """Return header and rows as they are to be shown.
 
         Args:
-            mark: stands before and after a cell in bold.
+            show: (text of one line, whether it is in bold) -> the cell.
         """
-        columns = list(map(str, self.cells.columns))
-        body = [list(row) for row in self.cells.astype(str).to_numpy().tolist()]
-        for row, column in self.bold:
-            index = columns.index(column)
-            body[row][index] = f"{mark}{body[row][index]}{mark}"
-        return [[" ".join(cell.split()) for cell in row] for row in [columns, *body]]
+        names = list(map(str, self.cells.columns))
+        lines = [names, *self.cells.astype(str).to_numpy().tolist()]
+        bold = {(row + 1, names.index(column)) for row, column in self.bold}
+        return [
+            [show(" ".join(cell.split()), (row, index) in bold) for index, cell in enumerate(line)]
+            for row, line in enumerate(lines)
+        ]
 
     def split(self, width: int | None) -> Iterator[Block]:
         """Yield blocks of at most `width` characters a line, where one column is not wider.
@@ -48,7 +58,7 @@ class Block:
         if width is None or len(self.cells.columns) <= self.keys + 1:
             yield self
             return
-        widths = [max(3, *map(len, column)) + 3 for column in zip(*self.rows("**"), strict=True)]
+        widths = [max(3, *map(len, column)) + 3 for column in zip(*self.rows(_marked), strict=True)]
         names, named = list(self.cells.columns), sum(widths[: self.keys]) + 1
         begin = self.keys
         while begin < len(names):
@@ -98,6 +108,20 @@ class Table:
     keys: int = 1
     more: tuple[Block, ...] = ()
 
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        title: str,
+        blocks: Sequence[Block],
+        data: pd.DataFrame,
+        notes: Iterable[str],
+    ) -> Table:
+        """Return the table of at least one block."""
+        first, *more = blocks
+        shown = (first.heading, first.bold, first.keys, tuple(more))
+        return cls(name, title, first.cells, data, tuple(notes), *shown)
+
     @property
     def blocks(self) -> tuple[Block, ...]:
         """All that is shown, `cells` first."""
@@ -119,12 +143,16 @@ class Table:
         return "\n".join([*parts, notes])
 
 
-def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|")
+def _marked(cell: str, bold: bool) -> str:
+    return f"**{cell}**" if bold else cell
+
+
+def _escaped(cell: str, bold: bool = False) -> str:
+    return _marked(cell, bold).replace("|", "\\|")
 
 
 def _markdown(block: Block) -> str:
-    rows = [[_escaped(cell) for cell in row] for row in block.rows("**")]
+    rows = block.rows(_escaped)
     widths = [max(3, *map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")

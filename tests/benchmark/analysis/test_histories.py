@@ -132,7 +132,7 @@ def test_an_absent_file_has_no_rows(files: dict[int, Path], tmp_path: Path) -> N
 
 def test_many_parts_are_the_whole(files: dict[int, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     whole, _ = read(files, PROGRESS)
-    monkeypatch.setattr(many_files, "_CHUNK", 100)
+    monkeypatch.setattr(many_files, "_ROWS", 3)
     parts = list(many_files.read_many(files, PROGRESS, {}))
     assert len(parts) > 1
     same(pd.concat(parts), whole)

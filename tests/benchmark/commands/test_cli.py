@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +265,29 @@ def test_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     each = capsys.readouterr().out
     assert "ucb-drac/coinrun/seed0: incomplete" in each
     assert f"lacks: trained 128 of {TOTAL} steps; " in each
+
+
+def test_status_opens_the_files_of_a_run_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, half = write_run(tmp_path), write_run(tmp_path, "ucb-drac", arms=ARMS)
+    (half / "meta.json").unlink()
+    opened: Counter[Path] = Counter()
+    counting = True
+
+    def count(event: str, arguments: tuple[object, ...]) -> None:
+        if counting and event == "open" and isinstance(arguments[0], str | Path):
+            opened[Path(arguments[0])] += 1
+
+    sys.addaudithook(count)  # which cannot be removed
+    for words in ([], ["--experiment", "exp"]):
+        opened.clear()
+        assert cli.main(["status", "--results", str(tmp_path), *words]) == 0
+        for run_dir in (whole, half):
+            for name in ("config.json", "progress.csv", "eval.csv"):
+                assert opened[run_dir / name] == 1
+    counting = False
+    assert "lacks: no readable meta.json" in capsys.readouterr().out
 
 
 # --- running, with fake training ----------------------------------------------------------------

@@ -14,13 +14,12 @@ import pandas as pd
 import pytest
 from synthetic_runs import ARMS, TOTAL, tree, write_run
 
-from benchmark.store.progress import Progress, progress_of
+from benchmark.store.progress import Progress, read_progress
 from benchmark.store.run_files import (
     ARM_COLUMNS,
     PROGRESS_COLUMNS,
     DamagedError,
-    final_evaluation,
-    in_use,
+    final_episodes,
     read_csv,
 )
 from benchmark.store.run_record import validate
@@ -187,7 +186,7 @@ def test_reading_agrees_with_pandas(tmp_path: Path) -> None:
 
 def test_counts_of_absurd_size_stay_numbers(run_dir: Path) -> None:
     replace_in(run_dir / "eval.csv", f"{TOTAL},test,1,2.0,9", f"{TOTAL},test,1e300,2.0,9")
-    assert final_evaluation(run_dir)["level_seed"].max() == 1e300
+    assert final_episodes(run_dir)["level_seed"].max() == 1e300
 
 
 def test_a_run_is_read_once(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +215,7 @@ def test_a_run_is_read_once(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_final_evaluation_is_the_last_one(run_dir: Path) -> None:
-    episodes = final_evaluation(run_dir)
+    episodes = final_episodes(run_dir)
     assert episodes["return"].tolist() == [3.0, 4.0, 5.0, 1.0, 2.0, 3.0]
     assert set(episodes["step"]) == {TOTAL}
 
@@ -349,23 +348,23 @@ def test_settings_are_what_scores_depend_on() -> None:
 
 def test_progress_of_a_run(run_dir: Path, tmp_path: Path) -> None:
     config = TrainConfig.from_json(run_dir / "config.json")
-    assert progress_of(run_dir, config) == Progress(TOTAL, TOTAL, 1234.5, 2.5, 2.0, "none")
+    assert read_progress(run_dir, config) == Progress(TOTAL, TOTAL, 1234.5, 2.5, 2.0, "none")
     drop_lines(run_dir / "progress.csv", 1)
-    now = progress_of(run_dir, config)
+    now = read_progress(run_dir, config)
     assert (now.step, now.train_return) == (128, None)  # no training episode had ended yet
     assert now.seconds_left == pytest.approx(128 / 1234.5)
-    assert progress_of(tmp_path, config) == Progress(0, TOTAL)
-    assert progress_of(tmp_path, config).seconds_left is None
+    assert read_progress(tmp_path, config) == Progress(0, TOTAL)
+    assert read_progress(tmp_path, config).seconds_left is None
     (run_dir / "progress.csv").write_bytes(b"\xff\xfe\n")
-    assert progress_of(run_dir, config) == Progress(0, TOTAL)  # a display must not fall over it
+    assert read_progress(run_dir, config) == Progress(0, TOTAL)  # a display must not fall over it
 
 
 def test_a_folder_is_in_use_while_somebody_owns_it(tmp_path: Path) -> None:
     run_dir = write_run(tmp_path, "ucb-drac", arms=ARMS)
-    assert not in_use(run_dir)
+    assert not lock.in_use(run_dir)
     with lock.owned(run_dir):
-        assert in_use(run_dir)
-    assert not in_use(run_dir)
+        assert lock.in_use(run_dir)
+    assert not lock.in_use(run_dir)
 
 
 def test_a_run_that_was_set_aside_is_none(tmp_path: Path) -> None:
