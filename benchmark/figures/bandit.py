@@ -15,7 +15,7 @@ from matplotlib.ticker import PercentFormatter
 from augmentations import PAPER_ARMS
 from benchmark.analysis.histories import Histories
 from benchmark.figures import method_style
-from benchmark.figures.canvas import Frame, empty, panels
+from benchmark.figures.canvas import Panels, draw, empty
 from benchmark.figures.curves import dress, length_text
 from benchmark.figures.drawing import Drawing, Style
 from benchmark.store.many_files import RUN
@@ -66,16 +66,15 @@ def _shares(label: str, rows: pd.DataFrame, histories: Histories, style: Style) 
         Patch(facecolor=colour, edgecolor="white", linewidth=0, hatch=hatch, label=arm)
         for (arm, colour), hatch in zip(looks, hatches, strict=True)
     ]
-    text = title + length_text(rows)
-    frame = Frame(text, notes, legend, "environment steps", "share of updates")
-    games = _games(histories, label)
-    with style.context():
-        figure, axes = panels(games, frame, style)
-        for game, ax in axes.items():
-            _stack(ax, table[table["game"] == game], looks, hatches)
-            ax.set_xlim(0, float(table["end"].max()))
-    name = f"bandit-shares-{_plain(label)}"
-    return Drawing(name, title, figure, table, notes, style)
+
+    def paint(game: str, ax: Axes) -> None:
+        _stack(ax, table[table["game"] == game], looks, hatches)
+        ax.set_xlim(0, float(table["end"].max()))
+
+    panels = Panels(
+        _games(histories, label), "environment steps", "share of updates", legend, length_text(rows)
+    )
+    return draw(f"bandit-shares-{_plain(label)}", title, table, notes, style, panels, paint)
 
 
 def share_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -154,16 +153,17 @@ def _scores(label: str, rows: pd.DataFrame, histories: Histories, style: Style) 
         Line2D([], [], color=look.colour, linestyle=look.dashes, linewidth=style.line, label=arm)
         for arm, look in looks.items()
     ]
-    frame = Frame(title + length_text(rows), notes, legend, "environment steps", "score")
-    with style.context():
-        figure, axes = panels(_games(histories, label), frame, style)
-        for game, ax in axes.items():
-            for arm, look in looks.items():
-                own = table[(table["game"] == game) & (table["arm"] == arm)]
-                ax.plot(own["step"].to_numpy(float), own["mean"].to_numpy(float),
-                        color=look.colour, linestyle=look.dashes)  # fmt: skip
-            dress(ax)
-    return Drawing(f"bandit-scores-{_plain(label)}", title, figure, table, notes, style)
+
+    def paint(game: str, ax: Axes) -> None:
+        for arm, look in looks.items():
+            own = table[(table["game"] == game) & (table["arm"] == arm)]
+            ax.plot(own["step"].to_numpy(float), own["mean"].to_numpy(float),
+                    color=look.colour, linestyle=look.dashes)  # fmt: skip
+        dress(ax)
+
+    games = _games(histories, label)
+    panels = Panels(games, "environment steps", "score", legend, length_text(rows))
+    return draw(f"bandit-scores-{_plain(label)}", title, table, notes, style, panels, paint)
 
 
 def _games(histories: Histories, label: str) -> list[str]:
