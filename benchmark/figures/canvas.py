@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from benchmark.figures.drawing import PAD, Drawing, Style
+from benchmark.figures.drawing import DPI, PAD, Drawing, Style
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def draw(
     rows, line = -(-num // columns), style.font * 1.35 / 72
     width = style.width if columns > 1 or panels.wide else style.column
     with style.context():
-        figure = Figure(figsize=(width, 1.0), layout="constrained")
+        figure = Figure(figsize=(width, 1.0), dpi=DPI, layout="constrained")
         body = figure.add_subfigure(figure.add_gridspec(1, 1)[0, 0])
         body.supylabel(panels.ylabel)
         texts: list[Artist] = [body.supxlabel(panels.xlabel)]
@@ -90,14 +91,20 @@ def draw(
             ax.set_title(panels.names[place], loc="left")
             ax.tick_params(labelbottom=not panels.sharex or place + columns >= num)
             paint(panels.names[place], ax)
+        figure.get_layout_engine().execute(figure)  # type: ignore[union-attr]
+        figure.set_layout_engine("none")  # once: each time would move things a little
     return Drawing(name, title, figure, table, tuple(notes), style)
 
 
 def _notes(figure: Figure, notes: Sequence[str], style: Style) -> Artist:
-    text = figure.supxlabel(
-        " ".join(filter(None, notes)), x=1.5 * PAD / figure.get_figwidth(), ha="left", wrap=True
-    )
+    """Write the notes below the panels, in lines that fit at any resolution."""
+    said, width = " ".join(filter(None, notes)), figure.bbox.width - 2 * PAD * figure.dpi
+    text = figure.supxlabel(said, x=1.5 * PAD / figure.get_figwidth(), ha="left")
     text.set(color="0.3", fontsize=style.font * 0.85, linespacing=1.25)
+    letters = 1 + int(1.2 * len(said) * width / max(1.0, text.get_window_extent().width))
+    while text.get_window_extent().x1 > width and letters > 2:
+        letters -= 2
+        text.set_text(textwrap.fill(said, letters, break_on_hyphens=False))
     return text
 
 

@@ -16,6 +16,9 @@ from drac.files import atomic
 
 FORMATS = ("png", "pdf", "svg")
 
+DPI = 150
+"""Of a PNG, and that for which texts are measured."""
+
 PAD = 0.04
 """Inches around everything that is placed in a figure."""
 
@@ -131,7 +134,7 @@ class Drawing:
         }
         picture = BytesIO()
         with self.style.context():
-            self.figure.savefig(picture, format=form, dpi=150, metadata=nameless[form])
+            self.figure.savefig(picture, format=form, dpi=DPI, metadata=nameless[form])
         return picture.getvalue()
 
     def save(self, folder: Path, form: str = "") -> Path:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmark.figures.catalogue import FIGURES
+from benchmark.report import pictures
 from benchmark.report import provenance as origins
 from benchmark.report.grid import Grid, grid
-from benchmark.report.pictures import whole
 from benchmark.report.site import Picture, Site
 from benchmark.scores import published
 from benchmark.tables.catalogue import TABLES, not_applicable
@@ -49,13 +49,13 @@ def tables(site: Site) -> None:
 
 def figures(site: Site) -> None:
     """Write the page of all figures."""
-    pictures = whole(site, FIGURES)
-    sections = [Section(p.anchor, p.title, pictures=[p]) for p in pictures]
+    drawn = pictures.whole(site, FIGURES)
+    sections = [Section(p.anchor, p.title, pictures=[p]) for p in drawn]
     said = [
         "The figures of drac-bench figures. A click shows one alone, as large as it goes.",
         *site.content.histories.notes,
     ]
-    if not pictures:
+    if not drawn:
         said.append("No run has logged an update yet.")
     _page(site, "Figures", said, sections)
 
