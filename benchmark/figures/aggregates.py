@@ -202,17 +202,13 @@ def profiles(histories: Histories, style: Style) -> list[Drawing]:
 
     def paint(name: str, ax: Axes) -> None:
         _draw_curves(ax, as_curve[as_curve["split"] == _SPLITS[name]], scale)
-        _dress_profile(ax)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter(_percent)
+            axis.set_major_locator(MaxNLocator(5))
+        ax.set_ylim(-0.02, 1.02)
+        ax.grid(color="0.9", linewidth=0.5)
+        ax.set_axisbelow(True)
+        ax.margins(x=0.02)
 
     panels = Panels(list(_SPLITS), scale.name, "share of runs", legend(scale.labels, style))
     return [draw("profiles", title, table, notes, style, panels, paint)]
-
-
-def _dress_profile(ax: Axes) -> None:
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(_percent)
-        axis.set_major_locator(MaxNLocator(5))
-    ax.set_ylim(-0.02, 1.02)
-    ax.grid(color="0.9", linewidth=0.5)
-    ax.set_axisbelow(True)
-    ax.margins(x=0.02)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from itertools import cycle
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -60,15 +61,15 @@ def _shares(label: str, rows: pd.DataFrame, histories: Histories, style: Style) 
         *_seeds_said(rows, histories),
         *histories.notes,
     )
-    looks = [(arm, method_style.of_augmentation(arm).colour) for arm in arms]
-    hatches = [method_style.HATCHES[i % len(method_style.HATCHES)] for i in range(len(arms))]
-    legend: list[Artist] = [
-        Patch(facecolor=colour, edgecolor="white", linewidth=0, hatch=hatch, label=arm)
-        for (arm, colour), hatch in zip(looks, hatches, strict=True)
-    ]
+    looks: dict[str, dict[str, Any]] = {
+        arm: {"facecolor": method_style.of_augmentation(arm).colour, "edgecolor": "white",
+              "linewidth": 0, "hatch": hatch}
+        for arm, hatch in zip(arms, cycle(method_style.HATCHES), strict=False)
+    }  # fmt: skip
+    legend = [Patch(label=arm, **look) for arm, look in looks.items()]
 
     def paint(game: str, ax: Axes) -> None:
-        _stack(ax, table[table["game"] == game], looks, hatches)
+        _stack(ax, table[table["game"] == game], looks)
         ax.set_xlim(0, float(table["end"].max()))
 
     panels = Panels(
@@ -105,22 +106,19 @@ def share_table(rows: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["game", "start", "arm"], ignore_index=True)
 
 
-def _stack(
-    ax: Axes, table: pd.DataFrame, looks: Sequence[tuple[str, str]], hatches: Sequence[str]
-) -> None:
+def _stack(ax: Axes, table: pd.DataFrame, looks: Mapping[str, dict[str, Any]]) -> None:
     if table.empty:
         empty(ax)
         return
     wide = table.pivot(index=["start", "end"], columns="arm", values="share").fillna(0.0)
     edges = np.append(wide.index.get_level_values("start"), wide.index[-1][1]).astype(float)
     low = np.zeros(len(edges))
-    for (arm, colour), hatch in zip(looks, hatches, strict=True):
+    for arm, look in looks.items():
         if arm not in wide:
             continue
         share = wide[arm].to_numpy(float)
         high = low + np.append(share, share[-1])
-        ax.fill_between(edges, low, high, step="post", facecolor=colour, edgecolor="white",
-                        linewidth=0, hatch=hatch)  # fmt: skip
+        ax.fill_between(edges, low, high, step="post", **look)
         low = high
     dress(ax)
     ax.grid(False)
@@ -141,15 +139,12 @@ def _scores(label: str, rows: pd.DataFrame, histories: Histories, style: Style) 
     infinite = int((~np.isfinite(rows["score"])).sum())
     notes = (
         "Mean over seeds of each arm's score at the update.",
-        *(
-            [f"{infinite} infinite scores, of arms to be tried first, are left out."]
-            * (infinite > 0)
-        ),
+        f"{infinite} infinite scores, of arms to be tried first, are left out." * (infinite > 0),
         *_seeds_said(rows, histories),
         *histories.notes,
     )
     looks = {arm: method_style.of_augmentation(arm) for arm in arms}
-    legend: list[Artist] = [
+    legend = [
         Line2D([], [], color=look.colour, linestyle=look.dashes, linewidth=style.line, label=arm)
         for arm, look in looks.items()
     ]

@@ -56,12 +56,12 @@ def draw(
         name: of the drawing, whose attributes these are.
         title: likewise.
         table: likewise.
-        notes: likewise.
+        notes: likewise; those that are "" are left out.
         style: likewise.
         panels: what they are, and what stands around them.
         paint: draws one panel: called with its name and axes.
     """
-    num = len(panels.names)
+    num, notes = len(panels.names), tuple(filter(None, notes))
     columns = panels.columns or next(n for n in (1, 2, 3, 4) if n * n >= num or n == 4)
     rows, line = -(-num // columns), style.font * 1.35 / 72
     width = style.width if columns > 1 or panels.wide else style.column
@@ -93,12 +93,12 @@ def draw(
             paint(panels.names[place], ax)
         figure.get_layout_engine().execute(figure)  # type: ignore[union-attr]
         figure.set_layout_engine("none")  # once: each time would move things a little
-    return Drawing(name, title, figure, table, tuple(notes), style)
+    return Drawing(name, title, figure, table, notes, style)
 
 
 def _notes(figure: Figure, notes: Sequence[str], style: Style) -> Artist:
     """Write the notes below the panels, in lines that fit at any resolution."""
-    said, width = " ".join(filter(None, notes)), figure.bbox.width - 2 * PAD * figure.dpi
+    said, width = " ".join(notes), figure.bbox.width - 2 * PAD * figure.dpi
     text = figure.supxlabel(said, x=1.5 * PAD / figure.get_figwidth(), ha="left")
     text.set(color="0.3", fontsize=style.font * 0.85, linespacing=1.25)
     letters = 1 + int(1.2 * len(said) * width / max(1.0, text.get_window_extent().width))

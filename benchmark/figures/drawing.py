@@ -118,7 +118,7 @@ class Drawing:
     @property
     def caption(self) -> str:
         """The title and the notes, as text: a caption, or what stands in for the picture."""
-        return f"{self.title}. {' '.join(filter(None, self.notes))}"
+        return f"{self.title}. {' '.join(self.notes)}"
 
     def render(self, form: str = "") -> bytes:
         """Return the picture: the same bytes whenever the numbers are the same.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmark.report.content import spec
 from benchmark.report.site import Site, slug
@@ -116,11 +115,10 @@ def _shown(path: Path) -> str:
         record = untrusted.read_json(path.with_suffix(".json"))
         split, step = str(record["split"]), int(record["step"])
         where = f"{split} levels" if split in ("train", "test") else split
-        episodes = ", ".join(_episode(episode) for episode in record["episodes"])
+        episodes = ", ".join(
+            f"level {int(episode['level_seed'])}: return {float(episode['return']):g}"
+            for episode in record["episodes"]
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return path.name
     return f"{where} after {step:,} steps ({episodes})"
-
-
-def _episode(episode: Mapping[str, Any]) -> str:
-    return f"level {int(episode['level_seed'])}: return {float(episode['return']):g}"
