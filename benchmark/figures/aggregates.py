@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from benchmark.analysis.histories import Histories
 from benchmark.figures import method_style
-from benchmark.figures.canvas import Frame, Layout, empty, panels
+from benchmark.figures.canvas import Panels, draw, empty
 from benchmark.figures.curves import draw_curve, dress, legend, length_text
 from benchmark.figures.drawing import Drawing, Style
 from benchmark.figures.normalized import Scale, choose, final_scores
@@ -33,54 +34,60 @@ _STATISTICS: dict[str, Callable[[Array], Any]] = {
 }
 
 
+_SPLITS = {"training levels": "train", "full distribution": "test"}
+"""Title of a panel -> split."""
+
+
 def aggregate_curves(histories: Histories, style: Style) -> list[Drawing]:
     """Normalized return of evaluations over steps, its mean over games."""
     scale = choose(histories)
     generator = np.random.default_rng(_SEED)
     tables = []
-    for split in SPLITS:
+    for split, label in product(SPLITS, scale.labels):
         rows = histories.evaluations[histories.evaluations["split"] == split]
         values = rows[[RUN, "step", "return"]].set_axis([RUN, "step", "value"], axis=1)
-        for label in scale.labels:
-            runs = histories.runs[histories.runs["label"] == label]
-            own = scale.apply(values[values[RUN].isin(runs.index)], split)
-            steps, cells = cube(own, runs, list(scale.games))
-            mean, low, high = over_games(cells, generator)
-            columns = {"step": steps, "mean": mean, "low": low, "high": high}
-            seeds = _seeds(cells[..., 0]) if len(steps) else ""
-            tables.append(pd.DataFrame({"split": split, "label": label, **columns, "seeds": seeds}))
-    table = pd.concat(tables, ignore_index=True) if tables else _nothing()
+        runs = histories.runs[histories.runs["label"] == label]
+        own = scale.apply(values[values[RUN].isin(runs.index)], split)
+        steps, cells = cube(own, runs, list(scale.games))
+        mean, low, high = over_games(cells, generator)
+        columns = {"step": steps, "mean": mean, "low": low, "high": high}
+        seeds = _seeds(cells[..., 0]) if len(steps) else ""
+        tables.append(pd.DataFrame({"split": split, "label": label, **columns, "seeds": seeds}))
+    table = _joined(tables)
     title = f"Mean {scale.name} over {len(scale.games)} games"
     how = _if_any(table, "Bands are 95 % stratified bootstrap intervals over seeds.")
     notes = (how, *_seeds_said(table), *scale.notes, *_without_band(table), *histories.notes)
-    names = {"train": "training levels", "test": "full distribution"}
-    frame = Frame(
-        title + length_text(table),
-        notes,
-        legend(scale.labels, style),
+
+    def paint(name: str, ax: Axes) -> None:
+        _draw_curves(ax, table[table["split"] == _SPLITS[name]], scale)
+        dress(ax)
+        ax.yaxis.set_major_formatter(_percent)
+        if table["mean"].isna().all():
+            empty(ax)
+
+    panels = Panels(
+        list(_SPLITS),
         "environment steps",
         scale.name,
+        legend(scale.labels, style),
+        length_text(table),
     )
-    with style.context():
-        figure, axes = panels(list(names.values()), frame, style)
-        for split, ax in zip(names, axes.values(), strict=True):
-            for label in scale.labels:
-                own = table[(table["split"] == split) & (table["label"] == label)]
-                draw_curve(ax, own, label, scale.labels)
-            dress(ax)
-            ax.yaxis.set_major_formatter(_percent)
-            if table["mean"].isna().all():
-                empty(ax)
-    return [Drawing("aggregate", title, figure, table, notes, style)]
+    return [draw("aggregate", title, table, notes, style, panels, paint)]
+
+
+def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    columns = ["split", "label", "step", "mean", "low", "high", "seeds"]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+
+
+def _draw_curves(ax: Axes, table: pd.DataFrame, scale: Scale) -> None:
+    for label in scale.labels:
+        draw_curve(ax, table[table["label"] == label], label, scale.labels)
 
 
 def _percent(value: float, position: float = 0) -> str:
     """Format a share, with as many decimals as it needs: 0.025 is 2.5%."""
     return f"{round(100 * value, 4):g}%"
-
-
-def _nothing() -> pd.DataFrame:
-    return pd.DataFrame(columns=["split", "label", "step", "mean", "low", "high", "seeds"])
 
 
 def _seeds(scores: Array) -> str:
@@ -133,38 +140,37 @@ def intervals(histories: Histories, style: Style) -> list[Drawing]:
     how = f"{_if_any(table, bars)}Optimality gap: mean shortfall below 100 %, less is better."
     said = (scale.lengths, *scale.notes, *_without_band(table), *histories.notes)
     notes = (how, *_seeds_said(table), *said)
-    with style.context():
-        figure = _draw_intervals(table, scale, Frame(title, notes, xlabel=scale.name), style)
+    shown = {name: table[table["statistic"] == name].set_index("label") for name in _STATISTICS}
+    panels = Panels(
+        list(_STATISTICS),
+        scale.name,
+        columns=4,
+        height=(len(scale.labels) + 1) * style.font * 1.7 / 72,
+        sharex=False,
+        sharey=True,
+    )
+
+    def paint(name: str, ax: Axes) -> None:
+        _draw_intervals(ax, shown[name], style)
+
     table = table.rename(columns={"mean": "estimate"})
-    return [Drawing("intervals", title, figure, table, notes, style)]
+    return [draw("intervals", title, table, notes, style, panels, paint)]
 
 
-def _draw_intervals(table: pd.DataFrame, scale: Scale, frame: Frame, style: Style) -> Any:
-    labels = list(scale.labels)
-    height = (len(labels) + 1) * style.font * 1.7 / 72
-    left = max(map(style.em, labels), default=0.5) + 0.15
-    layout = Layout(columns=4, height=height, left=left, gap=0.22, sharex=False)
-    figure, axes = panels(list(_STATISTICS), frame, style, layout)
-    for number, (name, ax) in enumerate(axes.items()):
-        own = table[table["statistic"] == name].set_index("label")
-        for place, label in enumerate(labels):
-            look, row = method_style.of_method(label), own.loc[label]
-            ax.plot([row["low"], row["high"]], [place] * 2, color=look.colour, alpha=0.55,
-                    linewidth=style.line * 3.2, solid_capstyle="butt")  # fmt: skip
-            ax.plot(row["mean"], place, look.marker, color=look.colour, markersize=style.marker + 1)
-        ax.set_yticks(range(len(labels)), labels if number == 0 else [""] * len(labels))
-        ax.set_ylim(len(labels) - 0.4, -0.6)
-        ax.tick_params(axis="y", length=0)
-        low, high = ax.get_xlim()
-        margin = 0.08 * (high - low)  # labels at the ends would run into those of the next panel
-        ticks = MaxNLocator(4).tick_values(low, high)
-        ax.set_xticks([tick for tick in ticks if low + margin <= tick <= high - margin])
-        ax.xaxis.set_major_formatter(_percent)
-        ax.grid(axis="x", color="0.9", linewidth=0.5)
-        ax.set_axisbelow(True)
-        ax.set_xlabel("")
-    figure.axes[0].set_xlabel(frame.xlabel, loc="left")
-    return figure
+def _draw_intervals(ax: Axes, rows: pd.DataFrame, style: Style) -> None:
+    """Draw one statistic: `mean, low, high` by label."""
+    for place, (label, row) in enumerate(rows.iterrows()):
+        look = method_style.of_method(str(label))
+        ax.plot([row["low"], row["high"]], [place] * 2, color=look.colour, alpha=0.55,
+                linewidth=style.line * 3.2, solid_capstyle="butt")  # fmt: skip
+        ax.plot(row["mean"], place, look.marker, color=look.colour, markersize=style.marker + 1)
+    ax.set_yticks(range(len(rows)), list(rows.index))
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.xaxis.set_major_locator(MaxNLocator(4))
+    ax.xaxis.set_major_formatter(_percent)
+    ax.grid(axis="x", color="0.9", linewidth=0.5)
+    ax.set_axisbelow(True)
 
 
 def profiles(histories: Histories, style: Style) -> list[Drawing]:
@@ -186,30 +192,23 @@ def profiles(histories: Histories, style: Style) -> list[Drawing]:
         columns = {"threshold": thresholds, "share": share, "low": lower, "high": upper}
         seeds = _seeds(values)
         tables.append(pd.DataFrame({"split": split, "label": label, **columns, "seeds": seeds}))
-    table = pd.concat(tables, ignore_index=True) if tables else _nothing()
+    table = _joined(tables)
     title = f"Performance profiles of final scores over {len(scale.games)} games"
     how = "Share of runs above a score, averaged over games."
     how += _if_any(table, " Bands are 95 % bootstrap intervals.")
     how = " ".join([how, *_seeds_said(table), scale.lengths])
     as_curve = table.rename(columns={"threshold": "step", "share": "mean"})
     notes = (how, *scale.notes, *_without_band(as_curve), *histories.notes)
-    frame = Frame(title, notes, legend(scale.labels, style), scale.name, "share of runs")
-    names = {"train": "training levels", "test": "full distribution"}
-    with style.context():
-        figure, axes = panels(list(names.values()), frame, style)
-        for split, ax in zip(names, axes.values(), strict=True):
-            for label in scale.labels:
-                own = as_curve[(as_curve["split"] == split) & (as_curve["label"] == label)]
-                draw_curve(ax, own, label, scale.labels)
-            _dress_profile(ax)
-    return [Drawing("profiles", title, figure, table, notes, style)]
 
+    def paint(name: str, ax: Axes) -> None:
+        _draw_curves(ax, as_curve[as_curve["split"] == _SPLITS[name]], scale)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter(_percent)
+            axis.set_major_locator(MaxNLocator(5))
+        ax.set_ylim(-0.02, 1.02)
+        ax.grid(color="0.9", linewidth=0.5)
+        ax.set_axisbelow(True)
+        ax.margins(x=0.02)
 
-def _dress_profile(ax: Axes) -> None:
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(_percent)
-        axis.set_major_locator(MaxNLocator(5))
-    ax.set_ylim(-0.02, 1.02)
-    ax.grid(color="0.9", linewidth=0.5)
-    ax.set_axisbelow(True)
-    ax.margins(x=0.02)
+    panels = Panels(list(_SPLITS), scale.name, "share of runs", legend(scale.labels, style))
+    return [draw("profiles", title, table, notes, style, panels, paint)]

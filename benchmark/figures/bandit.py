@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from itertools import cycle
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -15,7 +16,7 @@ from matplotlib.ticker import PercentFormatter
 from augmentations import PAPER_ARMS
 from benchmark.analysis.histories import Histories
 from benchmark.figures import method_style
-from benchmark.figures.canvas import Frame, empty, panels
+from benchmark.figures.canvas import Panels, draw, empty
 from benchmark.figures.curves import dress, length_text
 from benchmark.figures.drawing import Drawing, Style
 from benchmark.store.many_files import RUN
@@ -60,22 +61,21 @@ def _shares(label: str, rows: pd.DataFrame, histories: Histories, style: Style) 
         *_seeds_said(rows, histories),
         *histories.notes,
     )
-    looks = [(arm, method_style.of_augmentation(arm).colour) for arm in arms]
-    hatches = [method_style.HATCHES[i % len(method_style.HATCHES)] for i in range(len(arms))]
-    legend: list[Artist] = [
-        Patch(facecolor=colour, edgecolor="white", linewidth=0, hatch=hatch, label=arm)
-        for (arm, colour), hatch in zip(looks, hatches, strict=True)
-    ]
-    text = title + length_text(rows)
-    frame = Frame(text, notes, legend, "environment steps", "share of updates")
-    games = _games(histories, label)
-    with style.context():
-        figure, axes = panels(games, frame, style)
-        for game, ax in axes.items():
-            _stack(ax, table[table["game"] == game], looks, hatches)
-            ax.set_xlim(0, float(table["end"].max()))
-    name = f"bandit-shares-{_plain(label)}"
-    return Drawing(name, title, figure, table, notes, style)
+    looks: dict[str, dict[str, Any]] = {
+        arm: {"facecolor": method_style.of_augmentation(arm).colour, "edgecolor": "white",
+              "linewidth": 0, "hatch": hatch}
+        for arm, hatch in zip(arms, cycle(method_style.HATCHES), strict=False)
+    }  # fmt: skip
+    legend = [Patch(label=arm, **look) for arm, look in looks.items()]
+
+    def paint(game: str, ax: Axes) -> None:
+        _stack(ax, table[table["game"] == game], looks)
+        ax.set_xlim(0, float(table["end"].max()))
+
+    panels = Panels(
+        _games(histories, label), "environment steps", "share of updates", legend, length_text(rows)
+    )
+    return draw(f"bandit-shares-{_plain(label)}", title, table, notes, style, panels, paint)
 
 
 def share_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -106,22 +106,19 @@ def share_table(rows: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["game", "start", "arm"], ignore_index=True)
 
 
-def _stack(
-    ax: Axes, table: pd.DataFrame, looks: Sequence[tuple[str, str]], hatches: Sequence[str]
-) -> None:
+def _stack(ax: Axes, table: pd.DataFrame, looks: Mapping[str, dict[str, Any]]) -> None:
     if table.empty:
         empty(ax)
         return
     wide = table.pivot(index=["start", "end"], columns="arm", values="share").fillna(0.0)
     edges = np.append(wide.index.get_level_values("start"), wide.index[-1][1]).astype(float)
     low = np.zeros(len(edges))
-    for (arm, colour), hatch in zip(looks, hatches, strict=True):
+    for arm, look in looks.items():
         if arm not in wide:
             continue
         share = wide[arm].to_numpy(float)
         high = low + np.append(share, share[-1])
-        ax.fill_between(edges, low, high, step="post", facecolor=colour, edgecolor="white",
-                        linewidth=0, hatch=hatch)  # fmt: skip
+        ax.fill_between(edges, low, high, step="post", **look)
         low = high
     dress(ax)
     ax.grid(False)
@@ -142,28 +139,26 @@ def _scores(label: str, rows: pd.DataFrame, histories: Histories, style: Style) 
     infinite = int((~np.isfinite(rows["score"])).sum())
     notes = (
         "Mean over seeds of each arm's score at the update.",
-        *(
-            [f"{infinite} infinite scores, of arms to be tried first, are left out."]
-            * (infinite > 0)
-        ),
+        f"{infinite} infinite scores, of arms to be tried first, are left out." * (infinite > 0),
         *_seeds_said(rows, histories),
         *histories.notes,
     )
     looks = {arm: method_style.of_augmentation(arm) for arm in arms}
-    legend: list[Artist] = [
+    legend = [
         Line2D([], [], color=look.colour, linestyle=look.dashes, linewidth=style.line, label=arm)
         for arm, look in looks.items()
     ]
-    frame = Frame(title + length_text(rows), notes, legend, "environment steps", "score")
-    with style.context():
-        figure, axes = panels(_games(histories, label), frame, style)
-        for game, ax in axes.items():
-            for arm, look in looks.items():
-                own = table[(table["game"] == game) & (table["arm"] == arm)]
-                ax.plot(own["step"].to_numpy(float), own["mean"].to_numpy(float),
-                        color=look.colour, linestyle=look.dashes)  # fmt: skip
-            dress(ax)
-    return Drawing(f"bandit-scores-{_plain(label)}", title, figure, table, notes, style)
+
+    def paint(game: str, ax: Axes) -> None:
+        for arm, look in looks.items():
+            own = table[(table["game"] == game) & (table["arm"] == arm)]
+            ax.plot(own["step"].to_numpy(float), own["mean"].to_numpy(float),
+                    color=look.colour, linestyle=look.dashes)  # fmt: skip
+        dress(ax)
+
+    games = _games(histories, label)
+    panels = Panels(games, "environment steps", "score", legend, length_text(rows))
+    return draw(f"bandit-scores-{_plain(label)}", title, table, notes, style, panels, paint)
 
 
 def _games(histories: Histories, label: str) -> list[str]:

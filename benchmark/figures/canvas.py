@@ -1,173 +1,132 @@
-"""Panels, legend, title and notes of a figure, laid out in inches.
-
-A fixed layout is several times faster than matplotlib's solvers, and the same for all figures.
-"""
+"""Panels, legend, title and notes of a figure, placed by matplotlib's constrained layout."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
-from benchmark.figures.drawing import Style
-
-_SMALL = 0.85
-"""Size of the notes, in that of other text."""
+from benchmark.figures.drawing import DPI, PAD, Drawing, Style
 
 
 @dataclass(frozen=True)
-class Frame:
-    """What stands around the panels.
+class Panels:
+    """The panels of a figure, and what stands around them.
 
     Attributes:
-        title: above, in styles that have titles.
-        notes: below.
-        legend: handles whose labels stand above the panels.
+        names: titles of the panels; a single "" has none.
         xlabel, ylabel: axes of all panels, with their units.
-    """
-
-    title: str
-    notes: Sequence[str] = ()
-    legend: Sequence[Artist] = ()
-    xlabel: str = ""
-    ylabel: str = ""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How panels are placed; a 0 leaves it to the style.
-
-    Attributes:
+        legend: handles whose labels stand above the panels.
+        length: what the title in the figure says besides, e.g. " (25M steps)".
         columns: panels in a row; 0: up to four, as square as can be.
-        height: of a panel in inches.
-        left: inches left of the first panel; 0: enough for numbers.
-        right: inches right of the last panel.
-        gap: inches between columns; 0: enough for numbers.
-        sharex: one x axis for all, whose numbers stand below the lowest panels alone.
-        tick_lines: lines of text at the ticks of the x axis.
+        height: of a panel in inches; 0: the style's.
+        sharex, sharey: one axis for all, whose numbers stand at the outer panels alone.
         wide: as wide as a page, also if there is one panel.
     """
 
+    names: Sequence[str]
+    xlabel: str = ""
+    ylabel: str = ""
+    legend: Sequence[Artist] = ()
+    length: str = ""
     columns: int = 0
     height: float = 0.0
-    left: float = 0.0
-    right: float = 0.12
-    gap: float = 0.0
     sharex: bool = True
-    tick_lines: int = 1
+    sharey: bool = False
     wide: bool = False
 
 
-def panels(
-    names: Sequence[str], frame: Frame, style: Style, layout: Layout | None = None
-) -> tuple[Figure, dict[str, Axes]]:
+def draw(
+    name: str,
+    title: str,
+    table: pd.DataFrame,
+    notes: Sequence[str],
+    style: Style,
+    panels: Panels,
+    paint: Callable[[str, Axes], None],
+) -> Drawing:
     """Return a figure with a panel for each name, in rows.
 
     Args:
-        names: titles of the panels; a single "" has none.
-        frame: what stands around them.
-        style: sizes.
-        layout: where they stand.
+        name: of the drawing, whose attributes these are.
+        title: likewise.
+        table: likewise.
+        notes: likewise; those that are "" are left out.
+        style: likewise.
+        panels: what they are, and what stands around them.
+        paint: draws one panel: called with its name and axes.
     """
-    given, num, line = layout or Layout(), len(names), style.font * 1.35 / 72
-    columns = given.columns or per_row(num)
-    rows = -(-num // columns)
-    width = style.width if columns > 1 or given.wide else style.column
-    height = given.height or style.panel * (1.0 if columns > 2 else 1.5)
-    left, gap = given.left or 5.2 * line, (given.gap or 3.2 * line) * (columns > 1)
-    heading = (1.3 if any(names) else 0.5) * line
-    legend = _legend_shape(frame.legend, width, style)
-    notes = frame.notes if style.noted else ()
-    said = _wrapped(notes, 0.95 * (width - 0.2) / _SMALL, style)
-    top = (0.4 + 1.8 * bool(style.titled and frame.title)) * line
-    above = top + (legend[1] * 0.98 + 0.3 * bool(frame.legend)) * line + heading
-    below = (1.0 + given.tick_lines + 1.3 * bool(frame.xlabel) + 0.92 * len(said)) * line
-    step_x = (width - left - given.right + gap) / columns
-    step_y = height + heading + line * (0.5 if given.sharex else 1.8)
-    total = above + below + step_y * (rows - 1) + height
-    figure, axes = Figure(figsize=(width, total)), dict[str, Axes]()
-    for number, name in enumerate(names):
-        row, column = divmod(number, columns)
-        x, y = left + column * step_x, total - above - row * step_y - height
-        box = (x / width, y / total, (step_x - gap) / width, height / total)
-        first = next(iter(axes.values()), None) if given.sharex else None
-        ax = axes[name] = figure.add_axes(box, sharex=first)
-        ax.set_title(name, loc="left", pad=3)
-        if number + columns >= num:
-            ax.set_xlabel(frame.xlabel)
-        elif given.sharex:
-            ax.tick_params(labelbottom=False)
-        ax.set_ylabel(frame.ylabel if column == 0 else "")
-    corner = ((left - 0.5 * line) / width, 1 - top / total)
-    _around(figure, frame, style, corner, legend[0], said)
-    return figure, axes
+    num, notes = len(panels.names), tuple(filter(None, notes))
+    columns = panels.columns or next(n for n in (1, 2, 3, 4) if n * n >= num or n == 4)
+    rows, line = -(-num // columns), style.font * 1.35 / 72
+    width = style.width if columns > 1 or panels.wide else style.column
+    with style.context():
+        figure = Figure(figsize=(width, 1.0), dpi=DPI, layout="constrained")
+        body = figure.add_subfigure(figure.add_gridspec(1, 1)[0, 0])
+        body.supylabel(panels.ylabel)
+        texts: list[Artist] = [body.supxlabel(panels.xlabel)]
+        if style.titled:
+            texts.append(figure.suptitle(title + panels.length, x=1.5 * PAD / width, ha="left"))
+        if style.noted:
+            texts.append(_notes(figure, notes, style))
+        if panels.legend:
+            texts.append(_legend(body, panels.legend))
+        around = sum(text.get_window_extent().height / figure.dpi + 2 * PAD for text in texts)
+        panel = panels.height or style.panel * (1.0 if columns > 2 else 1.5)
+        ticks, heading = 1.3 * line, (1.4 * line if any(panels.names) else 0) + 2 * PAD
+        row = panel + heading + ticks * (not panels.sharex)
+        figure.set_size_inches(width, around + rows * row + ticks * panels.sharex)
+        axes = body.subplots(
+            rows, columns, sharex=panels.sharex, sharey=panels.sharey, squeeze=False
+        ).flat
+        for place, ax in enumerate(axes):
+            if place >= num:
+                ax.remove()
+                continue
+            ax.set_title(panels.names[place], loc="left")
+            ax.tick_params(labelbottom=not panels.sharex or place + columns >= num)
+            paint(panels.names[place], ax)
+        figure.get_layout_engine().execute(figure)  # type: ignore[union-attr]
+        figure.set_layout_engine("none")  # once: each time would move things a little
+    return Drawing(name, title, figure, table, notes, style)
 
 
-def per_row(num: int) -> int:
-    """Return how many of `num` panels stand in a row."""
-    return next(n for n in (1, 2, 3, 4) if n * n >= num or n == 4)
+def _notes(figure: Figure, notes: Sequence[str], style: Style) -> Artist:
+    """Write the notes below the panels, in lines that fit at any resolution."""
+    said, width = " ".join(notes), figure.bbox.width - 2 * PAD * figure.dpi
+    text = figure.supxlabel(said, x=1.5 * PAD / figure.get_figwidth(), ha="left")
+    text.set(color="0.3", fontsize=style.font * 0.85, linespacing=1.25)
+    letters = 1 + int(1.2 * len(said) * width / max(1.0, text.get_window_extent().width))
+    while text.get_window_extent().x1 > width and letters > 2:
+        letters -= 2
+        text.set_text(textwrap.fill(said, letters, break_on_hyphens=False))
+    return text
 
 
-def _around(
-    figure: Figure,
-    frame: Frame,
-    style: Style,
-    corner: tuple[float, float],
-    columns: int,
-    said: Sequence[str],
-) -> None:
-    """Write the title, the legend and the notes; `corner` is the legend's, upper left."""
-    width, total = figure.get_size_inches()
-    line = style.font * 1.35 / 72
-    if style.titled and frame.title:
-        title = figure.text(0.1 / width, 1 - 0.35 * line / total, frame.title, va="top")
-        title.set(weight="bold", fontsize=style.font + 2)
-    if frame.legend:
-        figure.legend(
-            handles=list(frame.legend),
-            loc="upper left",
-            bbox_to_anchor=corner,
-            ncols=columns,
+def _legend(body: SubFigure, handles: Sequence[Artist]) -> Artist:
+    """Write the labels above the panels, in as few rows as fit."""
+    for rows in range(1, len(handles) + 1):
+        legend = body.legend(
+            handles=list(handles),
+            loc="outside upper left",
+            ncols=-(-len(handles) // rows),
             frameon=False,
-            borderaxespad=0,
-            borderpad=0,
+            borderpad=0.5,
             labelspacing=0.2,
             columnspacing=1.6,
             handlelength=3.2,
             handletextpad=0.6,
-            fontsize=style.font,
         )
-    notes = figure.text(0.1 / width, 0.4 * line / total, "\n".join(said), va="bottom")
-    notes.set(color="0.3", fontsize=style.font * _SMALL, linespacing=1.25)
-
-
-def _wrapped(notes: Sequence[str], width: float, style: Style) -> list[str]:
-    """Break notes into lines that are at most so many inches long at the style's text size."""
-    lines: list[str] = []
-    room, space = 0.0, style.em("x x") - 2 * style.em("x")
-    for word in " ".join(filter(None, notes)).split():
-        length = style.em(word)
-        if lines and length <= room:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-            room = width + space
-        room -= length + space
-    return lines
-
-
-def _legend_shape(handles: Sequence[Artist], width: float, style: Style) -> tuple[int, int]:
-    """Return columns and rows of a legend that is as wide as the figure at most."""
-    if not handles:
-        return 1, 0
-    longest = max(style.em(str(handle.get_label())) for handle in handles)
-    column = longest + style.font * (3.2 + 0.6 + 1.6) / 72
-    columns = max(1, min(len(handles), int((width - 0.8) / column)))
-    rows = -(-len(handles) // columns)
-    return -(-len(handles) // rows), rows
+        if legend.get_window_extent().width <= body.bbox.width:
+            break
+        if rows < len(handles):
+            legend.remove()
+    return legend
 
 
 def empty(ax: Axes, text: str = "no runs") -> None:

@@ -33,41 +33,26 @@ class Entry:
 
 FIGURES: Mapping[str, Entry] = MappingProxyType(
     {
-        "train-curves": Entry(
-            "return on the training levels, game by game", "benchmark.figures.curves:train_curves"
-        ),
-        "test-curves": Entry(
-            "return on unseen levels, game by game", "benchmark.figures.curves:test_curves"
-        ),
-        "gap": Entry("training minus test return", "benchmark.figures.curves:gap_curves"),
-        "aggregate": Entry(
-            "normalized return over all games", "benchmark.figures.aggregates:aggregate_curves"
-        ),
-        "intervals": Entry(
-            "median, IQM, mean, optimality gap with intervals",
-            "benchmark.figures.aggregates:intervals",
-        ),
-        "profiles": Entry(
-            "share of runs above a normalized return", "benchmark.figures.aggregates:profiles"
-        ),
-        "bandit-shares": Entry(
-            "how often each augmentation was chosen", "benchmark.figures.bandit:bandit_shares"
-        ),
-        "bandit-scores": Entry(
-            "the augmentations' scores over time", "benchmark.figures.bandit:bandit_scores"
-        ),
-        "entropy": Entry("entropy of the policy", "benchmark.figures.curves:entropy_curves"),
-        "losses": Entry("losses over all games", "benchmark.figures.losses:losses"),
-        "levels-train": Entry(
-            "returns of single training levels", "benchmark.figures.levels:train_levels"
-        ),
-        "levels-test": Entry(
-            "returns of single unseen levels", "benchmark.figures.levels:test_levels"
-        ),
-        "heatmap": Entry(
-            "test return of each fixed augmentation, game by game",
-            "benchmark.figures.heatmap:heatmap",
-        ),
+        name: Entry(title, f"benchmark.figures.{place}")
+        for name, title, place in (
+            ("train-curves", "return on the training levels, game by game", "curves:train_curves"),
+            ("test-curves", "return on unseen levels, game by game", "curves:test_curves"),
+            ("gap", "training minus test return", "curves:gap_curves"),
+            ("aggregate", "normalized return over all games", "aggregates:aggregate_curves"),
+            (
+                "intervals",
+                "median, IQM, mean, optimality gap with intervals",
+                "aggregates:intervals",
+            ),
+            ("profiles", "share of runs above a normalized return", "aggregates:profiles"),
+            ("bandit-shares", "how often each augmentation was chosen", "bandit:bandit_shares"),
+            ("bandit-scores", "the augmentations' scores over time", "bandit:bandit_scores"),
+            ("entropy", "entropy of the policy", "curves:entropy_curves"),
+            ("losses", "losses over all games", "losses:losses"),
+            ("levels-train", "returns of single training levels", "levels:train_levels"),
+            ("levels-test", "returns of single unseen levels", "levels:test_levels"),
+            ("heatmap", "test return of each fixed augmentation, game by game", "heatmap:heatmap"),
+        )
     }
 )
 """Name -> figure, in the order in which `drac-bench figures` draws them."""

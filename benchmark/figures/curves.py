@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from benchmark.analysis.caveats import shortened
 from benchmark.analysis.histories import Histories
 from benchmark.figures import method_style
-from benchmark.figures.canvas import Frame, count, empty, panels
+from benchmark.figures.canvas import Panels, count, draw, empty
 from benchmark.figures.drawing import Drawing, Style
 from benchmark.statistics.bands import per_game
 from benchmark.store.many_files import RUN
@@ -73,24 +73,24 @@ def _curves(
     """Draw the third column of `values` over the second, one panel a game, one line a label."""
     table = per_game(values.set_axis([RUN, "step", "value"], axis=1), histories.runs)
     notes = (how, *band_notes(table), *_absent(table, histories), *histories.notes)
-    frame = Frame(
-        title + length_text(table),
-        notes,
-        legend(histories.labels, style),
+    cells = dict(iter(table.groupby(["label", "game"], observed=True)))
+
+    def paint(game: str, ax: Axes) -> None:
+        own = [label for label in histories.labels if (label, game) in cells]
+        for label in own:
+            draw_curve(ax, cells[label, game], label, histories.labels)
+        if not own:
+            empty(ax)
+        dress(ax)
+
+    panels = Panels(
+        histories.games,
         "environment steps",
         ylabel,
+        legend(histories.labels, style),
+        length_text(table),
     )
-    with style.context():
-        figure, axes = panels(histories.games, frame, style)
-        cells = dict(iter(table.groupby(["label", "game"], observed=True)))
-        for game, ax in axes.items():
-            own = [label for label in histories.labels if (label, game) in cells]
-            for label in own:
-                draw_curve(ax, cells[label, game], label, histories.labels)
-            if not own:
-                empty(ax)
-            dress(ax)
-    return Drawing(name, title, figure, table, notes, style)
+    return draw(name, title, table, notes, style, panels, paint)
 
 
 def draw_curve(ax: Axes, rows: pd.DataFrame, label: str, labels: Sequence[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,20 +11,16 @@ from typing import Any
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import text_to_path
 
 from drac.files import atomic
 
 FORMATS = ("png", "pdf", "svg")
 
+DPI = 150
+"""Of a PNG, and that for which texts are measured."""
 
-@cache
-def _width(text: str) -> float:
-    """Return the width of a text in units of its size; kerning is left out."""
-    size = FontProperties(family="DejaVu Sans", size=1.0)
-    width, _, _ = text_to_path.get_text_width_height_descent(text, size, ismath=False)
-    return float(width)
+PAD = 0.04
+"""Inches around everything that is placed in a figure."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +60,15 @@ class Style:
             "font.family": "sans-serif",
             "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],
             "font.size": self.font,
+            "figure.titlesize": self.font + 2,
+            "figure.titleweight": "bold",
+            "figure.labelsize": self.font,
+            "figure.constrained_layout.h_pad": PAD,
+            "figure.constrained_layout.w_pad": PAD,
+            "legend.fontsize": self.font,
             "axes.labelsize": self.font,
             "axes.titlesize": self.font + 1,
+            "axes.titlepad": 3,
             "axes.linewidth": 0.6,
             "axes.spines.top": False,
             "axes.spines.right": False,
@@ -86,11 +88,6 @@ class Style:
             "text.parse_math": False,  # a $ in a name is a $
         }
         return rc_context(settings)
-
-    def em(self, text: str) -> float:
-        """Return how wide a text is, in inches, in the size of the style's text."""
-        with self.context():
-            return _width(text) * self.font / 72
 
 
 SCREEN = Style("screen", 10.5, 7.0, 1.6, 9.0, 1.5, True, "png")
@@ -121,7 +118,7 @@ class Drawing:
     @property
     def caption(self) -> str:
         """The title and the notes, as text: a caption, or what stands in for the picture."""
-        return f"{self.title}. {' '.join(filter(None, self.notes))}"
+        return f"{self.title}. {' '.join(self.notes)}"
 
     def render(self, form: str = "") -> bytes:
         """Return the picture: the same bytes whenever the numbers are the same.
@@ -137,7 +134,7 @@ class Drawing:
         }
         picture = BytesIO()
         with self.style.context():
-            self.figure.savefig(picture, format=form, dpi=150, metadata=nameless[form])
+            self.figure.savefig(picture, format=form, dpi=DPI, metadata=nameless[form])
         return picture.getvalue()
 
     def save(self, folder: Path, form: str = "") -> Path:

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from benchmark.analysis.best_augmentation import is_fixed
 from benchmark.analysis.comparable import protocol, variants
 from benchmark.analysis.histories import Histories, lengths, ordered
-from benchmark.figures.canvas import Frame, Layout, panels
+from benchmark.figures.canvas import Panels, draw
 from benchmark.figures.drawing import Drawing, Style
 from benchmark.scores import published
 
@@ -44,14 +44,13 @@ def heatmap(histories: Histories, style: Style) -> list[Drawing]:
     )
     blank = ("Empty: no complete run.",) if table["test_return"].isna().any() else ()
     notes = (how, lengths(own), *blank, *notes, *histories.notes)
-    left = max(map(style.em, games)) + 0.15
-    height = len(games) * style.font * 2.0 / 72
-    layout = Layout(height=height, left=left, tick_lines=2, wide=True)
-    with style.context():
-        figure, axes = panels([""], Frame(title, notes), style, layout)
-        wide = table.pivot(index="game", columns="label", values="test_return")[labels]
-        _draw(axes[""], wide, paper, style)
-    return [Drawing("heatmap", title, figure, table, notes, style)]
+    wide = table.pivot(index="game", columns="label", values="test_return")[labels]
+    panels = Panels([""], height=(len(games) + 0.7) * style.font * 2.0 / 72, wide=True)
+
+    def paint(_: str, ax: Axes) -> None:
+        _draw(ax, wide, paper, style)
+
+    return [draw("heatmap", title, table, notes, style, panels, paint)]
 
 
 def _runs(histories: Histories) -> tuple[pd.DataFrame, tuple[str, ...]]:

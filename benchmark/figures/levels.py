@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from benchmark.analysis.histories import Histories
-from benchmark.figures.canvas import Frame, Layout, panels, per_row
+from benchmark.figures.canvas import Panels, draw
 from benchmark.figures.drawing import Drawing, Style
 from benchmark.store.many_files import RUN
 from benchmark.tables.levels import SOLVED
@@ -82,25 +82,21 @@ def _levels(
         f" more (the table of levels counts episodes)."
     )
     notes = (how, histories.lengths, *histories.notes)
+    first, last = _ends(histories)
+
+    def paint(game: str, ax: Axes) -> None:
+        here = table[table["game"] == game]
+        cells = [here[here["label"] == label] for label in labels]
+        rows = [_by_seed(cell, first, last) if train else _sorted(cell) for cell in cells]
+        extent = (first - 0.5, last + 0.5) if train else (0.0, 1.0)
+        _draw(ax, rows, extent, [cell["solved"].mean() for cell in cells], style)
+        ax.set_yticks(np.arange(len(labels)) + 0.5, labels)
+        if not train:
+            ax.set_xticks([0, 0.5, 1], ["0%", "50%", "100%"])
+
     height = max(0.55 * style.panel, len(labels) * style.font * 1.3 / 72)
-    left, right = max(map(style.em, labels), default=0.5) + 0.12, 3.4 * style.font / 72
-    layout = Layout(height=height, left=left, right=right, gap=right)
-    with style.context():
-        figure, axes = panels(
-            histories.games, Frame(title, notes, _scale(train), xlabel), style, layout
-        )
-        first, last = _ends(histories)
-        for number, (game, ax) in enumerate(axes.items()):
-            here = table[table["game"] == game]
-            cells = [here[here["label"] == label] for label in labels]
-            rows = [_by_seed(cell, first, last) if train else _sorted(cell) for cell in cells]
-            extent = (first - 0.5, last + 0.5) if train else (0.0, 1.0)
-            _draw(ax, rows, extent, [cell["solved"].mean() for cell in cells], style)
-            leftmost = number % per_row(len(axes)) == 0
-            ax.set_yticks(np.arange(len(labels)) + 0.5, labels if leftmost else [""] * len(labels))
-            if not train:
-                ax.set_xticks([0, 0.5, 1], ["0%", "50%", "100%"])
-    return Drawing(name, title, figure, table, notes, style)
+    panels = Panels(histories.games, xlabel, legend=_scale(train), height=height, sharey=True)
+    return draw(name, title, table, notes, style, panels, paint)
 
 
 def _ends(histories: Histories) -> tuple[int, int]:

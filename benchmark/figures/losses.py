@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from benchmark.analysis.histories import LOSSES, Histories
-from benchmark.figures.canvas import Frame, Layout, panels
+from benchmark.figures.canvas import Panels, draw
 from benchmark.figures.curves import draw_curve, dress, legend, length_text
 from benchmark.figures.drawing import Drawing, Style
 from benchmark.figures.normalized import comparable, shared
@@ -35,17 +36,23 @@ def losses(histories: Histories, style: Style) -> list[Drawing]:
         " loss has no curve of it."
     )
     notes = (how, *remarks, *histories.notes)
-    frame = Frame(title + length_text(table), notes, legend(labels, style), "environment steps")
-    layout = Layout(columns=4, gap=6.3 * style.font / 72, left=7 * style.font / 72)
-    with style.context():
-        figure, axes = panels(list(LOSSES.values()), frame, style, layout)
-        for name, ax in zip(LOSSES, axes.values(), strict=True):
-            for label in labels:
-                own = table[(table["loss"] == name) & (table["label"] == label)]
-                if len(own):
-                    draw_curve(ax, own, label, labels)
-            dress(ax)
-    return [Drawing("losses", title, figure, table, notes, style)]
+    heads = {head: name for name, head in LOSSES.items()}
+
+    def paint(head: str, ax: Axes) -> None:
+        for label in labels:
+            own = table[(table["loss"] == heads[head]) & (table["label"] == label)]
+            if len(own):
+                draw_curve(ax, own, label, labels)
+        dress(ax)
+
+    panels = Panels(
+        list(heads),
+        "environment steps",
+        legend=legend(labels, style),
+        length=length_text(table),
+        columns=4,
+    )
+    return [draw("losses", title, table, notes, style, panels, paint)]
 
 
 def _of_label(

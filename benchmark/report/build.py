@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 
 from benchmark.figures.catalogue import FIGURES
-from benchmark.report import frames, listings
+from benchmark.report import frames, listings, pictures
 from benchmark.report.content import Content, gather
 from benchmark.report.folder import swapped_in
-from benchmark.report.material import Material
 from benchmark.report.overview import overview
 from benchmark.report.site import Site
 from benchmark.report.subjects import game, method
@@ -45,9 +42,8 @@ def build(
     with swapped_in(out) as folder:
         say("reading the runs", 0, 0)
         content = gather(store, experiments)
-        strips, why = _strips(content, with_frames, say)
-        site = Site(folder, _common(content))
-        to_do = list(steps(Material(site, content, strips, why)))
+        site = Site(folder, content, *_strips(content, with_frames, say))
+        to_do = list(steps(site))
         for number, (name, write) in enumerate(to_do):
             say(name, number, len(to_do))
             write()
@@ -73,38 +69,20 @@ def _strips(
     return {game: frames.strips(folder, game, mode) for game, mode in modes.items()}, why
 
 
-def _common(content: Content) -> dict[str, object]:
-    return {
-        "navigation": NAVIGATION,
-        "experiments": content.title,
-        "made_on": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        "made_by": f"procgen-drac {metadata.version('procgen-drac')}",
-    }
-
-
-NAVIGATION = (
-    ("index.html", "Overview"),
-    ("tables.html", "Tables"),
-    ("figures.html", "Figures"),
-    ("configs.html", "Configs"),
-    ("provenance.html", "Provenance"),
-    ("downloads.html", "Downloads"),
-)
-
 Step = tuple[str, Callable[[], object]]
 
 
-def steps(material: Material) -> Iterator[Step]:
+def steps(site: Site) -> Iterator[Step]:
     """Yield what is to be done, and its name; the list of downloads comes last."""
-    yield "overview", partial(overview, material)
-    for name in material.content.games:
-        yield name, partial(game, material, name)
-    for name in material.content.methods:
-        yield name, partial(method, material, name)
-    yield "tables", partial(listings.tables, material)
+    yield "overview", partial(overview, site)
+    for name in site.content.games:
+        yield name, partial(game, site, name)
+    for name in site.content.methods:
+        yield name, partial(method, site, name)
+    yield "tables", partial(listings.tables, site)
     for name in FIGURES:
-        yield f"figure {name}", partial(material.pictures.whole, [name])
-    yield "figures", partial(listings.figures, material)
-    yield "configs", partial(listings.configs, material)
-    yield "provenance", partial(listings.provenance, material)
-    yield "downloads", partial(listings.downloads, material)
+        yield f"figure {name}", partial(pictures.whole, site, [name])
+    yield "figures", partial(listings.figures, site)
+    yield "configs", partial(listings.configs, site)
+    yield "provenance", partial(listings.provenance, site)
+    yield "downloads", partial(listings.downloads, site)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
+from benchmark.analysis import histories
 from benchmark.analysis.comparable import counted
+from benchmark.analysis.histories import Histories
 from benchmark.store.store import Store
 from benchmark.suites import RunSpec
 from drac.games import GAMES
@@ -35,6 +37,11 @@ class Content:
         return counted(self.runs)
 
     @cached_property
+    def histories(self) -> Histories:
+        """What the runs did over time."""
+        return histories.load(self.runs)
+
+    @cached_property
     def games(self) -> list[str]:
         """The games of the runs, in the order of `GAMES`."""
         found = set(self.runs["game"])
@@ -57,35 +64,17 @@ class Content:
         """The methods of the runs, the baseline first."""
         return sorted(set(self.runs["method"]), key=lambda name: (name != "ppo", name))
 
-    @property
-    def title(self) -> str:
-        """The experiments' names."""
-        return " + ".join(self.experiments)
-
-    def of(self, **chosen: str) -> pd.DataFrame:
-        """Return the rows of `runs` with these values, e.g. game="maze"."""
-        rows = self.runs
-        for column, value in chosen.items():
-            rows = rows[rows[column] == value]
-        return rows
-
-    def config(self, row: Mapping[Any, Any]) -> dict[str, Any]:
-        """Return the config of a run by the names of its options; empty if it has none."""
-        return dict(row["record"].config or {})
-
 
 def spec(row: Mapping[Any, Any]) -> RunSpec:
     """Return which run a row of `Content.runs` is."""
     return RunSpec(row["experiment"], row["method"], row["game"], row["seed"])
 
 
-def gather(
-    store: Store, experiments: Sequence[str], on_run: Callable[[], None] = lambda: None
-) -> Content:
+def gather(store: Store, experiments: Sequence[str]) -> Content:
     """Read the runs of some experiments.
 
     Raises:
         ConfigError: if an experiment's plan cannot be read.
     """
-    runs = store.load((s for name in experiments for s in store.specs(name)), on_run)
+    runs = store.load(spec for name in experiments for spec in store.specs(name))
     return Content(store, tuple(experiments), runs)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from benchmark.report.content import Content, spec
-from benchmark.report.site import slug
+from benchmark.report.content import spec
+from benchmark.report.site import Site, slug
 from drac.files import untrusted
 from drac.runs.logs import SPLITS
 
@@ -72,14 +69,6 @@ def draw_missing(folder: Path, games: Sequence[str], mode: str) -> str:
     return ""
 
 
-def copy(strip: Strip, folder: Path) -> str:
-    """Copy a strip into a folder and return its name."""
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(parents=True)
-    shutil.copyfile(strip.path, folder / strip.path.name)
-    return strip.path.name
-
-
 FOLDER = "clips"
 ENDINGS = (".mp4", ".webm", ".gif")
 MOST = 12
@@ -91,7 +80,7 @@ class Clip:
     """A clip of a page.
 
     Attributes:
-        src: where it lies, relative to the page.
+        src: its path.
         title: what it shows.
         moving: whether it is a moving picture, not a video.
     """
@@ -101,9 +90,10 @@ class Clip:
     moving: bool
 
 
-def copy_clips(content: Content, game: str, site: Path, root: str) -> tuple[list[Clip], list[str]]:
+def copy_clips(site: Site, game: str) -> tuple[list[Clip], list[str]]:
     """Copy the clips of a game's runs into the site; returns them, and what must be said."""
-    rows = sorted(content.of(game=game).to_dict("records"), key=lambda row: row["seed"])
+    runs = site.content.runs
+    rows = runs[runs["game"] == game].sort_values("seed", kind="stable").to_dict("records")
     found = [
         (row, path)
         for row in rows
@@ -113,11 +103,8 @@ def copy_clips(content: Content, game: str, site: Path, root: str) -> tuple[list
     clips = []
     for row, path in found[:MOST]:
         name = f"{FOLDER}/{slug(spec(row).id)}/{slug(path.name)}"
-        target = site / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
         title = f"{row['method']}, seed {row['seed']}: {_shown(path)}"
-        clips.append(Clip(root + name, title, path.suffix == ".gif"))
+        clips.append(Clip(site.write(name, path.read_bytes()), title, path.suffix == ".gif"))
     left = len(found) - len(clips)
     return clips, [f"{left} more clips lie in the run folders."] if left else []
 
@@ -128,11 +115,10 @@ def _shown(path: Path) -> str:
         record = untrusted.read_json(path.with_suffix(".json"))
         split, step = str(record["split"]), int(record["step"])
         where = f"{split} levels" if split in ("train", "test") else split
-        episodes = ", ".join(_episode(episode) for episode in record["episodes"])
+        episodes = ", ".join(
+            f"level {int(episode['level_seed'])}: return {float(episode['return']):g}"
+            for episode in record["episodes"]
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return path.name
     return f"{where} after {step:,} steps ({episodes})"
-
-
-def _episode(episode: Mapping[str, Any]) -> str:
-    return f"level {int(episode['level_seed'])}: return {float(episode['return']):g}"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -27,7 +28,7 @@ class Cell:
     Attributes:
         text: what is shown.
         sort: the key of its column's order, a number or text; None sorts last either way.
-        href: where it leads, relative to the page; "" for nowhere.
+        href: path to which it leads; "" for nowhere.
         lacking: it stands for something that is not there.
         strong: it is emphasized; the notes say why.
     """
@@ -49,7 +50,7 @@ class Grid:
         columns: (heading, whether it holds numbers).
         rows: as many cells each as there are columns.
         notes: sources, missing runs, caveats.
-        csv: path of the same as a file, relative to the page; "" for none.
+        csv: path of the same as a file; "" for none.
         keys: how many of the first columns name the row.
     """
 
@@ -62,16 +63,8 @@ class Grid:
     keys: int = 1
 
 
-@dataclass(frozen=True)
-class Links:
-    """Where the cells of some columns lead: heading -> function of the cell's text."""
-
-    by_column: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
-
-    def of(self, column: str, text: str) -> str:
-        """Return the link of a cell, "" if it has none."""
-        make = self.by_column.get(column)
-        return make(text) if make else ""
+Links = Mapping[str, Mapping[str, str]]
+"""Where cells lead: heading of their column -> their text -> path."""
 
 
 def grid(
@@ -81,7 +74,7 @@ def grid(
     *,
     notes: Sequence[str] = (),
     csv: str = "",
-    links: Links | None = None,
+    links: Links = MappingProxyType({}),
     strong: Container[tuple[int, str]] = (),
     keys: int = 1,
 ) -> Grid:
@@ -90,39 +83,25 @@ def grid(
     A column whose every cell begins with a number, or stands for one that is missing, is sorted by
     that number: "1.23 ± 0.45" by 1.23.
     """
-    links = links or Links()
-    texts = {str(column): [shown(value) for value in frame[column]] for column in frame}
-    numbers = {
-        column: [None if is_lacking(text) else number(text) for text in cells]
-        for column, cells in texts.items()
-    }
-    numeric = {
-        column: any(value is not None for value in numbers[column])
-        and all(
-            value is not None or is_lacking(text)
-            for text, value in zip(cells, numbers[column], strict=True)
+    headings, columns = [], []
+    for heading in frame:
+        texts = [shown(value) for value in frame[heading]]
+        lacking = [is_lacking(text) for text in texts]
+        numbers = [number(text) for text in texts]
+        numeric = not all(lacking) and numbers.count(None) == lacking.count(True)
+        letters = [None if is_lacking(text) else text.casefold() for text in texts]
+        leads = links.get(str(heading), {})
+        headings.append((str(heading), numeric))
+        columns.append(
+            [
+                Cell(text, key, leads.get(text, ""), less, (row, heading) in strong)
+                for row, (text, key, less) in enumerate(
+                    zip(texts, numbers if numeric else letters, lacking, strict=True)
+                )
+            ]
         )
-        for column, cells in texts.items()
-    }
-    rows = [
-        tuple(
-            Cell(
-                texts[column][i],
-                numbers[column][i] if numeric[column] else _letters(texts[column][i]),
-                links.of(column, texts[column][i]),
-                is_lacking(texts[column][i]),
-                (i, column) in strong,
-            )
-            for column in texts
-        )
-        for i in range(len(frame))
-    ]
-    columns = tuple((column, numeric[column]) for column in texts)
-    return Grid(name, caption, columns, tuple(rows), tuple(notes), csv, keys)
-
-
-def _letters(text: str) -> str | None:
-    return None if is_lacking(text) else text.casefold() or None
+    rows = tuple(zip(*columns, strict=True))
+    return Grid(name, caption, tuple(headings), rows, tuple(notes), csv, keys)
 
 
 def shown(value: Any) -> str:
@@ -139,7 +118,9 @@ def shown(value: Any) -> str:
 
 
 def number(text: str) -> float | None:
-    """Return the number that a cell begins with; None if it begins with none."""
+    """Return the number that a cell begins with; None if there is none."""
+    if is_lacking(text):
+        return None
     match = _NUMBER.match(text.strip("*_ ~≈<>"))
     return float(match[0].replace(",", "").replace("−", "-")) if match else None
 

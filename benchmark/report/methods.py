@@ -5,43 +5,18 @@ from __future__ import annotations
 import ast
 import importlib.util
 import inspect
-from dataclasses import dataclass
 from pathlib import Path
 
 from drac import methods
+from drac.methods.method import Method
 
 
-@dataclass(frozen=True)
-class Description:
-    """What a method is.
-
-    Attributes:
-        summary: one line.
-        source: where it was published.
-        objective: what a gradient step minimizes, as "package.module:Name".
-        equation: the description of that objective where it is defined; "" if it cannot be read.
-        options: fields of the config that this method has and others have not.
-    """
-
-    summary: str
-    source: str
-    objective: str
-    equation: str
-    options: tuple[str, ...]
-
-
-def describe(method_id: str) -> Description:
-    """Describe a method, e.g. "drac-crop"; one whose plug-in is not installed is named as such."""
-    method = methods.find(method_id)
-    if method is None:
-        return Description("a method that is not installed here", "not known here", "-", "", ())
-    return Description(
-        method.summary,
-        method.source,
-        method.objective,
-        docstring(method.objective),
-        method.options,
+def describe(method_id: str) -> Method:
+    """Return a method, e.g. "drac-crop"; one whose plug-in is not installed says just that."""
+    unknown = Method(
+        method_id, "a method that is not installed here", "not known here", objective="-"
     )
+    return methods.find(method_id) or unknown
 
 
 def docstring(name: str) -> str:
@@ -81,22 +56,3 @@ def _path(module: str) -> Path | None:
             if candidate.is_file():
                 return candidate
     return None
-
-
-PAPERS = {
-    "Schulman et al. 2017": "1707.06347",
-    "Raileanu et al. 2021": "2006.12862",
-    "Laskin et al. 2020": "2004.14990",
-    "Lee et al. 2020": "1910.05396",
-    "Igl et al. 2019": "1910.12911",
-    "Wang et al. 2020": "2010.10814",
-    "Jiang et al. 2021": "2010.03934",
-    "Raileanu & Fergus 2021": "2102.10330",
-}
-"""Beginning of a method's source -> its number at arXiv."""
-
-
-def paper(source: str) -> str:
-    """Return where a source can be read, "" if that is not known here."""
-    found = [number for begin, number in PAPERS.items() if source.startswith(begin)]
-    return f"https://arxiv.org/abs/{found[0]}" if found else ""

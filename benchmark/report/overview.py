@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from benchmark.analysis.caveats import apart_from_published, missing
-from benchmark.report import methods, results
-from benchmark.report.grid import Grid, grid
-from benchmark.report.material import Material, game_page, method_page
-from benchmark.report.pictures import HEADLINE
+from benchmark.report import methods, pictures, results
+from benchmark.report.grid import grid
+from benchmark.report.site import Site, game_page, method_page
 from benchmark.tables.per_game import OVERLAP
 
 
-def overview(material: Material) -> None:
+def overview(site: Site) -> None:
     """Write the page that one opens first."""
-    content, complete = material.content, material.content.complete
-    links = material.links("")
-    headline = material.site.table(results.headline(content), "", links) if len(complete) else []
+    content, complete = site.content, site.content.complete
+    headline = site.table(results.headline(content)) if len(complete) else []
     warnings = apart_from_published(complete) if len(complete) else []
-    material.site.page(
+    lacking = site.runs[site.runs["state"] != "complete"][["run", "state"]]
+    if len(lacking):
+        said = f"{len(lacking):,} of {len(site.runs):,} planned runs are not complete; see below."
+        warnings = [*warnings, said]
+    site.page(
         "index.html",
         "overview.html",
-        facts=_facts(material),
-        warnings=[*warnings, *_unfinished(material)],
+        facts=_facts(site),
+        warnings=warnings,
         headline=headline,
-        pictures=material.pictures.whole(HEADLINE),
+        pictures=pictures.whole(site, pictures.HEADLINE),
         missing=missing(content.runs),
-        lacking=_lacking(material),
-        games=[_card(material, game) for game in content.games],
+        lacking=grid("lacking", "Runs that are not complete", lacking, csv="data/runs.csv"),
+        games=[_card(site, game) for game in content.games],
         methods=[
             {"name": m, "href": method_page(m), "summary": methods.describe(m).summary}
             for m in content.methods
@@ -34,8 +36,8 @@ def overview(material: Material) -> None:
     )
 
 
-def _facts(material: Material) -> list[tuple[str, str]]:
-    content, complete = material.content, material.content.complete
+def _facts(site: Site) -> list[tuple[str, str]]:
+    content, complete = site.content, site.content.complete
     steps = sorted({values["steps"] for values in complete["settings"]})
     return [
         ("complete runs", f"{len(complete):,} of {len(content.runs):,}"),
@@ -46,23 +48,9 @@ def _facts(material: Material) -> list[tuple[str, str]]:
     ]
 
 
-def _lacking(material: Material) -> Grid | None:
-    lacking = material.runs[material.runs["state"] != "complete"][["run", "state"]]
-    if lacking.empty:
-        return None
-    return grid("lacking", "Runs that are not complete", lacking, csv="data/runs.csv")
-
-
-def _unfinished(material: Material) -> list[str]:
-    lacking = len(material.runs) - int((material.runs["state"] == "complete").sum())
-    if not lacking:
-        return []
-    return [f"{lacking:,} of {len(material.runs):,} planned runs are not complete; see below."]
-
-
-def _card(material: Material, game: str) -> dict[str, str]:
-    strips = material.strips.get(game, [])
-    runs = material.content.of(game=game)
+def _card(site: Site, game: str) -> dict[str, str]:
+    strips = site.strips.get(game, [])
+    runs = site.content.runs[site.content.runs["game"] == game]
     done = int((runs["problems"].map(len) == 0).sum())
     return {
         "name": game,

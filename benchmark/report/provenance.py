@@ -100,7 +100,7 @@ def configs(content: Content) -> pd.DataFrame:
     values: dict[str, dict[str, list[str]]] = {}
     for row in content.runs.to_dict("records"):
         own = values.setdefault(row["method"], {name: [] for name in names})
-        config = content.config(row)
+        config = dict(row["record"].config or {})
         for name in names:
             if name in config and (text := _text(config[name])) not in own[name]:
                 own[name].append(text)

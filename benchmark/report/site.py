@@ -1,31 +1,62 @@
-"""Writes the pages: templates, files beside them, and the links between them."""
+"""Writes the pages: templates, tables, pictures, and the links between them.
+
+What templates are handed is relative to the site's folder; they put `root` in front of it.
+"""
 
 from __future__ import annotations
 
+import datetime
 import re
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import pandas as pd
 from markupsafe import Markup, escape
 
+from benchmark.figures.drawing import SCREEN, Drawing
+from benchmark.report import provenance
+from benchmark.report.content import Content
 from benchmark.report.grid import Grid, Links, grid
 from benchmark.tables.table import Table
+
+if TYPE_CHECKING:
+    from benchmark.report.frames import Strip
 
 FOLDER = Path(__file__).parent
 ASSETS = ("style.css", "report.js")
 
+NAVIGATION = ("Tables", "Figures", "Configs", "Provenance", "Downloads")
+"""The pages that belong to all, beside the overview: "Tables" is tables.html."""
+
 
 @dataclass(frozen=True)
-class Download:
-    """A file that can be downloaded: its path below the site, and what it is."""
+class Picture:
+    """A figure of a page.
 
-    path: str
-    what: str
-    size: int
+    Attributes:
+        anchor: unique on its page.
+        src: the picture.
+        title: what it shows, in a few words.
+        notes: what must be said below.
+        csv: the drawn numbers.
+        wide: on a phone it is scrolled rather than made illegible.
+        width, height: in CSS pixels, so that a page keeps its shape while pictures load.
+    """
+
+    anchor: str
+    src: str
+    title: str
+    notes: tuple[str, ...]
+    csv: str
+    wide: bool
+    width: int
+    height: int
 
 
 @dataclass
@@ -34,13 +65,19 @@ class Site:
 
     Attributes:
         folder: an empty one.
-        common: what every template can use.
-        downloads: the files that were written for programs.
+        content: what it is about.
+        strips: example frames by game; none where they could not be drawn.
+        no_frames: why some could not.
+        downloads: the files that were written for programs: path, what it is, bytes.
+        figures: those of all runs that were drawn already, by name.
     """
 
     folder: Path
-    common: dict[str, Any]
-    downloads: list[Download] = field(default_factory=list)
+    content: Content
+    strips: Mapping[str, list[Strip]]
+    no_frames: str
+    downloads: list[tuple[str, str, int]] = field(default_factory=list)
+    figures: dict[str, list[Picture]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._environment = jinja2.Environment(
@@ -51,39 +88,59 @@ class Site:
             lstrip_blocks=True,
         )
         self._environment.filters["breakable"] = breakable
+        self._environment.globals |= {
+            "navigation": [(f"{n.lower()}.html", n) for n in NAVIGATION],
+            "experiments": " + ".join(self.content.experiments),
+            "made_on": f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M UTC}",
+            "made_by": f"procgen-drac {metadata.version('procgen-drac')}",
+        }
         for name in ASSETS:
             self.write(f"assets/{name}", (FOLDER / "assets" / name).read_bytes())
 
-    def write(self, path: str, content: bytes) -> None:
-        """Write one file; its name is never that of another."""
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """Every planned run; see `provenance.runs_table`."""
+        return provenance.runs_table(self.content)
+
+    @cached_property
+    def configs(self) -> pd.DataFrame:
+        """Every option of every method; see `provenance.configs`."""
+        return provenance.configs(self.content)
+
+    @cached_property
+    def links(self) -> Links:
+        """Where names of games and methods lead, by column."""
+        games = {game: game_page(game) for game in self.content.games}
+        labels = {label: method_page(method) for label, method, _ in self.content.variants}
+        return {"game": games, "method": labels, "variant": labels}
+
+    def write(self, path: str, content: bytes) -> str:
+        """Write one file, whose name is never that of another; returns its path."""
         target = self.folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("xb") as file:
             file.write(content)
+        return path
 
     def page(self, path: str, template: str, **context: Any) -> None:
-        """Write one page; `root` leads from it to the site's folder."""
-        root = "../" * path.count("/")
-        text = self._environment.get_template(template).render(
-            **self.common, root=root, here=path, **context
-        )
+        """Write one page."""
+        page = self._environment.get_template(template)
+        text = page.render(root="../" * path.count("/"), here=path, **context)
         self.write(path, text.encode("utf-8"))
 
     def csv(self, name: str, what: str, data: pd.DataFrame) -> str:
-        """Write numbers for programs; returns the path below the site."""
-        path = f"data/{slug(name)}.csv"
+        """Write numbers for programs; returns the path."""
         content = data.to_csv(index=False).encode("utf-8")
-        self.write(path, content)
-        self.downloads.append(Download(path, what, len(content)))
+        path = self.write(f"data/{slug(name)}.csv", content)
+        self.downloads.append((path, what, len(content)))
         return path
 
-    def table(self, table: Table, root: str, links: Links | None = None) -> list[Grid]:
+    def table(self, table: Table) -> list[Grid]:
         """Make the tables of a page out of one of `benchmark.tables`, and their CSV file.
 
         There is one for each of its blocks; what must be said stands below the last.
         """
-        csv = root + self.csv(table.name, table.title, table.data)
-        blocks = table.blocks
+        csv, blocks = self.csv(table.name, table.title, table.data), table.blocks
         return [
             grid(
                 slug(table.name) + (f"-{number}" if number else ""),
@@ -91,17 +148,55 @@ class Site:
                 block.cells,
                 notes=table.notes if block is blocks[-1] else (),
                 csv=csv,
-                links=links,
+                links=self.links,
                 strong=block.bold,
                 keys=block.keys,
             )
             for number, block in enumerate(blocks)
         ]
 
+    def runs_of(self, column: str, value: str) -> Grid:
+        """Make the table of the runs of one game or method."""
+        rows = self.runs[self.runs[column] == value]
+        shown = rows.drop(columns=[column, "versions", "command", "machine", "threads"])
+        caption = f"Runs {'on' if column == 'game' else 'of'} {value}"
+        notes = ("Versions, machines and commands are in the file, and on the page Provenance.",)
+        csv = "data/runs.csv"
+        return grid("runs-table", caption, shown, notes=notes, csv=csv, links=self.links)
+
+    def picture(self, drawing: Drawing, game: str = "") -> Picture:
+        """Write a figure and its numbers.
+
+        Args:
+            drawing: the figure.
+            game: the only one whose runs it shows; "" for all.
+        """
+        name = f"{game}-{drawing.name}" if game else drawing.name
+        title = f"{drawing.title} on {game}" if game else drawing.title
+        return Picture(
+            slug(name),
+            self.write(f"figures/{slug(name)}.svg", drawing.render("svg")),
+            title,
+            tuple(note for note in drawing.notes if note not in self.content.histories.notes),
+            self.csv(f"figure-{name}", f"Numbers of the figure: {title}", drawing.data),
+            drawing.figure.get_figwidth() > SCREEN.column,
+            *(round(96 * inches) for inches in drawing.figure.get_size_inches()),
+        )
+
 
 def breakable(text: str) -> Markup:
     """Return text as HTML that may be broken after a slash: paths are long, phones narrow."""
     return escape(text).replace("/", Markup("/<wbr>"))
+
+
+def game_page(game: str) -> str:
+    """Return the path of a game's page."""
+    return f"games/{game}.html"
+
+
+def method_page(method: str) -> str:
+    """Return the path of a method's page."""
+    return f"methods/{slug(method)}.html"
 
 
 def slug(name: str) -> str:

@@ -18,6 +18,7 @@ class Method:
         name: the identifier, or the prefix of a family ("drac" of "drac-crop").
         summary: one line for `--method help` and the tables.
         source: where it was published.
+        paper: address of the source; "" if it cannot be read anywhere.
         objective: what a gradient step minimizes: made from the config, a
             `drac.objectives.objective.Objective`.
         augmentations: which ones it uses: none; one, fixed by the method's name; one that was found
@@ -35,6 +36,7 @@ class Method:
     name: str
     summary: str
     source: str
+    paper: str = ""
     objective: str = "drac.objectives.ppo:PPO"
     augmentations: Literal["none", "fixed", "best", "several", "learned"] = "none"
     learned: str = ""

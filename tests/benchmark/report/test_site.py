@@ -13,28 +13,16 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_site import HOSTILE, Page, fill, pages, target
+from report_site import HOSTILE, Page, pages, target
 from synthetic_runs import ARMS, tree, write_run
 
 from benchmark import cli
-from benchmark.report import build, folder, frames, grid, methods, results, site
+from benchmark.report import build, folder, frames, grid, methods, pictures, results, site
 from benchmark.report.content import gather
 from benchmark.store.store import Store
 from benchmark.suites import RunSpec
 from drac import methods as drac_methods
 from drac.games import score_range
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fill(tmp_path_factory.mktemp("store") / "results")
-
-
-@pytest.fixture(scope="module")
-def report(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("out") / "report"
-    build.build(Store(root), ["exp"], out)
-    return out
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +125,7 @@ def test_text_from_files_is_text(report: Path, found: dict[str, Page]) -> None:
         assert all(set(script) == {"src"} for script in page.all("script"))
 
 
+@pytest.mark.full
 def test_the_same_store_gives_the_same_files(root: Path, report: Path, tmp_path: Path) -> None:
     build.build(Store(root), ["exp"], tmp_path / "again")
 
@@ -231,13 +220,6 @@ def test_a_game_where_ppo_loses_is_no_measure(tmp_path: Path) -> None:
     assert rows.loc["ucb-drac", "better_than_ppo"] == 0.5  # better on one, worse on the other
 
 
-def test_words_in_the_place_of_numbers_sort_last() -> None:
-    frame = pd.DataFrame({"method": ["ppo", "a", "b"], "x": ["100 by definition", "-2 SE", "-"]})
-    cells = grid.grid("t", "T", frame.assign(on=["crop", "-", "no runs"])).rows
-    assert [row[1].sort for row in cells] == [None, -2.0, None]
-    assert [row[2].sort for row in cells] == ["crop", None, None]
-
-
 def test_clips_and_frames_are_there(report: Path, found: dict[str, Page]) -> None:
     page = found["games/coinrun.html"]
     (video,) = page.all("video")
@@ -263,6 +245,7 @@ def test_a_store_where_nothing_is_complete(tmp_path: Path) -> None:
     assert "No frames: they were not asked for" in made["games/maze.html"].text
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_frames_that_cannot_be_drawn_stop_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,23 +278,26 @@ def test_a_method_is_described_as_its_objective_is(name: str) -> None:
     from pkgutil import resolve_name
 
     method = drac_methods.METHODS[name]
-    about = methods.describe(f"{name}-crop" if method.is_family else name)
-    assert about.equation == (inspect.getdoc(resolve_name(method.objective)) or "")
-    assert about.equation
+    equation = methods.docstring(method.objective)
+    assert equation
+    assert equation == inspect.getdoc(resolve_name(method.objective))
 
 
-def test_papers_are_linked_by_the_beginning_of_the_source() -> None:
-    found = {name: methods.paper(method.source) for name, method in drac_methods.METHODS.items()}
-    assert found["drac"] == found["ucb-drac"] == "https://arxiv.org/abs/2006.12862"
-    assert found["idaac"] == "https://arxiv.org/abs/2102.10330"  # not that of Raileanu et al.
-    assert methods.paper("somebody's thesis") == ""
+def test_a_methods_page_leads_to_its_paper_and_shows_its_options(found: dict[str, Page]) -> None:
+    page = found["methods/ucb-drac.html"]
+    assert ("a", "https://arxiv.org/abs/2006.12862") in page.links()
+    (options,) = [t for t in page.tables if t.attributes["id"] == "options"]
+    rows = {row[0]: row[1:3] for row in options.rows}
+    assert rows["steps"] == ["300", "by all"]
+    assert rows["aug_coef"] == ["0.1", "by this method"]
+    assert rows["plr_replay"][1] == "not by this method"
 
 
 def test_what_cannot_be_read_is_not_described() -> None:
     assert methods.docstring("no_such_package.module:Name") == ""
     assert methods.docstring("drac.no_such_module:Name") == ""
     assert methods.docstring("drac.objectives.ppo:NoSuchName") == ""
-    assert methods.describe("no-such-method").equation == ""
+    assert methods.docstring(methods.describe("no-such-method").objective) == ""
 
 
 # --- cells --------------------------------------------------------------------------------------
@@ -332,12 +318,22 @@ def test_other_cells_are_text(text: str) -> None:
 
 def test_a_column_is_numeric_if_all_that_is_there_is_a_number() -> None:
     frame = pd.DataFrame(
-        {"game": ["a", "b"], "x": ["1.5 ± 1", "missing"], "y": ["3", "three"], "z": ["-", ""]}
+        {
+            "game": ["A", "b", "-"],
+            "x": ["1.5 ± 1", "missing", "100 by definition"],
+            "y": ["3", "three", "no runs"],
+            "z": ["-", "", "-2 SE"],
+            "none": ["-", "", "missing"],
+        }
     )
     made = grid.grid("t", "T", frame)
-    assert made.columns == (("game", False), ("x", True), ("y", False), ("z", False))
-    assert [cell.sort for cell in made.rows[0]] == ["a", 1.5, "3", None]
-    assert made.rows[1][1].sort is None
+    numeric = {"game": False, "x": True, "y": False, "z": True, "none": False}
+    assert dict(made.columns) == numeric
+    assert [[cell.sort for cell in row] for row in made.rows] == [
+        ["a", 1.5, "3", None, None],
+        ["b", None, "three", None, None],
+        [None, None, None, -2.0, None],
+    ]
     assert made.rows[1][1].lacking
 
 
@@ -382,7 +378,14 @@ def luminance(colour: str) -> float:
 
 
 @pytest.fixture
-def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take most of the time, and these tests are about other files."""
+    for name in ("whole", "of_game"):
+        monkeypatch.setattr(pictures, name, lambda *_: [])
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_figures: None) -> Path:
     """A store of one run in the current folder; returns the folder."""
     monkeypatch.chdir(tmp_path)
     write_run(tmp_path / "results", experiment="demo")

@@ -1,0 +1,23 @@
+"""One report for all tests that only read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from report_site import fill
+
+from benchmark.report import build
+from benchmark.store.store import Store
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fill(tmp_path_factory.mktemp("store") / "results")
+
+
+@pytest.fixture(scope="session")
+def report(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("out") / "report"
+    build.build(Store(root), ["exp"], out)
+    return out
