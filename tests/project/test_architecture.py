@@ -30,7 +30,7 @@ FOLDERS = {*MAY_IMPORT, "results", "tests"}
 PRINTERS = ("drac/cli.py", "benchmark/cli.py", "drac/commands/flags.py", "*_cli.py", "*display.py")
 """The only files that may call print: what talks to the terminal (flags runs the commands)."""
 
-WITH_TORCH = ("benchmark/speed/worker/reference.py", "benchmark/speed_worker/*.py")
+WITH_TORCH = ("benchmark/speed/worker/*.py",)
 """What of benchmark is made of torch: no command line imports these before it does its work."""
 
 
