@@ -15,6 +15,7 @@ import torch
 
 from augmentations import PAPER_ARMS
 from benchmark.speed.worker.parity import (
+    FROZEN,
     Weights,
     augmentation_of,
     converted,
@@ -190,6 +191,10 @@ def test_the_figures_are_those_of_the_plain_engine() -> None:
         found.append(vars(learner.update(rollout_of(8), augmentation_of(config))))
     assert found[0] == pytest.approx(found[1], abs=1e-6)
     assert all(value for name, value in found[0].items() if name != "extra_loss"), found[0]
+
+
+def gradient_config(method: str, **options: Any) -> TrainConfig:
+    return make_config(method, micro_batch=50, hidden_size=256, epochs=1, **FROZEN | options)
 
 
 @pytest.mark.parametrize(

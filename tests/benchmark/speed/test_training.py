@@ -30,18 +30,8 @@ from drac.errors import ConfigError
 from drac.networks import ActorCritic
 from drac.timing import PHASES
 
-TINY = [
-    "--num-envs",
-    "4",
-    "--num-steps",
-    "16",
-    "--device",
-    "cpu",
-    "--threads",
-    "1",
-    "--eval-episodes",
-    "2",
-]
+SIZES = ["--num-envs", "4", "--num-steps", "16"]
+TINY = [*SIZES, "--device", "cpu", "--threads", "1", "--eval-episodes", "2"]
 MACHINE = Machine(cpu="a CPU", cores=2, device="cpu", torch="9.9")
 CELL = Cell(
     method="ppo",
