@@ -146,9 +146,9 @@ class Cell(Record):
         phases: seconds an update spends on each, `drac.timing.PHASES` and "other"; evaluations and
             checkpoints by their share.
         network_share: of `update_s`, what the network's forward and backward take, 0 to 1.
-        evaluate_s: seconds of one evaluation on both splits; None if not measured.
-        checkpoint_s: seconds of one checkpoint; None if not measured.
-        checkpoint_mb: its size, in 10^6 bytes.
+        evaluate_s, checkpoint_s: seconds of one evaluation on both splits, and of one checkpoint;
+            None if not measured.
+        checkpoint_mb: the checkpoint's size, in 10^6 bytes.
         forward_flop, both_flop: floating-point operations on one image, forward, and forward and
             backward.
         model_gflops: 10^9 operations per second that the method needs of the network.

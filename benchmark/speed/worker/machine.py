@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import time
@@ -55,29 +56,22 @@ class Others:
     """Watches, from its making on, how many cores other processes keep busy."""
 
     def __init__(self) -> None:
-        self._begun = self._now()
+        self._begun = _clocks()
 
     def cores(self) -> float:
         """Return the mean number of cores since then; 0 where Linux does not say."""
-        machine, own, wall = (
-            now - then for now, then in zip(self._now(), self._begun, strict=True)
-        )
+        machine, own, wall = (now - then for now, then in zip(_clocks(), self._begun, strict=True))
         return max(0.0, (machine - own) / wall)
 
-    @staticmethod
-    def _now() -> tuple[float, float, float]:
-        """Return seconds: of all processors, of this process, of the clock."""
-        return _busy_s(), time.process_time(), time.perf_counter()
 
-
-def _busy_s() -> float:
-    """Return the seconds that all processors together were busy since the machine started."""
-    try:
+def _clocks() -> tuple[float, float, float]:
+    """Return seconds: that all processors together were busy, of this process, of the clock."""
+    busy_s = 0.0
+    with contextlib.suppress(OSError):
         first = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0]
-    except OSError:
-        return 0.0
-    user, nice, system, _idle, _waiting, *rest = map(int, first.split()[1:9])
-    return float(user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
+        user, nice, system, _idle, _waiting, *rest = map(int, first.split()[1:9])
+        busy_s = (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
+    return busy_s, time.process_time(), time.perf_counter()
 
 
 def peak_memory_mb() -> float:

@@ -45,10 +45,7 @@ MATMUL_S = 3.0
 def measure(task: Task, begin: Callable[[str], None]) -> Cell:
     """Measure a task; `begin` is called with the name of each part before it is timed."""
     config, device = task.config, torch.device(task.config.device)
-    warm = training_of(one_step(config), task.engine)
-    play(warm)
-    warm.learner.update(warm.rollout, _in_turn(warm))
-    warm.env.close()
+    _warm_up(config, task.engine)
     training = training_of(_timed_part(task), task.engine)
     begin("training")
     others, begun = Others(), time.perf_counter()
@@ -106,6 +103,14 @@ def one_step(config: TrainConfig) -> TrainConfig:
     """Return a config whose update is one gradient step of the true size, on a short rollout."""
     num_steps = -(-config.num_steps // config.minibatches)
     return config.model_copy(update={"num_steps": num_steps, "minibatches": 1, "epochs": 1})
+
+
+def _warm_up(config: TrainConfig, engine: Engine) -> None:
+    """Have memory, threads and kernels ready for steps of the true size."""
+    training = training_of(one_step(config), engine)
+    play(training)
+    training.learner.update(training.rollout, _in_turn(training))
+    training.env.close()
 
 
 def _timed_part(task: Task) -> TrainConfig:
