@@ -67,16 +67,16 @@ class Machine(Record):
     Attributes:
         cpu: name of the processor.
         cores: that this process may use; for the speed of training.
-        threads: of torch; for the speed of augmentations, like `kornia`.
         device: "cpu", or the name of the GPU.
+        threads: of torch; for the speed of augmentations, like `kornia`.
         torch: its version.
         kornia: its version.
     """
 
     cpu: str
     cores: int | None = None
-    threads: int | None = None
     device: str
+    threads: int | None = None
     torch: str
     kornia: str | None = None
 

@@ -10,7 +10,7 @@ from scipy import stats
 
 from benchmark import suites
 from benchmark.speed import tables as speed_tables
-from benchmark.speed.records import load
+from benchmark.speed.records import AugmentationReport, load
 from drac.config import TrainConfig
 
 PRECISION = EVIDENCE / "precision"
@@ -62,6 +62,15 @@ def test_bf16_learns_like_float32(what: str) -> None:
     texts = [f"{each.mean():.2f} ({', '.join(f'{x:.2f}' for x in each)})" for each in (one, other)]
     row = f"| {what} | {texts[1]} | {texts[0]} | {half_width:.2f} |"
     assert row in (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["training", "worker", "augmentation"])
+def test_the_measured_speeds_are_read_and_written_as_they_are(name: str) -> None:
+    path = EVIDENCE / f"{name}-speed.json"
+    text = path.read_text(encoding="utf-8")
+    of_augmentations = name == "augmentation"
+    found = AugmentationReport.model_validate_json(text) if of_augmentations else load(path)
+    assert found.to_json() == text
 
 
 def test_the_performance_page_shows_the_measured_tables() -> None:
