@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,7 +32,7 @@ class Record(BaseModel):
 
     def to_json(self) -> str:
         """Return the text of a file."""
-        return self.model_dump_json(indent=2) + "\n"
+        return json.dumps(self.model_dump(), indent=2) + "\n"
 
 
 class Task(Record):
