@@ -1,1 +1,1 @@
-"""How fast this machine trains: every figure from a process of its own, without torch in ours."""
+"""How fast this machine is: every figure of training from a process of its own."""

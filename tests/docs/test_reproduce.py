@@ -12,7 +12,7 @@ from checkout import ROOT
 
 from benchmark import cli, suites
 from benchmark.scores import published
-from benchmark.speed import training as training_speed
+from benchmark.speed.records import load
 from drac import cli as drac_cli
 from drac import methods
 
@@ -51,7 +51,7 @@ def passes_like(method: str) -> str:
 @pytest.mark.parametrize("what", COSTS)
 def test_the_costs_are_those_of_the_measured_speeds(what: str) -> None:
     chosen, each, steps = COSTS[what]
-    cells = training_speed.load(ROOT / "results/evidence/training-speed.json").cells
+    cells = load(ROOT / "results/evidence/training-speed.json").cells
     hours = {
         (cell.method, cell.precision): cell.run_hours for cell in cells if cell.engine == "drac"
     }

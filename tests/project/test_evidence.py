@@ -9,8 +9,8 @@ from checkout import EVIDENCE, ROOT
 from scipy import stats
 
 from benchmark import suites
-from benchmark.speed import training as training_speed
-from benchmark.speed import training_table
+from benchmark.speed import tables as speed_tables
+from benchmark.speed.records import AugmentationReport, load
 from drac.config import TrainConfig
 
 PRECISION = EVIDENCE / "precision"
@@ -64,14 +64,23 @@ def test_bf16_learns_like_float32(what: str) -> None:
     assert row in (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("name", ["training", "worker", "augmentation"])
+def test_the_measured_speeds_are_read_and_written_as_they_are(name: str) -> None:
+    path = EVIDENCE / f"{name}-speed.json"
+    text = path.read_text(encoding="utf-8")
+    of_augmentations = name == "augmentation"
+    found = AugmentationReport.model_validate_json(text) if of_augmentations else load(path)
+    assert found.to_json() == text
+
+
 def test_the_performance_page_shows_the_measured_tables() -> None:
     page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
-    training = training_speed.load(EVIDENCE / "training-speed.json")
-    workers = training_speed.load(EVIDENCE / "worker-speed.json")
+    training = load(EVIDENCE / "training-speed.json")
+    workers = load(EVIDENCE / "worker-speed.json")
     for shown in (
-        training_table.cells(training),
-        training_table.phases(training),
-        training_table.workers(workers),
+        speed_tables.cells(training),
+        speed_tables.phases(training),
+        speed_tables.workers(workers),
     ):
         for line in shown.markdown().splitlines()[2:]:
             assert line in page
@@ -79,7 +88,7 @@ def test_the_performance_page_shows_the_measured_tables() -> None:
 
 def test_the_readme_shows_the_measured_speeds() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    cells = training_speed.load(EVIDENCE / "training-speed.json").cells
+    cells = load(EVIDENCE / "training-speed.json").cells
     plain = {cell.method: cell.steps_per_s for cell in cells if cell.engine == "reference"}
     for cell in cells:
         if cell.engine == "drac":
@@ -92,7 +101,7 @@ def test_the_readme_shows_the_measured_speeds() -> None:
 
 def test_the_measured_speeds_are_what_the_engine_is_for() -> None:
     """The file's figures, on the machine it names: see docs/performance.md."""
-    cells = training_speed.load(EVIDENCE / "training-speed.json").cells
+    cells = load(EVIDENCE / "training-speed.json").cells
     plain = {cell.method: cell.steps_per_s for cell in cells if cell.engine == "reference"}
     for cell in cells:
         if cell.engine == "reference":

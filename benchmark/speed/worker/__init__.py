@@ -1,1 +1,1 @@
-"""The child process of `drac-bench speed`: it loads torch, measures one thing, and ends."""
+"""What measures, with torch; `python -m` it is the child process of `drac-bench speed`."""

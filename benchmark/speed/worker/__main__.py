@@ -1,7 +1,7 @@
 """`python -m benchmark.speed.worker`: a task comes in as a line of JSON, messages go out as such.
 
-Messages: `{"part": name}` when a part of the work begins, `{"ready": name}` when it waits for a
-line, `{"result": ...}` at the end.
+Messages: `{"part": name}` before a part of the work, which begins when a line comes in, and
+`{"result": ...}` at the end.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Any
 
 from benchmark.engines.local import end_with_parent
-from benchmark.speed.training import Task
+from benchmark.speed.records import Task
 
 
 def main() -> None:
@@ -22,30 +21,22 @@ def main() -> None:
     with os.fdopen(os.dup(1), "w", buffering=1) as channel:
         os.dup2(2, 1)
 
-        def say(**message: Any) -> None:
-            channel.write(json.dumps(message) + "\n")
-
-        task = Task(**json.loads(sys.stdin.readline()))
-
         def begin(part: str) -> None:
-            if task.in_step:
-                say(ready=part)
-                if not sys.stdin.readline():
-                    raise SystemExit("the parent has gone")
-            say(part=part)
+            channel.write(json.dumps({"part": part}) + "\n")
+            if not sys.stdin.readline():
+                raise SystemExit("the parent has gone")
 
-        say(part="start")
-        say(result=_measure(task, begin))
+        task = Task.model_validate_json(sys.stdin.readline())
+        begin("start")
+        if task.how == "parity":
+            from benchmark.speed.worker.parity import verdicts
 
+            found = [verdict.model_dump() for verdict in verdicts(task.config, begin)]
+            channel.write(json.dumps({"result": found}) + "\n")
+        else:
+            from benchmark.speed.worker.measure import measure
 
-def _measure(task: Task, begin: Any) -> Any:
-    if task.kind == "parity":
-        from benchmark.speed.worker.parity import verdicts
-
-        return verdicts(task, begin)
-    from benchmark.speed.worker.measure import measure
-
-    return measure(task, begin)
+            channel.write(json.dumps({"result": measure(task, begin).model_dump()}) + "\n")
 
 
 if __name__ == "__main__":

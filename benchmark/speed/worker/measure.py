@@ -2,174 +2,208 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
-import resource
+import copy
+import itertools
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from augmentations import Augmentation
-from benchmark.speed.training import Cell, Machine, Task
-from benchmark.speed.worker.arithmetic import flop, matmul_rates
-from benchmark.speed.worker.others import Others
-from benchmark.speed.worker.work import InTurn, play, shorter, take_steps, training_of, warm_up
+from benchmark.speed.records import Cell, Engine, Task
+from benchmark.speed.worker.machine import Others, matmul_rates, peak_memory_mb
+from benchmark.speed.worker.reference import ReferenceLearner, reference_act
 from drac import hardware, methods
-from drac.config import TrainConfig, build, quantities
+from drac.config import TrainConfig, quantities
 from drac.envs.procgen_env import Split
 from drac.evaluate import evaluate
+from drac.networks import ActorCritic
 from drac.objectives.drac import DrAC
 from drac.runs import checkpoint
 from drac.runs.logs import SPLITS
 from drac.timing import PhaseTimer
+from drac.train.collect import collect, estimate_returns
 from drac.train.state import Training
 
-WHOLE_UPDATES = {"cpu": 1, "cuda": 5}
-"""Updates that are timed where whole ones are."""
+CUDA_UPDATES = 5
+"""Updates that are timed on CUDA, where one is short."""
+
+QUICK_STEPS = 2
+"""Gradient steps that a quick measurement times, each after its part of a rollout."""
 
 MATMUL_S = 3.0
+"""Of matrix products, at most: no longer than training was timed."""
 
-Begin = Callable[[str], None]
 
-
-def measure(task: Task, begin: Begin) -> dict[str, Any]:
-    """Measure a task; `begin` is called with the name of each part before it is timed.
-
-    Returns:
-        `machine` and `cell`, as `Machine` and `Cell`.
-    """
-    config = build(task.config)
-    training = training_of(config, task.engine)
-    parts = [made for made in training.augmentations.values() if made is not None]
-    augmentation = InTurn(parts) if parts else None
-    warm_up(training, augmentation)
+def measure(task: Task, begin: Callable[[str], None]) -> Cell:
+    """Measure a task; `begin` is called with the name of each part before it is timed."""
+    config, device = task.config, torch.device(task.config.device)
+    _warm_up(config, task.engine)
+    training = training_of(_timed_part(task), task.engine)
     begin("training")
-    whole = not task.gradient_steps
-    others = Others()
-    update_s, phases = (_whole if whole else _pieces)(training, augmentation, task)
-    others_cores = others.cores()
-    evaluate_s = checkpoint_s = checkpoint_mb = None
+    others, begun = Others(), time.perf_counter()
+    update_s, phases = (_on_cuda if device.type == "cuda" else _on_cpu)(training, config)
+    matmul_s = min(MATMUL_S, time.perf_counter() - begun)
+    found: dict[str, Any] = {"others_cores": others.cores()}
     if task.evaluate:
         begin("evaluation")
-        evaluate_s = _evaluation(training)
-        checkpoint_s, checkpoint_mb = _checkpoint(training)
-    memory, on_device = _peak_memory_mb(), _peak_device_mb(config)
+        found |= _evaluation(training) | _checkpoint(training)
+    found["peak_memory_mb"] = peak_memory_mb()
+    if device.type == "cuda":
+        found["peak_device_mb"] = torch.cuda.max_memory_allocated() / 1e6
     begin("matrix products")
-    rates = matmul_rates(torch.device(config.device), _precision(task), MATMUL_S)
+    matmul_gflops, matmul_mean_gflops = matmul_rates(device, config.precision, matmul_s)
     forward_flop, both_flop = flop(training.network, (3, 64, 64))
     training.env.close()
     network_s = phases["act"] + phases["forward, backward"]
-    cell = Cell(
-        **{name: getattr(config, name) for name in _OF_CONFIG},
-        precision=_precision(task),
+    return Cell(
+        **config.model_dump(include=Cell.model_fields.keys() & TrainConfig.model_fields.keys()),
+        **found,
         engine=task.engine,
         steps_per_s=config.rollout_size / update_s,
         update_s=update_s,
-        phases=phases | _shares(config, update_s, evaluate_s, checkpoint_s),
+        phases=phases | _shares(config, update_s, found),
         network_share=network_s / sum(phases.values()),
-        evaluate_s=evaluate_s,
-        checkpoint_s=checkpoint_s,
-        checkpoint_mb=checkpoint_mb,
         forward_flop=forward_flop,
         both_flop=both_flop,
         model_gflops=_update_flop(config, forward_flop, both_flop) / update_s / 1e9,
-        matmul_gflops=rates.best,
-        matmul_mean_gflops=rates.mean,
-        peak_memory_mb=memory,
-        peak_device_mb=on_device,
-        others_cores=others_cores,
+        matmul_gflops=matmul_gflops,
+        matmul_mean_gflops=matmul_mean_gflops,
     )
-    return {"machine": dataclasses.asdict(_machine(config)), "cell": dataclasses.asdict(cell)}
 
 
-_OF_CONFIG = (
-    *("method", "device", "threads", "num_envs", "num_steps"),
-    *("micro_batch", "env_groups"),
-)
+def training_of(config: TrainConfig, engine: Engine) -> Training:
+    """Set this process up and wire a run; with the reference engine, set up as torch comes."""
+    if engine == "drac":
+        hardware.use(config)
+        return Training(config)
+    torch.set_num_threads(int(config.threads))
+    torch.backends.cudnn.allow_tf32 = False
+    training = Training(config)
+    given = training.learner
+    training.learner = ReferenceLearner(  # type: ignore[assignment]
+        training.network,
+        config,
+        given.minibatch_generator,
+        given.augmentation_generator,
+        given.target_generator,
+    )
+    training.act = partial(reference_act, training.network)
+    return training
 
 
-def _shares(
-    config: TrainConfig, update_s: float, evaluate_s: float | None, checkpoint_s: float | None
-) -> dict[str, float]:
-    """Return the seconds of evaluations and checkpoints that fall to one update."""
-    evaluations = config.rollout_size / config.eval_every if config.eval_every else 0.0
-    if steps := quantities.interval_steps(config.checkpoint_every):
-        checkpoints = config.rollout_size / steps
-    else:
-        minutes = (
-            quantities.interval_minutes(config.checkpoint_every) or update_s / 60
-        )  # 0: every update
-        checkpoints = update_s / (60 * minutes)
-    return {
-        "evaluate": (evaluate_s or 0.0) * evaluations,
-        "checkpoint": (checkpoint_s or 0.0) * checkpoints,
-    }
+def one_step(config: TrainConfig) -> TrainConfig:
+    """Return a config whose update is one gradient step of the true size, on a short rollout."""
+    num_steps = -(-config.num_steps // config.minibatches)
+    return config.model_copy(update={"num_steps": num_steps, "minibatches": 1, "epochs": 1})
 
 
-def _pieces(
-    training: Training, augmentation: Augmentation | None, task: Task
-) -> tuple[float, dict[str, float]]:
-    """Time some steps of the envs and some gradient steps; scale both to an update.
+def _warm_up(config: TrainConfig, engine: Engine) -> None:
+    """Have memory, threads and kernels ready for steps of the true size."""
+    training = training_of(one_step(config), engine)
+    play(training)
+    training.learner.update(training.rollout, _in_turn(training))
+    training.env.close()
+
+
+def _timed_part(task: Task) -> TrainConfig:
+    """Return the config whose update is timed in place of a whole one."""
+    if task.how == "epoch":
+        return task.config.model_copy(update={"epochs": 1})
+    return one_step(task.config) if task.how == "quick" else task.config
+
+
+class InTurn(Augmentation):
+    """Augments each minibatch by the next of several augmentations: their mean is measured."""
+
+    name = "in-turn"
+    output_range = None
+
+    def __init__(self, parts: Sequence[Augmentation]) -> None:
+        super().__init__()
+        self._turns, self._current = itertools.cycle(parts), parts[0]
+
+    def sample(self, shape: Sequence[int], generator: torch.Generator) -> dict[str, Tensor]:
+        """Draw the parameters of the next one."""
+        self._current = next(self._turns)
+        return self._current.sample(shape, generator)
+
+    def apply(self, obs: Tensor, params: Mapping[str, Tensor]) -> Tensor:
+        """Apply the one that was last sampled. Shape: (B, 3, H, W) -> (B, 3, H, W)."""
+        return self._current.apply(obs, params)
+
+
+def play(training: Training) -> None:
+    """Collect a rollout, and estimate its returns."""
+    collect(training)
+    estimate_returns(training)
+
+
+def _in_turn(training: Training) -> Augmentation | None:
+    parts = [made for made in training.augmentations.values() if made is not None]
+    return InTurn(parts) if parts else None
+
+
+def _on_cpu(training: Training, config: TrainConfig) -> tuple[float, dict[str, float]]:
+    """Time collecting, and gradient steps; scale both to an update of `config`.
 
     Returns:
         Seconds of an update, and of its phases.
     """
-    config = training.config
-    with shorter(training, task.collect_steps or config.num_steps):
-        played_s, played = _timed(training, partial(play, training))
-        share = training.config.num_steps / config.num_steps
-    number = min(task.gradient_steps, config.minibatches)
-    learned_s, learned = _timed(training, partial(take_steps, training, augmentation, number))
-    repeats = config.epochs * config.minibatches / number
-    phases = {name: played[name] / share + learned[name] * repeats for name in played}
-    return played_s / share + learned_s * repeats, phases
+    part = training.config
+    times = QUICK_STEPS if part.rollout_size < config.rollout_size else 1
+    learn = partial(training.learner.update, training.rollout, _in_turn(training))
+    played_s, played = _timed(training, partial(play, training), times)
+    learned_s, learned = _timed(training, learn, times)
+    plays = config.rollout_size / part.rollout_size / times
+    repeats = plays * config.epochs / part.epochs
+    phases = {name: played[name] * plays + learned[name] * repeats for name in played}
+    return played_s * plays + learned_s * repeats, phases
 
 
-def _whole(
-    training: Training, augmentation: Augmentation | None, task: Task
-) -> tuple[float, dict[str, float]]:
-    """Time whole updates; on CUDA once more with a wait after every phase, for the phases alone."""
-    number = WHOLE_UPDATES[training.config.device]
-    on_cuda = training.config.device == "cuda"
+def _on_cuda(training: Training, config: TrainConfig) -> tuple[float, dict[str, float]]:
+    """Time whole updates, then one more with a wait after every phase, for the phases alone."""
+    augmentation = _in_turn(training)
 
-    def updates(count: int) -> None:
-        for _ in range(count):
+    def updates(number: int) -> None:
+        for _ in range(number):
             play(training)
             training.learner.update(training.rollout, augmentation)
+        torch.cuda.synchronize()
 
-    if not on_cuda:
-        seconds, phases = _timed(training, partial(updates, number))
-        return seconds / number, {name: value / number for name, value in phases.items()}
     updates(1)  # everything has been recorded after it
-    torch.cuda.synchronize()
     begun = time.perf_counter()
-    updates(number)
-    torch.cuda.synchronize()
-    seconds = time.perf_counter() - begun
-    _, phases = _timed(training, partial(updates, 1), torch.cuda.synchronize)
-    return seconds / number, phases
+    updates(CUDA_UPDATES)
+    update_s = (time.perf_counter() - begun) / CUDA_UPDATES
+    _, phases = _timed(training, partial(updates, 1), synchronize=torch.cuda.synchronize)
+    return update_s, phases
 
 
 def _timed(
-    training: Training, work: Callable[[], None], synchronize: Callable[[], None] | None = None
+    training: Training,
+    work: Callable[[], object],
+    times: int = 1,
+    synchronize: Callable[[], None] | None = None,
 ) -> tuple[float, dict[str, float]]:
     """Return the seconds of some work, and those of its phases with "other" for the rest."""
     stopwatch = PhaseTimer(synchronize)
     training.measure(stopwatch)
     begun = time.perf_counter()
-    work()
+    for _ in range(times):
+        work()
     seconds = time.perf_counter() - begun
     phases: dict[str, float] = dict(stopwatch.seconds)  # type: ignore[arg-type]
     phases["other"] = max(0.0, seconds - sum(phases.values()))
     return seconds, phases
 
 
-def _evaluation(training: Training) -> float:
+def _evaluation(training: Training) -> dict[str, float]:
     """Return the seconds of one evaluation as a run makes it, on both splits."""
     config = training.config
     begun = time.perf_counter()
@@ -184,19 +218,42 @@ def _evaluation(training: Training) -> float:
             mode=config.mode,
             precision=config.precision,
         )
-    return time.perf_counter() - begun
+    return {"evaluate_s": time.perf_counter() - begun}
 
 
-def _checkpoint(training: Training) -> tuple[float, float]:
+def _checkpoint(training: Training) -> dict[str, float]:
     """Return the seconds of a checkpoint and its size in 10^6 bytes."""
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
         path = checkpoint.save(Path(folder), 0, {"training": training.state_dict()})
-        return time.perf_counter() - begun, path.stat().st_size / 1e6
+        seconds = time.perf_counter() - begun
+        return {"checkpoint_s": seconds, "checkpoint_mb": path.stat().st_size / 1e6}
 
 
-def _precision(task: Task) -> str:
-    return "float32" if task.engine == "reference" else str(task.config["precision"])
+def _shares(config: TrainConfig, update_s: float, found: dict[str, float]) -> dict[str, float]:
+    """Return the seconds of evaluations and checkpoints that fall to one update."""
+    evaluations = config.rollout_size / config.eval_every if config.eval_every else 0.0
+    checkpoints = 1.0  # one every update
+    if steps := quantities.interval_steps(config.checkpoint_every):
+        checkpoints = config.rollout_size / steps
+    elif minutes := quantities.interval_minutes(config.checkpoint_every):
+        checkpoints = update_s / (60 * minutes)
+    return {
+        "evaluate": found.get("evaluate_s", 0.0) * evaluations,
+        "checkpoint": found.get("checkpoint_s", 0.0) * checkpoints,
+    }
+
+
+def flop(network: ActorCritic, obs_shape: tuple[int, int, int]) -> tuple[float, float]:
+    """Count the floating-point operations of one image: forward, and forward and backward."""
+    network = copy.deepcopy(network)
+    image = torch.zeros(1, *obs_shape, device=network.fc.weight.device)
+    with FlopCounterMode(display=False) as forward, torch.no_grad():
+        network(image)
+    with FlopCounterMode(display=False) as both:
+        logits, value = network(image)
+        (logits.sum() + value.sum()).backward()
+    return float(forward.get_total_flops()), float(both.get_total_flops())
 
 
 def _update_flop(config: TrainConfig, forward: float, both: float) -> float:
@@ -205,25 +262,3 @@ def _update_flop(config: TrainConfig, forward: float, both: float) -> float:
     passes = 1 + issubclass(objective, DrAC)
     acting = (config.rollout_size + config.num_envs) * forward
     return acting + config.epochs * config.rollout_size * passes * both
-
-
-def _peak_memory_mb() -> float:
-    """Return the peak of this process's resident memory, in 10^6 bytes."""
-    # ru_maxrss may hold what the parent had when it made us; VmHWM begins anew with each program.
-    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-
-
-def _peak_device_mb(config: TrainConfig) -> float | None:
-    return torch.cuda.max_memory_allocated() / 1e6 if config.device == "cuda" else None
-
-
-def _machine(config: TrainConfig) -> Machine:
-    return Machine(
-        cpu=hardware.cpu_info().get("model name", "") or "unknown CPU",
-        cores=len(os.sched_getaffinity(0)),
-        device=torch.cuda.get_device_name() if config.device == "cuda" else "cpu",
-        torch=torch.__version__,
-    )

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
 from augmentations import Augmentation
-from benchmark.speed.training import Task, Verdict
+from benchmark.speed.records import Verdict
+from benchmark.speed.worker.measure import play
 from benchmark.speed.worker.reference import ReferenceLearner
-from benchmark.speed.worker.work import play
 from drac import hardware
 from drac.arms.build import build_augmentations
 from drac.config import TrainConfig, build
 from drac.learner import Learner
 from drac.networks import ActorCritic
-from drac.objectives.objective import Inputs, Objective
+from drac.objectives.objective import Objective
 from drac.objectives.objective import make as make_objective
 from drac.rollout import Minibatch, Rollout
 from drac.train.state import Training
@@ -34,34 +33,36 @@ COSINE_LIMIT = 0.99
 
 METHODS = (("ppo", "paper"), ("drac-crop", "paper"), ("drac-random-conv", "released"))
 
-_FLOATS = ("log_probs", "values", "rewards", "advantages", "returns")
-_FROZEN = {"learning_rate": 1e-30, "max_grad_norm": 1e9, "minibatches": 2}
+FLOATS = ("log_probs", "values", "rewards", "advantages", "returns")
+FROZEN = {"learning_rate": 1e-30, "max_grad_norm": 1e9, "minibatches": 2}
 """What leaves the weights and the gradients of an update's steps as they are."""
 
 _DOUBLE_STEPS = 4  # float64 is slow on a CPU
 
+Weights = dict[str, Tensor]
+"""The weights of a network, or their gradients, by name."""
 
-def verdicts(task: Task, begin: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Compare on a small rollout of real frames; `begin` is called with the name of each part.
 
-    Returns:
-        The fields of `Verdict`, one dict a comparison.
+def verdicts(config: TrainConfig, begin: Callable[[str], None]) -> list[Verdict]:
+    """Compare on a small rollout of real frames.
+
+    Args:
+        config: its game, device and threads are taken, and at most 8 envs x 32 steps.
+        begin: called with the name of each part.
     """
     found: list[Verdict] = []
-    small = {
-        name: min(task.config[name], most) for name, most in (("num_envs", 8), ("num_steps", 32))
-    }
+    given = config.model_dump(include={"game", "threads", "device"})
+    given |= {"num_envs": min(config.num_envs, 8), "num_steps": min(config.num_steps, 32)}
+    given |= {"precision": "float32", "micro_batch": 3, "env_groups": 1}
     for method, fidelity in METHODS:
-        given = {name: task.config[name] for name in ("game", "threads", "device")} | small
-        given |= {"precision": "float32", "micro_batch": 3, "env_groups": 1}
-        config = build({**given, "method": method, "fidelity": fidelity})
-        hardware.use(config)
-        rollout = _played(config)
-        for path, how in _paths(config).items():
+        small = build({**given, "method": method, "fidelity": fidelity})
+        hardware.use(small)
+        rollout = _played(small)
+        for path, how in _paths(small).items():
             name = f"{method} ({fidelity}), {path}"
             begin(name)
             found += _compare(name, how, rollout)
-    return [vars(verdict) for verdict in found]
+    return found
 
 
 def _paths(config: TrainConfig) -> dict[str, TrainConfig]:
@@ -74,80 +75,75 @@ def _paths(config: TrainConfig) -> dict[str, TrainConfig]:
 
 def _compare(name: str, config: TrainConfig, rollout: Rollout) -> list[Verdict]:
     """Compare the weights after an update in float64, and gradients in float32 and bf16."""
-    double = _converted(rollout, "cpu", torch.float64, _DOUBLE_STEPS)
+
+    def verdict(what: str, figure: float, limit: float, at_least: bool = False) -> Verdict:
+        return Verdict(name=f"{name}: {what}", found=figure, limit=limit, at_least=at_least)
+
+    double = converted(rollout, "cpu", torch.float64, _DOUBLE_STEPS)
     wanted = _reference(config, torch.float64)
-    wanted.update(double, _augmentation(config))
+    wanted.update(double, augmentation_of(config))
     learner = _learner(config, torch.float64)
-    learner.update(_converted(double, config.device, torch.float64), _augmentation(config))
+    learner.update(converted(double, config.device, torch.float64), augmentation_of(config))
     pairs = zip(learner.network.parameters(), wanted.network.parameters(), strict=True)
-    worst = max((mine.cpu() - plain).abs().max().item() for mine, plain in pairs)
-    found = [Verdict(f"{name}: weights after an update in float64", worst, WEIGHT_LIMIT)]
+    worst = torch.stack([(mine.cpu() - plain).abs().max() for mine, plain in pairs]).max().item()
+    found = [verdict("weights after an update in float64", worst, WEIGHT_LIMIT)]
     if learner.captured is not None:
-        failed = float(learner.captured.failed)
-        found.append(Verdict(f"{name}: recordings that failed", failed, 0))
+        found.append(verdict("recordings that failed", float(learner.captured.failed), 0))
 
     epochs = 1 if learner.captured is None else 3  # a recording is made at the fourth step
-    config = config.model_copy(update={**_FROZEN, "epochs": epochs})
-    mine = _gradients(_learner(config, torch.float32), rollout, config)
-    plain = _gradients(_reference(config, torch.float32), rollout, config)
-    errors = [
-        ((one[key] - other[key]).norm() / other[key].norm()).item()
-        for one, other in zip(mine, plain, strict=True)
-        for key in other
-    ]
-    found.append(Verdict(f"{name}: gradients in float32", max(errors), GRADIENT_LIMIT))
-    if not hardware.has_native_bf16(config.device):
-        return found
-    config = config.model_copy(update={"precision": "bf16"})
-    half = _gradients(_learner(config, torch.float32), rollout, config)
-    cosine = min(_cosine(one, other) for one, other in zip(half, plain, strict=True))
-    name = f"{name}: cosine of gradients in bf16"
-    return [*found, Verdict(name, cosine, COSINE_LIMIT, at_least=True)]
-
-
-class _DrawnOnCPU:
-    """An objective whose draws are made on the CPU, then moved: the same on every device."""
-
-    def __init__(self, objective: Objective, device: str) -> None:
-        self._objective, self._device = objective, device
-
-    def draw(
-        self, minibatch: Minibatch, num_actions: int, generator: torch.Generator
-    ) -> dict[str, Tensor]:
-        """Draw with a generator of the CPU."""
-        drawn = self._objective.draw(minibatch, num_actions, generator)
-        return {name: value.to(self._device) for name, value in drawn.items()}
-
-    def __call__(self, network: ActorCritic, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """Return the loss and its figures."""
-        return self._objective(network, inputs)
+    config = config.model_copy(update={**FROZEN, "epochs": epochs})
+    mine = gradients(_learner(config, torch.float32), rollout)
+    plain = gradients(_reference(config, torch.float32), rollout)
+    error = max(worst_error(one, other) for one, other in zip(mine, plain, strict=True))
+    found.append(verdict("gradients in float32", error, GRADIENT_LIMIT))
+    if hardware.has_native_bf16(config.device):
+        config = config.model_copy(update={"precision": "bf16"})
+        half = gradients(_learner(config, torch.float32), rollout)
+        least = min(cosine(one, other) for one, other in zip(half, plain, strict=True))
+        found.append(verdict("cosine of gradients in bf16", least, COSINE_LIMIT, at_least=True))
+    return found
 
 
 def _learner(config: TrainConfig, dtype: torch.dtype) -> Learner:
     """Return this device's engine; all its random numbers are those of the CPU."""
-    objective = _DrawnOnCPU(make_objective(config), config.device)
-    network = _network(config).to(config.device, dtype)
-    minibatches, augmentations, targets = _generators()
-    return Learner(network, config, minibatches, augmentations, targets, objective)
+    network = network_of(config).to(config.device, dtype)
+    minibatches, augmentations, targets = generators()
+    return Learner(network, config, minibatches, augmentations, targets, _drawing_on_cpu(config))
+
+
+def _drawing_on_cpu(config: TrainConfig) -> Objective:
+    """Return the objective with draws that are made on the CPU, then moved to the device."""
+    objective = make_objective(config)
+    draw = objective.draw
+
+    def moved(samples: Minibatch, num_actions: int, generator: torch.Generator) -> Weights:
+        drawn = draw(samples, num_actions, generator)
+        return {name: value.to(config.device) for name, value in drawn.items()}
+
+    objective.draw = moved  # type: ignore[method-assign, assignment]
+    return objective
 
 
 def _reference(config: TrainConfig, dtype: torch.dtype) -> ReferenceLearner:
-    return ReferenceLearner(_network(config).to(dtype), config, *_generators())
+    return ReferenceLearner(network_of(config).to(dtype), config, *generators())
 
 
-def _network(config: TrainConfig) -> ActorCritic:
+def network_of(config: TrainConfig, kind: type[ActorCritic] = ActorCritic) -> ActorCritic:
+    """Return a network that prefers some actions, the same at every call."""
     weights = torch.Generator().manual_seed(0)
-    network = ActorCritic(15, (3, 64, 64), config.hidden_size, config.residual, weights)
+    network = kind(15, (3, 64, 64), config.hidden_size, config.residual, weights)
     with torch.no_grad():
-        network.policy_head.weight.mul_(100)  # a policy that prefers some actions
+        network.policy_head.weight.mul_(100)
     return network
 
 
-def _generators() -> list[torch.Generator]:
+def generators() -> list[torch.Generator]:
+    """Return a learner's three generators, on the CPU, the same at every call."""
     return [torch.Generator().manual_seed(seed) for seed in (1, 2, 3)]
 
 
-def _augmentation(config: TrainConfig) -> Augmentation | None:
+def augmentation_of(config: TrainConfig) -> Augmentation | None:
+    """Return the augmentation of a method that has one; None for PPO."""
     (made,) = build_augmentations(config).values()
     return made
 
@@ -155,42 +151,48 @@ def _augmentation(config: TrainConfig) -> Augmentation | None:
 def _played(config: TrainConfig) -> Rollout:
     """Return a rollout on the CPU of frames that this device's policy has seen."""
     training = Training(config)
-    training.network.load_state_dict(_network(config).state_dict())
+    training.network.load_state_dict(network_of(config).state_dict())
     play(training)
     training.env.close()
-    return _converted(training.rollout, "cpu", torch.float32)
+    return converted(training.rollout, "cpu", torch.float32)
 
 
-def _converted(
+def converted(
     rollout: Rollout, device: str, dtype: torch.dtype, num_steps: int | None = None
 ) -> Rollout:
-    """Return a copy elsewhere; for float64 its images are in [0, 1], else they are uint8."""
+    """Return a copy of the first steps; for float64 its images are in [0, 1], else uint8."""
     made = copy.copy(rollout)
     for name, value in vars(rollout).items():
         kept = value[:num_steps]
         if isinstance(kept, Tensor):  # the level seeds are numpy's
-            kept = kept.to(device, dtype if name in _FLOATS else kept.dtype)
+            kept = kept.to(device, dtype if name in FLOATS else kept.dtype)
         setattr(made, name, kept)
     if dtype == torch.float64 and made.obs.dtype == torch.uint8:
         made.obs = made.obs.double() / 255
     return made
 
 
-def _gradients(
-    learner: Learner | ReferenceLearner, rollout: Rollout, config: TrainConfig
-) -> list[dict[str, Tensor]]:
-    """Return the gradients of an update's minibatches, by the names of the weights."""
-    found: list[dict[str, Tensor]] = []
+def gradients(learner: Learner | ReferenceLearner, rollout: Rollout) -> list[Weights]:
+    """Return the gradients of an update's minibatches; the config is to be `FROZEN`."""
+    found: list[Weights] = []
 
     def keep() -> None:
         named = learner.network.named_parameters()
         found.append({key: p.grad.cpu().clone() for key, p in named if p.grad is not None})
 
     device = learner.network.fc.weight.device.type
-    learner.update(_converted(rollout, device, torch.float32), _augmentation(config), keep)
+    augmentation = augmentation_of(learner.config)
+    learner.update(converted(rollout, device, torch.float32), augmentation, keep)
     return found
 
 
-def _cosine(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
+def worst_error(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> float:
+    """Return the largest norm of a tensor's error, over the norm of what is wanted."""
+    errors = [(found[name] - value).norm() / value.norm() for name, value in wanted.items()]
+    return float(torch.stack(errors).max())
+
+
+def cosine(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> float:
+    """Return the cosine of all the gradients of a minibatch to others."""
     mine, plain = (torch.cat([g.flatten() for g in given.values()]) for given in (one, other))
     return float(torch.cosine_similarity(mine.double(), plain.double(), dim=0))

@@ -15,14 +15,14 @@ from checkout import ROOT
 
 from augmentations import PAPER_ARMS
 from benchmark.cli import main
-from benchmark.speed import augmentation_table as speed_table
-from benchmark.speed import augmentation_work, augmentations
-from benchmark.speed.augmentation_work import KORNIA
-from benchmark.speed.augmentations import Machine, Report, Row, measure, num_parts
+from benchmark.speed import tables
+from benchmark.speed.records import AugmentationReport, AugmentationSpeed, Machine
+from benchmark.speed.worker import augmentations
+from benchmark.speed.worker.augmentations import KORNIA, config_of, measure, num_parts, played
 from drac.arms import catalogue
-from drac.config import build
+from drac.networks import ActorCritic
 
-MACHINE = Machine("a CPU", "cpu", 2, "9.9", "1.2")
+MACHINE = Machine(cpu="a CPU", device="cpu", threads=2, torch="9.9", kornia="1.2")
 
 
 @pytest.fixture
@@ -55,8 +55,9 @@ def test_what_is_measured() -> None:
 
 
 def test_images_are_handed_over_as_the_trainer_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = build({"micro_batch": 3, "device": "cpu"})
-    obs = augmentation_work.real_frames(config, 8)
+    config = config_of("cpu", 8).model_copy(update={"micro_batch": 3})
+    training, samples = played(config, 8)
+    obs = samples.obs
     assert (obs.shape, obs.dtype) == ((8, 3, 64, 64), torch.float32)
     assert obs.is_contiguous(memory_format=torch.channels_last)
     assert 0 <= obs.min() < obs.max() <= 1
@@ -67,10 +68,15 @@ def test_images_are_handed_over_as_the_trainer_does(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(
         crop, "apply", lambda *a: calls.append((len(a[0]), len(a[1]["top"]))) or apply(*a)
     )
-    run = augmentation_work.ours("crop", crop, obs, config)
+    run = augmentations.ours("crop", crop, obs, config)
     calls.clear()
     run()
     assert calls == [(8, 3, 64, 64), (3, 3), (3, 3), (2, 2)]
+    passes: list[int] = []
+    forward = ActorCritic.forward
+    monkeypatch.setattr(ActorCritic, "forward", lambda *a: passes.append(len(a[1])) or forward(*a))
+    augmentations.update(training, samples)()
+    assert passes == [3, 3, 3, 3, 2, 2]  # the update is DrAC's: clean and augmented
 
 
 @pytest.mark.parametrize("name", KORNIA)
@@ -83,18 +89,28 @@ def test_kornias_classes_can_be_made_and_keep_the_shape(name: str) -> None:
 
 
 def test_a_class_of_kornia_is_beside_itself() -> None:
-    assert augmentation_work.kornia_beside("kornia:RandomInvert(p=1.0)") == (
+    assert augmentations.kornia_beside("kornia:RandomInvert(p=1.0)") == (
         "RandomInvert",
         {"p": 1.0},
     )
 
 
 def test_the_table_says_where_its_numbers_come_from() -> None:
-    rows = (
-        Row("crop", 72_000, 70_000, 80_000, 0.0125, 7200, "RandomCrop", 36_000),
-        Row("mine", 5_000, 4_000, 6_000, 0.2, None, "", None),
+    names = list(AugmentationSpeed.model_fields)
+    given = (
+        ("crop", 72_000, 70_000, 80_000, 0.0125, 7200, "RandomCrop", 36_000),
+        ("mine", 5_000, 4_000, 6_000, 0.2, None, "", None),
     )
-    table = speed_table.augmentations(Report(MACHINE, "maze", 2048, 128, 5, 900, rows))
+    report = AugmentationReport(
+        machine=MACHINE,
+        game="maze",
+        batch=2048,
+        micro_batch=128,
+        repeats=5,
+        update_images_per_s=900,
+        rows=tuple(AugmentationSpeed(**dict(zip(names, row, strict=True))) for row in given),
+    )
+    table = tables.augmentations(report)
     text = table.markdown()
     lines = [" ".join(line.replace("|", " ").split()) for line in text.splitlines()]
     assert "crop 72,000 1.2% 7,200 10.0x RandomCrop 36,000 2.0x" in lines
@@ -117,6 +133,7 @@ def test_the_command_prints_a_table_and_keeps_the_figures(
     assert "kornia" in printed
     found = json.loads(out.read_text())
     assert [row["spec"] for row in found["rows"]] == ["flip", "grayscale"]
+    assert set(found["machine"]) == {"cpu", "device", "threads", "torch", "kornia"}
     assert found["machine"]["torch"] == torch.__version__
     assert found["rows"][0]["released_images_per_s"] == 11_000
     assert [path.name for path in out.parent.iterdir()] == ["speed.json"]
@@ -171,7 +188,6 @@ def test_the_group_has_its_own_help_and_needs_no_torch() -> None:
     code = """
 import sys
 from benchmark.cli import main
-from benchmark.speed.augmentation_work import KORNIA
 for words in (["--help"], ["nothing"], ["augmentations", "--help"], ["compare", "--help"]):
     try:
         print("status", main(["speed", *words]))

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,31 +20,19 @@ import torch
 
 from augmentations import PAPER_ARMS, make
 from benchmark.cli import main
-from benchmark.speed import training as training_speed
-from benchmark.speed import training_children, training_plan, training_table
-from benchmark.speed.training import Cell, Machine, Report, Task, Verdict, Workers
-from benchmark.speed.training_children import ChildFailedError
-from benchmark.speed.training_compare import compare
-from benchmark.speed.worker import arithmetic, others, parity, work
+from benchmark.speed import children, plan, tables
+from benchmark.speed.children import ChildFailedError
+from benchmark.speed.records import Cell, Machine, Report, Task, Verdict, Workers, load
+from benchmark.speed.worker import machine, measure, parity
 from drac import hardware
-from drac.config import build
+from drac.config import TrainConfig, build
 from drac.errors import ConfigError
 from drac.networks import ActorCritic
 from drac.timing import PHASES
 
-TINY = [
-    "--num-envs",
-    "4",
-    "--num-steps",
-    "16",
-    "--device",
-    "cpu",
-    "--threads",
-    "1",
-    "--eval-episodes",
-    "2",
-]
-MACHINE = Machine("a CPU", 2, "cpu", "9.9")
+SIZES = ["--num-envs", "4", "--num-steps", "16"]
+TINY = [*SIZES, "--device", "cpu", "--threads", "1", "--eval-episodes", "2"]
+MACHINE = Machine(cpu="a CPU", cores=2, device="cpu", torch="9.9")
 CELL = Cell(
     method="ppo",
     device="cpu",
@@ -74,11 +61,24 @@ CELL = Cell(
 )
 
 
-def settings() -> dict[str, Any]:
-    return training_plan.Plan((config_of("ppo"),)).settings()
+SETTINGS = {"game": "starpilot", "num_envs": 64, "num_steps": 256, "micro_batch": 128}
+SETTINGS |= {"env_groups": 1, "threads": 1, "eval_episodes": 100, "whole_updates": False}
 
 
-def config_of(method: str, **options: Any) -> Any:
+def changed(record: Any, **values: Any) -> Any:
+    return record.model_copy(update=values)
+
+
+def report(*cells: Cell, workers: Sequence[Workers] = (), **values: Any) -> Report:
+    given = {"machine": MACHINE, "settings": SETTINGS, **values}
+    return Report(cells=cells, workers=tuple(workers), **given)
+
+
+def side_by_side(number: int, cell: Cell, alone: Cell) -> Workers:
+    return Workers(alone=alone, together=(cell,) * number, one=CELL)
+
+
+def config_of(method: str, **options: Any) -> TrainConfig:
     fixed = {"device": "cpu", "precision": "float32", "threads": 1, "game": "starpilot"}
     return hardware.resolve(build({**fixed, "method": method, **options}))
 
@@ -91,54 +91,78 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[Task]]:
     def run(tasks: Sequence[Task], on_part: Any) -> list[Any]:
         calls.append(list(tasks))
         on_part("a part")
-        if tasks[0].kind == "parity":
-            return [[asdict(Verdict("weights", 1e-12, 1e-9)), asdict(Verdict("gradient", 1, 1e-3))]]
-        return [{"machine": asdict(MACHINE), "cell": asdict(cell_of(task))} for task in tasks]
+        if tasks[0].how == "parity":
+            given = (("weights", 1e-12, 1e-9), ("gradient", 1, 1e-3))
+            return [[dict(zip(("name", "found", "limit"), one, strict=True)) for one in given]]
+        return [cell_of(task).model_dump() for task in tasks]
 
-    monkeypatch.setattr(training_children, "run", run)
+    monkeypatch.setattr(children, "run", run)
     return calls
 
 
 def cell_of(task: Task) -> Cell:
     names = ("method", "device", "precision", "threads", "micro_batch", "env_groups")
-    config = {name: task.config[name] for name in names}
-    speed = 100 * task.config["threads"] + (task.config["micro_batch"] == 64)
-    return replace(CELL, **config, engine=task.engine, steps_per_s=float(speed))
+    config = {name: getattr(task.config, name) for name in names}
+    speed = 100 * task.config.threads + (task.config.micro_batch == 64)
+    return changed(CELL, **config, engine=task.engine, steps_per_s=float(speed))
+
+
+def check(cell: Cell) -> None:
+    """A cell of the sizes of TINY adds up."""
+    assert cell.steps_per_s == pytest.approx(64 / cell.update_s)
+    training = {k: v for k, v in cell.phases.items() if k not in ("evaluate", "checkpoint")}
+    assert sum(training.values()) == pytest.approx(cell.update_s)
+    assert set(cell.phases) == {*PHASES, "other"}
+    inside = cell.phases["act"] + cell.phases["forward, backward"]
+    assert cell.network_share == pytest.approx(inside / cell.update_s)
+    passes = 64 * 2 * 3 * cell.both_flop + (64 + 4) * cell.forward_flop
+    assert cell.model_gflops == pytest.approx(passes / cell.update_s / 1e9)
+    assert 0 < cell.matmul_mean_gflops <= cell.matmul_gflops
+    assert 300 < cell.peak_memory_mb < 4000
+    assert cell.peak_device_mb is None
 
 
 def test_the_command_measures_and_compares(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing is made up here: two processes train, evaluate and save."""
+    """Nothing is made up here: a process trains, evaluates and saves."""
     out = tmp_path / "new" / "speed.json"
-    words = [*TINY, "--methods", "ucb-drac", "--precisions", "float32", "--reference"]
+    words = [*TINY, "--methods", "ucb-drac", "--precisions", "float32"]
     assert main(["speed", *words, "--json", str(out)]) == 0
     printed, progress = capsys.readouterr()
-    assert "| ucb-drac | drac      | cpu    | float32   | 1 " in printed
-    assert "| ucb-drac | reference | cpu    | float32   | 1 " in printed
-    assert "ucb-drac, reference: training" in progress
-    found = training_speed.load(out)
-    fast, plain = found.cells
+    assert "| ucb-drac | drac   | cpu    | float32   | 1 " in printed
+    for part in ("start", "training", "evaluation", "matrix products"):
+        assert f"ucb-drac, float32: {part}" in progress
+    found = load(out)
+    (cell,) = found.cells
     assert found.machine.torch == torch.__version__
-    assert (fast.engine, plain.engine) == ("drac", "reference")
-    assert (plain.evaluate_s, plain.checkpoint_s) == (None, None)
-    for cell in found.cells:
-        assert cell.steps_per_s == pytest.approx(64 / cell.update_s)
-        training = {k: v for k, v in cell.phases.items() if k not in ("evaluate", "checkpoint")}
-        assert sum(training.values()) == pytest.approx(cell.update_s)
-        assert set(cell.phases) == {*PHASES, "other"}
-        inside = cell.phases["act"] + cell.phases["forward, backward"]
-        assert cell.network_share == pytest.approx(inside / cell.update_s)
-        passes = 64 * 2 * 3 * cell.both_flop + (64 + 4) * cell.forward_flop
-        assert cell.model_gflops == pytest.approx(passes / cell.update_s / 1e9)
-        assert 300 < cell.peak_memory_mb < 4000
-        assert cell.peak_device_mb is None
-    assert fast.evaluate_s
-    assert fast.phases["evaluate"] == pytest.approx(fast.evaluate_s * 64 / 500_000)
-    assert fast.checkpoint_s
-    assert fast.phases["checkpoint"] == pytest.approx(fast.checkpoint_s * fast.update_s / 600)
+    check(cell)
+    assert (cell.method, cell.engine, cell.precision) == ("ucb-drac", "drac", "float32")
+    assert cell.evaluate_s
+    assert cell.phases["evaluate"] == pytest.approx(cell.evaluate_s * 64 / 500_000)
+    assert cell.checkpoint_s
+    assert cell.phases["checkpoint"] == pytest.approx(cell.checkpoint_s * cell.update_s / 600)
     assert main(["speed", "compare", str(out), str(out)]) == 0
     assert "1.000" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("engine", "how"), [("reference", "epoch"), ("drac", "quick")])
+def test_what_a_child_does(engine: Any, how: Any) -> None:
+    """The plain engine, and the short measurements of --calibrate, in this process."""
+    config = config_of("ucb-drac", num_envs=4, num_steps=16)
+    parts: list[str] = []
+    cell = measure.measure(Task(config=config, how=how, engine=engine), parts.append)
+    assert parts == ["training", "matrix products"]
+    check(cell)
+    assert cell.engine == engine
+    assert (cell.evaluate_s, cell.checkpoint_s) == (None, None)
+
+
+def test_a_quick_measurement_takes_gradient_steps_of_the_true_size() -> None:
+    config = config_of("ppo")
+    short = measure.one_step(config)
+    assert (short.epochs, short.minibatches) == (1, 1)
+    assert short.rollout_size == config.rollout_size // config.minibatches
 
 
 def test_what_is_measured_by_default(
@@ -147,18 +171,17 @@ def test_what_is_measured_by_default(
     monkeypatch.setattr(hardware, "has_native_bf16", lambda device: True)
     assert main(["speed", "--device", "cpu", "--reference"]) == 0
     tasks = [task for call in asked for task in call]
-    measured = [(t.config["method"], t.config["precision"], t.engine) for t in tasks]
+    measured = [(t.config.method, t.config.precision, t.engine) for t in tasks]
     assert measured == [
         ("ppo", "float32", "drac"),
         ("ppo", "bf16", "drac"),
-        ("ppo", "bf16", "reference"),
+        ("ppo", "float32", "reference"),
         ("ucb-drac", "float32", "drac"),
         ("ucb-drac", "bf16", "drac"),
-        ("ucb-drac", "bf16", "reference"),
+        ("ucb-drac", "float32", "reference"),
     ]
     for task in tasks:
-        assert (task.config["num_envs"], task.config["num_steps"]) == (64, 256)
-        assert (task.gradient_steps, task.in_step) == (8, False)
+        assert (task.config.num_envs, task.config.num_steps, task.how) == (64, 256, "epoch")
         assert task.evaluate == (task.engine == "drac")
     assert len(asked) == 6
     assert "Where the time goes" in capsys.readouterr().out
@@ -170,7 +193,7 @@ def test_without_bf16_it_is_left_out(
     monkeypatch.setattr(hardware, "has_native_bf16", lambda device: False)
     assert main(["speed", "--device", "cpu", "--methods", "ppo", "--full"]) == 0
     (((task,)),) = asked
-    assert (task.config["precision"], task.gradient_steps) == ("float32", 0)
+    assert (task.config.precision, task.how) == ("float32", "whole")
 
 
 def test_workers_side_by_side(
@@ -179,9 +202,9 @@ def test_workers_side_by_side(
     out = tmp_path / "workers.json"
     words = ["--device", "cpu", "--methods", "ppo", "--precisions", "float32", "--workers", "3"]
     assert main(["speed", *words, "--json", str(out)]) == 0
-    assert [[task.config["threads"] for task in call] for call in asked] == [[1], [1, 1, 1], [3]]
-    assert all(task.in_step and not task.evaluate for call in asked for task in call)
-    (row,) = training_speed.load(out).workers
+    assert [[task.config.threads for task in call] for call in asked] == [[1], [1, 1, 1], [3]]
+    assert not any(task.evaluate for call in asked for task in call)
+    (row,) = load(out).workers
     assert (len(row.together), row.one.threads) == (3, 3)
     said = capsys.readouterr().out
     assert "every worker has 1 thread; all begin at the same moment" in said
@@ -190,12 +213,11 @@ def test_workers_side_by_side(
 
 
 def test_the_speed_up_of_workers_is_that_of_their_sum() -> None:
-    together = tuple(
-        replace(CELL, steps_per_s=speed, matmul_mean_gflops=rate)
-        for speed, rate in ((95.0, 99.0), (97.0, 98.0))
+    alone, *together = (
+        changed(CELL, steps_per_s=speed, matmul_mean_gflops=rate)
+        for speed, rate in ((100.0, 100.0), (95.0, 99.0), (97.0, 98.0))
     )
-    alone = replace(CELL, steps_per_s=100.0, matmul_mean_gflops=100.0)
-    row = Workers(alone, together, CELL)
+    row = Workers(alone=alone, together=tuple(together), one=CELL)
     assert row.speed_up == pytest.approx(1.92)
     assert row.matmul_speed_up == pytest.approx(1.97)
     assert row.efficiency == pytest.approx(1.92 / 1.97)
@@ -207,9 +229,9 @@ def test_calibration_recommends_the_fastest(
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1, 2})
     words = ["--device", "cpu", "--methods", "ppo", "--precisions", "float32", "--calibrate"]
     assert main(["speed", *words]) == 0
-    tried = [(t.config["threads"], t.config["micro_batch"]) for (t,) in asked]
-    assert tried == [(threads, size) for threads in (1, 3) for size in training_plan.MICRO_BATCHES]
-    assert all((t.collect_steps, t.gradient_steps, t.evaluate) == (16, 2, False) for (t,) in asked)
+    tried = [(t.config.threads, t.config.micro_batch) for (t,) in asked]
+    assert tried == [(threads, size) for threads in (1, 3) for size in plan.MICRO_BATCHES]
+    assert all((t.how, t.evaluate) == ("quick", False) for (t,) in asked)
     said = capsys.readouterr().out
     best = "drac train --device cpu --precision float32 --threads 3 --micro-batch 64"
     assert f"fastest here: {best}\n" in said
@@ -217,7 +239,7 @@ def test_calibration_recommends_the_fastest(
 
 def test_on_cuda_groups_of_envs_are_tried() -> None:
     config = config_of("ppo", num_envs=6).model_copy(update={"device": "cuda"})
-    assert list(training_plan.choices(config, 8)) == [{"env_groups": 1}, {"env_groups": 2}]
+    assert list(plan.choices(config, 8)) == [{"env_groups": 1}, {"env_groups": 2}]
 
 
 def test_the_check_prints_a_verdict_a_line_and_its_status_tells(
@@ -231,20 +253,20 @@ def test_the_check_prints_a_verdict_a_line_and_its_status_tells(
         "FAILED  gradient: 1 (at most 0.001)",
     ]
     assert lines[2] == "## Speed of training"
-    assert [call[0].kind for call in asked] == ["parity", "speed"]
+    assert [call[0].how for call in asked] == ["parity", "epoch"]
 
 
 def test_a_figure_that_is_no_number_fails() -> None:
-    assert not Verdict("a", float("nan"), 1).passed
-    assert not Verdict("a", float("nan"), 1, at_least=True).passed
-    assert Verdict("a", 0.995, 0.99, at_least=True).text() == "ok      a: 0.995 (at least 0.99)"
+    for at_least in (False, True):
+        assert not Verdict(name="a", found=float("nan"), limit=1, at_least=at_least).passed
+    fine = Verdict(name="a", found=0.995, limit=0.99, at_least=True)
+    assert fine.text() == "ok      a: 0.995 (at least 0.99)"
 
 
 def test_this_device_agrees_with_the_plain_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parity, "METHODS", (("drac-crop", "released"),))
-    config = config_of("ppo", num_envs=4, num_steps=8).model_dump(mode="json")
     parts: list[str] = []
-    found = [Verdict(**one) for one in parity.verdicts(Task(config, "parity"), parts.append)]
+    found = parity.verdicts(config_of("ppo", num_envs=4, num_steps=8), parts.append)
     assert parts == ["drac-crop (released), micro-batches"]
     kinds = [verdict.name.partition(": ")[2] for verdict in found]
     assert kinds[:2] == ["weights after an update in float64", "gradients in float32"]
@@ -254,15 +276,14 @@ def test_this_device_agrees_with_the_plain_engine(monkeypatch: pytest.MonkeyPatc
 
 def test_the_check_sees_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parity, "METHODS", (("ppo", "paper"),))
-    monkeypatch.setattr(parity, "_generators", lambda: [torch.Generator() for _ in range(3)])
-    config = config_of("ppo", num_envs=4, num_steps=8).model_dump(mode="json")
     seeds = iter(range(100))
     monkeypatch.setattr(
         parity,
-        "_generators",
+        "generators",
         lambda: [torch.Generator().manual_seed(next(seeds)) for _ in range(3)],
     )
-    found = [Verdict(**one) for one in parity.verdicts(Task(config, "parity"), lambda name: None)]
+    found = parity.verdicts(config_of("ppo", num_envs=4, num_steps=8), lambda name: None)
+    assert found
     assert not any(verdict.passed for verdict in found)
 
 
@@ -270,7 +291,7 @@ def test_every_augmentation_has_its_turn() -> None:
     arms = [make(name) for name in PAPER_ARMS]
     for name, arm in zip(PAPER_ARMS, arms, strict=True):
         arm.name = name
-    turn = work.InTurn(arms)
+    turn = measure.InTurn(arms)
     images = torch.rand(2, 3, 64, 64)
     for arm in (*arms, arms[0]):
         generator, same = (torch.Generator().manual_seed(3) for _ in range(2))
@@ -287,39 +308,38 @@ def test_the_operations_of_the_network_are_those_of_a_count_by_hand() -> None:
         size, channels = size // 2, out
         by_hand += 4 * 2 * 9 * channels * channels * size * size
     by_hand += 2 * (size * size * channels * 256 + 256 * 15 + 256)
-    forward, both = arithmetic.flop(ActorCritic(15), (3, 64, 64))
+    forward, both = measure.flop(ActorCritic(15), (3, 64, 64))
     assert forward == by_hand
     first = 2 * 9 * 3 * 16 * 64 * 64  # nobody needs the gradient of the images
     assert both == 3 * by_hand - first
 
 
 def test_matrix_products_are_counted() -> None:
-    rates = arithmetic.matmul_rates(torch.device("cpu"), "float32", 0.01, side=64)
-    assert 0 < rates.mean <= rates.best
+    best, mean = machine.matmul_rates(torch.device("cpu"), "float32", 0.01, side=64)
+    assert 0 < mean <= best
 
 
 def test_the_tables_say_what_was_measured() -> None:
-    plain = replace(CELL, engine="reference", steps_per_s=50.0, evaluate_s=None)
-    found = Report(MACHINE, settings(), (CELL, plain))
-    text = training_table.cells(found).markdown()
+    plain = changed(CELL, engine="reference", steps_per_s=50.0, evaluate_s=None)
+    found = report(CELL, plain)
+    text = tables.cells(found).markdown()
     lines = [" ".join(line.replace("|", " ").split()) for line in text.splitlines()]
     hours = 25e6 / 16384 * 70 / 3600
     assert f"ppo drac cpu float32 2 250 5.00x {hours:.1f} 90.0% 75% 1,500" in lines
     assert "starpilot, 64 envs x 256 steps; on CPU a rollout and one epoch" in text
     assert "a CPU, 2 cores, torch 9.9" in text
-    text = training_table.phases(found).markdown()
+    text = tables.phases(found).markdown()
     assert text.count("7.000 (10.0%)") == 20
     assert text.count("70.000 (100.0%)") == 2
     assert "100 episodes on each split" in text
 
 
 def test_a_disturbed_measurement_is_called_so() -> None:
-    busy = replace(CELL, precision="bf16", others_cores=0.5)
-    text = training_table.cells(Report(MACHINE, settings(), (CELL, busy))).markdown()
-    assert "measure again; how many: ppo, bf16: 0.50\n" in text
+    busy = changed(CELL, precision="bf16", others_cores=0.5)
     assert (
-        "measure again" not in training_table.cells(Report(MACHINE, settings(), (CELL,))).markdown()
+        "measure again; how many: ppo, bf16: 0.50\n" in tables.cells(report(CELL, busy)).markdown()
     )
+    assert "measure again" not in tables.cells(report(CELL)).markdown()
 
 
 @pytest.mark.parametrize("attempts", [1, 3])
@@ -330,23 +350,22 @@ def test_what_was_disturbed_is_measured_again(
     busy = iter([0.9, 0.4, 0.7, 0.0])
 
     def run(tasks: Sequence[Task], on_part: Any) -> list[Any]:
-        cell = replace(cell_of(tasks[0]), others_cores=next(busy))
-        return [{"machine": asdict(MACHINE), "cell": asdict(cell)}]
+        return [changed(cell_of(tasks[0]), others_cores=next(busy)).model_dump()]
 
-    monkeypatch.setattr(training_children, "run", run)
+    monkeypatch.setattr(children, "run", run)
     configs = (config_of("ppo"), config_of("ucb-drac"))
-    found = training_plan.Plan(configs, attempts=attempts).cells(reference=False)
+    found = plan.Plan(configs, attempts=attempts).cells(reference=False)
     wanted = [0.9, 0.4] if attempts == 1 else [0.4, 0.0]
     assert [cell.others_cores for cell in found.cells] == wanted
 
 
 def test_workers_do_not_disturb_each_other() -> None:
-    beside = replace(CELL, threads=1, others_cores=2.02)
-    row = Workers(replace(CELL, threads=1), (beside,) * 3, CELL)
+    beside = changed(CELL, threads=1, others_cores=2.02)
+    row = side_by_side(3, beside, alone=changed(CELL, threads=1))
     assert row.others_cores == pytest.approx(0.02)
-    row = replace(row, one=replace(CELL, others_cores=0.3))
+    row = changed(row, one=changed(CELL, others_cores=0.3))
     assert row.others_cores == 0.3
-    text = training_table.workers(Report(MACHINE, settings(), workers=(row,))).markdown()
+    text = tables.workers(report(workers=(row,))).markdown()
     assert "how many: ppo, float32: 0.30" in text
 
 
@@ -358,7 +377,7 @@ def test_others_are_seen_and_we_are_not_among_them() -> None:
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
         assert other.stdout
         other.stdout.readline()
-        watched = others.Others()
+        watched = machine.Others()
         until = time.perf_counter() + 1
         while time.perf_counter() < until:
             pass
@@ -368,35 +387,42 @@ def test_others_are_seen_and_we_are_not_among_them() -> None:
 
 
 def test_the_gpus_memory_has_its_column() -> None:
-    cell = replace(CELL, device="cuda", peak_device_mb=2345.6)
-    found = Report(MACHINE, settings(), (cell,))
-    assert "2,346" in training_table.cells(found).markdown()
-    assert "their sum exceeds" in training_table.phases(found).markdown()
+    found = report(changed(CELL, device="cuda", peak_device_mb=2345.6))
+    assert "2,346" in tables.cells(found).markdown()
+    assert "their sum exceeds" in tables.phases(found).markdown()
 
 
 def test_a_comparison_names_what_differs() -> None:
-    faster = replace(CELL, steps_per_s=500.0, peak_memory_mb=750.0)
-    other = replace(CELL, method="ucb-drac")
-    first = Report(MACHINE, settings(), (CELL, other))
-    second = Report(replace(MACHINE, cores=4), {**settings(), "num_envs": 8}, (faster,))
-    text = compare(first, second).markdown()
+    faster = changed(CELL, steps_per_s=500.0, peak_memory_mb=750.0)
+    other = changed(CELL, method="ucb-drac")
+    first = report(CELL, other)
+    settings = {**SETTINGS, "num_envs": 8}
+    second = report(faster, machine=changed(MACHINE, cores=4), settings=settings)
+    text = tables.comparison(first, second).markdown()
     assert "| 250 -> 500 | 2.000 | 0.500 " in text
     assert "- machine cores: 2 in the first, 4 in the second\n" in text
     assert "- settings num_envs: 64 in the first, 8 in the second\n" in text
     assert "- only in the first: ucb-drac cpu float32 drac\n" in text
-    assert "machine and settings are the same" in compare(first, first).markdown()
+    assert "machine and settings are the same" in tables.comparison(first, first).markdown()
+    nothing = tables.comparison(report(other), report(CELL)).markdown()
+    assert "| method | device " in nothing
+    assert "- only in the second: ppo cpu float32 drac\n" in nothing
 
 
 def test_workers_are_compared_too() -> None:
-    found = Report(MACHINE, settings(), workers=(Workers(CELL, (CELL, CELL), CELL),))
-    assert compare(found, found).markdown().count("1.000 | 1.000") == 4
+    found = report(workers=(side_by_side(2, CELL, alone=CELL),))
+    assert tables.comparison(found, found).markdown().count("1.000 | 1.000") == 4
 
 
-def test_the_file_keeps_everything(tmp_path: Path) -> None:
+def test_the_file_keeps_everything_and_has_no_date(tmp_path: Path) -> None:
     path = tmp_path / "speed.json"
-    found = Report(MACHINE, settings(), (CELL,), (Workers(CELL, (CELL, CELL), CELL),))
+    found = report(CELL, workers=(side_by_side(2, CELL, alone=CELL),))
     path.write_text(found.to_json())
-    assert training_speed.load(path) == found
+    assert load(path) == found
+    data = json.loads(path.read_text())
+    assert set(data) == {"format", "machine", "settings", "cells", "workers"}
+    assert data["format"] == 1
+    assert set(data["machine"]) == {"cpu", "cores", "device", "torch"}
 
 
 BROKEN = {
@@ -404,7 +430,7 @@ BROKEN = {
     "no JSON": ("{", "is no JSON file of drac-bench speed"),
     "another kind": ("[1]", "is no JSON file of drac-bench speed"),
     "a later format": ('{"format": 9}', "has format 9; this version reads format 1"),
-    "damaged": ('{"format": 1, "machine": {}}', "is damaged"),
+    "damaged": ('{"format": 1, "machine": {}}', "is damaged: machine.cpu: Field required"),
 }
 
 
@@ -414,10 +440,10 @@ def test_other_files_are_refused(name: str, tmp_path: Path) -> None:
     if text is not None:
         (tmp_path / "speed.json").write_text(text)
     with pytest.raises(ConfigError, match=message):
-        training_speed.load(tmp_path / "speed.json")
+        load(tmp_path / "speed.json")
 
 
-TASK = Task({"method": "ppo", "precision": "float32", "threads": 1})
+TASK = Task(config=config_of("ppo"))
 
 
 @pytest.fixture
@@ -428,26 +454,25 @@ def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def play(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """Have children run some lines in place of measuring."""
-    monkeypatch.setattr(training_children, "COMMAND", (sys.executable, "-u", "-c", code))
+    monkeypatch.setattr(children, "COMMAND", (sys.executable, "-u", "-c", code))
 
 
 IN_STEP = """
-import json, os, sys, time
+import json, os
 task = json.loads(input())
-print(json.dumps({"part": "begin"}))
 for part in "ab":
-    print(json.dumps({"ready": part}))
+    print(json.dumps({"part": part}))
     assert input() == "go"
-print(json.dumps({"result": [time.time(), task["engine"], os.environ["OMP_NUM_THREADS"]]}))
+print(json.dumps({"result": [task["engine"], os.environ["OMP_NUM_THREADS"]]}))
 """
 
 
 def test_children_go_on_together(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     play(monkeypatch, IN_STEP)
     parts: list[str] = []
-    found = training_children.run([TASK, replace(TASK, engine="reference")], parts.append)
-    assert [result[1:] for result in found] == [["drac", "1"], ["reference", "1"]]
-    assert parts == ["ppo, float32: begin", "ppo, reference: begin"]
+    found = children.run([TASK, changed(TASK, engine="reference")], parts.append)
+    assert found == [["drac", "1"], ["reference", "1"]]
+    assert parts == ["ppo, float32: a", "ppo, float32: b"]
     assert list(logs.iterdir()) == []
 
 
@@ -465,7 +490,7 @@ def test_a_child_that_fails_is_one_sentence(
     code, message = FAILING[name]
     play(monkeypatch, code)
     with pytest.raises(ChildFailedError) as caught:
-        training_children.run([TASK])
+        children.run([TASK])
     (log,) = logs.iterdir()
     said = str(caught.value)
     assert said == f"measuring ppo, float32 failed ({message}); its log is {log}"
@@ -490,7 +515,7 @@ def test_ctrl_c_ends_the_children(logs: Path, monkeypatch: pytest.MonkeyPatch) -
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        training_children.run([TASK], interrupt)
+        children.run([TASK], interrupt)
     with pytest.raises(ProcessLookupError):
         os.kill(found[0], signal.SIGTERM)
     assert list(logs.iterdir()) == []
@@ -536,10 +561,3 @@ def test_bad_input_is_one_sentence(
     (line,) = (line for line in err.splitlines() if line.strip())
     assert line.startswith("drac-bench speed")
     assert ": error: " in line
-
-
-def test_the_report_is_json_without_a_date(tmp_path: Path) -> None:
-    data = json.loads(Report(MACHINE, settings(), (CELL,)).to_json())
-    assert data["format"] == 1
-    assert set(data) == {"format", "machine", "settings", "cells", "workers"}
-    assert set(data["machine"]) == {"cpu", "cores", "device", "torch"}

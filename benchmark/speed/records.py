@@ -1,14 +1,22 @@
-"""What has been measured: data for the tables, and for a JSON file that can be compared."""
+"""What is asked of a measurement and what it finds: data for the tables, and for JSON files."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
+
+from drac.config import TrainConfig
 from drac.errors import ConfigError
+from drac.files import untrusted
 
 FORMAT = 1
 """Version of the JSON file. Raised when an old file can no longer be read as it is."""
@@ -16,59 +24,92 @@ FORMAT = 1
 Engine = Literal["drac", "reference"]
 RUN_STEPS = 25_000_000
 
-DISTURBED = 0.05
-"""Cores that other processes may keep busy before a table says so."""
+
+class Record(BaseModel):
+    """Data that is not changed; a file that has other fields is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    def to_json(self) -> str:
+        """Return the text of a file."""
+        return json.dumps(self.model_dump(), indent=2) + "\n"
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(Record):
     """What a child process is asked to measure.
 
     Attributes:
-        config: of `drac.config.TrainConfig`, nothing in it "auto".
-        kind: "speed", or "parity" for the comparison with the plain engine.
+        config: nothing in it is "auto".
+        how: "epoch" times a rollout and an epoch of gradient steps, "quick" a part of both,
+            "whole" whole updates; "parity" compares this device's engine with the plain one.
         engine: the trainer's own, or `benchmark.speed.worker.reference`.
-        collect_steps: steps of each env that are timed, of `num_steps`.
-        gradient_steps: gradient steps that are timed, of `epochs` x `minibatches`; 0 times whole
-            updates, collecting and all.
         evaluate: whether an evaluation and a checkpoint are timed too.
-        in_step: whether every part waits until it is told to begin.
     """
 
-    config: dict[str, Any]
-    kind: Literal["speed", "parity"] = "speed"
+    config: TrainConfig
+    how: Literal["epoch", "quick", "whole", "parity"] = "epoch"
     engine: Engine = "drac"
-    collect_steps: int = 0
-    gradient_steps: int = 0
-    evaluate: bool = True
-    in_step: bool = False
+    evaluate: bool = False
 
     @property
     def name(self) -> str:
-        """What is measured, for a progress bar and for messages."""
-        what = self.config["method"]
-        if self.engine == "reference":
-            return f"{what}, reference"
-        return f"{what}, {self.config['precision']}"
+        """What is measured, in a word or two."""
+        return name_of(self.config.method, self.engine, self.config.precision)
 
 
-@dataclass(frozen=True)
-class Machine:
-    """What the figures were measured on."""
+def name_of(method: str, engine: Engine, precision: str) -> str:
+    """Return what is measured, in a word or two, for messages and columns."""
+    return f"{method}, {'reference' if engine == 'reference' else precision}"
+
+
+class Machine(Record):
+    """What the figures were measured on.
+
+    Attributes:
+        cpu: name of the processor.
+        cores: that this process may use; for the speed of training.
+        device: "cpu", or the name of the GPU.
+        threads: of torch; for the speed of augmentations, like `kornia`.
+        torch: its version.
+        kornia: its version.
+    """
 
     cpu: str
-    cores: int
+    cores: int | None = None
     device: str
+    threads: int | None = None
     torch: str
+    kornia: str | None = None
 
     def text(self) -> str:
         """Describe the machine in one line."""
+        size = threads_text(self.threads) if self.cores is None else f"{self.cores} cores"
         where = "" if self.device == "cpu" else f", {self.device}"
-        return f"{self.cpu}, {self.cores} cores{where}, torch {self.torch}"
+        kornia = f", kornia {self.kornia}" if self.kornia else ""
+        return f"{self.cpu}, {size}{where}, torch {self.torch}{kornia}"
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in serialize(self).items() if value is not None}
 
 
-@dataclass(frozen=True)
-class Verdict:
+def this_machine(device: str, **more: Any) -> Machine:
+    """Return the machine that we are on; `more` are fields that depend on what is measured."""
+    import torch
+
+    from drac import hardware
+
+    cpu = hardware.cpu_info().get("model name", "") or "unknown CPU"
+    name = torch.cuda.get_device_name() if device == "cuda" else device
+    return Machine(cpu=cpu, device=name, torch=torch.__version__, **more)
+
+
+def threads_text(number: int | None) -> str:
+    """Return "1 thread" or "2 threads"."""
+    return f"{number} thread{'s' * (number != 1)}"
+
+
+class Verdict(Record):
     """One comparison of this device's engine with the plain one.
 
     Attributes:
@@ -95,8 +136,7 @@ class Verdict:
         return f"{verdict}  {self.name}: {self.found:.3g} ({bound} {self.limit:g})"
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(Record):
     """The speed of one method on one device, in one precision, by one engine.
 
     Attributes:
@@ -107,9 +147,9 @@ class Cell:
         phases: seconds an update spends on each, `drac.timing.PHASES` and "other"; evaluations and
             checkpoints by their share.
         network_share: of `update_s`, what the network's forward and backward take, 0 to 1.
-        evaluate_s: seconds of one evaluation on both splits; None if not measured.
-        checkpoint_s: seconds of one checkpoint; None if not measured.
-        checkpoint_mb: its size, in 10^6 bytes.
+        evaluate_s, checkpoint_s: seconds of one evaluation on both splits, and of one checkpoint;
+            None if not measured.
+        checkpoint_mb: the checkpoint's size, in 10^6 bytes.
         forward_flop, both_flop: floating-point operations on one image, forward, and forward and
             backward.
         model_gflops: 10^9 operations per second that the method needs of the network.
@@ -133,22 +173,22 @@ class Cell:
     update_s: float
     phases: dict[str, float]
     network_share: float
-    evaluate_s: float | None
-    checkpoint_s: float | None
-    checkpoint_mb: float | None
+    evaluate_s: float | None = None
+    checkpoint_s: float | None = None
+    checkpoint_mb: float | None = None
     forward_flop: float
     both_flop: float
     model_gflops: float
     matmul_gflops: float
     matmul_mean_gflops: float
     peak_memory_mb: float
-    peak_device_mb: float | None
+    peak_device_mb: float | None = None
     others_cores: float
 
     @property
-    def key(self) -> tuple[str, str, str, str]:
-        """What makes it comparable to a cell of another file."""
-        return (self.method, self.device, self.precision, self.engine)
+    def name(self) -> str:
+        """What was measured, in a word or two."""
+        return name_of(self.method, self.engine, self.precision)
 
     @property
     def run_hours(self) -> float:
@@ -162,8 +202,7 @@ class Cell:
         return self.model_gflops / self.matmul_gflops
 
 
-@dataclass(frozen=True)
-class Workers:
+class Workers(Record):
     """Several runs side by side, beside one alone, and beside one with all their threads."""
 
     alone: Cell
@@ -171,9 +210,19 @@ class Workers:
     one: Cell
 
     @property
+    def name(self) -> str:
+        """What was measured, in a word or two."""
+        return self.alone.name
+
+    @property
+    def steps_per_s(self) -> float:
+        """Environment steps of all together."""
+        return sum(cell.steps_per_s for cell in self.together)
+
+    @property
     def speed_up(self) -> float:
         """Steps per second of all together over those of one alone."""
-        return sum(cell.steps_per_s for cell in self.together) / self.alone.steps_per_s
+        return self.steps_per_s / self.alone.steps_per_s
 
     @property
     def matmul_speed_up(self) -> float:
@@ -194,18 +243,14 @@ class Workers:
         return max(self.alone.others_cores, self.one.others_cores, *found)
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(Record):
     """Everything that one call of `drac-bench speed` has measured."""
 
+    format: int = FORMAT
     machine: Machine
     settings: dict[str, Any]
     cells: tuple[Cell, ...] = ()
     workers: tuple[Workers, ...] = ()
-
-    def to_json(self) -> str:
-        """Return the text of the file."""
-        return json.dumps({"format": FORMAT, **dataclasses.asdict(self)}, indent=2) + "\n"
 
 
 def load(path: Path) -> Report:
@@ -215,7 +260,7 @@ def load(path: Path) -> Report:
         ConfigError: if the file is missing, damaged, or of another kind or format.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = untrusted.read_json(path)
         version = data["format"]
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
@@ -224,16 +269,43 @@ def load(path: Path) -> Report:
     if version != FORMAT:
         raise ConfigError(f"{path} has format {version!r}; this version reads format {FORMAT}")
     try:
-        return Report(
-            Machine(**data["machine"]),
-            dict(data["settings"]),
-            tuple(Cell(**cell) for cell in data["cells"]),
-            tuple(_workers(row) for row in data["workers"]),
-        )
-    except (KeyError, TypeError) as error:
-        raise ConfigError(f"{path} is damaged: {error}") from None
+        return Report.model_validate(data)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise ConfigError(f"{path} is damaged: {where}: {problem['msg']}") from None
 
 
-def _workers(row: dict[str, Any]) -> Workers:
-    together = tuple(Cell(**cell) for cell in row["together"])
-    return Workers(Cell(**row["alone"]), together, Cell(**row["one"]))
+class AugmentationSpeed(Record):
+    """The speed of one augmentation; images per second are medians over the repeats.
+
+    Attributes:
+        spec: the augmentation.
+        images_per_s: ours.
+        slowest, fastest: images per second of the worst and the best repeat.
+        update_share: part of a DrAC update's time (network and augmentation) that it takes.
+        released_images_per_s: the authors' code, recorded elsewhere; None where it has none.
+        kornia_class: kornia's own class beside it; "" if there is none.
+        kornia_images_per_s: its speed in this very run.
+    """
+
+    spec: str
+    images_per_s: float
+    slowest: float
+    fastest: float
+    update_share: float
+    released_images_per_s: float | None
+    kornia_class: str
+    kornia_images_per_s: float | None
+
+
+class AugmentationReport(Record):
+    """Everything that `drac-bench speed augmentations` has measured."""
+
+    machine: Machine
+    game: str
+    batch: int
+    micro_batch: int
+    repeats: int
+    update_images_per_s: float
+    rows: tuple[AugmentationSpeed, ...]
