@@ -15,6 +15,8 @@ import functools
 import importlib
 import re
 import sys
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -136,8 +138,24 @@ def usable(name: str, kind: Kind, wanted: type[Offered], taken: bool = False) ->
         except (Exception, SystemExit) as error:  # a user's function may raise anything
             raise ValueError(f"{start}: its function raised {told(error)}") from error
     if not isinstance(found, wanted):
-        raise ValueError(f"{start}: it is no {kind.noun.capitalize()} but {type(found).__name__}")
+        raise ValueError(f"{start}: it is no {wanted.__name__} but {type(found).__name__}")
     return found
+
+
+def united(own: Mapping[str, Offered], kind: Kind, wanted: type[Offered]) -> dict[str, Offered]:
+    """Return objects of ours and those of all plug-ins of a kind, by name.
+
+    One that cannot be used is left out with a UserWarning.
+    """
+
+    def found(name: str) -> list[Offered]:
+        try:
+            return [usable(name, kind, wanted, taken=name in own)]
+        except ValueError as error:
+            warnings.warn(str(error), stacklevel=3)
+            return []
+
+    return {**own, **{name: one for name in offered(kind) for one in found(name)}}
 
 
 def load_place(place: str, local: bool = True) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,3 +49,8 @@ def require_picture(path: Path) -> None:
     if path.suffix not in PICTURES:
         raise ConfigError(f"{path} must end in {', '.join(PICTURES)}")
     run_folder.require_writable(path.parent)
+
+
+def listed(titles: Mapping[str, str]) -> str:
+    """Return names and what they stand for, a line each, for a command's help."""
+    return "\n".join(f"  {name:<15}{title}" for name, title in titles.items())

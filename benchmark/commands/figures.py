@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.commands.choices import chosen
+from benchmark.commands.choices import chosen, listed
 from benchmark.commands.progress_bar import bar
-from benchmark.figures.catalogue import FIGURES
+from benchmark.figures import catalogue
 from drac.commands import flags
 from drac.errors import ConfigError
 from drac.files import run_folder
@@ -22,13 +22,11 @@ if TYPE_CHECKING:
 STYLES = ("screen", "paper")
 FORMATS = ("png", "pdf", "svg")
 
-_LISTED = "\n".join(f"  {name:<15}{figure.title}" for name, figure in FIGURES.items())
-
-HELP = f"""Draw figures of an experiment's runs, finished or not, and write them below
+HELP = """Draw figures of an experiment's runs, finished or not, and write them below
 RESULTS/figures: each picture with its numbers (.csv) and its caption (.txt) beside it.
 
 figures:
-{_LISTED}
+{figures}
 
 examples: drac-bench figures --experiment demo
           drac-bench figures --figure intervals profiles --style paper"""
@@ -57,8 +55,10 @@ def figures_command(argv: Sequence[str]) -> int:
     """`drac-bench figures`."""
     from benchmark.store.store import Store
 
-    given: FiguresFlags = flags.parse(FiguresFlags, argv, "drac-bench figures", HELP)
-    wanted = chosen("figure", given.figure, FIGURES) or tuple(FIGURES)
+    figures = catalogue.known()
+    about = HELP.format(figures=listed({name: one.title for name, one in figures.items()}))
+    given: FiguresFlags = flags.parse(FiguresFlags, argv, "drac-bench figures", about)
+    wanted = chosen("figure", given.figure, figures) or tuple(figures)
     chosen("style", (given.style,), STYLES)
     chosen("format", (given.format,) if given.format else (), FORMATS)
     store = Store(given.results)
@@ -97,7 +97,7 @@ def _draw(
         return
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
-        drawings = FIGURES[name](histories, style)
+        drawings = catalogue.known()[name](histories, style)
         for drawing in drawings:
             print(f"  {drawing.save(folder, form)}", flush=True)
         if not drawings:

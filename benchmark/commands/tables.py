@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark import suites
-from benchmark.commands.choices import chosen, experiments
+from benchmark.commands.choices import chosen, experiments, listed
 from benchmark.commands.progress_bar import bar
-from benchmark.tables.catalogue import RECOMPUTED, TABLES, not_applicable
+from benchmark.tables.catalogue import RECOMPUTED, known, not_applicable
 from drac.commands import flags
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder
@@ -20,15 +20,7 @@ if TYPE_CHECKING:
     from benchmark.store.store import Store
     from benchmark.tables.table import Table
 
-_LISTED = "\n".join(
-    f"  {name:<15}{title}"
-    for name, title in (
-        *((name, table.title) for name, table in TABLES.items()),
-        (RECOMPUTED, "published aggregates, from the published means of games; needs no runs"),
-    )
-)
-
-HELP = f"""Tabulate the finished runs of an experiment beside the published numbers: print the
+HELP = """Tabulate the finished runs of an experiment beside the published numbers: print the
 tables and write each as Markdown, CSV and LaTeX below RESULTS/tables. Without --table all that
 these runs have something to say to.
 
@@ -37,12 +29,12 @@ examples:
   drac-bench tables --table table1 per-game --format latex
 
 tables:
-{_LISTED}
+{tables}
 
 runs.csv has every planned run. Where fixed augmentations of DrAC were compared, best-from.csv is
 the best of each game, for --method drac-best --best-from."""
 
-NAMES = (*TABLES, RECOMPUTED)
+_RECOMPUTED = "published aggregates, from the published means of games; needs no runs"
 ENDINGS = {"markdown": "md", "csv": "csv", "latex": "tex"}
 FORMATS = ("text", *ENDINGS)
 PLAIN_WIDTH = 160
@@ -70,11 +62,13 @@ def tables_command(argv: Sequence[str]) -> int:
     """`drac-bench tables`."""
     from benchmark.store.store import Store
 
-    given: TablesFlags = flags.parse(TablesFlags, argv, "drac-bench tables", HELP)
-    names = chosen("table", given.table, NAMES)
+    titles = {name: table.title for name, table in known().items()} | {RECOMPUTED: _RECOMPUTED}
+    about = HELP.format(tables=listed(titles))
+    given: TablesFlags = flags.parse(TablesFlags, argv, "drac-bench tables", about)
+    names = chosen("table", given.table, titles)
     chosen("format", (given.format,), FORMATS)
     if not names and any(word.partition("=")[0] == "--table" for word in argv):
-        raise ConfigError(f"--table names no table; choose from {', '.join(NAMES)}")
+        raise ConfigError(f"--table names no table; choose from {', '.join(titles)}")
     store = Store(given.results)
     wanted = given.experiment + ((suites.get(given.suite).name,) if given.suite else ())
     found = experiments(store, wanted) if wanted or names != (RECOMPUTED,) else ()
@@ -106,8 +100,8 @@ def _tabulate(store: Store, group: tuple[str, ...], names: tuple[str, ...], show
     about = sys.stdout if shown == "text" else sys.stderr  # the rest is for programs
     print(f"# {' + '.join(group)}", file=about)
     skipped = {} if names else not_applicable(runs)
-    for name, make in TABLES.items():
-        if name in (names or TABLES) and name not in skipped:
+    for name, make in known().items():
+        if name in (names or known()) and name not in skipped:
             _give(make(runs), folder, shown)
     for name, why in skipped.items():
         print(f"no table {name}: {why}", file=about)

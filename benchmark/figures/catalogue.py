@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from augmentations import plugins
+
 if TYPE_CHECKING:
     from benchmark.analysis.histories import Histories
     from benchmark.figures.drawing import Drawing, Style
+
+
+KIND = plugins.Kind("procgen_drac.figures", "figure")
+"""Entry points of other packages; each is an `Entry`."""
 
 
 @dataclass(frozen=True)
@@ -56,3 +63,9 @@ FIGURES: Mapping[str, Entry] = MappingProxyType(
     }
 )
 """Name -> figure, in the order in which `drac-bench figures` draws them."""
+
+
+@functools.cache
+def known() -> Mapping[str, Entry]:
+    """Return FIGURES and the figures that installed packages offer, which are imported now."""
+    return plugins.united(FIGURES, KIND, Entry)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmark.figures.catalogue import FIGURES
+from benchmark.figures import catalogue as figure_catalogue
 from benchmark.report import frames, listings, pictures
 from benchmark.report.content import Content, gather
 from benchmark.report.folder import swapped_in
@@ -80,7 +80,7 @@ def steps(site: Site) -> Iterator[Step]:
     for name in site.content.methods:
         yield name, partial(method, site, name)
     yield "tables", partial(listings.tables, site)
-    for name in FIGURES:
+    for name in figure_catalogue.known():
         yield f"figure {name}", partial(pictures.whole, site, [name])
     yield "figures", partial(listings.figures, site)
     yield "configs", partial(listings.configs, site)

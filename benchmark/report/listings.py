@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmark.figures.catalogue import FIGURES
+from benchmark.figures import catalogue as figure_catalogue
 from benchmark.report import pictures
 from benchmark.report import provenance as origins
 from benchmark.report.grid import Grid, grid
 from benchmark.report.site import Picture, Site
 from benchmark.scores import published
-from benchmark.tables.catalogue import TABLES, not_applicable
+from benchmark.tables import catalogue as table_catalogue
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ def _page(site: Site, heading: str, said: Sequence[str], sections: Sequence[Sect
 def tables(site: Site) -> None:
     """Write the page of all tables."""
     sections = []
-    skipped = not_applicable(site.content.runs)
-    for name, make in TABLES.items():
+    skipped = table_catalogue.not_applicable(site.content.runs)
+    for name, make in table_catalogue.known().items():
         if name not in skipped:
             table = make(site.content.runs)
             sections.append(Section(f"table-{name}", table.title, site.table(table)))
@@ -49,7 +49,7 @@ def tables(site: Site) -> None:
 
 def figures(site: Site) -> None:
     """Write the page of all figures."""
-    drawn = pictures.whole(site, FIGURES)
+    drawn = pictures.whole(site, figure_catalogue.known())
     sections = [Section(p.anchor, p.title, pictures=[p]) for p in drawn]
     said = [
         "The figures of drac-bench figures. A click shows one alone, as large as it goes.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from benchmark.figures.catalogue import FIGURES
+from benchmark.figures import catalogue as figure_catalogue
 from benchmark.figures.drawing import SCREEN
 from benchmark.report.site import Picture, Site
 from benchmark.store.many_files import RUN
@@ -26,7 +26,9 @@ def whole(site: Site, names: Iterable[str]) -> list[Picture]:
         return []
     for name in names:
         if name not in site.figures:
-            site.figures[name] = [site.picture(d) for d in FIGURES[name](histories, WHOLE)]
+            site.figures[name] = [
+                site.picture(d) for d in figure_catalogue.known()[name](histories, WHOLE)
+            ]
     return [picture for name in names for picture in site.figures[name]]
 
 
@@ -42,4 +44,8 @@ def of_game(site: Site, game: str, names: Iterable[str]) -> list[Picture]:
         for table in [getattr(every, name)]
     }
     own = replace(every, runs=runs, **tables, notes=())  # what is missing stands elsewhere
-    return [site.picture(d, game) for name in names for d in FIGURES[name](own, ONE_GAME)]
+    return [
+        site.picture(d, game)
+        for name in names
+        for d in figure_catalogue.known()[name](own, ONE_GAME)
+    ]

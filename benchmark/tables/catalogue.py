@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from augmentations import plugins
+
 if TYPE_CHECKING:
     import pandas as pd
 
     from benchmark.tables.table import Table
+
+
+KIND = plugins.Kind("procgen_drac.tables", "table")
+"""Entry points of other packages; each is an `Entry`."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,13 @@ RECOMPUTED = "recomputed"
 """The one table that needs no runs: `benchmark.tables.recomputed`."""
 
 
+@functools.cache
+def known() -> Mapping[str, Entry]:
+    """Return TABLES and the tables that installed packages offer, which are imported now."""
+    return plugins.united(TABLES, KIND, Entry)
+
+
 def not_applicable(runs: pd.DataFrame) -> dict[str, str]:
     """Return the tables to which these runs have nothing to say, each with the reason."""
-    reasons = {name: table.missing(runs) for name, table in TABLES.items()}
+    reasons = {name: table.missing(runs) for name, table in known().items()}
     return {name: reason for name, reason in reasons.items() if reason}

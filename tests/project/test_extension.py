@@ -1,0 +1,185 @@
+"""What CONTRIBUTING promises: each kind of thing is added from outside with one file."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from synthetic_runs import write_run
+from tiny_runs import play_numbers, tiny_config
+
+from augmentations import plugins
+from benchmark.cli import main
+from benchmark.figures import catalogue as figure_catalogue
+from benchmark.tables import catalogue as table_catalogue
+from drac.methods import METHODS
+from drac.methods import plugins as method_plugins
+from drac.objectives.objective import make as make_objective
+from drac.train import train
+
+Install = Callable[..., None]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Install a package of one module, with an entry point if it has a group."""
+    site = tmp_path / "site"
+    caches = plugins.offered, table_catalogue.known, figure_catalogue.known
+
+    def write(module: str, source: str, group: str = "", point: str = "") -> None:
+        info = site / f"{module}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (site / f"{module}.py").write_text(source)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{point}\n" if group else "")
+        for cache in caches:
+            cache.cache_clear()
+
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setattr("drac.methods.registry.METHODS", dict(METHODS))
+    monkeypatch.setattr(method_plugins, "_problems", None)
+    yield write
+    monkeypatch.undo()
+    for cache in caches:
+        cache.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("outside_")]:
+        del sys.modules[name]
+
+
+LOSS = """
+from drac.methods import Method
+from drac.objectives.ppo import PPO
+
+METHOD = Method(name="half-ppo", summary="half of PPO's loss", source="me",
+                objective="outside_loss:Half")
+
+
+class Half(PPO):
+    def __call__(self, network, inputs):
+        loss, figures = super().__call__(network, inputs)
+        return loss / 2, figures
+"""
+
+
+def test_a_method_and_its_objective(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("outside_loss", LOSS, "procgen_drac.methods", "half-ppo = outside_loss:METHOD")
+    config = tiny_config(method="half-ppo")
+    assert type(make_objective(config)).__name__ == "Half"
+    play_numbers(monkeypatch)
+    assert train(config, tmp_path / "run").steps == config.steps
+
+
+SELECTOR = """
+import numpy
+
+from drac.methods import Method
+from ucb import UniformArm
+
+METHOD = Method(name="last-drac", summary="always the last arm", source="me",
+                objective="drac.objectives.drac:DrAC", augmentations="several",
+                selector="outside_selector:last_arm", options=("arms", "aug_coef"))
+
+
+class LastArm(UniformArm):
+    def _choose(self):
+        return self.arms[-1]
+
+
+def last_arm(config, arms):
+    return LastArm(arms, numpy.random.default_rng(0))
+"""
+
+
+def test_a_selector(install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    point = "last-drac = outside_selector:METHOD"
+    install("outside_selector", SELECTOR, "procgen_drac.methods", point)
+    play_numbers(monkeypatch)
+    train(tiny_config(method="last-drac", arms=("crop", "flip")), tmp_path / "run")
+    with (tmp_path / "run" / "arms.csv").open() as file:
+        chosen = {row["arm"] for row in csv.DictReader(file) if row["selected"] == "1"}
+    assert chosen == {"flip"}
+
+
+AUGMENTATION = """
+from augmentations import Augmentation, as_float
+
+
+class Dim(Augmentation):
+    name = "dim"
+
+    def sample(self, shape, generator):
+        return {}
+
+    def apply(self, obs, params):
+        return as_float(obs) / 2
+"""
+
+
+def test_an_augmentation(install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class in a module needs no entry point."""
+    install("outside_dim", AUGMENTATION)
+    play_numbers(monkeypatch)
+    config = tiny_config(method="drac", augmentation="outside_dim:Dim")
+    assert train(config, tmp_path / "run").steps == config.steps
+
+
+TABLE = """
+from benchmark.tables.catalogue import Entry
+from benchmark.tables.table import Table
+
+ENTRY = Entry("how many runs there are", "outside_table:counted")
+
+
+def counted(runs):
+    cells = runs.groupby("method").size().rename("runs").reset_index()
+    return Table("run-counts", "Runs", cells.astype(str), cells, ("Counted.",))
+"""
+
+
+def test_a_table(install: Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    install("outside_table", TABLE, "procgen_drac.tables", "run-counts = outside_table:ENTRY")
+    write_run(tmp_path / "results", experiment="a")
+    words = ["tables", "--results", str(tmp_path / "results"), "--table", "run-counts"]
+    assert main(words) == 0
+    assert "Counted." in capsys.readouterr().out
+    assert (tmp_path / "results/tables/a/run-counts.csv").read_text().startswith("method,runs")
+
+
+FIGURE = """
+from matplotlib.figure import Figure
+
+from benchmark.figures.catalogue import Entry
+from benchmark.figures.drawing import Drawing
+
+ENTRY = Entry("how many runs there are", "outside_figure:counted")
+
+
+def counted(histories, style):
+    numbers = histories.runs.groupby("label").size().rename("runs").reset_index()
+    figure = Figure()
+    figure.subplots().bar(numbers["label"].astype(str), numbers["runs"])
+    return [Drawing("run-counts", "Runs", figure, numbers, (), style)]
+"""
+
+
+def test_a_figure(install: Install, tmp_path: Path) -> None:
+    install("outside_figure", FIGURE, "procgen_drac.figures", "run-counts = outside_figure:ENTRY")
+    write_run(tmp_path / "results", experiment="a")
+    words = ["figures", "--results", str(tmp_path / "results"), "--figure", "run-counts"]
+    assert main(words) == 0
+    assert (tmp_path / "results/figures/a/run-counts.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("kind", ["tables", "figures"])
+def test_an_entry_that_cannot_be_used_is_told(install: Install, kind: str) -> None:
+    point = "mine = outside_entry:ENTRY"
+    install("outside_entry", "ENTRY = 3\n", f"procgen_drac.{kind}", point)
+    catalogue = {"tables": table_catalogue, "figures": figure_catalogue}[kind]
+    message = f"the {kind[:-1]} 'mine' of the plug-in outside_entry 1.0 .*: it is no Entry but int"
+    with pytest.warns(UserWarning, match=message):
+        assert "mine" not in catalogue.known()
