@@ -115,7 +115,7 @@ class RL2Selector(BaseSelector):
     one.
 
     Source: Duan et al. 2016, "RL^2: Fast Reinforcement Learning via Slow Reinforcement Learning",
-    as used by RL2-DrAC (Raileanu et al. 2021, section 3.2.2) and its released code.
+    as used by RL2-DrAC (Raileanu et al. 2021, section 3.3) and its released code.
 
     Args:
         arms: distinct names.

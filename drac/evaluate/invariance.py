@@ -1,6 +1,6 @@
 """How alike two policies, values or representations are: the measures of the paper's Table 2.
 
-Numpy only. Raileanu et al. 2021, section 5.4 and table 2, who take the cycle-consistency from Aytar
+Numpy only. Raileanu et al. 2021, section 4.4 and table 2, who take the cycle-consistency from Aytar
 et al. 2018 ("Playing hard exploration games by watching YouTube", section 3.3) and Lee et al. 2020
 ("Network Randomization", section 4.2).
 """

@@ -1,6 +1,6 @@
 """Does an agent see what matters? Its policy, value and features where only the picture differs.
 
-The paper's Table 2 (Raileanu et al. 2021, section 5.4). The agent plays; each situation that it
+The paper's Table 2 (Raileanu et al. 2021, section 4.4). The agent plays; each situation that it
 comes into is shown to it again with another background, and answers and features are compared.
 
 The paper's code for it is not public. Here the other backgrounds are those of the same game
@@ -54,7 +54,7 @@ METRICS = {
 
 SOURCES = {
     "all": "Raileanu et al. 2021, Automatic Data Augmentation for Generalization in Deep RL,"
-    " section 5.4 and Table 2",
+    " section 4.4 and Table 2",
     "cycle-consistency": "Aytar et al. 2018, Playing hard exploration games by watching YouTube,"
     " section 3.3; Lee et al. 2020, Network Randomization, section 4.2",
 }

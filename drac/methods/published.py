@@ -1,6 +1,7 @@
 """The methods of the paper's tables and those they are compared with, in the order they are listed.
 
-What each minimizes, and how ours differs from its source, is told in docs/methods.md.
+What each minimizes, and how ours differs from its source, is told in docs/methods.md. Sections of
+Raileanu et al. are those of the ICLR 2021 submission.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ ALL = (
     Method(
         name="rand-drac",
         summary="PPO regularized by an augmentation drawn anew each update, all equally likely",
-        source=f"{_RAILEANU}, section 5.3",
+        source=f"{_RAILEANU}, section 4",
         paper=_RAILEANU_PAPER,
         objective=_DRAC,
         augmentations="several",
@@ -95,7 +96,7 @@ ALL = (
     Method(
         name="ucb-rad",
         summary="RAD with the augmentation that a UCB bandit chooses each update",
-        source=f"{_RAILEANU}, section 5.3",
+        source=f"{_RAILEANU}, section 4",
         paper=_RAILEANU_PAPER,
         objective="drac.objectives.rad:RAD",
         augmentations="several",
@@ -105,7 +106,7 @@ ALL = (
     Method(
         name="dra",
         summary="DrAC's policy term alone (dra-crop, dra-flip, ...)",
-        source=f"{_RAILEANU}, section 5.3",
+        source=f"{_RAILEANU}, its ablations (not in the ICLR 2021 submission)",
         paper=_RAILEANU_PAPER,
         objective="drac.objectives.drac:DrA",
         augmentations="fixed",
@@ -114,7 +115,7 @@ ALL = (
     Method(
         name="drc",
         summary="DrAC's value term alone (drc-crop, drc-flip, ...)",
-        source=f"{_RAILEANU}, section 5.3",
+        source=f"{_RAILEANU}, its ablations (not in the ICLR 2021 submission)",
         paper=_RAILEANU_PAPER,
         objective="drac.objectives.drac:DrC",
         augmentations="fixed",
@@ -132,7 +133,7 @@ ALL = (
     Method(
         name="rad-best",
         summary="RAD with the augmentation that DrAC was found to be best with on the game",
-        source=f"{_RAILEANU}, section 5.3",
+        source=f"{_RAILEANU}, section 4",
         paper=_RAILEANU_PAPER,
         objective="drac.objectives.rad:RAD",
         augmentations="best",
@@ -225,7 +226,7 @@ ALL = (
     Method(
         name="rl2-drac",
         summary="DrAC with the augmentation that a recurrent policy draws each update",
-        source=f"{_RAILEANU}, section 3.2; RL^2 of Duan et al. 2016",
+        source=f"{_RAILEANU}, section 3.3; RL^2 of Duan et al. 2016",
         paper=_RAILEANU_PAPER,
         objective=_DRAC,
         augmentations="several",

@@ -15,7 +15,7 @@ class RAD(PPO):
 
     The rollout was played, and its old log-probabilities and values computed, on clean images.
     The ratio therefore is pi(a|f(s)) / pi_old(a|s), which is biased (Raileanu et al. 2021,
-    section 3): that is the method.
+    section 3.1, equation 2): that is the method.
     """
 
     def __call__(self, network: ActorCritic, inputs: Inputs) -> tuple[Tensor, Tensor]:
