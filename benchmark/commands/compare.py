@@ -60,6 +60,10 @@ def compare_command(argv: Sequence[str]) -> int:
         run_folder.require_writable(given.csv.parent)
         if given.csv.is_dir():
             raise ConfigError(f"{given.csv} is a folder")
+    return _report(given)
+
+
+def _report(given: CompareFlags) -> int:
     found = _compare(given)
     _show(found)
     if given.csv:

@@ -35,7 +35,10 @@ def import_command(argv: Sequence[str]) -> int:
     given: ImportFlags = flags.parse(ImportFlags, argv, "drac-bench import-scores", HELP)
     if len(given.file) != 1:
         raise ConfigError(f"give one FILE.csv, not {len(given.file)}")
-    (path,) = given.file
+    return _bring_in(given.file[0], given)
+
+
+def _bring_in(path: Path, given: ImportFlags) -> int:
     name = given.name or re.sub(r"[^A-Za-z0-9._+-]+", "-", path.stem)
     run_folder.require_writable(imports.folder(given.results))
     imported = imports.read(path, name)

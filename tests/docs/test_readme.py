@@ -60,7 +60,7 @@ def test_the_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPat
     for place in (
         "drac.commands.train._train",
         "drac.commands.augmentations.listing",
-        "drac.commands.augmentations._show",
+        "drac.pictures.gallery.draw",
         "benchmark.commands.speed._augmentations",
         "benchmark.commands.speed._training",
         "benchmark.commands.speed._compare",

@@ -90,7 +90,7 @@ def test_the_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("benchmark.commands.run._run", lambda *args: reached.append(args) or 0)
     monkeypatch.setattr("benchmark.commands.tables._tabulate", lambda *args: reached.append(args))
     monkeypatch.setattr("benchmark.commands.tables._recompute", lambda *args: reached.append(args))
-    monkeypatch.setattr("benchmark.commands.tables.experiments", lambda store, wanted: [wanted])
+    monkeypatch.setattr("benchmark.commands.tables.experiments", lambda store, wanted: wanted)
     monkeypatch.setattr("drac.files.run_folder.require_writable", lambda folder: None)
     monkeypatch.chdir(ROOT)
     if loop := re.fullmatch(r"for run in (\S+); do (drac evaluate .*); done", command):

@@ -11,7 +11,7 @@ import torch
 from small_runs import small_run, tree
 
 from drac import cli
-from drac.commands.flags import as_argv
+from drac.config import as_argv
 from drac.games import GAMES
 from drac.runs import checkpoint
 

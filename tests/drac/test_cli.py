@@ -87,7 +87,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[TrainConfig, Path]]:
 
     calls: list[tuple[TrainConfig, Path]] = []
 
-    def train(config: TrainConfig, run_dir: Path, *others: object) -> TrainResult:
+    def train(config: TrainConfig, run_dir: Path, *args: object, **how: bool) -> TrainResult:
         calls.append((config, run_dir))
         return TrainResult(run_dir, 64, 1.0, 2.0)
 
@@ -122,7 +122,7 @@ def test_a_stopped_run_says_so_and_may_be_tried_again(
     import drac.train
     from drac.errors import Interrupted
 
-    def stop(*args: object) -> None:
+    def stop(*args: object, **how: bool) -> None:
         raise Interrupted("saved at step 64; the same command continues")
 
     monkeypatch.setattr(drac.train, "train", stop)
@@ -147,7 +147,7 @@ def test_what_stops_a_run_otherwise_is_one_line(
 ) -> None:
     import drac.train
 
-    def fail(*args: object) -> None:
+    def fail(*args: object, **how: bool) -> None:
         raise error
 
     monkeypatch.setattr(drac.train, "train", fail)

@@ -99,7 +99,8 @@ def test_a_folder_with_another_config_names_the_fields(
 
 
 def test_runs_cannot_be_shortened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_run(tmp_path / "results", experiment="default", steps=512)
+    run_dir = write_run(tmp_path / "results", experiment="default", steps=512)
+    (run_dir / "meta.json").write_text('{"format": 1, "steps": 512}')
     said = refused(["run", *ONE, *SMALL], tmp_path, capsys)
     assert "has reached step 512, more than the" in said
 

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from drac.commands import flags
-from drac.config import TrainConfig, build
+from drac.config import TrainConfig, as_argv, build
 from drac.config.quantities import (
     count_text,
     interval_minutes,
@@ -125,7 +124,7 @@ def test_what_is_no_interval_is_one_sentence_that_says_what_is_allowed(nonsense:
 @given(st.just(0.0) | st.floats(1e-12, 1e6) | st.integers(1, 2**53).map("{}steps".format))
 def test_an_interval_survives_the_command_line_and_the_file(every: float | str) -> None:
     config = TrainConfig(checkpoint_every=every)
-    words = flags.as_argv(config)
+    words = as_argv(config)
     value = words[words.index("--checkpoint-every") + 1] if every != 10 else "10"
     assert build({"checkpoint_every": value}).checkpoint_every == every
     assert isinstance(every, float) == (interval_steps(every) == 0)

@@ -7,6 +7,7 @@ import io
 import os
 import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -93,28 +94,16 @@ def test_one_that_cannot_be_read_back_does_not_replace_any(
     assert not (tmp_path / "evil").exists()
 
 
-@pytest.mark.parametrize("legacy", [False, True])
-def test_no_code_of_a_file_is_executed(tmp_path: Path, legacy: bool) -> None:
+@pytest.mark.parametrize("write", [torch.save, lambda x, path: path.write_bytes(pickle.dumps(x))])
+def test_pickles_are_refused_and_nothing_of_them_is_executed(
+    tmp_path: Path, write: Callable[[Any, Path], None]
+) -> None:
     path, evil = tmp_path / "a.pt", tmp_path / "evil"
-    content = {"format": 1, "training": Evil(evil)}
-    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
-    message = "cannot be read as a checkpoint" if legacy else "holds more than data"
-    with pytest.raises(ConfigError, match=message):
-        checkpoint.load(path)
-    path.write_bytes(pickle.dumps(content))
-    with pytest.raises(ConfigError, match=r"a\.pt"):
-        checkpoint.load(path)
+    for content in ({"format": 1, "training": Evil(evil)}, {"a": 1}, [1], torch.zeros(2)):
+        write(content, path)
+        with pytest.raises(ConfigError, match=r"a\.pt cannot be read as a checkpoint"):
+            checkpoint.load(path)
     assert not evil.exists()
-
-
-@pytest.mark.parametrize(
-    "content", [{"format": 3}, {"a": 1}, [1], 5, None, "format", torch.zeros(2)], ids=repr
-)
-def test_another_format_is_refused(tmp_path: Path, content: object) -> None:
-    torch.save(content, tmp_path / "a.pt")
-    expected = "reads formats 1 and 2" if isinstance(content, dict) else "no state of a run"
-    with pytest.raises(ConfigError, match=rf"a\.pt .*{expected}"):
-        checkpoint.load(tmp_path / "a.pt")
 
 
 def test_missing_empty_and_foreign_files_are_refused(tmp_path: Path) -> None:
