@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO
 
-from drac.errors import ConfigError
+from drac.errors import ConfigError, DiskError
 from drac.files import run_folder
 
 NAME = ".lock"
@@ -80,12 +80,18 @@ def _read(text: str) -> Owner | None:
 
 
 @contextlib.contextmanager
-def owned(folder: Path, notify: Callable[[str], None] = lambda text: None) -> Iterator[None]:
+def owned(
+    folder: Path, notify: Callable[[str], None] = lambda text: None
+) -> Iterator[Callable[[], None]]:
     """Make `folder` and hold it for this process alone; the system frees it when we end.
 
     Args:
         folder: of a run.
         notify: told in one sentence if the owner before us ended without giving the folder back.
+
+    Yields:
+        A check, to be made before each write, that the folder is still the one that is held: it
+        raises a DiskError if it was moved or deleted. Another run may have begun in its place.
 
     Raises:
         ConfigError: if another process holds it, it holds what is not its own, or it cannot be
@@ -95,8 +101,16 @@ def owned(folder: Path, notify: Callable[[str], None] = lambda text: None) -> It
     run_folder.require_plain(folder)
     with _taken(folder, notify) as lock:
         _write(lock, json.dumps(asdict(this_process())))
+
+        def require_ours() -> None:
+            if not _is_still(folder, lock):
+                raise DiskError(
+                    f"{folder} was moved or deleted while it was trained in: nothing more is"
+                    f" written there"
+                )
+
         try:
-            yield
+            yield require_ours
         finally:
             _write(lock, "")
 

@@ -27,6 +27,7 @@ class Retry:
         minutes: how long; 0 gives up at once.
         notify: told in one sentence before each wait.
         stopping: whether to give up now: a signal came.
+        check: called before each attempt; what it raises ends them.
     """
 
     def __init__(
@@ -34,8 +35,10 @@ class Retry:
         minutes: float = 0.0,
         notify: Callable[[str], None] = lambda text: None,
         stopping: Callable[[], bool] = lambda: False,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self._minutes, self._notify, self._stopping = minutes, notify, stopping
+        self._check = check
 
     def __call__(self, what: Path, write: Callable[[], Written]) -> Written:
         """Return what `write` returns, in the end.
@@ -49,6 +52,7 @@ class Retry:
         """
         waited = 0.0
         while True:
+            self._check()
             try:
                 result = write()
             except OSError as error:

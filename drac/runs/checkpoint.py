@@ -107,7 +107,8 @@ def save(run_dir: Path, step: int, state: dict[str, Any]) -> Path:
         raise ConfigError(f"{path} cannot be written: {error}") from None
     with atomic.replacing(path, check=lambda temporary: _check(temporary, content)) as file:
         file.write(content)
-    for old in _found(run_dir)[KEPT:]:
+    # Later ones are of another run, which was moved here: they are not ours to remove.
+    for old in [found for found in _found(run_dir) if (_step(found) or 0) < step][KEPT - 1 :]:
         old.unlink()
     return path
 

@@ -59,11 +59,14 @@ def train(
     hardware.use(config)
     if fresh and (aside := set_aside(run_dir)):
         watcher.message(f"{run_dir} is now {aside}")
-    with owned(run_dir, watcher.message), stop_requested(watcher.message) as stopping:
+    with (
+        owned(run_dir, watcher.message) as require_ours,
+        stop_requested(watcher.message) as stopping,
+    ):
         for folder in (run_dir, checkpoint.folder(run_dir)):
             atomic.remove_temporary(folder)
-        retry = Retry(config.disk_wait, watcher.message, stopping)
-        session = _begin(config, run_dir, watcher, stopping, accept_changed_code)
+        retry = Retry(config.disk_wait, watcher.message, stopping, require_ours)
+        session = _begin(config, run_dir, watcher, stopping, accept_changed_code, retry)
         try:
             path = run_dir / "config.json"  # only now: a refusal must not leave another config
             retry(path, lambda: atomic.write_text(path, config.to_json()))
@@ -97,10 +100,11 @@ def _begin(
     watcher: Watcher,
     stopping: Callable[[], bool],
     accept_changed_code: bool,
+    retry: Retry,
 ) -> Session:
     """Make the run's state and session; what does not fit into memory is a ConfigError."""
     try:
-        return Session(Training(config), run_dir, watcher, stopping, accept_changed_code)
+        return Session(Training(config), run_dir, watcher, stopping, accept_changed_code, retry)
     except (MemoryError, RuntimeError) as error:
         if not hardware.out_of_memory(error):
             raise

@@ -72,6 +72,7 @@ class Session:
         watcher: is told of everything.
         stopping: whether a signal came; evaluations end then.
         accept_changed_code: whether a plug-in may be another than the run was trained with.
+        retry: does every write; None: one that waits as `disk_wait` says.
 
     Raises:
         ConfigError: if checkpoints or logs do not let the run continue; nothing was written.
@@ -85,10 +86,11 @@ class Session:
         watcher: Watcher,
         stopping: Callable[[], bool] = lambda: False,
         accept_changed_code: bool = False,
+        retry: Retry | None = None,
     ) -> None:
         self.training, self.run_dir, self.watcher = training, run_dir, watcher
         self.config, self._stopping = training.config, stopping
-        self._retry = Retry(self.config.disk_wait, watcher.message, stopping)
+        self._retry = retry or Retry(self.config.disk_wait, watcher.message, stopping)
         limit = checkpoint.most_bytes(training.network.state_dict(), self.config)
         state = checkpoint.load_newest(run_dir, watcher.message, self._restore, limit)
         if not state:

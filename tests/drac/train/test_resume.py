@@ -26,11 +26,12 @@ from tiny_runs import (
 from drac import cli, methods
 from drac.config import TrainConfig
 from drac.envs.levels import LEVEL_COLUMNS
-from drac.errors import ConfigError, Interrupted
+from drac.errors import ConfigError, DiskError, Interrupted
 from drac.evaluate import evaluate
 from drac.runs import checkpoint, meta
 from drac.runs.meta import read_meta
 from drac.runs.signals import EXIT_CODE
+from drac.stats import Report
 from drac.train import train
 
 METHODS = {
@@ -328,6 +329,43 @@ def test_a_refused_continuation_leaves_the_config(tiny: None, tmp_path: Path) ->
     assert (tmp_path / "config.json").read_text() == config
     log.write_bytes(whole)
     assert train(tiny_config(steps=16), tmp_path).steps == 16
+
+
+# A folder that is moved away, or deleted, while it is trained in
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_run_ends_when_its_folder_is_gone(replaced: bool, tiny: None, tmp_path: Path) -> None:
+    """Nothing is written into the run that was begun in its place, and nothing of it removed."""
+    run_dir, away = tmp_path / "d", tmp_path / "d.away"
+
+    class Moves(Recording):
+        def updated(self, report: Report, sps: float) -> None:
+            if report.update == 2:
+                run_dir.rename(away)
+                if replaced:
+                    train(tiny_config(seed=2, steps=8, checkpoint_every=0), run_dir)
+
+    with pytest.raises(DiskError, match="d was moved or deleted while it was trained in: nothing"):
+        train(tiny_config(seed=1, checkpoint_every=0), run_dir, Moves())
+    assert run_dir.exists() == replaced
+    if replaced:
+        train(tiny_config(seed=2, steps=8, checkpoint_every=0), tmp_path / "alone")
+        assert tables(run_dir) == tables(tmp_path / "alone")
+        assert TrainConfig.from_json(run_dir / "config.json").seed == 2
+        assert [path.name for path in checkpoint.folder(run_dir).iterdir()] == [
+            path.name for path in checkpoint.folder(tmp_path / "alone").iterdir()
+        ]
+    assert train(tiny_config(seed=1, checkpoint_every=0), away).steps == 24
+
+
+def test_checkpoints_of_a_later_step_are_not_pruned(tmp_path: Path) -> None:
+    for step in (6400, 9600):
+        checkpoint.save(tmp_path, step, {"step": step})
+    for step in (640, 1280, 1920):
+        checkpoint.save(tmp_path, step, {"step": step})
+    found = sorted(path.name for path in checkpoint.folder(tmp_path).iterdir())
+    assert found == [f"step_{step:012d}.pt" for step in (1280, 1920, 6400, 9600)]
 
 
 # The record of who worked on a run, and the command line
