@@ -104,7 +104,8 @@ def _tasks(given: BanditsFlags, seeds: Sequence[int]) -> int:
     torch.set_num_threads(1)  # matrices of 100 x 32
     settings = asdict(MetaSettings())
     outcomes: list[bandit_tasks.Outcome] = []
-    with Progress(console=Console(stderr=True), transient=True) as shown:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as shown:
         for seed in seeds:
             task = shown.add_task(f"training RL^2 over 2,000 tasks, seed {seed}", total=1.0)
             outcomes += bandit_tasks.compare(seed, partial(_show, shown, task))

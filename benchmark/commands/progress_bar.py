@@ -16,6 +16,8 @@ def bar(what: str, total: int) -> Iterator[Callable[[], None]]:
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as shown:
+    console = Console(stderr=True)
+    hidden = not console.is_terminal  # else rich prints empty lines
+    with Progress(console=console, transient=True, disable=hidden) as shown:
         task = shown.add_task(what, total=total)
         yield lambda: shown.advance(task)

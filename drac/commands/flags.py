@@ -7,7 +7,6 @@ import codecs
 import dataclasses
 import io
 import math
-import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 from augmentations.arguments import unknown
 from drac import methods
+from drac.commands.output import unbreakable
 from drac.config import TrainConfig
 from drac.config.quantities import parse_count
 from drac.errors import ConfigError, NonFinite
@@ -213,21 +213,25 @@ def run_command(
 ) -> int:
     """Run one of a program's commands and return its exit status.
 
-    A `ConfigError` becomes one line on stderr and status 2; a failing disk, or a loss that is not
-    finite, one line and status 1; Ctrl-C 130.
+    A `ConfigError` becomes one line on stderr and status 2; a failing disk, used up memory, or a
+    loss that is not finite, one line and status 1; Ctrl-C 130.
     """
     _print_anything()
+    with unbreakable():
+        return _run_command(prog, usage, commands, argv)
+
+
+def _run_command(
+    prog: str, usage: str, commands: Mapping[str, Command], argv: Sequence[str] | None
+) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     name, rest = (words[0], words[1:]) if words else ("help", [])
     try:
-        try:
-            if name in ("-h", "--help", "help"):
-                print(usage.strip())
-                return 0 if words else 2
-            require_known("command", name, commands)
-            return commands[name](rest)
-        finally:
-            sys.stdout.flush()
+        if name in ("-h", "--help", "help"):
+            print(usage.strip())
+            return 0 if words else 2
+        require_known("command", name, commands)
+        return commands[name](rest)
     except ConfigError as error:
         where = f"{prog} {name}" if name in commands else prog
         sentence = str(error).replace("\n", " ")  # a path, or torch, may contain line breaks
@@ -236,9 +240,7 @@ def run_command(
     except KeyboardInterrupt:
         print(f"\n{prog} {name}: stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output, such as `head`, went away
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except (NonFinite, OSError) as error:  # a loss; a full disk, a path that no check foresaw
+    # A loss; memory; a full disk, or a path that no check foresaw.
+    except (NonFinite, MemoryError, OSError) as error:
         print(f"{prog} {name}: error: {error}", file=sys.stderr)
         return 1

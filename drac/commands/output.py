@@ -1,0 +1,83 @@
+"""What a command prints must not end its work: a reader that went away, or no output at all."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TextIO, TypeVar
+
+Result = TypeVar("Result")
+
+
+class Output(io.TextIOBase):
+    """A text stream that goes on into nothing once its reader, such as `head`, went away.
+
+    Args:
+        stream: of a file descriptor; what is asked of it otherwise is passed on.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, or pretend to."""
+        return self._tried(lambda: self._stream.write(text), len(text))
+
+    def flush(self) -> None:
+        """Flush, or pretend to."""
+        self._tried(self._stream.flush, None)
+
+    def _tried(self, write: Callable[[], Result], otherwise: Result) -> Result:
+        try:
+            return write()
+        except BrokenPipeError:
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, self._stream.fileno())
+            os.close(nothing)
+            return otherwise
+
+    def fileno(self) -> int:
+        """Return the stream's file descriptor."""
+        return self._stream.fileno()
+
+    def isatty(self) -> bool:
+        """Whether the stream is a terminal."""
+        return self._stream.isatty()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The stream's encoding."""
+        return self._stream.encoding
+
+    @property
+    def errors(self) -> str | None:  # type: ignore[override]
+        """What becomes of text that the encoding lacks."""
+        return self._stream.errors
+
+
+@contextlib.contextmanager
+def unbreakable() -> Iterator[None]:
+    """Have stdout and stderr swallow what nobody reads, also where they were closed (`>&-`)."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = map(_unbreakable, before)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stdout, sys.stderr = before
+
+
+def _unbreakable(stream: TextIO | None) -> TextIO:
+    if stream is None:
+        return Path(os.devnull).open("w", encoding="utf-8")
+    if isinstance(stream, Output):
+        return stream
+    try:
+        stream.fileno()
+    except (OSError, ValueError):  # in a test, or a notebook
+        return stream
+    return Output(stream)  # type: ignore[return-value]
