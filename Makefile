@@ -38,6 +38,7 @@ help:
 	@echo "make test-all     with the full matrices, as CI does"
 	@echo "make test-fuzz    100,000 damaged and hostile files to everything that reads some"
 	@echo "make test-faults  100 kills of runs, which must end as if there had been none"
+	@echo "make architecture  the layers of the packages, with their files and lines"
 	@echo "make check   ruff, the formatter and mypy"
 	@echo "make browser installs Chromium from Debian's packages, for the browser test of the report"
 	@echo "make clean   remove .venv, caches and build outputs; results/ stays"

@@ -16,7 +16,7 @@ import importlib
 import re
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -26,10 +26,15 @@ from augmentations.arguments import unknown
 from augmentations.errors import told
 
 Offered = TypeVar("Offered")
+Result = TypeVar("Result")
 
 GROUP = "procgen_drac.augmentations"
 OWN_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 """A name under which an augmentation may be registered."""
+
+
+class PluginError(ValueError):
+    """What a plug-in was asked to do failed. The message is one sentence that names it."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +161,23 @@ def united(own: Mapping[str, Offered], kind: Kind, wanted: type[Offered]) -> dic
             return []
 
     return {**own, **{name: one for name in offered(kind) for one in found(name)}}
+
+
+def called(kind: Kind, name: str, function: Callable[[], Result]) -> Result:
+    """Call what a plug-in offers; ours may raise as they like.
+
+    Raises:
+        PluginError: in one sentence that names the plug-in, for whatever it raises.
+    """
+    packages = providers(name, kind)
+    if not packages:
+        return function()
+    try:
+        return function()
+    except Exception as error:
+        raise PluginError(
+            f"the {kind.noun} {name!r} of the plug-in {packages[0]} failed: {told(error)}"
+        ) from error
 
 
 def load_place(place: str, local: bool = True) -> Any:

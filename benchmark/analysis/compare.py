@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from benchmark.analysis import plausible
 from benchmark.analysis.caveats import apart_from_published, shortened
 from benchmark.analysis.comparable import PROTOCOL
 from benchmark.analysis.contestants import Contestant
@@ -201,6 +202,14 @@ def _verdict(found: Comparison) -> str:
             f"Whether {a} is better than {b} cannot be said: their runs differ in"
             f" {', '.join(unlike)}. As they are, for {a} {by}, and {on}."
         )
+    copies = {c.name: {*plausible.copied(c.scores)} & {*found.common} for c in (found.a, found.b)}
+    for name, games in copies.items():
+        if 2 * len(games) > len(found.common):
+            return (
+                f"Whether {a} is better than {b} cannot be said: all runs of {name} have the same"
+                f" score on {len(games)} of {len(found.common)} games, as copies have, so that"
+                f" there is no interval. As they are, for {a} {by}, and {on}."
+            )
     if not iqm.interval.known:
         return (
             f"Whether {a} is better than {b} cannot be said: a game with a single run allows no"
@@ -244,6 +253,12 @@ def _cautions(found: Comparison) -> Iterator[str]:
     for one in (a, b):
         counts = {r.game: (r.a if one is a else r.b).n for r in found.games}
         yield from _run_counts(one.name, [counts[game] for game in found.common])
+    for one in (a, b):
+        yield from plausible.doubts(one.name, one.mode, one.scores)
+    if same := plausible.shared(a.scores, b.scores):
+        yield (
+            f"{a.name} and {b.name} have the same scores, run by run, on {shortened(same)}: copies?"
+        )
     yield from _unequal_settings(a, b)
     ours = [dict(c.settings) for c in (a, b) if "levels" in c.settings]
     if ours:
@@ -278,7 +293,7 @@ def _unequal_settings(a: Contestant, b: Contestant) -> Iterator[str]:
         yield f"Unequal settings ({a.name} / {b.name}): {shortened(differing)}."
     for one, other in ((a, b), (b, a)):
         if "steps" in one.settings and "steps" not in other.settings:
-            steps = f"{one.settings['steps']:,}"
+            steps = _said(one.settings["steps"])
             yield f"Perhaps unequal steps: {one.name} has {steps}; {other.name}'s are unknown."
 
 

@@ -78,6 +78,13 @@ def find(
         *_imported(results, split, damaged),
     ]
     planned = {spec.method for group in groups for spec in specs[group]}
+    other = "train" if split == "test" else "test"
+    elsewhere = [c for c in _imported(results, other, []) if {c.name, c.address} & {*words}]
+    if elsewhere and not any({c.name, c.address} & {*words} for c in known):
+        raise ConfigError(
+            f"{' and '.join(c.name for c in elsewhere)} of {elsewhere[0].source} have scores of the"
+            f" {other} split only: add --split {other}"
+        )
     if not known and not planned and not damaged:
         raise ConfigError(
             f"there are no runs and no imported scores of the {split} split in {results}; begin"
@@ -163,8 +170,11 @@ def _imported(results: Path, split: str, damaged: list[str]) -> Iterator[Contest
 
 
 def _steps(steps: pd.Series[float]) -> dict[str, Any]:
-    """Return the steps of imported runs as a setting, if they all have the same."""
-    return {"steps": int(steps.iloc[0])} if steps.notna().all() and steps.nunique() == 1 else {}
+    """Return the known steps of imported runs as a setting: a number, or several as text."""
+    known = [int(value) for value in sorted(steps.dropna().unique())]
+    if not known:
+        return {}
+    return {"steps": known[0] if len(known) == 1 else " / ".join(f"{value:,}" for value in known)}
 
 
 def _cautions(label: str, source: str, own: pd.DataFrame) -> Iterator[str]:

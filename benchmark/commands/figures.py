@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from augmentations import plugins
 from benchmark.commands.choices import chosen, listed
 from benchmark.commands.progress_bar import bar
 from benchmark.figures import catalogue
@@ -16,7 +18,7 @@ from drac.files import run_folder
 
 if TYPE_CHECKING:
     from benchmark.analysis.histories import Histories
-    from benchmark.figures.drawing import Style
+    from benchmark.figures.drawing import Drawing, Style
     from benchmark.store.store import Store
 
 STYLES = ("screen", "paper")
@@ -97,7 +99,10 @@ def _draw(
         return
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
-        drawings = catalogue.known()[name](histories, style)
+        drawings = _drawn(name, histories, style)
+        if isinstance(drawings, str):
+            print(f"  {name}: {drawings}")
+            continue
         for drawing in drawings:
             print(f"  {drawing.save(folder, form)}", flush=True)
         if not drawings:
@@ -105,6 +110,16 @@ def _draw(
     for note in histories.notes:
         print(note)
     print(f"written to {folder}, each with its numbers (.csv) and its caption (.txt)")
+
+
+def _drawn(name: str, histories: Histories, style: Style) -> list[Drawing] | str:
+    """Draw a figure, or say what is wrong with the plug-in whose it is."""
+    try:
+        return plugins.called(
+            catalogue.KIND, name, partial(catalogue.known()[name], histories, style)
+        )
+    except plugins.PluginError as error:
+        return str(error)
 
 
 def _load(store: Store, experiments: Sequence[str]) -> Histories:

@@ -55,9 +55,21 @@ def _bring_in(path: Path, given: ImportFlags) -> int:
         print(line)
     print(f"written to {written}")
     where = shlex.quote(str(given.results))
-    two = shlex.join([*imported.methods, "ppo"][:2])
-    print(f"next: drac-bench compare {two} --results {where}")
+    if line := _next(imported, where):
+        print(line)
     return 0
+
+
+def _next(imported: imports.ScoreSet, where: str) -> str:
+    """Return a command that compares two of the set's methods; "" if it has one method only."""
+    rows = imported.rows
+    split = "test" if (rows["split"] == "test").any() else "train"
+    methods = list(dict.fromkeys(rows.loc[rows["split"] == split, "method"]))[:2]
+    if len(methods) < 2:
+        return ""
+    more = "" if split == "test" else " --split train"
+    named = shlex.join(f"{imported.name}:{method}" for method in methods)
+    return f"next: drac-bench compare --results {where}{more} -- {named}"
 
 
 def _summary(imported: imports.ScoreSet) -> list[str]:

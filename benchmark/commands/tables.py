@@ -5,18 +5,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from augmentations import plugins
 from benchmark import suites
 from benchmark.commands.choices import chosen, experiments, listed
 from benchmark.commands.progress_bar import bar
-from benchmark.tables.catalogue import RECOMPUTED, known, not_applicable
+from benchmark.tables.catalogue import KIND, RECOMPUTED, known, not_applicable
 from drac.commands import flags
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from benchmark.store.store import Store
     from benchmark.tables.table import Table
 
@@ -100,9 +104,13 @@ def _tabulate(store: Store, group: tuple[str, ...], names: tuple[str, ...], show
     about = sys.stdout if shown == "text" else sys.stderr  # the rest is for programs
     print(f"# {' + '.join(group)}", file=about)
     skipped = {} if names else not_applicable(runs)
-    for name, make in known().items():
+    for name in known():
         if name in (names or known()) and name not in skipped:
-            _give(make(runs), folder, shown)
+            table = _made(name, runs)
+            if isinstance(table, str):
+                skipped[name] = table
+            else:
+                _give(table, folder, shown)
     for name, why in skipped.items():
         print(f"no table {name}: {why}", file=about)
     atomic.write_text(folder / "runs.csv", every_run(runs).to_csv(index=False))
@@ -110,6 +118,14 @@ def _tabulate(store: Store, group: tuple[str, ...], names: tuple[str, ...], show
     if len(best):
         atomic.write_text(folder / BEST_FROM, best.to_csv(index=False))
     print(f"written to {folder}", file=about)
+
+
+def _made(name: str, runs: pd.DataFrame) -> Table | str:
+    """Make a table, or say what is wrong with the plug-in whose it is."""
+    try:
+        return plugins.called(KIND, name, partial(known()[name], runs))
+    except plugins.PluginError as error:
+        return str(error)
 
 
 def _recompute(folder: Path, shown: str) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 
 from augmentations.arguments import hint
+from drac.config.quantities import parse_count
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder, untrusted
 from drac.games import GAMES
@@ -163,7 +164,7 @@ def _parse(path: Path, text: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
         raise ConfigError(f"{path} is no file of scores: {said}{more}")
     rows = pd.DataFrame([row for _, row in found.values()], columns=[*REQUIRED, *OPTIONAL])
     rows["score"] = rows["score"].astype(float)
-    rows["steps"] = pd.Series([float(steps or "nan") for steps in rows["steps"]], dtype=float)
+    rows["steps"] = pd.Series([float(_steps(n) or "nan") for n in rows["steps"]], dtype=float)
     return rows, tuple(name for name in header if name not in rows)
 
 
@@ -202,6 +203,10 @@ def _check_header(path: Path, header: list[str]) -> None:
         raise ConfigError(f"{path} has the column {', '.join(map(repr, twice))} twice")
 
 
+_LARGEST = 1e100
+"""Of a score, as of our own runs' numbers: sums and squares of larger ones overflow."""
+
+
 def _problems(row: Mapping[str, str]) -> Iterator[str]:
     """Yield what is wrong with the values of one line."""
     for name, allowed in (("game", GAMES), ("split", SPLITS), ("mode", MODES)):
@@ -211,14 +216,24 @@ def _problems(row: Mapping[str, str]) -> Iterator[str]:
     for name in ("method", "run"):
         if not row[name].isprintable() or not 1 <= len(row[name]) <= 200:
             yield f"{name} {row[name]!r:.40} is not a name"
+    if _finite(row["score"]) and abs(float(row["score"])) > _LARGEST:
+        yield f"score {row['score']!r} is beyond what any run can have"
     if not _finite(row["score"]):
         given = row["score"]
         left_out = given == "" or given.lower() in ("nan", "na", "none", "null")
         yield f"score {given!r} is not a number" + (
             " (leave the line of a missing run out)" if left_out else ""
         )
-    if row["steps"] and not (_finite(row["steps"]) and float(row["steps"]) > 0):
-        yield f"steps {row['steps']!r} is not a positive number"
+    if row["steps"] and not _steps(row["steps"]):
+        yield f"steps {row['steps']!r} is not a positive whole number, such as 25M or 25000000"
+
+
+def _steps(text: str) -> int:
+    """Return a count of steps, as every flag takes it; 0 if it is none."""
+    try:
+        return parse_count(text)
+    except ValueError:
+        return 0
 
 
 def _sha256(content: bytes) -> str:

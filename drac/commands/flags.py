@@ -153,7 +153,9 @@ def _words(argv: Sequence[str], values: Mapping[str, bool], parser: _Parser) -> 
     for word in words:
         flag, equals, value = word.partition("=")
         flag = flag.replace("_", "-")
-        if not word.startswith("--"):
+        if word == "--":  # what follows is no flag, though it may begin with a dash
+            yield from (word, *words)
+        elif not word.startswith("--"):
             yield word
         elif flag not in values:
             nearest, _, _ = unknown("option", flag, values).partition("; choose from")

@@ -74,6 +74,8 @@ def train_command(argv: Sequence[str]) -> int:
     how = {name: values.pop(name) for name in ("fresh", "finish", "accept_changed_code")}
     if how["fresh"] and how["finish"]:
         raise ConfigError("--fresh starts a run over and --finish ends one: give one of them")
+    if how["finish"]:
+        del values["steps"]  # the run says how many there are
     run_dir, experiment, results = (values.pop(k) for k in ("run_dir", "experiment", "results"))
 
     def folder(config: TrainConfig) -> Path:

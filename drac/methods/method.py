@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pkgutil import resolve_name
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from drac.errors import ConfigError
 
 Part = Literal["objective", "learned", "selector", "network", "learner", "levels"]
 """The attributes of a `Method` that name an object."""
@@ -58,6 +60,15 @@ class Method:
             return resolve_name(name)
         except (ImportError, AttributeError, ValueError) as error:
             raise ValueError(f"method {self.name!r} has no {kind} {name!r}: {error}") from error
+
+    def require_parts(self) -> None:
+        """Raise ConfigError unless everything that the method names is there."""
+        for kind in get_args(Part):
+            if getattr(self, kind):
+                try:
+                    self.part(kind)
+                except ValueError as error:
+                    raise ConfigError(str(error)) from None
 
     @property
     def chooses_levels(self) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from drac.errors import ConfigError
+from drac.methods import METHODS, published
 from drac.methods.method import Method, Part
 
 CODE = "code"
@@ -33,7 +34,8 @@ def hashes(objects: Iterable[Any], method: Method) -> dict[str, str]:
 
     Args:
         objects: augmentations, whose classes, base classes and members count; None is passed over.
-        method: whose objects, named as "package.module:Name", count.
+        method: whose objects, named as "package.module:Name", count with their base classes, and
+            the record itself if it is not one of ours.
     """
     modules = {
         base.__module__
@@ -42,9 +44,17 @@ def hashes(objects: Iterable[Any], method: Method) -> dict[str, str]:
         for member in augmentation.modules()
         for base in type(member).__mro__
     }
-    modules |= {getattr(method, kind).partition(":")[0] for kind in get_args(Part)}
+    for kind in get_args(Part):
+        if getattr(method, kind):
+            part = method.part(kind)
+            modules |= {base.__module__ for base in getattr(part, "__mro__", (part,))}
+            modules.add(getattr(method, kind).partition(":")[0])
     names = sorted({module.partition(".")[0] for module in modules} - {"", *_KNOWN})
-    return {name: found for name in names if (found := _hash(name))}
+    found = {name: digest for name in names if (digest := _hash(name))}
+    if METHODS.get(method.name) not in published.ALL:
+        record = repr(method).encode("utf-8", "surrogateescape")
+        found[f"method {method.name}"] = hashlib.sha256(record).hexdigest()
+    return found
 
 
 def _hash(name: str) -> str:

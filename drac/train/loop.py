@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from augmentations.errors import told
-from drac import hardware
+from drac import hardware, methods
 from drac.arms.build import build_augmentations
 from drac.arms.trial import try_augmentations
 from drac.config import TrainConfig
@@ -105,6 +105,8 @@ def _begin(
     """Make the run's state and session; what does not fit into memory is a ConfigError."""
     try:
         return Session(Training(config), run_dir, watcher, stopping, accept_changed_code, retry)
+    except TypeError as error:  # such as a plug-in's class that lacks a method
+        raise ConfigError(f"method {config.method!r} cannot be made: {told(error)}") from error
     except (MemoryError, RuntimeError) as error:
         if not hardware.out_of_memory(error):
             raise
@@ -141,6 +143,7 @@ def prepare(
         saved = TrainConfig.from_json(run_dir / "config.json")
         config = config.continue_from(saved, run_dir, reached)
         provenance.require(config, run_dir)
+    methods.get(config.method).require_parts()
     made = build_augmentations(config)  # only their classes know which arguments they take
     config = hardware.resolve(config)
     hardware.require_memory(config)

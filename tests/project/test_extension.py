@@ -15,6 +15,7 @@ from augmentations import plugins
 from benchmark.cli import main
 from benchmark.figures import catalogue as figure_catalogue
 from benchmark.tables import catalogue as table_catalogue
+from drac.errors import ConfigError
 from drac.methods import METHODS
 from drac.methods import plugins as method_plugins
 from drac.objectives.objective import make as make_objective
@@ -173,6 +174,29 @@ def test_a_figure(install: Install, tmp_path: Path) -> None:
     words = ["figures", "--results", str(tmp_path / "results"), "--figure", "run-counts"]
     assert main(words) == 0
     assert (tmp_path / "results/figures/a/run-counts.png").stat().st_size > 1000
+
+
+def test_a_table_that_fails_keeps_no_other_from_being_made(
+    install: Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = TABLE.replace('runs.groupby("method")', 'runs.groupby("no such column")')
+    install("outside_table", source, "procgen_drac.tables", "run-counts = outside_table:ENTRY")
+    write_run(tmp_path / "results", experiment="a")
+    assert main(["tables", "--results", str(tmp_path / "results")]) == 0
+    said = capsys.readouterr().out
+    assert (
+        "no table run-counts: the table 'run-counts' of the plug-in outside_table 1.0 fail" in said
+    )
+    assert (tmp_path / "results/tables/a/runs.csv").exists()
+    assert (tmp_path / "results/tables/a/per-game.csv").exists()
+
+
+def test_a_method_whose_part_is_nowhere_is_one_sentence(install: Install, tmp_path: Path) -> None:
+    source = LOSS.replace("outside_loss:Half", "outside_loss:Hallf")
+    install("outside_loss", source, "procgen_drac.methods", "half-ppo = outside_loss:METHOD")
+    with pytest.raises(ConfigError, match="'half-ppo' has no objective 'outside_loss:Hallf'"):
+        train(tiny_config(method="half-ppo"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("kind", ["tables", "figures"])

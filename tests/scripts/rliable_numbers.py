@@ -1,4 +1,4 @@
-"""Records what the rliable library says of the public scores, for test_benchmark_rliable.py.
+"""Records what the rliable library says of the public scores, for test_rliable.py.
 
 rliable breaks with pandas 3 and is no dependency of ours, so it gets an environment of its own:
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from benchmark.statistics import aggregate, normalize
 from benchmark.statistics.aggregate import Scores
 from benchmark.store.store import Store
 from drac.errors import ConfigError
-from drac.games import GAMES
+from drac.games import GAMES, score_range
 
 PUBLIC = FOLDER / "run_scores.csv"
 NAN = float("nan")
@@ -357,4 +358,117 @@ def test_csv_has_every_number_and_other_ranges_give_others(
     assert "min-max normalized (train-procgen ranges), 16 games" in other
     assert other != said
     words = ["compare", "PLR", "PPO", "--split", "train", "--results", str(root)]
-    assert "no imported scores of the train split" in refused(words, tmp_path, capsys)
+    assert "scores of the test split only: add --split test" in refused(words, tmp_path, capsys)
+
+
+# Scores that hardly are what they are said to be
+
+
+def answer(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    score: Callable[[str, str, int], object],
+    *words: str,
+    split: str = "test",
+    methods: Sequence[str] = ("A", "B"),
+    steps: Callable[[str, int], object] = lambda method, run: "",
+) -> str:
+    """Import three runs of each method and game; return what the comparison of A and B says."""
+    lines = ["method,game,split,run,score,steps"]
+    for method in methods:
+        lines += [
+            f"{method},{game},{split},{run},{score(method, game, run)},{steps(method, run)}"
+            for game in GAMES
+            for run in range(3)
+        ]
+    (tmp_path / "x.csv").write_text("\n".join(lines) + "\n")
+    where = ["--results", str(tmp_path / "results")]
+    assert cli.main(["import-scores", str(tmp_path / "x.csv"), "--replace", *where]) == 0
+    said = capsys.readouterr().out
+    (tmp_path / "next").write_text("".join(x for x in said.splitlines() if x.startswith("next: ")))
+    if words:
+        cli.main(["compare", *words, *where])
+    out, err = capsys.readouterr()
+    return " ".join((out + err).split())
+
+
+def usual(method: str, game: str, run: int) -> float:
+    low, high = score_range(game)
+    return low + (high - low) * (0.6 if method == "A" else 0.3) + run / 50
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        (["200M", "200M", "200M"], "25M", "differ in steps (200,000,000 and 25,000,000)"),
+        (["", "200M", "200M"], "25M", "differ in steps (200,000,000 and 25,000,000)"),
+        (["150M", "200M", "200M"], "25M", "(150,000,000 / 200,000,000 and 25,000,000)"),
+        (["25M", "25M", "25M"], "", "A has 25,000,000; B's are unknown"),
+    ],
+)
+def test_no_verdict_where_known_steps_differ(
+    one: list[str], other: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = answer(
+        tmp_path,
+        capsys,
+        usual,
+        *("A", "B"),
+        steps=lambda method, run: one[run] if method == "A" else other,
+    )
+    assert said in text
+    assert ("cannot be said" in text) == (other == "25M")
+    assert "A's are unknown" not in text
+
+
+def test_copies_allow_no_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = answer(tmp_path, capsys, lambda m, g, r: usual(m, g, 0), "A", "B")
+    assert "cannot be said: all runs of A have the same score on 16 of 16 games" in text
+    assert "A: all runs have the same score on all 16 games: copies?" in text
+    text = answer(tmp_path, capsys, lambda m, g, r: usual("A", g, r), "A", "B")
+    assert "A and B have the same scores, run by run, on" in text
+
+
+@pytest.mark.parametrize(
+    ("score", "said"),
+    [
+        (lambda m, g, r: 50 + 10 * usual(m, g, r), "A: scores that no run can have on all 16"),
+        (lambda m, g, r: 0.5 + r / 10, "A: all scores are from 0 to 1 on 16 games: already norm"),
+    ],
+)
+def test_impossible_scores_are_told(
+    score: Callable[[str, str, int], object],
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert said in answer(tmp_path, capsys, score, "A", "B")
+    assert "no run can have" not in answer(tmp_path, capsys, usual, "A", "B")
+
+
+@pytest.mark.parametrize(
+    ("options", "works"),
+    [
+        ({}, True),
+        ({"split": "train"}, True),
+        ({"methods": ("-x", "--y")}, True),
+        ({"methods": ("A",)}, False),
+    ],
+)
+def test_the_next_line_can_be_typed_as_it_stands(
+    options: dict[str, Any], works: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer(tmp_path, capsys, usual, **options)
+    line = (tmp_path / "next").read_text()
+    assert bool(line) == works
+    if works:
+        program, *words = shlex.split(line.removeprefix("next: "))
+        assert program == "drac-bench"
+        assert cli.main(words) == 0
+
+
+def test_a_method_of_the_other_split_only_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = answer(tmp_path, capsys, usual, "A", "B", split="train")
+    assert "A and B of x have scores of the train split only: add --split train" in text

@@ -89,8 +89,11 @@ def test_all_files_of_a_package_and_of_a_method_count(edit: Edit, tmp_path: Path
     finally:
         for name in [name for name in sys.modules if name.startswith("my_package")]:
             del sys.modules[name]
-    assert list(first) == list(second) == ["my_package"]
+    assert list(first) == list(second) == ["my_package", "method mine"]
     assert foreign_code.changed({foreign_code.CODE: first}, second) == ["my_package"]
+    other = Method("mine", "", "", objective="drac.objectives.rad:RAD")
+    third = foreign_code.hashes([], other)
+    assert foreign_code.changed({foreign_code.CODE: first}, third) == ["method mine"]
 
 
 def test_ours_and_torch_s_are_not_hashed() -> None:
