@@ -4,7 +4,7 @@ Mutants of real files, from a seed, so that each can be made again: JSON is chan
 binary files byte by byte, and their headers both ways. Only a ConfigError of one line may come of
 one, and no file may change or appear. `make test-fuzz` tries 100,000; the tests some thousands.
 
-    python tests/scripts/fuzz_readers.py --inputs 100000 --log results/evidence/fuzz-readers.txt
+    make test-fuzz ARGS="--inputs 100000"
 """
 
 from __future__ import annotations
