@@ -114,7 +114,7 @@ def compare(
     *,
     split: str,
     ranges: str = "default",
-    resamples: int = bootstrap.RESAMPLES,
+    resamples: int | None = None,
     generator: np.random.Generator,
     on_part: Callable[[str], None] = lambda name: None,
 ) -> Comparison:
@@ -125,7 +125,7 @@ def compare(
         b: the one it is held against.
         split: of their scores, "train" or "test".
         ranges: of the min-max normalization: a key of `drac.games.RANGE_SOURCES`.
-        resamples: of the bootstrap.
+        resamples: of the bootstrap; None for `bootstrap.enough`.
         generator: source of randomness.
         on_part: called with a name before each of the `NUM_PARTS` parts of the work.
 
@@ -141,6 +141,7 @@ def compare(
     if not common:
         raise ConfigError(f"{a.name} and {b.name} have no game in common")
     x, y = (normalize.min_max(c.scores[:, both], common, a.mode, ranges) for c in (a, b))
+    resamples = resamples or bootstrap.enough(max(len(x), len(y)))
     aggregates = []
     for name, statistic in STATISTICS.items():
         on_part(name)
@@ -149,8 +150,12 @@ def compare(
         )
         aggregates.append(Aggregate(name, float(statistic(x)), float(statistic(y)), between))
     on_part("probability of improvement")
-    chance = aggregate.probability_of_improvement
-    likely = bootstrap.interval_between(x, y, chance, resamples=resamples, generator=generator)
+    likely = bootstrap.interval_between(
+        *aggregate.ranks(x, y),
+        aggregate.improvement_of_ranks,
+        resamples=resamples,
+        generator=generator,
+    )
     return Comparison(
         a=a,
         b=b,
@@ -159,7 +164,7 @@ def compare(
         games=tuple(_games(a.scores, b.scores)),
         common=common,
         aggregates=tuple(aggregates),
-        improvement=(float(chance(x, y)), likely),
+        improvement=(float(aggregate.probability_of_improvement(x, y)), likely),
         wilcoxon=significance.wilcoxon(x, y),
     )
 

@@ -19,6 +19,9 @@ from benchmark.statistics.aggregate import Scores, matrix, num_runs
 RESAMPLES = 50_000
 """As in Agarwal et al. 2021."""
 
+FEW, LEAST = 30, 1_000
+"""Runs a game for which all `RESAMPLES` are drawn, and how many are drawn of however many runs."""
+
 _CHUNK = 2**16
 """Scores resampled at a time: half a megabyte stays in a core's cache."""
 
@@ -38,6 +41,24 @@ class Interval:
     def text(self, digits: int = 2) -> str:
         """Format as "[1.20, 1.45]", or "no interval"."""
         return f"[{self.low:.{digits}f}, {self.high:.{digits}f}]" if self.known else "no interval"
+
+
+def enough(runs: int) -> int:
+    """Return how many resamples are enough for methods with this many runs a game.
+
+    `RESAMPLES` up to `FEW` runs. The more runs there are the narrower the interval is, and fewer
+    resamples fix its ends to the same fraction of a score; `LEAST` at least.
+    """
+    return max(LEAST, RESAMPLES * FEW // max(FEW, runs))
+
+
+def require_generator(generator: np.random.Generator) -> None:
+    """Raise a TypeError, in one sentence, for what is no source of randomness."""
+    if not isinstance(generator, np.random.Generator):
+        raise TypeError(
+            f"generator must be a numpy.random.Generator, such as numpy.random.default_rng(0),"
+            f" not {generator!r}"
+        )
 
 
 def interval(
@@ -63,6 +84,7 @@ def interval(
 
     Raises:
         ValueError: for an impossible level, number of resamples or matrix.
+        TypeError: if the generator is none.
     """
     return _interval((scores,), statistic, resamples, level, generator)
 
@@ -81,7 +103,7 @@ def interval_between(
     Args:
         x: `(runs, games)`.
         y: `(runs, games)` of the same games.
-        statistic: two stacks -> `(resamples,)`, e.g. `aggregate.probability_of_improvement`.
+        statistic: two stacks -> `(resamples,)`, e.g. `aggregate.improvement_of_ranks`.
         resamples: as for `interval`, as are the result and the errors.
         level: likewise.
         generator: likewise.
@@ -106,6 +128,7 @@ def _interval(
     generator: np.random.Generator,
 ) -> Interval:
     """Return the interval between two percentiles of a statistic over resamples."""
+    require_generator(generator)
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, not {level}")
     if resamples < 1:
@@ -116,7 +139,8 @@ def _interval(
     if any(num_runs(values).min() < 2 for values in matrices):
         return Interval(np.nan, np.nan)
     size = sum(values.size for values in matrices)
-    if len(matrices) == 2:  # a statistic may compare every run with every other
+    if len(matrices) == 2 and max(map(len, matrices)) <= FEW:
+        # Whatever is drawn at a time decides which numbers are drawn: as they always were.
         size = max(size, matrices[0].size * len(matrices[1]) // 2)
     chunk = max(1, _CHUNK // size)
     values = []
