@@ -91,9 +91,11 @@ def num_runs(scores: ArrayLike) -> NDArray[np.int64]:
 def game_means(scores: ArrayLike) -> Scores:
     """Return each game's mean over its runs, `(..., games)`; NaN for a game without runs."""
     values = matrix(scores)
-    total = np.where(np.isnan(values), 0.0, values).sum(axis=-2)
+    total, counts = values.sum(axis=-2), np.asarray(values.shape[-2])
+    if np.isnan(total).any():
+        total, counts = np.where(np.isnan(values), 0.0, values).sum(axis=-2), num_runs(values)
     with np.errstate(invalid="ignore"):
-        means: Scores = total / num_runs(values)  # 0 / 0: no run, NaN
+        means: Scores = total / counts  # 0 / 0: no run, NaN
     return means
 
 

@@ -143,6 +143,7 @@ def _interval(
         # Whatever is drawn at a time decides which numbers are drawn: as they always were.
         size = max(size, matrices[0].size * len(matrices[1]) // 2)
     chunk = max(1, _CHUNK // size)
+    matrices = [np.sort(values, axis=0) for values in matrices]  # a game's runs before its NaNs
     values = []
     for start in range(0, resamples, chunk):
         count = min(chunk, resamples - start)
@@ -153,12 +154,11 @@ def _interval(
 
 
 def _resample(scores: Scores, count: int, generator: np.random.Generator) -> Scores:
-    """Draw `count` matrices whose games' runs are drawn from that game's own."""
+    """Draw `count` matrices whose games' runs are drawn from that game's own, which come first."""
     runs, games = scores.shape
     counts = num_runs(scores)
-    first = np.sort(scores, axis=0)  # the runs that are there before the NaNs
     whole = bool(counts.min() == runs)
     which = generator.integers(runs if whole else counts, size=(count, runs, games))
-    drawn: Scores = first[which, np.arange(games)]
+    drawn: Scores = scores[which, np.arange(games)]
     absent = np.arange(runs)[:, None] >= counts
     return drawn if whole else np.where(absent, np.nan, drawn)
