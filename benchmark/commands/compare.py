@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.commands.choices import chosen
+from benchmark.commands.choices import chosen, experiments
+from benchmark.commands.progress_bar import bar
 from drac.commands import flags
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder
@@ -74,27 +75,25 @@ def _report(given: CompareFlags) -> int:
 
 
 def _compare(given: CompareFlags) -> Comparison:
-    """Compute, with a progress bar on stderr: the screen may go into a file."""
+    """Compute, and show on stderr how far it is."""
     import numpy as np
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn
 
     from benchmark.analysis.compare import NUM_PARTS, compare
     from benchmark.analysis.contestants import find
+    from benchmark.store.store import Store
 
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), *Progress.get_default_columns())
-    hidden = not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
-        task = bar.add_task("reading runs", total=NUM_PARTS + 1)
-        a, b = find(given.methods, given.results, given.split, given.experiment)
-
-        def on_part(name: str) -> None:
-            bar.update(task, description=name, advance=1)
-
-        generator = np.random.default_rng(SEED)
-        options: dict[str, Any] = {"split": given.split, "ranges": given.ranges}
-        return compare(a, b, **options, generator=generator, on_part=on_part)
+    together = experiments(Store(given.results), given.experiment) if given.experiment else ()
+    with bar("reading runs") as on_run:
+        a, b = find(given.methods, given.results, given.split, together, on_run)
+    with bar("comparing", NUM_PARTS) as on_part:
+        return compare(
+            a,
+            b,
+            split=given.split,
+            ranges=given.ranges,
+            generator=np.random.default_rng(SEED),
+            on_part=on_part,
+        )
 
 
 def _show(found: Comparison) -> None:

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 from benchmark.scores import imported as imports
@@ -54,22 +55,23 @@ def _bring_in(path: Path, given: ImportFlags) -> int:
     for line in _summary(imported):
         print(line)
     print(f"written to {written}")
-    where = shlex.quote(str(given.results))
-    if line := _next(imported, where):
+    if line := _next(imported, given.results):
         print(line)
     return 0
 
 
-def _next(imported: imports.ScoreSet, where: str) -> str:
-    """Return a command that compares two of the set's methods; "" if it has one method only."""
-    rows = imported.rows
-    split = "test" if (rows["split"] == "test").any() else "train"
-    methods = list(dict.fromkeys(rows.loc[rows["split"] == split, "method"]))[:2]
-    if len(methods) < 2:
-        return ""
-    more = "" if split == "test" else " --split train"
-    named = shlex.join(f"{imported.name}:{method}" for method in methods)
-    return f"next: drac-bench compare --results {where}{more} -- {named}"
+def _next(imported: imports.ScoreSet, results: Path) -> str:
+    """Return a command that compares two of the set's methods; "" if no two can be compared."""
+    from benchmark.analysis.contestants import of_set
+    from benchmark.statistics.aggregate import common_games
+
+    where = f"--results={shlex.quote(str(results))}"
+    for split, more in (("test", ""), ("train", " --split train")):
+        for a, b in combinations(of_set(imported, split), 2):
+            if a.mode == b.mode and common_games(a.scores, b.scores).any():
+                named = shlex.join((a.address, b.address))
+                return f"next: drac-bench compare {where}{more} -- {named}"
+    return ""
 
 
 def _summary(imported: imports.ScoreSet) -> list[str]:

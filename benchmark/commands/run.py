@@ -106,7 +106,7 @@ def _run(store: Any, experiment: str, runs: list[tuple[RunSpec, TrainConfig]], w
         print(f"{len(failed)} of {len(todo)} runs failed: {', '.join(failed)}", file=sys.stderr)
         return 1
     where = shlex.quote(str(store.root))
-    print(f"next: drac-bench tables --experiment {experiment} --results {where}")
+    print(f"next: drac-bench tables --experiment {experiment} --results={where}")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,8 @@ def status_command(argv: Sequence[str]) -> int:
             print(said)
         if not given.experiment and len(incomplete) > SHOWN:
             rest = len(incomplete) - SHOWN
-            print(f"  and {rest} more: drac-bench status --experiment {name}")
+            where = f"--results={shlex.quote(str(store.root))}"
+            print(f"  and {rest} more: drac-bench status --experiment {name} {where}")
     return 0
 
 

@@ -3,9 +3,9 @@
 The aggregates take scores `(..., runs, games)`, float64: one matrix gives a float, a stack of
 matrices an array `(...)`, so that a bootstrap needs no loop. A NaN is a run that is missing. Each
 game counts the same, whatever its number of runs; a game without any makes the result NaN, as no
-run at all does, unless the caller leaves it out (`common_games`) and says so. With equally many runs a game, all are those
-of Agarwal et al. 2021, "Deep RL at the Edge of the Statistical Precipice", section 4, and of their
-library rliable.
+run at all does, unless the caller leaves it out (`common_games`) and says so. With equally many
+runs a game, all are those of Agarwal et al. 2021, "Deep RL at the Edge of the Statistical
+Precipice", section 4, and of their library rliable.
 """
 
 from __future__ import annotations

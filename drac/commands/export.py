@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,6 @@ def export_command(argv: Sequence[str]) -> int:
         f" {said or 'not evaluated at this step'}\n"
         f"{out} ({out.stat().st_size:,} bytes), its card in {out.with_suffix('.json').name}"
         f" and {out.with_suffix('.md').name}\n"
-        f"next: drac evaluate {out} --split test"
+        f"next: drac evaluate --split test -- {shlex.quote(str(out))}"
     )
     return 0
