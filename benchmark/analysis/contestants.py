@@ -18,6 +18,7 @@ from benchmark.scores import imported as imports
 from benchmark.statistics.aggregate import Scores
 from benchmark.store.store import Store
 from benchmark.suites import RunSpec
+from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.games import GAMES
 
@@ -219,7 +220,7 @@ def _cautions(label: str, source: str, own: pd.DataFrame) -> Iterator[str]:
     for caution, rows in own[own["caution"] != ""].groupby("caution", sort=False):
         then = "; ±, p-values and intervals take runs for independent and are then too sure"
         yield (
-            f"{label}: {caution} ({len(rows)} of {len(own)} scores, as {source} says)"
+            f"{label}: {caution} ({len(rows)} of {number_of(len(own), 'score')}, as {source} says)"
             f"{then if 'duplicate' in str(caution) else ''}."
         )
     known = own["steps"].dropna()

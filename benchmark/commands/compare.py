@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.commands.choices import chosen, experiments
 from benchmark.commands.progress_bar import bar
 from drac.commands import flags
+from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder
 from drac.games import RANGE_SOURCES
@@ -126,7 +127,7 @@ def _table(title: str, *columns: str) -> Any:
 
 def _per_game(found: Comparison) -> Any:
     counts = {summary.n for row in found.games for summary in (row.a, row.b)}
-    runs = f", {min(counts)} runs a game" if len(counts) == 1 else ""
+    runs = f", {number_of(min(counts), 'run')} a game" if len(counts) == 1 else ""
     title = f"{found.split} return per game ({found.a.mode} mode{runs}; p: Welch, Holm)"
     columns = ["game", found.a.name, found.b.name, "difference", "p", ""]
     table = _table(title, *columns, *([] if runs else ["runs"]))

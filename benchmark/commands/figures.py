@@ -13,6 +13,7 @@ from benchmark.commands.choices import chosen, experiments, listed
 from benchmark.commands.progress_bar import bar
 from benchmark.figures import catalogue
 from drac.commands import flags
+from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import run_folder
 
@@ -125,7 +126,7 @@ def _load(store: Store, group: Sequence[str]) -> Histories:
     from benchmark.analysis import histories
 
     specs = [spec for name in group for spec in store.specs(name)]
-    print(f"{' + '.join(group)}: {len(specs):,} runs", flush=True)
+    print(f"{' + '.join(group)}: {number_of(len(specs), 'run')}", flush=True)
     with bar("reading runs", len(specs)) as on_run:
         runs = store.load(specs, on_run)
     return histories.load(runs)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmark.scores import imported as imports
 from drac.commands import flags
+from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import run_folder
 
@@ -76,13 +77,16 @@ def _next(imported: imports.ScoreSet, results: Path) -> str:
 
 def _summary(imported: imports.ScoreSet) -> list[str]:
     rows = imported.rows
-    lines = [f"{imported.name}: {len(rows):,} scores of {len(imported.methods)} methods"]
+    scores, methods = number_of(len(rows), "score"), number_of(len(imported.methods), "method")
+    lines = [f"{imported.name}: {scores} of {methods}"]
     for (method, mode, split), own in rows.groupby(["method", "mode", "split"], sort=False):
         runs = own.groupby("game").size()
-        count = f"{runs.min()}" if runs.min() == runs.max() else f"{runs.min()} to {runs.max()}"
-        line = f"  {method}: {len(runs)} games, {count} runs a game, {split}, {mode}"
+        low, count = runs.min(), number_of(runs.max(), "run")
+        count = count if low == runs.max() else f"{low} to {count}"
+        line = f"  {method}: {number_of(len(runs), 'game')}, {count} a game, {split}, {mode}"
         cautions = [text for text in own["caution"].unique() if text]
         lines.append(line + (f"; caution: {', '.join(cautions)}" if cautions else ""))
     if imported.ignored:
-        lines.append(f"  columns not kept: {', '.join(imported.ignored)}")
+        names = (name or "one without a name" for name in imported.ignored)
+        lines.append(f"  columns not kept: {', '.join(names)}")
     return lines

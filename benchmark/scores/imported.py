@@ -21,7 +21,7 @@ from typing import Any
 import pandas as pd
 
 from augmentations.arguments import hint
-from drac.config.quantities import parse_count
+from drac.config.quantities import number_of, parse_count
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder, untrusted
 from drac.games import GAMES
@@ -177,7 +177,9 @@ def _lines(
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) != len(header):
-            problems.append(f"line {line} has {len(cells)} fields, the header {len(header)}")
+            problems.append(
+                f"line {line} has {number_of(len(cells), 'field')}, the header {len(header)}"
+            )
             continue
         row = {**_DEFAULTS, **dict(zip(header, (cell.strip() for cell in cells), strict=True))}
         row["mode"] = row["mode"] or _DEFAULTS["mode"]

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from drac.config.quantities import number_of
+
 Scores = NDArray[np.float64]
 
 
@@ -49,7 +51,9 @@ def summarize(scores: ArrayLike) -> Summary:
     values = np.asarray(scores, float)
     if not np.isfinite(values).all():
         bad = int((~np.isfinite(values)).sum())
-        raise ValueError(f"{bad} of {len(values)} scores are missing (NaN) or infinite")
+        raise ValueError(
+            f"scores must be finite; missing (NaN) or infinite: {bad} of {len(values)}"
+        )
     if len(values) == 0:
         return Summary(float("nan"), float("nan"), 0)
     std = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
@@ -66,7 +70,9 @@ def matrix(scores: ArrayLike) -> Scores:
     if values.ndim < 2 or values.shape[-1] == 0:
         raise ValueError(f"scores must be (runs, games) with at least one game, not {values.shape}")
     if np.isinf(values).any():
-        raise ValueError(f"{int(np.isinf(values).sum())} scores are infinite")
+        raise ValueError(
+            f"scores must be finite; infinite: {np.isinf(values).sum()} of {values.size}"
+        )
     return values
 
 
@@ -78,7 +84,7 @@ def paired(x: ArrayLike, y: ArrayLike) -> tuple[Scores, Scores]:
     """
     xs, ys = matrix(x), matrix(y)
     if xs.shape[-1] != ys.shape[-1]:
-        raise ValueError(f"x has {xs.shape[-1]} games and y {ys.shape[-1]}")
+        raise ValueError(f"x has {number_of(xs.shape[-1], 'game')} and y {ys.shape[-1]}")
     return xs, ys
 
 

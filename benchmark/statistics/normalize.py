@@ -84,4 +84,7 @@ def z(scores: ArrayLike, reference: ArrayLike) -> Scores:
 
 def _same_games(values: Scores, reference: Scores) -> None:
     if values.shape[-1] != reference.shape[-1]:
-        raise ValueError(f"scores have {values.shape[-1]} games, not {reference.shape[-1]}")
+        raise ValueError(
+            f"scores must have as many games as what they are normalized by,"
+            f" {reference.shape[-1]}, not {values.shape[-1]}"
+        )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drac.commands import flags
+from drac.config.quantities import number_of
 
 EXPORT_HELP = """Write the policy of a run's newest checkpoint to a file of its own, for others:
 weights in safetensors, and a card of game, method, settings, scores and versions in its header, in
@@ -35,7 +36,7 @@ def export_command(argv: Sequence[str]) -> int:
     exported = policy.export(given.run, out)
     config, scores = exported.config, exported.card["scores"]
     said = ", ".join(
-        f"{split} {score['mean']:.2f} ({score['episodes']} episodes)"
+        f"{split} {score['mean']:.2f} ({number_of(score['episodes'], 'episode')})"
         for split, score in scores.items()
     )
     print(
