@@ -197,7 +197,7 @@ def _verdict(found: Comparison) -> str:
     more = "higher" if iqm.difference >= 0 else "lower"
     by = f"the IQM of its normalized {found.split} return is {abs(iqm.difference):.3f} {more}"
     ahead = sum(row.difference > 0 for row in found.games if row.game in found.common)
-    on = f"on {ahead} of {number_of(len(found.common), 'game')} its mean is higher"
+    on = f"on {ahead} of the {number_of(len(found.common), 'game')} its mean is higher"
     unlike = [
         f"{name} ({_said(found.a.settings[name])} and {_said(found.b.settings[name])})"
         for name in PROTOCOL

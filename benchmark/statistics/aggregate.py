@@ -51,9 +51,7 @@ def summarize(scores: ArrayLike) -> Summary:
     values = np.asarray(scores, float)
     if not np.isfinite(values).all():
         bad = int((~np.isfinite(values)).sum())
-        raise ValueError(
-            f"scores must be finite; missing (NaN) or infinite: {bad} of {len(values)}"
-        )
+        raise ValueError(f"{bad} of {len(values)} scores are missing (NaN) or infinite")
     if len(values) == 0:
         return Summary(float("nan"), float("nan"), 0)
     std = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
