@@ -494,17 +494,16 @@ def test_the_next_line_compares_what_can_be_compared(
     assert cli.main(shlex.split(line.removeprefix("next: "))[1:]) == 0
     capsys.readouterr()
     imported(root, both, "one")
-    other = [row | {"game": "heist"} for row in their_rows("C", 3.0)]
+    other = [row | {"game": "heist"} for row in their_rows("C", 3.0)[:3]]
     imported(root, [*their_rows("A", 5.0), *other], "no-game")
     assert "next: " not in capsys.readouterr().out
 
 
 def test_many_runs_are_compared_in_seconds(tmp_path: Path) -> None:
     a, b = normalized(0.02, runs=1000), normalized(0.0, runs=1000, seed=1)
-    a[999, 3] = b[990:, 5] = NAN
     generator, began = np.random.default_rng(0), time.process_time()
     found = compare(contestant("A", a), contestant("B", b), split="test", generator=generator)
-    assert time.process_time() - began < 60  # comparing every pair took hours
+    assert time.process_time() - began < 30  # comparing every pair took hours
     assert verdict(found).startswith("A is better than B: the IQM")
     assert found.aggregates[2].interval.low < 0.02 < found.aggregates[2].interval.high
 
@@ -549,7 +548,7 @@ def test_a_method_of_another_experiment_is_told(
     assert "drac-crop has no runs in e but in g: give --experiment e g" in said
     said = refused(["compare", "ppo", "drac-flip", "--experiment", "e"], tmp_path, capsys)
     assert "unknown method 'drac-flip'" in said
-    for command in ([*words[:3], "A"], ["tables"], ["figures"], ["report"], ["status"]):
+    for command in (["compare", "ppo", "A"], ["tables"], ["figures"], ["report"], ["status"]):
         said = refused([*command, "--experiment", "theirs"], tmp_path, capsys)
         assert "'theirs' is no experiment but a set of imported scores" in said
         assert "drac-bench compare takes theirs:METHOD" in said
