@@ -19,8 +19,8 @@ from benchmark.statistics.aggregate import Scores, matrix, num_runs
 RESAMPLES = 50_000
 """As in Agarwal et al. 2021."""
 
-FEW, LEAST = 30, 1_000
-"""Runs a game for which all `RESAMPLES` are drawn, and how many are drawn of however many runs."""
+FEW, LEAST, DRAWN = 30, 1_000, 1_000_000
+"""Runs a game for which all `RESAMPLES` are drawn; beyond, so many at least, or runs in all."""
 
 _CHUNK = 2**16
 """Scores resampled at a time: half a megabyte stays in a core's cache."""
@@ -49,7 +49,7 @@ def enough(runs: int) -> int:
     `RESAMPLES` up to `FEW` runs. The more runs there are the narrower the interval is, and fewer
     resamples fix its ends to the same fraction of a score; `LEAST` at least.
     """
-    return max(LEAST, RESAMPLES * FEW // max(FEW, runs))
+    return RESAMPLES if runs <= FEW else max(LEAST, DRAWN // runs)
 
 
 def require_generator(generator: np.random.Generator) -> None:
