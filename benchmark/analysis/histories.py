@@ -34,7 +34,7 @@ LOSSES = {
 }
 """Columns of progress.csv that figures show, and what they are called there."""
 
-_PROGRESS = ("step", "update", "train_return", *LOSSES)
+_PROGRESS = ("step", "update", "train_return", "envs_ended", *LOSSES)
 _ARMS = ("update", "arm", "score", "selected")
 
 
@@ -45,7 +45,8 @@ class Histories:
     Attributes:
         runs: one row per run that can be drawn, as `Store.load` returns them, with its `label`
             (the method, and settings that not all runs share) and whether it is `complete`.
-        progress: `step, update, train_return` (NaN before the first episode ends) and `LOSSES`.
+        progress: `step, update, train_return` (NaN before the first episode ends), `envs_ended`
+            (NaN in runs of earlier versions) and `LOSSES`.
         evaluations: `step, split, return` (the mean of the episodes) and `episodes`.
         levels: the last evaluation's episodes: `split, level_seed, return`.
         arms: `step, arm, score, selected` (0 or 1) of methods that choose among several.

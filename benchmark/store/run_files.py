@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from drac.files import untrusted
 from drac.runs import logs
 
-PROGRESS_COLUMNS = ("step", "arm", "train_return", "charts/SPS")
+PROGRESS_COLUMNS = ("step", "arm", "train_return", "envs_ended", "charts/SPS")
 ARM_COLUMNS = ("update", "arm", "count", "mean", "score")
 """What is read of progress.csv and arms.csv; of eval.csv it is every column."""
 
@@ -32,7 +32,9 @@ _LARGEST = 1e100
 _TEXT = {"arm", "split", "metric", "variant"}
 """Columns of words; the others are numbers."""
 _COUNTS = {"step", "update", "count", "level_seed", "length", "pairs"}
+_MAY_BE_ABSENT = {"envs_ended"}  # of runs of earlier versions, where it is NaN
 _MAY_BE_MISSING = {
+    "envs_ended": {""},
     "train_return": {""},  # no episode has ended yet
     "value": {"NaN"},  # a game has no such variant
 }
@@ -54,7 +56,8 @@ def read_columns(path: Path, columns: Sequence[str]) -> Columns:
 
     Args:
         path: the file.
-        columns: those that are needed; further ones may be there.
+        columns: those that are needed; further ones may be there. "envs_ended", which earlier
+            versions did not write, is NaN where it is absent.
 
     Raises:
         DamagedError: if a column is absent, a line has too many fields, or a needed value is
@@ -69,13 +72,15 @@ def read_columns(path: Path, columns: Sequence[str]) -> Columns:
     except (OSError, ValueError, csv.Error) as error:
         said = " ".join(str(error).split())
         raise DamagedError(f"{path.name} cannot be read ({said})") from None
-    if absent := [name for name in columns if name not in header]:
+    if absent := [name for name in columns if name not in {*header, *_MAY_BE_ABSENT}]:
         raise DamagedError(f"{path.name} is damaged: it has no column {', '.join(absent)}")
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header) and row:
             _refuse_length(path.name, number, row, header, columns)
-    fields = dict(zip(header, zip(*filter(None, rows), strict=True), strict=False))
-    return {name: _typed(path.name, name, fields.get(name, ())) for name in columns}
+    rows = list(filter(None, rows))
+    fields = dict(zip(header, zip(*rows, strict=True), strict=False))
+    blank = {name: ("",) * len(rows) for name in _MAY_BE_ABSENT}
+    return {name: _typed(path.name, name, (blank | fields).get(name, ())) for name in columns}
 
 
 def _refuse_length(

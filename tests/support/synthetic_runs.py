@@ -73,6 +73,7 @@ def write_run(
                 "arm": first,
                 "train_return": "" if update == 1 else 2.5,
                 "train_length": "" if update == 1 else 80.0,
+                "envs_ended": 0.0 if update == 1 else 1.0,
                 "charts/SPS": 1234.5,
             }
             for update in updates
