@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from drac.errors import shown
 from drac.files import untrusted
+from drac.games import LARGEST_RETURN
 from drac.runs import logs
 
 PROGRESS_COLUMNS = ("step", "arm", "train_return", "envs_ended", "charts/SPS")
@@ -27,11 +30,17 @@ _LIMIT = 2**30
 """Bytes of a run's CSV file. An eval.csv of 25M steps has about a megabyte."""
 
 _LARGEST = 1e100
-"""Numbers beyond it are nobody's results, and their means and squares might overflow."""
+"""Losses beyond it have means and squares that might overflow."""
 
 _TEXT = {"arm", "split", "metric", "variant"}
 """Columns of words; the others are numbers."""
 _COUNTS = {"step", "update", "count", "level_seed", "length", "pairs"}
+_LIMITS = {
+    "level_seed": math.inf,  # it is only shown
+    **dict.fromkeys(_COUNTS - {"level_seed"}, 2.0**53),
+    **dict.fromkeys(("return", "train_return", "value", "mean", "score"), LARGEST_RETURN),
+    "charts/SPS": LARGEST_RETURN,
+}
 _MAY_BE_ABSENT = {"envs_ended"}  # of runs of earlier versions, where it is NaN
 _MAY_BE_MISSING = {
     "envs_ended": {""},
@@ -102,18 +111,26 @@ def _typed(file: str, name: str, texts: Sequence[str]) -> NDArray[Any]:
             values = np.array(list(map(float, texts)), dtype=np.float64)
         except ValueError:
             values = np.array([_number(text) for text in texts], dtype=np.float64)
-        # NaN is smaller than nothing; counts are only shown, not averaged.
-        good = np.isfinite(values) if name in _COUNTS else np.abs(values) < _LARGEST
+        good = np.abs(values) < _LIMITS.get(name, _LARGEST)  # NaN is smaller than nothing
         if missing := _MAY_BE_MISSING.get(name):
             good |= np.array([text in missing for text in texts], dtype=bool)
         if name in _MAY_BE_INFINITE:
             good |= np.isinf(values)
     if not good.all():
-        line = int(good.argmin()) + 2
-        raise DamagedError(f"{file} is damaged: line {line} has no {name}")
+        row = int(good.argmin())
+        why = f": {shown(texts[row])} is {_unfit(texts[row])}" if texts[row] else ""
+        raise DamagedError(f"{file} is damaged: line {row + 2} has no {name}{why}")
     if name in _COUNTS and (np.abs(values) < 2**53).all() and (values % 1 == 0).all():
         return values.astype(np.int64)
     return values
+
+
+def _unfit(text: str) -> str:
+    """Say what is wrong with the text of a number."""
+    try:
+        return "beyond what any run has" if math.isfinite(float(text)) else "not finite"
+    except ValueError:
+        return "no number"
 
 
 def _number(text: str) -> float:

@@ -93,7 +93,8 @@ def write_run(
         run_dir / "eval.csv",
         logs.EVAL_COLUMNS,
         (
-            {"step": step, "split": split, "level_seed": i, "return": value + early, "length": 9}
+            {"step": step, "split": split, "level_seed": i, "return": value + early}
+            | {"length": 9 + seed}  # copies alone have the same episodes
             for step, early in ((size, 100.0), (config.num_updates * size, 0.0))
             for split, values in episodes.items()
             for i, value in enumerate(values)

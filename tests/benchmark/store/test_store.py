@@ -99,8 +99,15 @@ NO_RETURN = "eval.csv is damaged: line 12 has no return"
         (EPISODES[2], f"{EPISODES[2]}{TOTAL},test,5,1.0,9\n", "4 of 3 final test episodes"),
         (EPISODES[1], f"{TOTAL},test,1\n", NO_RETURN),
         *(
-            (EPISODES[1], f"{TOTAL},test,1,{value},9\n", NO_RETURN)
-            for value in ("nan", "", "inf", "-inf", "many")
+            (EPISODES[1], f"{TOTAL},test,1,{value},9\n", NO_RETURN + why)
+            for value, why in (
+                ("", ""),
+                ("nan", ": 'nan' is not finite"),
+                ("inf", ": 'inf' is not finite"),
+                ("-inf", ": '-inf' is not finite"),
+                ("1e99", ": '1e99' is beyond what any run has"),
+                ("many", ": 'many' is no number"),
+            )
         ),
     ],
 )
