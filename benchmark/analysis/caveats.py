@@ -144,7 +144,7 @@ def changed_code(complete: pd.DataFrame) -> list[str]:
     for name in sorted({name for code in known["code"] for name in code}):
         users = {label for label, code in known[["label", "code"]].to_numpy() if name in code}
         own = known[known["label"].isin(users)]
-        found = own["code"].map(lambda code: str(code.get(name, "none"))[:8])  # noqa: B023
+        found = own["code"].map(lambda code: ascii(str(code.get(name, "none"))[:8]).strip("'"))  # noqa: B023
         counts = Counter(found)
         usual, number = counts.most_common(1)[0]
         if (unlike := found != usual).any():

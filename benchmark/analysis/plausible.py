@@ -102,9 +102,7 @@ def _doubts(one: Scored) -> Iterator[str]:
     elif same := [game for game, own in _by_game(one.played) if len({*own}) < len(own)]:
         yield f"{name}: runs have the very same episodes on {_listed(same)}: copies?"
     if beyond := [game for game, own in games if own.max() > most(game, one.mode)]:
-        highest = max(own.max() for game, own in games if game in beyond)
-        said = f"scores that no run can have on {_listed(beyond)} (up to {highest:,.4g})"
-        yield f"{name}: {said}: percentages, or mistaken?"
+        yield f"{name}: scores that no run can have on {_listed(beyond)}: percentages or mistaken?"
     elif len(games) > 1 and _normalized(one.scores if one.best is None else one.best):
         yield f"{name}: all scores are from 0 to 1 on {len(games)} games: already normalized?"
 
