@@ -118,19 +118,19 @@ def _typed(file: str, name: str, texts: Sequence[str]) -> NDArray[Any]:
             good |= np.isinf(values)
     if not good.all():
         row = int(good.argmin())
-        why = f": {shown(texts[row])} is {_unfit(texts[row])}" if texts[row] else ""
-        raise DamagedError(f"{file} is damaged: line {row + 2} has no {name}{why}")
+        raise DamagedError(f"{file} is damaged: line {row + 2} has no {name}{_why(texts[row])}")
     if name in _COUNTS and (np.abs(values) < 2**53).all() and (values % 1 == 0).all():
         return values.astype(np.int64)
     return values
 
 
-def _unfit(text: str) -> str:
-    """Say what is wrong with the text of a number."""
+def _why(text: str) -> str:
+    """Say what is wrong with a number, as the end of a sentence; "" of what is none."""
     try:
-        return "beyond what any run has" if math.isfinite(float(text)) else "not finite"
+        finite = math.isfinite(float(text))
     except ValueError:
-        return "no number"
+        return ""
+    return f": {shown(text)} is {'beyond what any run has' if finite else 'not finite'}"
 
 
 def _number(text: str) -> float:
