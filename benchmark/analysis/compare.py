@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis import plausible
-from benchmark.analysis.caveats import apart_from_published, shortened
+from benchmark.analysis.caveats import apart_from_published, changed_code, shortened
 from benchmark.analysis.comparable import PROTOCOL
 from benchmark.analysis.contestants import Contestant
 from benchmark.statistics import aggregate, bootstrap, normalize, significance
@@ -259,17 +259,20 @@ def _cautions(found: Comparison) -> Iterator[str]:
     for one in (a, b):
         counts = {r.game: (r.a if one is a else r.b).n for r in found.games}
         yield from _run_counts(one.name, [counts[game] for game in found.common])
-    for one in (a, b):
-        yield from plausible.doubts(one.name, one.mode, one.scores)
-    if same := plausible.shared(a.scores, b.scores):
-        yield (
-            f"{a.name} and {b.name} have the same scores, run by run, on {shortened(same)}: copies?"
-        )
+    yield from plausible.cautions([_scored(one, found.split) for one in (a, b)])
+    if stored := [one.runs for one in (a, b) if one.runs is not None]:
+        yield from changed_code(pd.concat(stored))
     yield from _unequal_settings(a, b)
     ours = [dict(c.settings) for c in (a, b) if "levels" in c.settings]
     if ours:
         yield from apart_from_published(pd.DataFrame({"settings": ours}))
     yield from (*a.cautions, *b.cautions)
+
+
+def _scored(one: Contestant, split: str) -> plausible.Scored:
+    if one.runs is None:
+        return plausible.Scored(one.name, one.mode, one.scores)
+    return plausible.of_runs(one.name, one.runs, split)
 
 
 def _run_counts(name: str, counts: list[int]) -> Iterator[str]:

@@ -35,6 +35,7 @@ class Contestant:
         settings: what its runs share; empty for imported ones, whose settings nobody knows.
         cautions: what must be said beside its numbers.
         origin: file, checksum and date of imported scores; "" for runs of the store.
+        runs: those of the store, as `counted` returns them; None if it was imported.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Contestant:
     settings: Mapping[str, Any]
     cautions: tuple[str, ...] = ()
     origin: str = ""
+    runs: pd.DataFrame | None = field(default=None, repr=False)
 
     @property
     def address(self) -> str:
@@ -168,13 +170,17 @@ def _stored(
                 scores=comparable.scores(alike, split, GAMES),
                 settings=alike["settings"].iloc[0],
                 cautions=(*_incomplete(str(label), lacking), *contradictions(own)),
+                runs=alike,
             )
 
 
 def _incomplete(label: str, lacking: pd.DataFrame) -> tuple[str, ...]:
     if lacking.empty:
         return ()
-    said = shortened(f"{run['game']}/seed{run['seed']}" for run in lacking.to_dict("records"))
+    said = shortened(
+        f"{run['game']}/seed{run['seed']}: {'; '.join(run['problems'])}"
+        for run in lacking.to_dict("records")
+    )
     runs = "1 planned run is" if len(lacking) == 1 else f"{len(lacking)} planned runs are"
     return (f"{label}: {runs} not complete and not counted ({said}).",)
 

@@ -13,6 +13,7 @@ from benchmark.analysis.best_augmentation import chooses
 from benchmark.analysis.caveats import (
     apart_from_published,
     contradictions,
+    doubtful,
     shortened,
     why_each,
 )
@@ -35,7 +36,7 @@ LOSSES = {
 }
 """Columns of progress.csv that figures show, and what they are called there."""
 
-_PROGRESS = ("step", "update", "train_return", *LOSSES)
+_PROGRESS = ("step", "update", "train_return", "envs_ended", *LOSSES)
 _ARMS = ("update", "arm", "score", "selected")
 
 
@@ -46,11 +47,13 @@ class Histories:
     Attributes:
         runs: one row per run that can be drawn, as `Store.load` returns them, with its `label`
             (the method, and settings that not all runs share) and whether it is `complete`.
-        progress: `step, update, train_return` (NaN before the first episode ends) and `LOSSES`.
+        progress: `step, update, train_return` (NaN before the first episode ends), `envs_ended`
+            (NaN in runs of earlier versions) and `LOSSES`.
         evaluations: `step, split, return` (the mean of the episodes) and `episodes`.
         levels: the last evaluation's episodes: `split, level_seed, return`.
         arms: `step, arm, score, selected` (0 or 1) of methods that choose among several.
-        notes: what is missing: runs that are not there, damaged, in progress, or double.
+        notes: what is missing or doubtful: runs that are not there, damaged, in progress, double,
+            or like copies.
     """
 
     runs: pd.DataFrame
@@ -182,6 +185,7 @@ def _notes(runs: pd.DataFrame, drawn: pd.DataFrame, problems: Mapping[int, str])
     """Say which runs are not in a figure, and which are there only in part."""
     if drawn["complete"].any():
         yield from apart_from_published(drawn[drawn["complete"]])
+        yield from doubtful(drawn[drawn["complete"]])
     damaged = runs.loc[sorted(problems)]
     partly = drawn[~drawn["complete"]]
     absent = runs[~runs["complete"] & ~runs.index.isin([*partly.index, *problems])]

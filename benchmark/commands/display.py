@@ -38,7 +38,7 @@ def progress_line(now: Progress) -> str:
 
 def _texts(now: Progress) -> tuple[str, ...]:
     """Return steps done and to do, steps per second, time left, the two returns, and the arm."""
-    numbers = (_number(now.train_return), _number(now.test_return), now.arm)
+    numbers = (_number(now.train_return) + now.early, _number(now.test_return), now.arm)
     return f"{now.step:,}/{now.total:,}", _number(now.sps, 0), _time_left(now), *numbers
 
 

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+from benchmark.analysis import comparable, plausible
 from benchmark.scores import imported as imports
 from drac.commands import flags
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import run_folder
+from drac.games import GAMES
 
 HELP = """Bring in anybody's scores: a CSV file with the columns method, game, split, run, score,
 and mode (easy or hard), steps and caution if it has them. They are kept below RESULTS/scores with
@@ -53,7 +55,7 @@ def _bring_in(path: Path, given: ImportFlags) -> int:
                 f" {there.imported}); give another --name, or --replace"
             )
     written = imports.save(imported, given.results)
-    for line in _summary(imported):
+    for line in (*_summary(imported), *_doubts(imported)):
         print(line)
     print(f"written to {written}")
     if line := _next(imported, given.results):
@@ -73,6 +75,18 @@ def _next(imported: imports.ScoreSet, results: Path) -> str:
                 named = shlex.join((a.address, b.address))
                 return f"next: drac-bench compare {where}{more} -- {named}"
     return ""
+
+
+def _doubts(imported: imports.ScoreSet) -> dict[str, None]:
+    """Say what `drac-bench compare` will caution against, each once."""
+    found: dict[str, None] = {}
+    for (mode, _), rows in imported.rows.groupby(["mode", "split"], sort=False):
+        methods = [
+            plausible.Scored(str(name), str(mode), comparable.scores(own, "score", GAMES, "run"))
+            for name, own in rows.groupby("method", sort=False)
+        ]
+        found |= dict.fromkeys(f"! {said}" for said in plausible.cautions(methods))
+    return found
 
 
 def _summary(imported: imports.ScoreSet) -> list[str]:

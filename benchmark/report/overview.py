@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmark.analysis.caveats import apart_from_published, missing
+from benchmark.analysis.caveats import apart_from_published, doubtful, missing
 from benchmark.report import methods, pictures, results
 from benchmark.report.grid import grid
 from benchmark.report.site import Site, game_page, method_page
@@ -14,7 +14,7 @@ def overview(site: Site) -> None:
     """Write the page that one opens first."""
     content, complete = site.content, site.content.complete
     headline = site.table(results.headline(content)) if len(complete) else []
-    warnings = apart_from_published(complete) if len(complete) else []
+    warnings = [*apart_from_published(complete), *doubtful(complete)]
     lacking = site.runs[site.runs["state"] != "complete"][["run", "state"]]
     if len(lacking):
         planned = number_of(len(site.runs), "planned run")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmark.analysis.caveats import doubtful
 from benchmark.analysis.comparable import BASELINE, baseline, scores
 from benchmark.report.content import Content
 from benchmark.scores import published
@@ -71,6 +72,9 @@ def _results(
         data.append({"game": game, "method": method, "variant": label, **numbers})
     notes = [f"[{letter}] {source.text()}." for letter, source in sources.items()]
     notes.append("Mean over seeds ± sample standard deviation; gap = train − test.")
+    shown_runs = {(label, game) for _, label, _, _, game in listed}
+    own = [pair in shown_runs for pair in zip(complete["label"], complete["game"], strict=True)]
+    notes += doubtful(complete[np.array(own, bool)])
     return Table(name, title, pd.DataFrame(cells), pd.DataFrame(data), tuple(notes))
 
 

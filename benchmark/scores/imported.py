@@ -24,7 +24,7 @@ from augmentations.arguments import hint
 from drac.config.quantities import number_of, parse_count
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder, untrusted
-from drac.games import GAMES
+from drac.games import GAMES, LARGEST_RETURN
 from drac.runs.logs import SPLITS
 
 REQUIRED = ("method", "game", "split", "run", "score")
@@ -205,8 +205,7 @@ def _check_header(path: Path, header: list[str]) -> None:
         raise ConfigError(f"{path} has the column {', '.join(map(repr, twice))} twice")
 
 
-_LARGEST = 1e100
-"""Of a score, as of our own runs' numbers: sums and squares of larger ones overflow."""
+_LEFT_OUT = ("", "nan", "na", "none", "null")
 
 
 def _problems(row: Mapping[str, str]) -> Iterator[str]:
@@ -218,13 +217,14 @@ def _problems(row: Mapping[str, str]) -> Iterator[str]:
     for name in ("method", "run"):
         if not row[name].isprintable() or not 1 <= len(row[name]) <= 200:
             yield f"{name} {row[name]!r:.40} is not a name"
-    if _finite(row["score"]) and abs(float(row["score"])) > _LARGEST:
+    if _finite(row["score"]) and abs(float(row["score"])) > LARGEST_RETURN:
         yield f"score {row['score']!r} is beyond what any run can have"
     if not _finite(row["score"]):
         given = row["score"]
-        left_out = given == "" or given.lower() in ("nan", "na", "none", "null")
+        lower = given.lower().lstrip("+-")
+        why = " (leave the line of a missing run out)" if lower in _LEFT_OUT else ""
         yield f"score {given!r} is not a number" + (
-            " (leave the line of a missing run out)" if left_out else ""
+            ": it is infinite" if lower in ("inf", "infinity") else why
         )
     if row["steps"] and not _steps(row["steps"]):
         yield f"steps {row['steps']!r} is not a positive whole number, such as 25M or 25000000"

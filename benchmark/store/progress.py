@@ -16,6 +16,7 @@ from benchmark.store.run_files import (
 )
 from benchmark.store.run_record import total_steps
 from drac.config import TrainConfig
+from drac.stats import early_text
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Progress:
         total: environment steps to do.
         sps: steps per second of the last update; None before the first.
         train_return: mean over the last 100 training episodes; None before the first.
+        early: which envs it is of, while some have ended no episode: `drac.stats.early_text`.
         test_return: mean of the last test evaluation; None before the first.
         arm: current augmentation, "-" before the first update.
     """
@@ -37,6 +39,7 @@ class Progress:
     train_return: float | None = None
     test_return: float | None = None
     arm: str = "-"
+    early: str = ""
 
     @property
     def seconds_left(self) -> float | None:
@@ -61,7 +64,7 @@ def progress_of(config: TrainConfig, updates: Columns, episodes: Columns) -> Pro
     """
     if not updates or not episodes or not len(updates["step"]):
         return Progress(0, total_steps(config))
-    step, arm, train_return, sps = (updates[name][-1] for name in PROGRESS_COLUMNS)
+    step, arm, train_return, ended, sps = (updates[name][-1] for name in PROGRESS_COLUMNS)
     tested = episodes["return"][episodes["split"] == "test"]
     return Progress(
         step=int(step),
@@ -70,6 +73,7 @@ def progress_of(config: TrainConfig, updates: Columns, episodes: Columns) -> Pro
         train_return=None if np.isnan(train_return) else float(train_return),
         test_return=float(tested.mean()) if len(tested) else None,
         arm=str(arm),
+        early=early_text(float(ended), config.num_envs),
     )
 
 

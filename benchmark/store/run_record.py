@@ -37,7 +37,7 @@ class RunRecord:
         config: None if it has none that can be read.
         meta: meta.json; empty if absent or damaged.
         problems: what keeps the run from being complete; empty if nothing does.
-        updates: `step, arm, train_return, charts/SPS` of every update, of progress.csv.
+        updates: `step, arm, train_return, envs_ended, charts/SPS` of every update, of progress.csv.
         arms: `update, arm, count, mean, score` of every arm at the last update, of arms.csv.
         episodes: those of the last evaluation: `step, split, level_seed, return, length`.
         robustness: `metric, split, variant, pairs, value`; no rows where it was not measured.

@@ -37,7 +37,7 @@ def collect(training: Training, on_step: Callable[[], None] = lambda: None) -> N
             obs, raw_rewards[t, rows], dones[t, rows], infos = envs.receive(group)
         rollout.level_seeds[t, rows] = infos.get("prev_level_seed", -1)
         training.obs[rows] = obs
-        training.count_episodes(infos)
+        training.count_episodes(infos, rows)
 
     for t in range(config.num_steps):
         with phases("act"):

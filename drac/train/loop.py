@@ -199,6 +199,8 @@ def iterate(
             episodes=training.episodes,
             stats=stats,
             skipped_steps=training.skipped_steps,
+            train_episodes=len(returns),
+            envs_ended=float(training.ended.mean()),
         )
 
 

@@ -82,6 +82,7 @@ class Training:
         self.arm: str | None = None
         self.update = 0
         self.episodes = 0
+        self.ended = np.zeros(config.num_envs, np.bool_)
         self.skipped_steps = 0
         self.recent: deque[tuple[float, int]] = deque(maxlen=EPISODE_WINDOW)
         self.phases: Phases = unmeasured
@@ -95,12 +96,13 @@ class Training:
         """Have `phases` told from now on what the time is spent on."""
         self.phases = self.learner.phases = phases
 
-    def count_episodes(self, infos: dict[str, Any]) -> None:
-        """Take note of the episodes that ended, in the order of envs."""
+    def count_episodes(self, infos: dict[str, Any], rows: slice) -> None:
+        """Take note of the episodes of the envs in `rows` that ended, in the order of envs."""
         if "episode" not in infos:
             return
         ended, episode = infos["_episode"], infos["episode"]
         self.episodes += int(ended.sum())
+        self.ended[rows] |= ended
         self.recent.extend(
             zip(episode["r"][ended].tolist(), episode["l"][ended].tolist(), strict=True)
         )
@@ -122,6 +124,7 @@ class Training:
             "arm": self.arm,
             "update": self.update,
             "episodes": self.episodes,
+            "ended": self.ended.tolist(),
             "skipped_steps": self.skipped_steps,
             "recent": [list(episode) for episode in self.recent],
         }
@@ -141,6 +144,7 @@ class Training:
         self.env.set_state([tensor.numpy().tobytes() for tensor in state["env"]])
         self.obs = self.env.observe()
         self.arm, self.update, self.episodes = state["arm"], state["update"], state["episodes"]
+        self.ended[:] = state.get("ended", True)  # earlier versions took no note, and mark nothing
         self.skipped_steps = state["skipped_steps"]
         self.recent.clear()
         self.recent.extend((value, length) for value, length in state["recent"])

@@ -256,7 +256,7 @@ def test_incomplete_runs_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[
     root = store(tmp_path / "r")
     (root / "runs/exp/ppo/maze/seed2/eval.csv").unlink()
     said = " ".join(run(capsys, root, "ucb-drac", "ppo").split())
-    assert "ppo: 1 planned run is not complete and not counted (maze/seed2)." in said
+    assert "ppo: 1 planned run is not complete and not counted (maze/seed2: " in said
     assert "maze 8.10 ± 0.10 3.05 ± 0.07 +5.05 1.1e-05 *** 3 / 2" in said
     assert "ppo: 2 to 3 runs a game" in said
     for eval_csv in root.glob("runs/exp/ppo/*/*/eval.csv"):

@@ -52,7 +52,7 @@ def write(root: Path, scores: dict[tuple[str, str, int], dict[str, float]]) -> N
 def draw(methods: tuple[str, ...], games: tuple[str, ...], seeds: int, root: Path) -> Any:
     rng = random.Random(3)
     scores = {
-        (method, game, seed): {split: float(rng.randint(1, 20)) for split in SPLITS}
+        (method, game, seed): {split: rng.randint(1, 20) / 2 for split in SPLITS}
         for method in methods
         for game in games
         for seed in range(seeds)
