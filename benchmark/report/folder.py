@@ -48,7 +48,7 @@ def require_replaceable(out: Path) -> None:
 def _files_of_a_report(folder: Path) -> set[str] | None:
     """Return what the report in a folder consists of; None if there is none."""
     try:
-        marker = untrusted.read_json(folder / MARKER, limit=2**26)
+        marker = untrusted.read_json(folder / MARKER, 2**26, folder)
         return set(marker["files"]) if marker["made_by"] == _MADE_BY else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -55,6 +55,6 @@ def _card(site: Site, game: str) -> dict[str, str]:
     return {
         "name": game,
         "href": game_page(game),
-        "thumbnail": f"frames/{strips[0].path.name}" if strips else "",
+        "thumbnail": f"frames/{strips[0].name}" if strips else "",
         "said": f"{done} of {len(runs)} runs",
     }

@@ -46,7 +46,7 @@ class DamagedError(ValueError):
     """A file of a run holds what `drac train` does not write. The message names the file."""
 
 
-def read_columns(path: Path, columns: Sequence[str]) -> Columns:
+def read_columns(path: Path, columns: Sequence[str], root: Path | None = None) -> Columns:
     """Read a run's CSV file; no rows if it is absent or has none yet.
 
     A last line without its end is still being written, and left out. (The csv module and numpy
@@ -55,15 +55,17 @@ def read_columns(path: Path, columns: Sequence[str]) -> Columns:
     Args:
         path: the file.
         columns: those that are needed; further ones may be there.
+        root: a folder above it below which no link is followed; by default its own.
 
     Raises:
-        DamagedError: if a column is absent, a line has too many fields, or a needed value is
-            missing or not finite.
+        DamagedError: if a column is absent or there twice, a line has too many fields, or a needed
+            value is missing or not finite.
     """
     try:
-        text = untrusted.read(path, _LIMIT).decode("utf-8")
+        text = untrusted.read(path, _LIMIT, root or path.parent).decode("utf-8")
         whole = text[: text.rfind("\n") + 1] or ",".join(columns)
         header, *rows = csv.reader(io.StringIO(whole, newline=""), strict=True)
+        untrusted.check_columns(header)
     except FileNotFoundError:
         header, rows = list(columns), []
     except (OSError, ValueError, csv.Error) as error:
@@ -133,10 +135,10 @@ def final_rows(columns: Columns, by: str) -> Columns:
     return {name: values[last] for name, values in columns.items()}
 
 
-def final_episodes(run_dir: Path) -> Columns:
+def final_episodes(run_dir: Path, root: Path | None = None) -> Columns:
     """Return the episodes of a run's last evaluation: step, split, level_seed, return, length.
 
     Raises:
         DamagedError: see `read_columns`.
     """
-    return final_rows(read_columns(run_dir / "eval.csv", logs.EVAL_COLUMNS), "step")
+    return final_rows(read_columns(run_dir / "eval.csv", logs.EVAL_COLUMNS, root), "step")
