@@ -17,6 +17,7 @@ file system and fetches nothing. It has an overview, a page for each game and me
 where every number comes from, and everything as CSV. Runs that are missing are named.
 
 An older report at --out is replaced once the new one is whole; anything else there is left alone.
+A table or a figure that fails, such as a plug-in's, is named and left out; the status is then 1.
 
 example: drac-bench report --experiment demo --out report"""
 
@@ -50,9 +51,11 @@ def report_command(argv: Sequence[str]) -> int:
     require_replaceable(given.out)
     from benchmark.report.build import build
 
-    pages = build(store, names, given.out, with_frames=not given.no_frames, say=_Progress())
+    pages, failed = build(store, names, given.out, with_frames=not given.no_frames, say=_Progress())
     print(f"written to {given.out} ({pages} pages); open {given.out / 'index.html'}")
-    return 0
+    for why in failed:
+        print(f"drac-bench report: {why}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 class _Progress:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmark.report.content import spec
 from benchmark.report.site import Site, slug
@@ -85,6 +87,7 @@ ENDINGS = (".mp4", ".webm", ".gif")
 MOST = 12
 """Clips on one page: those of each method's first seeds; a store may hold thousands."""
 _CLIP_LIMIT = 2**28  # bytes
+_EPISODES = 20  # that are named below a clip
 
 
 @dataclass(frozen=True)
@@ -135,12 +138,17 @@ def _shown(path: Path, root: Path) -> str:
     """Say what a clip shows, from what `drac watch` noted beside it; else its name."""
     try:
         record = untrusted.read_json(path.with_suffix(".json"), root=root)
-        split, step = str(record["split"]), int(record["step"])
+        split, step = untrusted.text(record["split"]), _number(record["step"], ",.0f")
         where = f"{split} levels" if split in ("train", "test") else split
         episodes = ", ".join(
-            f"level {int(episode['level_seed'])}: return {float(episode['return']):g}"
-            for episode in record["episodes"]
+            f"level {_number(one['level_seed'], '.0f')}: return {_number(one['return'], 'g')}"
+            for one in record["episodes"][:_EPISODES]
         )
     except (OSError, ValueError, KeyError, TypeError):
         return path.name
-    return f"{where} after {step:,} steps ({episodes})"
+    return f"{where} after {step} steps ({episodes})"
+
+
+def _number(value: Any, form: str) -> str:
+    known = untrusted.number(value)
+    return "unknown" if math.isnan(known) else f"{known:{form}}"

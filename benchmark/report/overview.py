@@ -18,6 +18,7 @@ def overview(site: Site) -> None:
     if len(lacking):
         said = f"{len(lacking):,} of {len(site.runs):,} planned runs are not complete; see below."
         warnings = [*warnings, said]
+    warnings = [*warnings, *site.failed]
     site.page(
         "index.html",
         "overview.html",

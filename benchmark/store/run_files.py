@@ -93,7 +93,7 @@ def _typed(file: str, name: str, texts: Sequence[str]) -> NDArray[Any]:
     """Turn a column of numbers into numbers, and refuse what is missing or not finite."""
     if name in _TEXT:
         values = np.array([sys.intern(text) for text in texts], dtype=object)
-        good = np.array([text != "" for text in texts], dtype=bool)
+        good = np.array([text != "" and text.isprintable() for text in texts], dtype=bool)
     else:
         try:
             values = np.array(list(map(float, texts)), dtype=np.float64)

@@ -200,4 +200,4 @@ def settings(config: TrainConfig, meta: Mapping[str, Any]) -> dict[str, Any]:
     """
     without = _NO_MATTER | methods.options_of_others(config.method)
     values = {name: value for name, value in config if name not in without}
-    return {**values, "procgen_build": str(meta.get("procgen_build", "unknown"))}
+    return {**values, "procgen_build": untrusted.text(meta.get("procgen_build")) or "unknown"}

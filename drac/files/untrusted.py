@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import stat
 from collections.abc import Collection, Iterator
@@ -22,6 +23,12 @@ JSON_LIMIT = 2**20
 
 _DIGITS = 400
 """Of a number. Longer ones take Python quadratic time, and no setting of ours has them."""
+
+_DEPTH = 50
+"""Of lists and objects within each other; ours have five."""
+
+_TEXT = 1000
+"""Characters of a text that is shown."""
 
 COLUMNS_LIMIT = 1000
 """Columns of a CSV file; ours have some thirty."""
@@ -144,11 +151,40 @@ def parse_json(content: bytes | str) -> Any:
         data = json.loads(text, parse_constant=_constant, parse_int=_integer, parse_float=_fraction)
         # Half of a surrogate pair, which JSON can spell and UTF-8 cannot, breaks any later print.
         json.dumps(data, ensure_ascii=False).encode("utf-8")
+        _check_depth(data)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     except UnicodeEncodeError:
         raise ValueError("it has text that is no Unicode") from None
     return data
+
+
+def _check_depth(data: Any) -> None:
+    """Raise RecursionError where whoever prints or walks the data might."""
+    level = [data]
+    for _ in range(_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, list | dict)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    raise RecursionError
+
+
+def number(value: Any) -> float:
+    """Return a number of JSON; NaN for all else, and for what is larger than anything we count."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and abs(value) <= 2**60 else math.nan
+
+
+def text(value: Any) -> str:
+    """Return a text or a number of JSON as a short line that can be printed; "" for all else."""
+    if not isinstance(value, str | int | float):
+        return ""
+    return "".join(c if c.isprintable() else "?" for c in str(value)[:_TEXT])
 
 
 def _constant(text: str) -> Any:

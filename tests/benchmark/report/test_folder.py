@@ -1,4 +1,4 @@
-"""A report is killed at each step: the old or the new one is under its name, and nothing is left."""
+"""A report killed at any step: the old or the new one is under its name, nothing else is left."""
 
 from __future__ import annotations
 
