@@ -10,9 +10,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from report_site import no_frames, pages
-from synthetic_runs import write_run
+from synthetic_runs import load, write_run
 
 from benchmark import cli
+from benchmark.analysis.comparable import variants
 from benchmark.report import frames
 from benchmark.scores import imported
 from benchmark.store import progress
@@ -144,3 +145,15 @@ def test_a_number_that_is_none_is_unknown(here: Path, value: object) -> None:
     assert runs.loc["drac-crop", ["steps", "minutes"]].isna().all()
     (video,) = pages(here / "rep")["games/coinrun.html"].all("video")
     assert video["aria-label"].endswith("after 256 steps (level 7: return unknown)")
+
+
+def test_what_a_label_says_can_be_printed(here: Path) -> None:
+    for seed, path in enumerate(("best.csv", "\x1b[31mred\x00" + "y" * 5000)):
+        config = write_run(here / "results", "drac-best", seed=seed) / "config.json"
+        values = json.loads(config.read_text())
+        config.write_text(json.dumps({**values, "best_from": path}))
+    runs = load(here / "results")
+    assert not any(runs["problems"])
+    labels = variants(runs)
+    assert all(label.isprintable() and len(label) < 1100 for label in labels)
+    assert labels.str.contains("best_from=?[31mred?yyy", regex=False).any()
