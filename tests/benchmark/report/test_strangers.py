@@ -13,7 +13,10 @@ from report_site import no_frames, pages
 from synthetic_runs import load, write_run
 
 from benchmark import cli
+from benchmark.analysis import histories
 from benchmark.analysis.comparable import variants
+from benchmark.figures import levels
+from benchmark.figures.drawing import SCREEN
 from benchmark.report import frames
 from benchmark.scores import imported
 from benchmark.store import progress
@@ -157,3 +160,15 @@ def test_what_a_label_says_can_be_printed(here: Path) -> None:
     labels = variants(runs)
     assert all(label.isprintable() and len(label) < 1100 for label in labels)
     assert labels.str.contains("best_from=?[31mred?yyy", regex=False).any()
+
+
+@pytest.mark.parametrize("level", ["1e300", "1e18", "-5", "4000000000", "777"])
+def test_a_level_that_nobody_trained_on_ends_no_figure(here: Path, level: str) -> None:
+    run = here / "results/runs/exp/drac-crop/coinrun/seed0"
+    text = (run / "eval.csv").read_text()
+    (run / "eval.csv").write_text(text.replace(",train,1,", f",train,{level},"))
+    store = Store(here / "results")
+    drawn = histories.load(store.load(store.specs("exp")))
+    for draw in (levels.train_levels, levels.test_levels):
+        (drawing,) = draw(drawn, SCREEN)
+        assert drawing.data["level_seed"].between(0, 2**31).all()
