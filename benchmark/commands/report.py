@@ -7,10 +7,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmark.commands.choices import experiments
 from drac.commands import flags
 from drac.errors import ConfigError
+
+if TYPE_CHECKING:
+    from benchmark.store.store import Store
 
 HELP = """Write a report about the runs of experiments: a site of static files that opens from the
 file system and fetches nothing. It has an overview, a page for each game and method, all configs,
@@ -49,6 +53,10 @@ def report_command(argv: Sequence[str]) -> int:
     if not names:
         raise ConfigError(f"there are no runs below {store.runs}; begin with drac-bench run")
     require_replaceable(given.out)
+    return _write(store, names, given)
+
+
+def _write(store: Store, names: Sequence[str], given: ReportFlags) -> int:
     from benchmark.report.build import build
 
     pages, failed = build(store, names, given.out, with_frames=not given.no_frames, say=_Progress())
