@@ -151,6 +151,7 @@ def _evaluations(parts: Iterable[pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFr
     """
     means, last = [], []
     for part in parts:
+        part = part[part["split"].isin(SPLITS)].copy()
         part["split"] = part["split"].astype(pd.CategoricalDtype(list(SPLITS)))
         grouped = part.groupby([RUN, "step", "split"], observed=True)["return"]
         means.append(grouped.agg(["mean", "size"]).reset_index())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -99,27 +99,25 @@ def _draw(
         return
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
-        drawings = _drawn(name, histories, style)
-        if isinstance(drawings, str):
-            print(f"  {name}: {drawings}")
-            continue
-        for drawing in drawings:
-            print(f"  {drawing.save(folder, form)}", flush=True)
-        if not drawings:
-            print(f"  {name}: these runs have nothing of the kind")
+        _save(name, partial(catalogue.known()[name], histories, style), folder, form)
     for note in histories.notes:
         print(note)
     print(f"written to {folder}, each with its numbers (.csv) and its caption (.txt)")
 
 
-def _drawn(name: str, histories: Histories, style: Style) -> list[Drawing] | str:
-    """Draw a figure, or say what is wrong with the plug-in whose it is."""
+def _save(name: str, draw: Callable[[], list[Drawing]], folder: Path, form: str) -> None:
+    """Draw and write a kind of figure, or say what is wrong with the plug-in whose it is."""
     try:
-        return plugins.called(
-            catalogue.KIND, name, partial(catalogue.known()[name], histories, style)
+        paths = plugins.called(
+            catalogue.KIND, name, lambda: [drawing.save(folder, form) for drawing in draw()]
         )
     except plugins.PluginError as error:
-        return str(error)
+        print(f"  {name}: {error}")
+        return
+    for path in paths:
+        print(f"  {path}", flush=True)
+    if not paths:
+        print(f"  {name}: these runs have nothing of the kind")
 
 
 def _load(store: Store, group: Sequence[str]) -> Histories:

@@ -20,6 +20,7 @@ def overview(site: Site) -> None:
         planned = number_of(len(site.runs), "planned run")
         said = f"Not complete: {len(lacking):,} of {planned}; see below."
         warnings = [*warnings, said]
+    warnings = [*warnings, *site.failed]
     site.page(
         "index.html",
         "overview.html",
@@ -57,6 +58,6 @@ def _card(site: Site, game: str) -> dict[str, str]:
     return {
         "name": game,
         "href": game_page(game),
-        "thumbnail": f"frames/{strips[0].path.name}" if strips else "",
+        "thumbnail": f"frames/{strips[0].name}" if strips else "",
         "said": f"{done} of {number_of(len(runs), 'run')}",
     }

@@ -33,6 +33,9 @@ MODES = ("easy", "hard")
 SHOWN = 3
 """How many problems of a file are said at once."""
 
+_LIMIT = 2**28
+"""Bytes of a set that was imported."""
+
 _ORIGIN = ("source", "sha256", "imported")
 _AGAIN = "import the file again, with --replace"
 _KEY = ("method", "mode", "game", "split", "run")
@@ -70,23 +73,26 @@ def folder(results: Path) -> Path:
     return results / "scores"
 
 
-def read(path: Path, name: str) -> ScoreSet:
+def read(path: Path, name: str, root: Path | None = None) -> ScoreSet:
     """Read and check a file of scores.
 
     Args:
         path: UTF-8 CSV with a header; the order of the columns does not matter.
         name: what the set shall be called.
+        root: see `drac.files.untrusted.opened`; None reads whatever the user names, a pipe too.
 
     Raises:
         ConfigError: one sentence with the line numbers of what is wrong: an unknown game (and the
             nearest), a score that is not a finite number, a run that is there twice, a column that
-            is missing, a line of another length.
+            is missing or there twice, a line of another length.
     """
     try:
-        content = path.read_bytes()
+        content = untrusted.read(path, _LIMIT, root) if root else path.read_bytes()
         text = content.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} cannot be read: it is not UTF-8 text") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(f"{path} cannot be read: {reason}") from None
     rows, ignored = _parse(path, text)
     return ScoreSet(
@@ -118,10 +124,10 @@ def load(results: Path, name: str) -> ScoreSet:
         ConfigError: if its files are damaged, or were changed after the import.
     """
     path = folder(results) / f"{name}.csv"
-    stored = read(path, name)
+    stored = read(path, name, results)
     origin_path = path.with_suffix(".json")
     try:
-        origin = untrusted.read_json(origin_path)
+        origin = untrusted.read_json(origin_path, root=results)
         said = {key: str(origin[key]) for key in _ORIGIN}
         ignored, sha256 = tuple(map(str, origin["ignored"])), origin["stored_sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -193,6 +199,10 @@ _DEFAULTS: Mapping[str, str] = {"mode": "easy", "steps": "", "caution": ""}
 
 
 def _check_header(path: Path, header: list[str]) -> None:
+    try:
+        untrusted.check_columns(header)
+    except ValueError as error:
+        raise ConfigError(f"{path} is no file of scores: {error}") from None
     absent = [name for name in REQUIRED if name not in header]
     if absent:
         said = ", ".join(f"{name!r}{hint(name, header)}" for name in absent)
@@ -201,8 +211,6 @@ def _check_header(path: Path, header: list[str]) -> None:
             f"{path} has no column {said}: {has}, and must have {', '.join(REQUIRED)}"
             f" (may have {', '.join(OPTIONAL)})"
         )
-    if twice := sorted({name for name in header if header.count(name) > 1}):
-        raise ConfigError(f"{path} has the column {', '.join(map(repr, twice))} twice")
 
 
 _LEFT_OUT = ("", "nan", "na", "none", "null")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from benchmark.store.run_files import (
 )
 from benchmark.store.run_record import total_steps
 from drac.config import TrainConfig
+from drac.files import untrusted
 from drac.stats import early_text
 
 
@@ -80,9 +82,9 @@ def progress_of(config: TrainConfig, updates: Columns, episodes: Columns) -> Pro
 def last_line(path: Path) -> str:
     """Return the last line of a log that says something; "" if there is none."""
     try:
-        with path.open("rb") as log:
-            log.seek(max(0, path.stat().st_size - 4096))
-            text = log.read().decode("utf-8", errors="replace")
-    except OSError:
+        with untrusted.opened(path, path.parent) as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - 4096))
+            text = log.read(4096).decode("utf-8", errors="replace")
+    except (OSError, ValueError):
         return ""
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")

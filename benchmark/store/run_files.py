@@ -57,7 +57,7 @@ class DamagedError(ValueError):
     """A file of a run holds what `drac train` does not write. The message names the file."""
 
 
-def read_columns(path: Path, columns: Sequence[str]) -> Columns:
+def read_columns(path: Path, columns: Sequence[str], root: Path | None = None) -> Columns:
     """Read a run's CSV file; no rows if it is absent or has none yet.
 
     A last line without its end is still being written, and left out. (The csv module and numpy
@@ -67,15 +67,17 @@ def read_columns(path: Path, columns: Sequence[str]) -> Columns:
         path: the file.
         columns: those that are needed; further ones may be there. "envs_ended", which earlier
             versions did not write, is NaN where it is absent.
+        root: a folder above it below which no link is followed; by default its own.
 
     Raises:
-        DamagedError: if a column is absent, a line has too many fields, or a needed value is
-            missing or not finite.
+        DamagedError: if a column is absent or there twice, a line has too many fields, or a needed
+            value is missing or not finite.
     """
     try:
-        text = untrusted.read(path, _LIMIT).decode("utf-8")
+        text = untrusted.read(path, _LIMIT, root or path.parent).decode("utf-8")
         whole = text[: text.rfind("\n") + 1] or ",".join(columns)
         header, *rows = csv.reader(io.StringIO(whole, newline=""), strict=True)
+        untrusted.check_columns(header)
     except FileNotFoundError:
         header, rows = list(columns), []
     except (OSError, ValueError, csv.Error) as error:
@@ -105,7 +107,7 @@ def _typed(file: str, name: str, texts: Sequence[str]) -> NDArray[Any]:
     """Turn a column of numbers into numbers, and refuse what is missing or not finite."""
     if name in _TEXT:
         values = np.array([sys.intern(text) for text in texts], dtype=object)
-        good = np.array([text != "" for text in texts], dtype=bool)
+        good = np.array([text != "" and text.isprintable() for text in texts], dtype=bool)
     else:
         try:
             values = np.array(list(map(float, texts)), dtype=np.float64)
@@ -155,10 +157,10 @@ def final_rows(columns: Columns, by: str) -> Columns:
     return {name: values[last] for name, values in columns.items()}
 
 
-def final_episodes(run_dir: Path) -> Columns:
+def final_episodes(run_dir: Path, root: Path | None = None) -> Columns:
     """Return the episodes of a run's last evaluation: step, split, level_seed, return, length.
 
     Raises:
         DamagedError: see `read_columns`.
     """
-    return final_rows(read_columns(run_dir / "eval.csv", logs.EVAL_COLUMNS), "step")
+    return final_rows(read_columns(run_dir / "eval.csv", logs.EVAL_COLUMNS, root), "step")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drac.errors import ConfigError
+from drac.files import untrusted
 from drac.files.atomic import Appender
 from drac.files.retry import Retry
 from drac.runs.tensorboard import EventLog
@@ -73,7 +74,9 @@ class _Table:
 def _header(path: Path) -> list[str]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return next(csv.reader(file), [])
+            header = next(csv.reader(file), [])
+        untrusted.check_columns(header)
+        return header
     except (ValueError, csv.Error) as error:
         raise ConfigError(f"{path} has no header that can be read ({error})") from None
 

@@ -1,4 +1,4 @@
-"""Fuzzes what reads files of others: config.json, meta.json, checkpoints, policies.
+"""Fuzzes what reads files of others: config.json, meta.json, checkpoints, policies, stores.
 
 Mutants of real files, from a seed, so that each can be made again: JSON is changed value by value,
 binary files byte by byte, and their headers both ways. Only a ConfigError of one line may come of
@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import fuzz_store
 import torch
 from checkout import RUNS
 from small_runs import small_config, tree
@@ -259,6 +260,20 @@ def targets(folder: Path) -> list[Target]:
     return made
 
 
+def store_targets(folder: Path) -> list[Target]:
+    """Make a store below `folder`; what is changed are the files of one of its runs."""
+    return [
+        Target(
+            name,
+            path,
+            path.read_bytes(),
+            mutate_json if path.suffix == ".json" else fuzz_store.mutate_csv,
+            read,
+        )
+        for name, path, read in fuzz_store.files(folder)
+    ]
+
+
 def _config(path: Path) -> object:
     return TrainConfig.from_json(path)
 
@@ -300,7 +315,12 @@ class Result:
 
 
 def fuzz(
-    inputs: int, seed: int, folder: Path, tell: Callable[[str], None], first: int = 0
+    inputs: int,
+    seed: int,
+    folder: Path,
+    tell: Callable[[str], None],
+    first: int = 0,
+    make: Callable[[Path], list[Target]] = targets,
 ) -> Result:
     """Try `inputs` mutants; policies are read into a `TinyNetwork`.
 
@@ -310,10 +330,11 @@ def fuzz(
         folder: empty; the files lie there.
         tell: is told of the progress.
         first: number of the first mutant that is tried.
+        make: what makes the files.
     """
     real = exported.of_method
     exported.of_method = agent.of_method = lambda config: TinyNetwork()
-    made = targets(folder)
+    made = make(folder)
     expected = tree(folder)
     failures: list[str] = []
     begun = time.monotonic()
@@ -370,6 +391,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(dir=memory) as name:
         folder, tell = Path(name), lambda text: print(text, flush=True)
         result = fuzz(given.inputs, given.seed, folder, tell, given.first)
+        (folder / "store").mkdir()  # whose reader takes twenty times as long
+        many = fuzz(given.inputs // 20, given.seed, folder / "store", tell, make=store_targets)
+        result = Result(result.counts | many.counts, result.failures + many.failures)
     versions = f"Python {platform.python_version()}, torch {torch.__version__}"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     options = f"--inputs {given.inputs} --seed {given.seed}"

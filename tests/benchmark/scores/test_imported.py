@@ -125,6 +125,7 @@ def test_bad_lines(
         ("method;game;split;run;score", "its first line is 'method;game;split;run;score'"),
         ("", "it is empty"),
         (f"{HEADER},run", "has the column 'run' twice"),
+        (",".join(["x"] * 10**6), "it has 1,000,000 columns, more than the 1,000 allowed"),
         (f"{HEADER},mode", "line 2: unknown mode '7', choose from easy, hard"),
         (f"{HEADER},steps", None),
     ],

@@ -165,6 +165,21 @@ def test_further_columns_do_no_harm(run_dir: Path) -> None:
     assert validate(run_dir) == []
 
 
+@pytest.mark.parametrize("name", ["progress.csv", "arms.csv", "eval.csv"])
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        (["step"] * 10**6, "it has 1,000,000 columns, more than the 1,000 allowed"),
+        ([f"c{n}" for n in range(1001)], "it has 1,001 columns, more than the 1,000 allowed"),
+        (["step", "step", "split"], "it has the column 'step' twice"),
+    ],
+    ids=["a million", "too many", "twice"],
+)
+def test_headers_that_nobody_writes(run_dir: Path, name: str, header: list[str], said: str) -> None:
+    (run_dir / name).write_text(",".join(header) + "\n")
+    assert validate(run_dir)[:1] == [f"{name} cannot be read ({said})"]
+
+
 def test_specifications_with_commas_are_read(tmp_path: Path) -> None:
     spec = "kornia:RandomGaussianBlur(kernel_size=(3, 3))"
     write_run(tmp_path, "ucb-drac", arms={spec: 2})

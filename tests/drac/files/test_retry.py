@@ -333,11 +333,11 @@ def test_what_a_killed_process_left_is_removed(tiny: None, tmp_path: Path) -> No
     run_dir = tmp_path / "run"
     train(tiny_config(steps=8), run_dir)
     left = [
-        ".meta.json.abcd_123",
-        "checkpoint/.step_000000000008.pt.aaaaaaaa",
-        ".config.json.12345678",
+        ".meta.json.abcd_123.drac-partial",
+        "checkpoint/.step_000000000008.pt.aaaaaaaa.drac-partial",
+        ".config.json.12345678.drac-partial",
     ]
-    kept = [".notes.json", ".meta.json.bak", "checkpoint/step_1.pt.aaaaaaaa", ".x.pt.abcdefgh.d/f"]
+    kept = [".notes.json", ".meta.json.abcd_123", "x.drac-partial", ".x.drac-partial/f"]
     for name in left + kept:
         (run_dir / name).parent.mkdir(exist_ok=True)
         (run_dir / name).write_text("half")
