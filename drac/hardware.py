@@ -37,7 +37,7 @@ def resolve(config: TrainConfig) -> TrainConfig:
     """Replace "auto" in device and precision by what this machine has.
 
     Raises:
-        ConfigError: if CUDA is asked for and absent.
+        ConfigError: if CUDA is asked for and absent, or the network is to be compiled without it.
     """
     available = torch.cuda.is_available()
     if config.device == "cuda" and not available:
@@ -47,6 +47,10 @@ def resolve(config: TrainConfig) -> TrainConfig:
     device = config.device
     if device == "auto":
         device = "cuda" if available else "cpu"
+    if config.compile and device == "cpu":
+        raise ConfigError(
+            "compile is for CUDA: on CPU the network is slower compiled than as it is"
+        )
     precision = config.precision
     if precision == "auto":
         precision = "bf16" if has_native_bf16(device) else "float32"

@@ -47,7 +47,11 @@ class Acting:
         record: Recorder | None = None,
     ) -> None:
         self._source, self._rollout = network, rollout
-        self._network = _with_bf16_weights(network) if config.precision == "bf16" else network
+        self._network = network
+        if config.precision == "bf16":
+            self._network = _with_bf16_weights(network)
+            if config.compile:  # a copy is as it was before
+                self._network.compile(dynamic=False)
         self.act: Function = partial(act, self._network, config.precision)
         self.recorded: tuple[Captured, ...] = ()
         self._serve: list[Function] = [partial(self._served, rows) for rows in groups]

@@ -58,6 +58,8 @@ class Training:
             (channels, height, width),
             torch.Generator().manual_seed(stream_seed(seed, "network")),
         ).to(config.device)
+        if config.compile:
+            self.network.compile(dynamic=False)
         device = torch.device(config.device)
 
         def generator(name: str, device: torch.device | str = device) -> torch.Generator:

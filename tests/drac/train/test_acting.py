@@ -10,8 +10,10 @@ from graph_recorder import Recorder
 from small_runs import same
 from tiny_runs import tiny_config
 
-from drac import methods
+from drac import hardware, methods
+from drac.config import build
 from drac.cuda_graphs import WARMUP_CALLS
+from drac.errors import ConfigError
 from drac.networks.sampling import act, draw_noise
 from drac.train.collect import collect, estimate_returns
 from drac.train.state import Training
@@ -66,3 +68,24 @@ def test_weights_that_are_cast_once_act_as_those_of_autocast(method: str) -> Non
         found, wanted = training.acting.act(inputs), act(network, "bf16", inputs)
     assert same(found, wanted)
     training.env.close()
+
+
+@pytest.mark.parametrize(("precision", "number"), [("float32", 1), ("bf16", 2)])
+def test_compiled_is_what_learns_and_what_acts(
+    monkeypatch: pytest.MonkeyPatch, precision: str, number: int
+) -> None:
+    """The copy that acts in bf16 too; what a compiler makes of it is not asked here."""
+    compiled: list[torch.nn.Module] = []
+    monkeypatch.setattr(hardware, "resolve", lambda config: config)  # which wants CUDA for it
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **how: compiled.append(self))
+    training = Training(tiny_config(compile=True, precision=precision))
+    training.env.close()
+    assert len(compiled) == number
+    assert compiled[0] is training.network
+
+
+def test_compile_is_refused_where_it_cannot_help() -> None:
+    with pytest.raises(ConfigError, match="compile is for CUDA"):
+        Training(tiny_config(compile=True))
+    with pytest.raises(ConfigError, match="'meta-drac' differentiates the network"):
+        build({"method": "meta-drac", "compile": True})
