@@ -159,6 +159,8 @@ class Cell(Record):
         peak_memory_mb: the process's resident memory at its peak, in 10^6 bytes.
         peak_device_mb: what torch had allocated on a GPU at its peak.
         others_cores: how many cores other processes kept busy while training was timed.
+        graphs: whether what was to be recorded as CUDA graphs is replayed; None on CPU.
+        attempts: the steps per second of every attempt, of which this is the least disturbed.
     """
 
     method: str
@@ -185,6 +187,8 @@ class Cell(Record):
     peak_memory_mb: float
     peak_device_mb: float | None = None
     others_cores: float
+    graphs: bool | None = None
+    attempts: tuple[float, ...] = ()
 
     @property
     def name(self) -> str:

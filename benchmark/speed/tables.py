@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 import pandas as pd
@@ -73,6 +74,11 @@ def _cell(cell: Cell, plain: Cell | None) -> dict[str, str]:
         "of the matrix-product peak": f"{cell.peak_share:.0%}",
         "peak memory, MB": f"{cell.peak_memory_mb:,.0f}",
     }
+    if len(cell.attempts) > 1:
+        spread = (min(cell.attempts), median(cell.attempts), max(cell.attempts))
+        row["least, median, most of the attempts"] = ", ".join(map(_speed, spread))
+    if cell.graphs is not None:
+        row["graphs"] = "yes" if cell.graphs else "no"
     if cell.peak_device_mb is not None:
         row["peak on the GPU, MB"] = f"{cell.peak_device_mb:,.0f}"
     return row

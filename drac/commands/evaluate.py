@@ -169,7 +169,7 @@ def _robustness(
     from drac.evaluate import robustness
     from drac.policy.read import kept_in, read_agent
 
-    agent, step = read_agent(given.run, config, given.device, "drac evaluate")
+    agent, step = read_agent(given.run, config, given.device, "drac evaluate", exact=True)
     out = given.out or kept_in(given.run, ROBUSTNESS)
     if out.suffix != ".csv":
         raise ConfigError(f"out {str(out)!r} must end in .csv")

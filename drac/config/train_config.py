@@ -136,6 +136,8 @@ class TrainConfig(Options):
                 f"levels {self.levels!r} are {len(self.train_levels):,}; method {self.method!r}"
                 f" chooses among {MAX_LEVELS:,} at most, as it keeps the beginning of each"
             )
+        if self.compile and methods.get(self.method).augmentations == "learned":
+            raise ValueError(f"method {self.method!r} differentiates the network: no compile there")
         if self.steps < self.rollout_size:
             raise ValueError(
                 f"steps {self.steps} are fewer than one rollout: num_envs {self.num_envs} x"

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
-from torch import Tensor
 
 from drac import hardware, methods
 from drac.arms.build import build_augmentations
 from drac.config import TrainConfig
+from drac.cuda_graphs import Captured, Recorder, record_cuda_graph
 from drac.envs import ProcgenVectorEnv, levels
 from drac.envs.groups import EnvGroups, procgen_groups
 from drac.learner import Learner
-from drac.learner.cuda_graphs import Captured
 from drac.networks import ActorCritic
-from drac.networks.sampling import act
 from drac.objectives.objective import make as make_objective
 from drac.returns import RewardNormalizer
 from drac.rollout import Rollout
 from drac.seeding import stream_seed
 from drac.timing import Phases, unmeasured
+from drac.train.acting import Acting
 from ucb import ArmSelector
-
-Act = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
 EPISODE_WINDOW = 100  # episodes in the running mean of the training return
 
@@ -41,9 +36,15 @@ class Training:
         config: what is "auto" in it is resolved here.
         env: None makes the Procgen env that `config` asks for; tests pass their own, which must
             have `get_state`, `set_state` and `observe` to be checkpointed.
+        record: makes the recordings on CUDA; tests give one that needs no GPU, and get CUDA's path.
     """
 
-    def __init__(self, config: TrainConfig, env: VectorEnv[Any, Any, Any] | None = None) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        env: VectorEnv[Any, Any, Any] | None = None,
+        record: Recorder | None = None,
+    ) -> None:
         self.config = config = hardware.resolve(config)
         seed = config.seed
         self.levels = levels.make(config)
@@ -57,6 +58,8 @@ class Training:
             (channels, height, width),
             torch.Generator().manual_seed(stream_seed(seed, "network")),
         ).to(config.device)
+        if config.compile:
+            self.network.compile(dynamic=False)
         device = torch.device(config.device)
 
         def generator(name: str, device: torch.device | str = device) -> torch.Generator:
@@ -70,15 +73,16 @@ class Training:
             generator("augmentation"),
             generator("targets"),
             make_objective(config),
+            **({"record": record} if record else {}),
         )
         self.augmentations = build_augmentations(config)
         self.selector: ArmSelector = method.part("selector")(config, tuple(self.augmentations))
         self.normalizer = RewardNormalizer(config.num_envs, config.reward_gamma, config.reward_clip)
         self.rollout = Rollout(config.num_steps, config.num_envs, (height, width, channels), device)
         self.obs: NDArray[np.uint8] = self.env.reset()
-        self.act: Act = partial(act, self.network, config.precision)
         if config.device == "cuda" and config.cuda_graphs:
-            self.act = Captured(self.act)
+            record = record or record_cuda_graph
+        self.acting = Acting(self.network, config, self.rollout, self.env.rows, record)
         self.arm: str | None = None
         self.update = 0
         self.episodes = 0
@@ -91,6 +95,11 @@ class Training:
     def step(self) -> int:
         """Environment steps so far."""
         return self.update * self.config.rollout_size
+
+    @property
+    def recorded(self) -> tuple[Captured, ...]:
+        """What CUDA is to record: acting, and the learner's steps; nothing elsewhere."""
+        return self.acting.recorded + self.learner.recorded
 
     def measure(self, phases: Phases) -> None:
         """Have `phases` told from now on what the time is spent on."""
