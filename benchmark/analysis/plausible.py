@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
 from benchmark.statistics.aggregate import Scores
-from drac.games import GAMES, RANGE_SOURCES, score_range
+from drac.games import GAMES, RANGE_SOURCES, RANGED_MODES, score_range
 
 ONE_GOAL = ("coinrun", "heist", "jumper", "leaper", "maze", "ninja")
 """Games whose every episode returns 0 or 10."""
@@ -17,9 +18,11 @@ _ROOM = 1.5
 
 
 def most(game: str, mode: str) -> float:
-    """Return a score that no mean over episodes of a game exceeds."""
+    """Return a score that no mean over episodes of a game exceeds; infinite where unknown."""
     if game in ONE_GOAL:
         return 10.0
+    if mode not in RANGED_MODES:
+        return math.inf
     return _ROOM * max(score_range(game, mode, source)[1] for source in RANGE_SOURCES)
 
 

@@ -10,7 +10,7 @@ from benchmark.analysis.caveats import with_caveats
 from benchmark.analysis.comparable import counted
 from benchmark.tables.per_game import OVERLAP
 from benchmark.tables.table import Block, Table
-from drac.games import GAMES, score_range
+from drac.games import GAMES, RANGED_MODES, score_range
 
 SOLVED = 0.5
 """Min-max normalized return from which an episode counts as solved."""
@@ -46,7 +46,8 @@ def level_successes(complete: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         complete: as `benchmark.analysis.comparable.counted` returns runs; episodes of their final
-            evaluations are pooled over the seeds of a variant.
+            evaluations are pooled over the seeds of a variant. Modes without published score
+            ranges are left out.
     """
     parts = []
     for (game, label), own in complete.groupby(["game", "label"], sort=False):
@@ -55,6 +56,8 @@ def level_successes(complete: pd.DataFrame) -> pd.DataFrame:
             for name in ("split", "level_seed", "return")
         }
         mode = own["settings"].iloc[0]["mode"]
+        if mode not in RANGED_MODES:
+            continue
         success = solved(columns["return"], str(game), mode)
         parts.append(
             pd.DataFrame({**columns, "solved": success.astype(int), "game": game, "variant": label})

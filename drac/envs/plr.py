@@ -22,8 +22,10 @@ class Prioritized:
 
     def __init__(self, config: TrainConfig) -> None:
         self._score, self._cut = config.plr_score, config.plr_cut_episodes
+        levels = config.train_levels
+        assert levels != "test"  # the config has refused it
         self.sampler = LevelSampler(
-            config.train_levels,
+            levels,
             np.random.default_rng(seed_sequence(config.seed, "levels")),
             temperature=config.plr_temperature,
             staleness=config.plr_staleness,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from augmentations import as_float
 from drac.envs import ProcgenVectorEnv
 from drac.envs.procgen_env import Split
+from drac.games import Mode
 from drac.networks.sampling import autocast, sample_actions
 from drac.seeding import stream_seed
 
@@ -121,7 +122,7 @@ def evaluate(
     num_envs: int = 64,
     seed: int = 0,
     *,
-    mode: Literal["easy", "hard"] = "easy",
+    mode: Mode = "easy",
     precision: str = "float32",
     on_episode: Callable[[], None] | None = None,
     on_step: Callable[[], None] | None = None,
