@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from augmentations.arguments import unknown
 from drac.commands import flags
-from drac.commands.evaluate import DEVICES, PlayFlags, read_split, require_free
+from drac.commands.playing import DEVICES, PlayFlags, read_split, require_free
 from drac.config import TrainConfig
 from drac.errors import ConfigError
 from drac.files import atomic

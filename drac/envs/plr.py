@@ -48,7 +48,10 @@ class Prioritized:
                 "prioritized level replay needs a finite set of training levels, such as 0-199;"
                 " the test split, with num_levels=0, has no end"
             )
-        return ChosenLevels(env, self.sampler.first, self.sampler.draw, self._states)
+        sampler = self.sampler
+        return ChosenLevels(
+            env, lambda slot: sampler.first(), lambda slot: sampler.draw(), self._states
+        )
 
     def update(self, rollout: Rollout) -> None:
         """Score the levels of a rollout."""

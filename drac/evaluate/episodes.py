@@ -114,6 +114,30 @@ def play(
     return [episode for episodes in done for episode in episodes]
 
 
+def play_out(
+    agent: Agent,
+    env: VectorEnv[Any, Any, Any],
+    quota: Sequence[int],
+    seed: int,
+    precision: str = "float32",
+    on_episode: Callable[[], None] | None = None,
+    on_step: Callable[[], None] | None = None,
+) -> pd.DataFrame:
+    """Play as `play` does, the agent in evaluation mode, and close the env.
+
+    Returns:
+        One row per episode: `level_seed, return, length`.
+    """
+    import pandas as pd
+
+    device = next(agent.parameters()).device if isinstance(agent, nn.Module) else "cpu"
+    generator = torch.Generator(device).manual_seed(stream_seed(seed, "actions"))
+    with contextlib.closing(env), evaluating(agent):
+        played = play(agent, env, quota, generator, precision, on_episode, on_step)
+    table = pd.DataFrame([asdict(e) for e in played], columns=[f.name for f in fields(Episode)])
+    return table.rename(columns={"episode_return": "return"})
+
+
 def evaluate(
     agent: Agent,
     game: str,
@@ -147,20 +171,11 @@ def evaluate(
     Raises:
         ValueError: for an unknown game or split, or counts below 1.
     """
-    import pandas as pd
-
     if episodes < 1 or num_envs < 1:
         raise ValueError(f"episodes {episodes} and num_envs {num_envs} must be at least 1")
     num_envs = min(num_envs, episodes)
-    device = next(agent.parameters()).device if isinstance(agent, nn.Module) else "cpu"
-    generator = torch.Generator(device).manual_seed(stream_seed(seed, "actions"))
     env = ProcgenVectorEnv(game, num_envs, split, seed=stream_seed(seed, "env"), mode=mode)
-    try:
-        with evaluating(agent):
-            quota = quotas(episodes, num_envs)
-            played = play(agent, env, quota, generator, precision, on_episode, on_step)
-    finally:
-        env.close()
-    table = pd.DataFrame([asdict(e) for e in played], columns=[f.name for f in fields(Episode)])
+    quota = quotas(episodes, num_envs)
+    table = play_out(agent, env, quota, seed, precision, on_episode, on_step)
     table.insert(0, "split", split_name(split))
-    return table.rename(columns={"episode_return": "return"})
+    return table

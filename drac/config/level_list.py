@@ -1,0 +1,42 @@
+"""Levels as people list them: "7", "0-199", "5,9,30-40"."""
+
+from __future__ import annotations
+
+import re
+
+from drac.errors import ConfigError, shown
+
+_PART = re.compile(r"\s*(\d{1,10})\s*(?:-\s*(\d{1,10})\s*)?")
+
+
+def parse_levels(text: str, most: int) -> tuple[int, ...]:
+    """Read a list of levels and of ranges, whose ends are both included.
+
+    Args:
+        text: such as "5,9,30-40".
+        most: how many there may be.
+
+    Returns:
+        The levels in the order of the text.
+
+    Raises:
+        ConfigError: for anything else, an empty range, a level named twice, or too many.
+    """
+    levels: dict[int, None] = {}
+    for part in text.split(","):
+        match = _PART.fullmatch(part)
+        if not match:
+            raise ConfigError(
+                f"levels {shown(text)} must be levels and ranges A-B, separated by commas,"
+                f" e.g. 0-199 or 5,9,30-40"
+            )
+        first, last = int(match[1]), int(match[2] or match[1])
+        if first > last or last >= 2**31 - 1:
+            why = "is empty" if first > last else f"must lie below {2**31 - 1}"
+            raise ConfigError(f"levels {shown(text)}: {part.strip()} {why}")
+        if len(levels) + last - first >= most:
+            raise ConfigError(f"levels {shown(text)} are more than {most:,}, which is the most")
+        if twice := levels.keys() & range(first, last + 1):
+            raise ConfigError(f"levels {shown(text)} name level {min(twice)} twice")
+        levels |= dict.fromkeys(range(first, last + 1))
+    return tuple(levels)
