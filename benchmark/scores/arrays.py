@@ -67,7 +67,7 @@ def _arrays(path: Path) -> Any:
             return {name: loaded[name] for name in loaded.files}
     except (OSError, ValueError, EOFError, MemoryError) as error:
         reason = str(error.strerror if isinstance(error, OSError) and error.strerror else error)
-        if "pickle" in reason:
+        if "pickle" in reason or "Python objects" in reason:
             reason = (
                 "it holds Python objects, which can run code when they are read and are never"
                 " opened; save each method's array by np.savez(path, **scores), or as JSON"
