@@ -118,6 +118,21 @@ def score_range(game: str, mode: str = "easy", ranges: str = "default") -> tuple
     raise ValueError(f"no published score range for game {game!r} in mode {mode!r}")
 
 
+UNSOLVABLE = "cannot be solved"
+"""What is said beside a level of `unsolvable`."""
+
+
+@cache
+def unsolvable(game: str, mode: str) -> frozenset[int]:
+    """Return the known levels that cannot be solved: whatever is done, an episode ends at once.
+
+    results/published/README.md says which levels were looked at.
+    """
+    with (PUBLISHED / "unsolvable_levels.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return frozenset(int(r["level"]) for r in rows if (r["game"], r["mode"]) == (game, mode))
+
+
 def require_mode(game: str, mode: str) -> None:
     """Check that a game has a mode.
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import TYPE_CHECKING
 
 from drac.envs import ProcgenVectorEnv
 from drac.envs.chosen_levels import ChosenLevels
 from drac.evaluate.episodes import Agent, play_out
-from drac.games import PUBLISHED, Mode
+from drac.games import UNSOLVABLE, Mode, unsolvable
 from drac.seeding import stream_seed
 
 if TYPE_CHECKING:
     import pandas as pd
-
-UNSOLVABLE = "cannot be solved"
 
 
 def evaluate_each(
@@ -77,14 +73,3 @@ def evaluate_each(
     cannot = unsolvable(game, mode)
     notes = [UNSOLVABLE if level in cannot else "" for level in table["level_seed"]]
     return table.reset_index(drop=True).assign(note=notes)
-
-
-@cache
-def unsolvable(game: str, mode: str) -> frozenset[int]:
-    """Return the known levels that cannot be solved: whatever is done, an episode ends at once.
-
-    results/published/unsolvable_levels.csv says which levels were looked at.
-    """
-    with (PUBLISHED / "unsolvable_levels.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return frozenset(int(r["level"]) for r in rows if (r["game"], r["mode"]) == (game, mode))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from synthetic_runs import load, write_run
+from synthetic_runs import ARMS, load, write_run
 
 from benchmark import cli
 from benchmark.analysis import histories
@@ -18,10 +18,12 @@ NO_RANGES = "No score ranges are published for memory mode"
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Runs of two methods in memory mode."""
-    for method in ("ppo", "rand-fm"):
+    """Runs of four methods in memory mode."""
+    for method in ("ppo", "rand-fm", "drac-crop", "ucb-drac"):
+        own = {"arms": ARMS, "chosen_from": tuple(ARMS)} if method == "ucb-drac" else {}
         for seed in range(2):
-            write_run(tmp_path, method, "maze", seed, mode="memory", train=(3.0 + seed, 5.0, 6.0))
+            train = (3.0 + seed, 5.0, 6.0)
+            write_run(tmp_path, method, "maze", seed, mode="memory", train=train, **own)
     return tmp_path
 
 

@@ -14,8 +14,8 @@ from drac import cli
 from drac.config.level_list import parse_levels
 from drac.envs import ProcgenVectorEnv
 from drac.errors import ConfigError
-from drac.evaluate.each_level import UNSOLVABLE, evaluate_each, unsolvable
-from drac.games import PUBLISHED
+from drac.evaluate import evaluate_each
+from drac.games import PUBLISHED, UNSOLVABLE, unsolvable
 
 
 def uniform(obs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
