@@ -67,10 +67,15 @@ class Curves:
 
 def columns(header: Sequence[str]) -> dict[str, str]:
     """Return the columns of steps and of each split's returns; {} if it is no progress file."""
-    by_lower = {name.lower(): name for name in reversed(header)}
+    by_lower = {_plain(name): name for name in reversed(header)}
     steps = next((by_lower[name] for name in STEPS if name in by_lower), None)
     found = {split: by_lower[name] for name, split in RETURNS.items() if name in by_lower}
     return {"steps": steps, **found} if steps is not None and found else {}
+
+
+def _plain(name: str) -> str:
+    """Return a column's name in small letters, without the run's that Weights & Biases adds."""
+    return name.rpartition(" - ")[2].lower()
 
 
 def curves(lines: Lines) -> Curves | None:
@@ -111,6 +116,11 @@ def end(path: Path, lines: Lines, told: Told) -> Reading:
     """
     found = curves(lines)
     assert found is not None
+    names = [_plain(name) for name in lines.header]
+    if twice := {name for name in names if name in RETURNS and names.count(name) > 1}:
+        raise ConfigError(
+            f"{path} has several columns {', '.join(sorted(twice))}: a file must be of one run"
+        )
     told.require_used("a progress file", ("final", "method", "game", "seed", "split", "mode"))
     if not told.final:
         raise ConfigError(

@@ -70,7 +70,7 @@ def _plans(given: EvaluateFlags, run: Path, config: TrainConfig) -> list[Plan]:
     try:
         return plans_of(given, config)
     except ConfigError as error:
-        raise ConfigError(_of(run, error) if len(given.run) > 1 else str(error)) from None
+        raise ConfigError(_of(run, error)) from None
 
 
 def _one(

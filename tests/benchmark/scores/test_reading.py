@@ -230,6 +230,15 @@ def test_names_of_runs(name: str, named: tuple[str, ...], tmp_path: Path) -> Non
     assert found == [(method, game, "train", run, "3.0")]
 
 
+def test_an_export_of_weights_and_biases(tmp_path: Path) -> None:
+    one, two = ("bigfish__ppo__1 - charts/episodic_return", "x - charts/episodic_return")
+    path = text(tmp_path, f'"Step","{one}","{one}__MIN"\n9,2,1\n', "bigfish_ppo_1.csv")
+    assert scores(path, final=9) == [("ppo", "bigfish", "train", "1", "2.0")]
+    path = text(tmp_path, f'"Step","{one}","{two}"\n9,2,1\n', "bigfish_ppo_1.csv")
+    with pytest.raises(ConfigError, match="several columns charts/episodic_return: a file must be"):
+        scores(path, final=9)
+
+
 def test_names_that_say_too_little(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="add --game and --method and --seed"):
         scores(text(tmp_path, CLEANRL, "1650000000.csv"), final=9)

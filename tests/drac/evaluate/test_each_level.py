@@ -179,5 +179,7 @@ def test_exploration_has_one_level(runs: Path, capsys: pytest.CaptureFixture[str
     for words in (["--levels", "5"], ["--split", "0-199"]):
         assert cli.main(["evaluate", "d", *words]) == 2
         assert "ninja's exploration mode has one level, 1123500215" in capsys.readouterr().err
+    assert cli.main(["watch", "d", "--level", "5"]) == 2
+    assert "ninja's exploration mode has one level, 1123500215" in capsys.readouterr().err
     assert cli.main(["evaluate", "a", "d", "--levels", "5"]) == 2
     assert "error: d: ninja's exploration mode" in capsys.readouterr().err
