@@ -16,8 +16,8 @@ from benchmark.analysis.comparable import (
     unequal_seeds,
     variants,
 )
+from drac.config.level_list import ALL
 from drac.config.quantities import count_text
-from drac.config.train_config import ALL
 from drac.games import RANGED_MODES
 
 SHOWN = 8

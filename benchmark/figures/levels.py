@@ -17,7 +17,7 @@ from benchmark.figures.canvas import Panels, draw
 from benchmark.figures.drawing import Drawing, Style
 from benchmark.store.many_files import RUN
 from benchmark.tables.levels import SOLVED
-from drac.config.train_config import ALL
+from drac.config.level_list import ALL
 from drac.games import score_range
 
 _COLUMNS = 200

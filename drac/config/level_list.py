@@ -6,7 +6,29 @@ import re
 
 from drac.errors import ConfigError, shown
 
+ALL = "all"
+"""What `levels` is where a run trains on the full distribution, as the test split has it."""
+
 _PART = re.compile(r"\s*(\d{1,10})\s*(?:-\s*(\d{1,10})\s*)?")
+
+
+def training_levels(text: str) -> str:
+    """Return "A-B" or `ALL` in their one spelling.
+
+    Raises:
+        ValueError: for anything else, or an empty range.
+    """
+    if text.strip() == ALL:
+        return ALL
+    match = re.fullmatch(r"\s*(\d{1,10})\s*-\s*(\d{1,10})\s*", text)
+    if not match:
+        raise ValueError(f"levels {shown(text)} must be A-B with 0 <= A <= B, e.g. 0-199, or all")
+    first, last = int(match[1]), int(match[2])
+    if first > last:
+        raise ValueError(f"levels {text!r} are empty: the first must not exceed the last")
+    if last >= 2**31 - 1:
+        raise ValueError(f"levels {text!r} must lie below {2**31 - 1}")
+    return f"{first}-{last}"
 
 
 def parse_levels(text: str, most: int) -> tuple[int, ...]:

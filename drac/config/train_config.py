@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -18,6 +17,7 @@ import pydantic
 from augmentations import registry as augmentation_registry
 from augmentations.arguments import hint, unknown
 from drac import methods
+from drac.config import level_list
 from drac.config.fidelity import PRESETS, Fidelity
 from drac.config.options import Options
 from drac.errors import (
@@ -36,9 +36,6 @@ CONTINUABLE = frozenset(
     {"steps", "checkpoint_every", "disk_wait", "on_nan", "threads", "env_groups", "cuda_graphs"}
 )
 """Fields that may change when a run is continued; any other difference is an error."""
-
-ALL = "all"
-"""What `levels` is where a run trains on the full distribution, as the test split has it."""
 
 MAX_LEVELS = 10_000
 """Among which a method can choose: it keeps some 25 KB of each, and draws from all."""
@@ -86,19 +83,7 @@ class TrainConfig(Options):
     @pydantic.field_validator("levels")
     @classmethod
     def _level_range(cls, levels: str) -> str:
-        if levels.strip() == ALL:
-            return ALL
-        match = re.fullmatch(r"\s*(\d{1,10})\s*-\s*(\d{1,10})\s*", levels)
-        if not match:
-            raise ValueError(
-                f"levels {shown(levels)} must be A-B with 0 <= A <= B, e.g. 0-199, or all"
-            )
-        first, last = int(match.group(1)), int(match.group(2))
-        if first > last:
-            raise ValueError(f"levels {levels!r} are empty: the first must not exceed the last")
-        if last >= 2**31 - 1:
-            raise ValueError(f"levels {levels!r} must lie below {2**31 - 1}")
-        return f"{first}-{last}"
+        return level_list.training_levels(levels)
 
     @pydantic.field_validator("arms")
     @classmethod
@@ -200,7 +185,7 @@ class TrainConfig(Options):
     @property
     def train_levels(self) -> range | Literal["test"]:
         """The training levels as a range of Procgen level seeds; all of them are "test"."""
-        if self.levels == ALL:
+        if self.levels == level_list.ALL:
             return "test"
         first, last = self.levels.split("-")
         return range(int(first), int(last) + 1)
