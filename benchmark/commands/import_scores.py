@@ -58,10 +58,13 @@ def import_command(argv: Sequence[str]) -> int:
     given: ImportFlags = flags.parse(ImportFlags, argv, "drac-bench import-scores", HELP)
     if len(given.file) != 1 and not (given.file and given.final):
         raise ConfigError(f"give one FILE.csv, not {len(given.file)}; several with --final only")
-    path = given.file[0]
-    name = given.name or re.sub(r"[^A-Za-z0-9._+-]+", "-", path.stem)
+    return _bring_in(given, _told(given))
+
+
+def _bring_in(given: ImportFlags, told: Told) -> int:
+    name = given.name or re.sub(r"[^A-Za-z0-9._+-]+", "-", given.file[0].stem)
     run_folder.require_writable(imports.folder(given.results))
-    imported = imports.read_all(given.file, name, _told(given))
+    imported = imports.read_all(given.file, name, told)
     run_folder.check_name("name", name)
     if given.show:
         print("\n".join([*_understood(imported), *_summary(imported), "nothing was written"]))
