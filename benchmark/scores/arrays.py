@@ -16,8 +16,8 @@ from drac.files import untrusted
 from drac.games import GAMES
 
 SUFFIXES = (".npy", ".npz", ".json")
-_LIMIT = 2**26
-"""Bytes of such a file; a thousand runs of a hundred methods have a tenth of it."""
+_LIMIT = 2**22
+"""Bytes of such a file; a thousand runs of 16 methods on 16 games have half of it."""
 
 
 def read(path: Path, told: Told) -> Reading:

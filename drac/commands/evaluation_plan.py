@@ -17,6 +17,10 @@ from drac.config.train_config import MAX_LEVELS
 from drac.errors import ConfigError
 
 
+POLICY = ".safetensors"
+"""The ending of the files of drac export."""
+
+
 @dataclass(kw_only=True)
 class EvaluateFlags(PlayFlags):
     """Flags of `drac evaluate`."""
@@ -94,7 +98,7 @@ def find_runs(words: Sequence[Path]) -> list[Path]:
             found[word] = None
             continue
         paths = map(Path, sorted(glob.glob(str(word))))  # noqa: PTH207 - it may be absolute
-        fitting = [run for run in paths if (run / "config.json").is_file() or run.is_file()]
+        fitting = [run for run in paths if (run / "config.json").is_file() or run.suffix == POLICY]
         if not fitting:
             raise ConfigError(f"no run fits {str(word)!r}")
         found |= dict.fromkeys(fitting)
