@@ -16,7 +16,6 @@ from drac.config.level_list import parse_levels
 from drac.config.train_config import MAX_LEVELS
 from drac.errors import ConfigError
 
-
 POLICY = ".safetensors"
 """The ending of the files of drac export."""
 
