@@ -17,7 +17,7 @@ from benchmark.analysis.comparable import (
     variants,
 )
 from drac.config.level_list import ALL
-from drac.config.quantities import count_text
+from drac.config.quantities import count_text, number_of
 from drac.games import RANGED_MODES
 
 SHOWN = 8
@@ -44,16 +44,19 @@ def missing(runs: pd.DataFrame) -> list[str]:
     if runs.empty:
         return ["No runs were found."]
     lacking = runs[runs["problems"].map(len) > 0]
-    note = f"All {len(runs)} planned runs are complete."
+    planned = number_of(len(runs), "planned run")
+    note = f"All {planned} are complete." if len(runs) > 1 else "The planned run is complete."
     if len(lacking):
+        verb = "is" if len(lacking) == 1 else "are"
         note = (
-            f"Missing: {len(lacking)} of {len(runs)} planned runs are not complete and not"
-            f" counted: {why_each(lacking, lacking['problems'].map('; '.join))}."
+            f"Missing: {len(lacking)} of {planned} {verb} not complete and not counted:"
+            f" {why_each(lacking, lacking['problems'].map('; '.join))}."
         )
     notes = [note]
     complete = counted(runs)
     if doubles := len(runs) - len(lacking) - len(complete):
-        notes.append(f"{doubles} runs are in several experiments and are counted once.")
+        said = number_of(doubles, "run")
+        notes.append(f"In several experiments and counted once: {said}.")
     return notes + contradictions(runs) + _seeds(complete)
 
 
@@ -125,7 +128,9 @@ def mixed(complete: pd.DataFrame) -> list[str]:
     said = []
     for name in differing(complete):
         counts = Counter(setting_text(own[name]) for own in complete["settings"] if name in own)
-        shares = shortened(f"{value} ({count} runs)" for value, count in counts.items())
+        shares = shortened(
+            f"{value} ({number_of(count, 'run')})" for value, count in counts.items()
+        )
         said.append(f"Mixed {name}: {shares}; runs that differ in it are not averaged.")
     return said
 

@@ -16,6 +16,7 @@ from benchmark.statistics import aggregate, bootstrap, normalize, significance
 from benchmark.statistics.aggregate import Scores, Summary, summarize
 from benchmark.statistics.bootstrap import Interval
 from drac.config.fidelity import PRESETS
+from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.games import GAMES, RANGED_MODES
 
@@ -104,8 +105,8 @@ class Comparison:
         """Over which games: "16 games", or "15 common games only, without heist"."""
         without = [row.game for row in self.games if row.game not in self.common]
         if not without:
-            return f"{len(self.common)} game{'s' * (len(self.common) > 1)}"
-        return f"{len(self.common)} common games only, without {', '.join(without)}"
+            return number_of(len(self.common), "game")
+        return f"{number_of(len(self.common), 'common game')} only, without {', '.join(without)}"
 
 
 def compare(
@@ -114,7 +115,7 @@ def compare(
     *,
     split: str,
     ranges: str = "default",
-    resamples: int = bootstrap.RESAMPLES,
+    resamples: int | None = None,
     generator: np.random.Generator,
     on_part: Callable[[str], None] = lambda name: None,
 ) -> Comparison:
@@ -125,7 +126,7 @@ def compare(
         b: the one it is held against.
         split: of their scores, "train" or "test".
         ranges: of the min-max normalization: a key of `drac.games.RANGE_SOURCES`.
-        resamples: of the bootstrap.
+        resamples: of the bootstrap; None for `bootstrap.enough`.
         generator: source of randomness.
         on_part: called with a name before each of the `NUM_PARTS` parts of the work.
 
@@ -147,6 +148,7 @@ def compare(
     if not common:
         raise ConfigError(f"{a.name} and {b.name} have no game in common")
     x, y = (normalize.min_max(c.scores[:, both], common, a.mode, ranges) for c in (a, b))
+    resamples = resamples or bootstrap.enough(max(len(x), len(y)))
     aggregates = []
     for name, statistic in STATISTICS.items():
         on_part(name)
@@ -155,8 +157,12 @@ def compare(
         )
         aggregates.append(Aggregate(name, float(statistic(x)), float(statistic(y)), between))
     on_part("probability of improvement")
-    chance = aggregate.probability_of_improvement
-    likely = bootstrap.interval_between(x, y, chance, resamples=resamples, generator=generator)
+    likely = bootstrap.interval_between(
+        *aggregate.ranks(x, y),
+        aggregate.improvement_of_ranks,
+        resamples=resamples,
+        generator=generator,
+    )
     return Comparison(
         a=a,
         b=b,
@@ -165,7 +171,7 @@ def compare(
         games=tuple(_games(a.scores, b.scores)),
         common=common,
         aggregates=tuple(aggregates),
-        improvement=(float(chance(x, y)), likely),
+        improvement=(float(aggregate.probability_of_improvement(x, y)), likely),
         wilcoxon=significance.wilcoxon(x, y),
     )
 
@@ -197,7 +203,7 @@ def _verdict(found: Comparison) -> str:
     more = "higher" if iqm.difference >= 0 else "lower"
     by = f"the IQM of its normalized {found.split} return is {abs(iqm.difference):.3f} {more}"
     ahead = sum(row.difference > 0 for row in found.games if row.game in found.common)
-    on = f"on {ahead} of the {len(found.common)} games its mean is higher"
+    on = f"on {ahead} of the {number_of(len(found.common), 'game')} its mean is higher"
     unlike = [
         f"{name} ({_said(found.a.settings[name])} and {_said(found.b.settings[name])})"
         for name in PROTOCOL
@@ -213,8 +219,8 @@ def _verdict(found: Comparison) -> str:
         if 2 * len(games) > len(found.common):
             return (
                 f"Whether {a} is better than {b} cannot be said: all runs of {name} have the same"
-                f" score on {len(games)} of {len(found.common)} games, as copies have, so that"
-                f" there is no interval. As they are, for {a} {by}, and {on}."
+                f" score on {len(games)} of {number_of(len(found.common), 'game')}, as copies"
+                f" have, so that there is no interval. As they are, for {a} {by}, and {on}."
             )
     if not iqm.interval.known:
         return (
@@ -278,7 +284,10 @@ def _run_counts(name: str, counts: list[int]) -> Iterator[str]:
         yield f"{name}: {least} to {most} runs a game; every game counts the same."
     if least == 1:
         alone = sum(count == 1 for count in counts)
-        yield f"{name}: one run only on {alone} of {len(counts)} games, so there is no interval."
+        yield (
+            f"{name}: one run only on {alone} of {number_of(len(counts), 'game')}, so there is no"
+            f" interval."
+        )
     elif least < FEW_RUNS:
         short = 1 - np.sqrt((least - 1) / least)
         yield (

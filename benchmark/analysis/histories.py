@@ -19,6 +19,7 @@ from benchmark.analysis.caveats import (
 from benchmark.analysis.comparable import variants
 from benchmark.store.many_files import RUN, read_many
 from drac import methods
+from drac.config.quantities import number_of
 from drac.games import RANGED_MODES
 from drac.runs import logs
 from drac.runs.logs import SPLITS
@@ -205,7 +206,7 @@ def _notes(runs: pd.DataFrame, drawn: pd.DataFrame, problems: Mapping[int, str])
         yield f"Missing, for a file is damaged: {said}."
     if len(absent):
         said = why_each(absent, absent["problems"].map("; ".join))
-        yield f"Missing: {len(absent)} of {len(runs)} planned runs: {said}."
+        yield f"Missing: {len(absent)} of {number_of(len(runs), 'planned run')}: {said}."
     if len(partly):
         which = zip(partly["method"], partly["game"], partly["seed"], strict=True)
         yield (
@@ -213,5 +214,5 @@ def _notes(runs: pd.DataFrame, drawn: pd.DataFrame, problems: Mapping[int, str])
             f" {shortened(f'{method}/{game}/seed{seed}' for method, game, seed in which)}."
         )
     if doubles := len(runs) - len(drawn) - len(absent) - len({*problems}):
-        yield f"{doubles} runs are in several experiments and are drawn once."
+        yield f"In several experiments and drawn once: {number_of(doubles, 'run')}."
         yield from contradictions(runs)

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from benchmark.engines.local import Job
 from benchmark.store.progress import Progress, read_progress
+from drac.config.quantities import number_of
 
 PLAIN_INTERVAL_S = 15.0
 LIVE_INTERVAL_S = 2.0  # looking means reading files, on the cores that train
@@ -87,7 +88,7 @@ class SweepDisplay:
             now = read_progress(job.run_dir, job.config)
             bar = ProgressBar(total=now.total, completed=now.step, width=20)
             table.add_row(job.id, bar, *_texts(now))
-        return Group(f"{self._done} of {self._total} runs done", table)
+        return Group(f"{self._done} of {number_of(self._total, 'run')} done", table)
 
     def close(self) -> None:
         """Leave the terminal as it was."""

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from augmentations import plugins
-from benchmark.commands.choices import chosen, listed
+from benchmark.commands.choices import chosen, experiments, listed
 from benchmark.commands.progress_bar import bar
 from benchmark.figures import catalogue
 from drac.commands import flags
+from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import run_folder
 
@@ -64,11 +65,10 @@ def figures_command(argv: Sequence[str]) -> int:
     chosen("style", (given.style,), STYLES)
     chosen("format", (given.format,) if given.format else (), FORMATS)
     store = Store(given.results)
-    known = store.experiments()
-    if not known:
+    found = experiments(store, given.experiment)
+    if not found:
         raise ConfigError(f"there are no runs below {store.runs}; begin with drac-bench run")
-    together = chosen("experiment", given.experiment, known)
-    groups = [together] if together else [(name,) for name in known]
+    groups = [found] if given.experiment else [(name,) for name in found]
     if given.out and len(groups) > 1:
         raise ConfigError(
             f"--out {given.out} is one folder for {len(groups)} experiments: add --experiment,"
@@ -87,15 +87,15 @@ def figures_command(argv: Sequence[str]) -> int:
 
 def _draw(
     store: Store,
-    experiments: Sequence[str],
+    group: Sequence[str],
     folder: Path,
     names: Sequence[str],
     style: Style,
     form: str,
 ) -> None:
-    histories = _load(store, experiments)
+    histories = _load(store, group)
     if histories.runs.empty:
-        print(f"{' + '.join(experiments)}: no run can be drawn yet. {' '.join(histories.notes)}")
+        print(f"{' + '.join(group)}: no run can be drawn yet. {' '.join(histories.notes)}")
         return
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
@@ -122,11 +122,11 @@ def _drawn(name: str, histories: Histories, style: Style) -> list[Drawing] | str
         return str(error)
 
 
-def _load(store: Store, experiments: Sequence[str]) -> Histories:
+def _load(store: Store, group: Sequence[str]) -> Histories:
     from benchmark.analysis import histories
 
-    specs = [spec for name in experiments for spec in store.specs(name)]
-    print(f"{' + '.join(experiments)}: {len(specs):,} runs", flush=True)
+    specs = [spec for name in group for spec in store.specs(name)]
+    print(f"{' + '.join(group)}: {number_of(len(specs), 'run')}", flush=True)
     with bar("reading runs", len(specs)) as on_run:
         runs = store.load(specs, on_run)
     return histories.load(runs)

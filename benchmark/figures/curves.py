@@ -35,7 +35,7 @@ def test_curves(histories: Histories, style: Style) -> list[Drawing]:
     rows = histories.evaluations[histories.evaluations["split"] == "test"]
     values = rows[[RUN, "step", "return"]]
     title = "Test return, on the full distribution of levels"
-    how = f"{_episodes(rows)} test episodes per evaluation."
+    how = f"Test episodes per evaluation: {_episodes(rows)}."
     return [_curves("test-curves", title, how, "return", values, histories, style)]
 
 
@@ -46,7 +46,7 @@ def gap_curves(histories: Histories, style: Style) -> list[Drawing]:
     wide = wide.reindex(columns=["train", "test"])
     values = (wide["train"] - wide["test"]).rename("gap").reset_index()
     title = "Generalization gap: train return less test return"
-    how = f"Both of the same evaluation, {_episodes(rows)} episodes on each split."
+    how = f"Both of the same evaluation; episodes on each split: {_episodes(rows)}."
     drawing = _curves("gap", title, how, "gap in return", values, histories, style)
     for ax in drawing.figure.axes:
         ax.axhline(0, color="0.6", linewidth=0.6, zorder=0.5)

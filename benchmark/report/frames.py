@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmark.report.content import spec
 from benchmark.report.site import Site, slug
+from drac.config.quantities import number_of
 from drac.files import untrusted
 from drac.runs.logs import SPLITS
 
@@ -106,7 +107,7 @@ def copy_clips(site: Site, game: str) -> tuple[list[Clip], list[str]]:
         title = f"{row['method']}, seed {row['seed']}: {_shown(path)}"
         clips.append(Clip(site.write(name, path.read_bytes()), title, path.suffix == ".gif"))
     left = len(found) - len(clips)
-    return clips, [f"{left} more clips lie in the run folders."] if left else []
+    return clips, [f"In the run folders: {number_of(left, 'more clip')}."] if left else []
 
 
 def _shown(path: Path) -> str:
@@ -121,4 +122,4 @@ def _shown(path: Path) -> str:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return path.name
-    return f"{where} after {step:,} steps ({episodes})"
+    return f"{where} after {number_of(step, 'step')} ({episodes})"

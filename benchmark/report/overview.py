@@ -7,6 +7,7 @@ from benchmark.report import methods, pictures, results
 from benchmark.report.grid import grid
 from benchmark.report.site import Site, game_page, method_page
 from benchmark.tables.per_game import OVERLAP
+from drac.config.quantities import number_of
 
 
 def overview(site: Site) -> None:
@@ -16,7 +17,8 @@ def overview(site: Site) -> None:
     warnings = apart_from_published(complete) if len(complete) else []
     lacking = site.runs[site.runs["state"] != "complete"][["run", "state"]]
     if len(lacking):
-        said = f"{len(lacking):,} of {len(site.runs):,} planned runs are not complete; see below."
+        planned = number_of(len(site.runs), "planned run")
+        said = f"Not complete: {len(lacking):,} of {planned}; see below."
         warnings = [*warnings, said]
     site.page(
         "index.html",
@@ -56,5 +58,5 @@ def _card(site: Site, game: str) -> dict[str, str]:
         "name": game,
         "href": game_page(game),
         "thumbnail": f"frames/{strips[0].path.name}" if strips else "",
-        "said": f"{done} of {len(runs)} runs",
+        "said": f"{done} of {number_of(len(runs), 'run')}",
     }

@@ -14,6 +14,7 @@ from benchmark.scores import published
 from benchmark.statistics import aggregate, bootstrap, normalize
 from benchmark.statistics.aggregate import Scores, summarize
 from benchmark.tables.table import NOT_AVAILABLE, Block, Table
+from drac.config.quantities import number_of
 from drac.games import RANGED_MODES
 from drac.runs.logs import SPLITS
 
@@ -114,7 +115,7 @@ def headline(content: Content) -> Table:
         rows = _of_split(content, split, common)
         blocks.append(Block(_cells(rows), heading))
         data += rows
-    title = f"Aggregates over {len(games)} of {len(content.games)} games"
+    title = f"Aggregates over {len(games)} of {number_of(len(content.games), 'game')}"
     first, *more = blocks
     return Table(
         "headline",

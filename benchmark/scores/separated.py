@@ -19,6 +19,7 @@ from benchmark.scores.reading import (
     Told,
     game_and_mode,
 )
+from drac.config.quantities import number_of
 from drac.errors import ConfigError
 
 SEPARATORS: Mapping[str, str] = MappingProxyType({",": "commas", ";": "semicolons", "\t": "tabs"})
@@ -65,7 +66,8 @@ def split(text: str) -> Lines:
                 rows.append((reader.line_num, [cell.strip() for cell in cells]))
                 continue
             problems.append(
-                f"line {reader.line_num} has {len(cells)} fields, the header {len(header)}"
+                f"line {reader.line_num} has {number_of(len(cells), 'field')}, the header"
+                f" {len(header)}"
             )
     except csv.Error as error:
         problems.append(f"line {reader.line_num}: {error}")

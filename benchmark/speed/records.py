@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from drac.config import TrainConfig
+from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import untrusted
 
@@ -83,7 +84,7 @@ class Machine(Record):
 
     def text(self) -> str:
         """Describe the machine in one line."""
-        size = threads_text(self.threads) if self.cores is None else f"{self.cores} cores"
+        size = threads_text(self.threads) if self.cores is None else number_of(self.cores, "core")
         where = "" if self.device == "cpu" else f", {self.device}"
         kornia = f", kornia {self.kornia}" if self.kornia else ""
         return f"{self.cpu}, {size}{where}, torch {self.torch}{kornia}"

@@ -20,6 +20,7 @@ from benchmark.store.run_files import (
     read_columns,
 )
 from drac.config import TrainConfig
+from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import run_folder, untrusted
 from drac.runs.logs import SPLITS
@@ -120,7 +121,7 @@ def total_steps(config: TrainConfig) -> int:
 def _lacking_updates(config: TrainConfig, updates: Columns) -> Iterator[str]:
     done, total = _last(updates, "step"), total_steps(config)
     if done != total:
-        yield f"trained {done:,} of {total:,} steps"
+        yield f"trained {done:,} of {number_of(total, 'step')}"
 
 
 def _lacking_arms(config: TrainConfig, arms: Columns) -> Iterator[str]:
@@ -138,4 +139,4 @@ def _lacking_episodes(config: TrainConfig, episodes: Columns) -> Iterator[str]:
     for split in SPLITS:
         final = int(np.sum((episodes["split"] == split) & at_the_end))
         if final != config.eval_episodes:
-            yield f"{final} of {config.eval_episodes} final {split} episodes"
+            yield f"{final} of {number_of(config.eval_episodes, f'final {split} episode')}"

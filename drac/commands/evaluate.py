@@ -19,6 +19,7 @@ from drac.commands.evaluation_plan import (
 from drac.commands.playing import DEVICES, require_free, title
 from drac.commands.robustness import robustness_of
 from drac.config import TrainConfig
+from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import atomic
 
@@ -137,7 +138,10 @@ def _statistics(played: pd.DataFrame) -> list[str]:
     returns, lengths = played["return"].astype(float), played["length"].astype(int)
     error = returns.std() / len(returns) ** 0.5
     return [
-        f"{len(played)} episodes on {played['level_seed'].nunique()} levels",
+        (
+            f"{number_of(len(played), 'episode')} on"
+            f" {number_of(played['level_seed'].nunique(), 'level')}"
+        ),
         (
             f"return  mean {returns.mean():.3f} +- {error:.3f} (standard error)"
             f"  median {returns.median():.3f}  min {returns.min():g}  max {returns.max():g}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from drac.commands.playing import require_free, title
 from drac.config import TrainConfig
+from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import atomic
 from drac.runs import provenance
@@ -62,7 +63,10 @@ def robustness_of(
     atomic.write_text(out, table.to_csv(index=False, na_rep="NaN"))
     atomic.write_text(out.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
     print(title(config, step))
-    print(f"{counts['episodes']} episodes a split, {robustness.MAX_STEPS} steps of each at most")
+    print(
+        f"{number_of(counts['episodes'], 'episode')} a split, {robustness.MAX_STEPS} steps of each"
+        f" at most"
+    )
     print(_shown(table))
     for variant, reason in record["unavailable"].items():
         print(f"{variant}: not available: {reason}")

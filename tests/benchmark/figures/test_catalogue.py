@@ -327,7 +327,7 @@ def test_infinite_scores_of_untried_arms(tmp_path: Path) -> None:
     rows = "1,crop,1,0,1.5,1\n1,flip,0,0,inf,0\n2,crop,1,0,1.0,0\n2,flip,1,0,0.5,1\n"
     (run_dir / "arms.csv").write_text("update,arm,count,mean,score,selected\n" + rows)
     drawing = FIGURES["bandit-scores"](load(tmp_path), SCREEN)[0]
-    assert "1 infinite scores" in drawing.caption
+    assert "Left out: 1 infinite score, of arms" in drawing.caption
     assert drawing.data["mean"].dropna().tolist() == [1.5, 1.0, 0.5]
 
 

@@ -121,7 +121,7 @@ def test_bad_lines(
     ("header", "said"),
     [
         ("method,gmae,split,run,score", "no column 'game' (did you mean 'gmae'?)"),
-        ("method;game;split;run;score", "line 2 has 1 fields, the header 5"),
+        ("method;game;split;run;score", "line 2 has 1 field, the header 5"),
         ("method|game|split|run|score", "its first line is 'method|game|split|run|score'"),
         ("", "it is empty"),
         (f"{HEADER},run", "has the column 'run' twice"),
@@ -238,3 +238,15 @@ def test_every_value_survives(
     assert imports.load(folder, "any").rows.to_dict("records") == [
         {name: given[name] for name in (*imports.REQUIRED, *imports.OPTIONAL)} for given in rows
     ]
+
+
+def test_one_of_each_and_a_column_without_a_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("method,game,split,run,score,\nA,maze,test,0,1.0,z\n")
+    assert cli.main(["import-scores", str(path), "--results", str(tmp_path / "r")]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("x: 1 score of 1 method\n  A: 1 game, 1 run a game, test, easy\n")
+    assert "columns not kept: one without a name\n" in said
+    assert "next: " not in said

@@ -267,7 +267,7 @@ def test_several_progress_files_are_one_set(
     paths = [str(text(tmp_path, CLEANRL, f"maze_ppo_{seed}.csv")) for seed in range(3)]
     words = ["import-scores", *paths, "--results", str(tmp_path), "--name", "theirs"]
     assert cli.main([*words, "--final", "1M"]) == 0
-    assert "ppo: 1 games, 3 runs a game, train, easy" in capsys.readouterr().out
+    assert "ppo: 1 game, 3 runs a game, train, easy" in capsys.readouterr().out
     kept = imports.load(tmp_path, "theirs")
     assert kept.source == "maze_ppo_0.csv and 2 more"
     assert kept.rows["run"].tolist() == ["0", "1", "2"]

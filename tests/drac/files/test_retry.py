@@ -286,7 +286,7 @@ def test_giving_up_says_what_is_kept(
     assert cli.main(["train", *words, "--run-dir", str(tmp_path / "run")]) == 1
     printed = capsys.readouterr()
     assert printed.err.count("\n") == 1
-    assert "cannot be written: No space left on device (tried for 2.5 minutes)" in printed.err
+    assert "cannot be written: No space left on device (tried for 2.5 min)" in printed.err
     assert len(slept) == 150
     assert printed.out.count("trying again in a minute") == 3
 
