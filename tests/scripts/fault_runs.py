@@ -178,7 +178,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 with given.state.open("a", encoding="utf-8") as file:
                     file.write(json.dumps({"unit": [kind, number], **vars(dealt)}) + "\n")
     lines = table({kind: [*parts.values()] for kind, parts in done.items()})
-    written(given, argv, begun, lines)
+    print(written(given, argv, begun, lines))
     return 0 if lines[-1].endswith("problems: 0") else 1
 
 

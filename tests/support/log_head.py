@@ -14,6 +14,9 @@ from pathlib import Path
 
 import torch
 
+_PLACES = ("--log", "--folder", "--state", "--machine")
+"""Options of which the command need not tell."""
+
 
 def add_log(parser: argparse.ArgumentParser) -> None:
     """Add the options of a script that writes a log."""
@@ -23,11 +26,12 @@ def add_log(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--machine", default=machine, help="what the log is to say of it")
 
 
-def written(given: argparse.Namespace, argv: Sequence[str], begun: float, table: list[str]) -> None:
-    """Print a log, and write it to --log; `begun` is of time.monotonic."""
+def written(given: argparse.Namespace, argv: Sequence[str], begun: float, table: list[str]) -> str:
+    """Return a log, and write it to --log; `begun` is of time.monotonic."""
     versions = f"Python {platform.python_version()}, torch {torch.__version__}"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    command = shlex.join(["python", f"tests/scripts/{Path(sys.argv[0]).name}", *argv])
+    words = [w for n, w in enumerate(argv) if not {*argv[max(n - 1, 0) : n + 1]} & {*_PLACES}]
+    command = shlex.join(["python", f"tests/scripts/{Path(sys.argv[0]).name}", *words])
     lines = [
         f"command: {command}",
         f"machine: {given.machine}; {platform.system()}, {versions}",
@@ -35,6 +39,6 @@ def written(given: argparse.Namespace, argv: Sequence[str], begun: float, table:
         "",
         *table,
     ]
-    print("\n".join(lines))
     if given.log:
         given.log.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return "\n".join(lines)
