@@ -30,6 +30,7 @@ from drac.runs.logs import SPLITS
 REQUIRED = ("method", "game", "split", "run", "score")
 OPTIONAL = ("mode", "steps", "caution")
 MODES = ("easy", "hard")
+_MOST_BYTES = 2**28
 SHOWN = 3
 """How many problems of a file are said at once."""
 
@@ -83,10 +84,12 @@ def read(path: Path, name: str) -> ScoreSet:
             is missing, a line of another length.
     """
     try:
-        content = path.read_bytes()
+        content = untrusted.read(path, _MOST_BYTES)
         text = content.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} cannot be read: it is not UTF-8 text") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(f"{path} cannot be read: {reason}") from None
     rows, ignored = _parse(path, text)
     return ScoreSet(

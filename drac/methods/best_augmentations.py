@@ -51,6 +51,8 @@ def table(path: Path) -> dict[str, str]:
         ValueError: see `augmentation`.
     """
     try:
+        if not path.is_file():  # a pipe would be waited for, and a device may never end
+            raise FileNotFoundError
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file)
             lacking = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
