@@ -36,6 +36,9 @@ from synthetic_store import write_store
 
 from drac.games import GAMES
 
+SLOW = ("Procgen", "many runs")
+"""Ends of the names of kinds that come last."""
+
 UNIT = 20
 """Kills of a unit, at most."""
 
@@ -105,7 +108,7 @@ def units(kinds: Sequence[str], faults: int) -> list[tuple[str, int, int]]:
         left = max(1, round(faults * KINDS[kind][0] / weight))
         parts = -(-left // UNIT)
         found += [(kind, n, left * (n + 1) // parts - left * n // parts) for n in range(parts)]
-    return sorted(found, key=lambda unit: unit[1])
+    return sorted(found, key=lambda unit: (unit[0].endswith(SLOW), unit[1]))
 
 
 def deal(kind: str, number: int, faults: int, seed: int, folder: Path) -> Dealt:
