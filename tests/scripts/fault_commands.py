@@ -74,7 +74,7 @@ def torment(work: Work, folder: Path, faults: int, rng: random.Random) -> Dealt:
         ended = child.wait()
         dealt.faults["kill of a command"] += ended == -signal.SIGKILL
         status = 0 if ended in (0, 2, -signal.SIGKILL) else ended  # 2: what --out names is there
-        dealt.problems += _damage(_files(killed), before, whole)
+        dealt.problems += damage(_files(killed), before, whole)
     if not status:
         if "--out" in work.command:
             shutil.rmtree(killed)
@@ -89,7 +89,7 @@ def torment(work: Work, folder: Path, faults: int, rng: random.Random) -> Dealt:
     return dealt
 
 
-def _damage(
+def damage(
     now: dict[str, bytes | None], before: dict[str, bytes | None], whole: dict[str, bytes | None]
 ) -> list[str]:
     lost = [f"{name} is damaged" for name, data in before.items() if now.get(name, b"") != data]
@@ -116,7 +116,7 @@ def torment_store(work: Work, store: Path, folder: Path, faults: int, rng: rando
         dealt.starts += 1
         some_seconds(rng, seconds)
         dealt.faults["kill of a command"] += child.killed()
-        dealt.problems += _damage(_files(made), {}, whole)
+        dealt.problems += damage(_files(made), {}, whole)
     work.log.unlink()
     status = status or work.start(store).wait()
     dealt.starts += 2
