@@ -15,7 +15,7 @@ import fault_runs
 import pytest
 from checkout import ROOT
 from fault_training import Dealt
-from tiny_runs import tiny_config
+from tiny_runs import play_numbers, tiny_config
 
 from drac.runs import checkpoint
 from drac.train import train
@@ -27,7 +27,7 @@ SCRIPT = ROOT / "tests" / "scripts" / "fault_runs.py"
 @pytest.mark.parametrize(
     "kinds",
     [
-        ("train counting", "storms of SIGTERM", "a sweep"),
+        ("train counting", "storms of SIGTERM"),
         pytest.param(QUICK, marks=[pytest.mark.full, pytest.mark.slow]),
     ],
 )
@@ -45,9 +45,8 @@ def test_what_was_killed_ends_as_if_it_had_not_been(kinds: list[str], tmp_path: 
     assert done.stdout.rstrip().endswith("problems: 0")
 
 
-def test_every_weight_and_every_row_counts(
-    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_weight_and_every_row_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    play_numbers(monkeypatch)
     train(tiny_config(), tmp_path / "one")
     shutil.copytree(tmp_path / "one", tmp_path / "other")
     runs = tmp_path / "one", tmp_path / "other"
@@ -55,7 +54,7 @@ def test_every_weight_and_every_row_counts(
     path = checkpoint.newest(runs[1])
     assert path is not None
     state = checkpoint.load(path)
-    next(iter(state["training"]["network"].values())).view(-1)[0] += 1e-6
+    next(iter(state["training"]["network"].values())).add_(1e-6)
     checkpoint.save(runs[1], int(path.stem.removeprefix("step_")), state)
     with (runs[1] / "arms.csv").open("a", encoding="utf-8") as file:
         file.write("4,none,4,0,0,1\n")

@@ -310,10 +310,10 @@ def run(words: Sequence[str]) -> tuple[str, str]:
         return "done", ""
     said = err.getvalue()
     outcome = {2: "refused", 1: "failed honestly"}.get(status, "failed")
-    printed = said.encode("utf-8", "backslashreplace")
+    most = 10_000 + 4 * sum(map(len, words))  # what was given may be repeated, escaped
     if outcome == "failed":
         return outcome, f"status {status}"
-    if said.count("\n") != 1 or ": error: " not in said or len(printed) > 10_000:
+    if said.count("\n") != 1 or ": error: " not in said or len(said) > most:
         return outcome, f"status {status} and said: {said[:300]!r}"
     if status == 2 and out.getvalue():
         return outcome, f"refused, and printed: {out.getvalue()[:200]!r}"
