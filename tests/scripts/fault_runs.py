@@ -74,7 +74,7 @@ def _kinds() -> dict[str, tuple[int, Unit]]:
         kinds[f"train {method}"] = 25 if method == "plr" else 100, partial(_training, kill, method)
         real = {"procgen": True, "eval_every": 0, "eval_episodes": 1}
         kinds[f"train {method}, Procgen"] = 3, partial(_training, kill, method, **real)
-    often = {"checkpoint_every": "0.001"}  # minutes, of clocks that jump
+    often = {"checkpoint_every": "0.0001"}  # minutes, of clocks that jump
     jumping = partial(_training, fault_training.kill_under_jumping_clocks, "", **often)
     claims = partial(_training, fault_training.foreign_claim, "", before=fault_training.no_locks)
     return kinds | {
