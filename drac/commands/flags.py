@@ -167,7 +167,7 @@ def _words(argv: Sequence[str], values: Mapping[str, bool], parser: _Parser) -> 
             yield from (flag, value) if equals else (flag,)
         else:
             value = value if equals else next(words, "--")
-            if value == "--" or not equals and value.startswith(("--", "-h")):
+            if value == "--" or (not equals and value.startswith(("--", "-h"))):
                 parser.error(f"missing value for argument {flag!r}")
             yield f"{flag}={value}"
 
