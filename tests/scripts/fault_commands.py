@@ -6,6 +6,7 @@ there was before is untouched. The same command then ends with the same files, b
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import shutil
@@ -18,7 +19,7 @@ import fault_children
 from fault_children import some_seconds
 from fault_training import Dealt
 from small_runs import small_run, tree
-from synthetic_store import EXPERIMENT
+from synthetic_store import EXPERIMENT, METHODS, OPTIONS
 
 _ROBUSTNESS = "--robustness --episodes 1 --num-envs 1 --split train"
 PLAYING = {
@@ -33,6 +34,11 @@ PLAYING = {
 TABULATING = {
     "drac-bench tables": ["drac-bench", "tables", "--results", "{}", "--table", "per-game"],
     "drac-bench status": ["drac-bench", "status", "--results", "{}"],
+    "drac-bench run": [
+        *("drac-bench", "run", "--results", "{}", "--experiment", EXPERIMENT),
+        *("--methods", *METHODS, "--seeds", "0-{last}"),
+        *(f"--{name.replace('_', '-')}={value}" for name, value in OPTIONS.items()),
+    ],
 }
 _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}")
 """What a killed process leaves of a file that was not complete."""
@@ -50,7 +56,8 @@ class Work:
         self.command, self.log = command, log
 
     def start(self, folder: Path) -> fault_children.Child:
-        words = [word.format(folder) for word in self.command]
+        seeds = [*folder.glob(f"runs/{EXPERIMENT}/ppo/maze/*")]
+        words = [word.format(folder, last=len(seeds) - 1) for word in self.command]
         return fault_children.forked(words, self.log, lambda: None)
 
 
@@ -101,11 +108,10 @@ def damage(
 
 
 def torment_store(work: Work, store: Path, folder: Path, faults: int, rng: random.Random) -> Dealt:
-    """The same with a store of very many runs, which both commands share; they write tables."""
-    dealt, made = Dealt(), store / "tables"
+    """The same with a store of very many runs, all complete, which these commands share."""
+    dealt, made, plan = Dealt(), store / "tables", store / "runs" / EXPERIMENT / "plan.json"
     shutil.rmtree(made, ignore_errors=True)
-    planned = (store / "runs" / EXPERIMENT / "plan.json").read_bytes()
-    begun = time.monotonic()
+    begun, planned = time.monotonic(), sorted(json.loads(plan.read_bytes())["runs"])
     status, whole = work.start(store).wait(), _files(made) if made.exists() else {}
     seconds, said = time.monotonic() - begun, work.log.read_bytes()
     for _ in range(faults):
@@ -122,6 +128,6 @@ def torment_store(work: Work, store: Path, folder: Path, faults: int, rng: rando
     dealt.starts += 2
     if status or (_files(made) if made.exists() else {}) != whole or said != work.log.read_bytes():
         dealt.problems.append(f"status {status}, or another end than that of the one left alone")
-    if (store / "runs" / EXPERIMENT / "plan.json").read_bytes() != planned:
+    if sorted(json.loads(plan.read_bytes())["runs"]) != planned:
         dealt.problems.append("the plan has changed")
     return dealt

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -75,20 +76,24 @@ class Sweep:
     def finish(self) -> None:
         self.quiet()
         if self.expect(self.start().wait(), 0):
-            for one, other in zip(self.run_dirs(self.alone), self.run_dirs(self.root), strict=True):
-                self.dealt.problems += different(one, other)
+            self.compare()
+
+    def compare(self) -> None:
+        for pair in zip(self.run_dirs(self.alone), self.run_dirs(self.root), strict=True):
+            self.dealt.problems += different(*pair)
 
 
 Fault = Callable[[Sweep, random.Random], bool]
+"""Starts the sweep and does something to it; False if all its runs are complete."""
 
 
 def kill_a_run(sweep: Sweep, rng: random.Random) -> bool:
-    """Kill one run, twice at most: the sweep does the others, and ends with status 1."""
+    """Kill a run, or both: the sweep does the others, and ends with status 1."""
     child = sweep.start()
     if not sweep.running(child, rng):
         sweep.expect(child.wait(), 0)
         return False
-    for pid in rng.sample(child.children(), 1):
+    for pid in child.children()[: rng.choice((1, 1, 2))]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
             sweep.dealt.faults["kill of a sweep's run"] += 1
@@ -104,9 +109,8 @@ def kill_the_sweep(sweep: Sweep, rng: random.Random) -> bool:
     if not sweep.running(child, rng):
         sweep.expect(child.wait(), 0)
         return False
-    if not child.killed():
-        return False
-    sweep.dealt.faults["kill of a sweep"] += 1
+    if child.killed():
+        sweep.dealt.faults["kill of a sweep"] += 1
     if rng.random() < 0.5:
         sweep.quiet()
     return True
@@ -118,7 +122,7 @@ def two_sweeps(sweep: Sweep, rng: random.Random) -> bool:
     some_seconds(rng, 0.5)
     pair.append(sweep.start())
     rng.shuffle(pair)
-    victim, other = pair
+    victim = pair[0]
     if sweep.running(victim, rng):
         some_seconds(rng, 0.3)
         children = victim.children()
@@ -136,15 +140,19 @@ def two_sweeps(sweep: Sweep, rng: random.Random) -> bool:
         status = child.wait()
         if child is not victim or status != -signal.SIGKILL:
             sweep.expect(status, 0, 1, signals.EXIT_CODE, -signal.SIGTERM)
-    return bool(sweep.dealt.kills) or bool(other.returncode)
+    return any(child.returncode for child in pair)
 
 
 def torment(sweep: Sweep, fault: Fault, faults: int, rng: random.Random) -> Dealt:
     """Deal a sweep so many kills, let it end, and compare every run."""
     sweep.left_alone()
     for _ in range(2 * faults):
-        if sweep.dealt.kills >= faults or sweep.dealt.problems or not fault(sweep, rng):
+        if sweep.dealt.kills >= faults or sweep.dealt.problems:
             break
+        if not fault(sweep, rng):  # it has come to its end before: begin anew
+            sweep.quiet()
+            sweep.compare()
+            shutil.rmtree(sweep.root)
     if not sweep.dealt.problems:
         sweep.finish()
     return sweep.dealt

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import random
+import shutil
 import signal
 import time
 from collections import Counter
@@ -106,7 +107,10 @@ class Run:
     def finish(self) -> None:
         """Let the run end, and compare it with the one left alone."""
         if self.expect(self.start().wait()):
-            self.dealt.problems += different(self.alone, self.run_dir)
+            self.compare()
+
+    def compare(self) -> None:
+        self.dealt.problems += different(self.alone, self.run_dir)
 
     def expect(self, status: int, *wanted: int, saying: str = "") -> bool:
         """Note a problem unless a command ended as it should, 0 if nothing is said."""
@@ -127,7 +131,7 @@ def kill(run: Run, rng: random.Random, before: Before = lambda: None) -> bool:
     faults = run.dealt.faults
     mid = faults["kill while saving"] <= faults["kill between"]
     if not mid and rng.random() < 0.2:
-        some_seconds(rng, 6.0 if run.procgen else 0.6)
+        some_seconds(rng, 6.0 if run.procgen else 0.25)
     elif not run.progressed(child, rng):
         return _ended(run, child)
     elif mid:
@@ -135,7 +139,7 @@ def kill(run: Run, rng: random.Random, before: Before = lambda: None) -> bool:
             return _ended(run, child)
         time.sleep(rng.choice((0.0, 0.0, 0.001, 0.003)))
     else:
-        some_seconds(rng, 0.1)
+        some_seconds(rng, 0.05)
     if not child.killed():
         return _ended(run, child)
     left = saving(run.run_dir)  # what the killed process did not remove
@@ -152,7 +156,7 @@ def storm(run: Run, rng: random.Random) -> bool:
     """Send a run many signals that ask it to stop; kill it in the midst of every fourth storm."""
     child = run.start()
     if rng.random() < 0.2:
-        some_seconds(rng, 0.6)
+        some_seconds(rng, 0.25)
     elif not run.progressed(child, rng):
         return _ended(run, child)
     which = (signal.SIGTERM,) if rng.random() < 0.5 else (signal.SIGTERM, signal.SIGUSR1)
@@ -268,8 +272,11 @@ def torment(run: Run, fault: Fault, faults: int, rng: random.Random) -> Dealt:
     """Deal a run so many faults, let it end, and compare."""
     run.left_alone()
     for _ in range(faults):
-        if run.dealt.problems or not fault(run, rng):
+        if run.dealt.problems:
             break
+        if not fault(run, rng):  # it has come to its end before: begin anew
+            run.compare()
+            shutil.rmtree(run.run_dir)
     if not run.dealt.problems:
         run.finish()
     return run.dealt
