@@ -59,7 +59,7 @@ def test_tracebacks_long_waits_and_what_is_written_are_found(
             case "say":
                 raise fuzz_flags.flags.ConfigError("one\ntwo" * 5000)
 
-    deeds = iter(["raise", "write", "wait", "say"])
+    deeds = iter(["raise", "write", "wait", "wait", "say"])
     monkeypatch.setattr(status, "experiments", careless)
     monkeypatch.setattr(fuzz_flags, "COMMANDS", ("drac-bench status",))
     monkeypatch.setattr(fuzz_flags, "draw", lambda *args: ["drac-bench", "status"])

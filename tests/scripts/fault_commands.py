@@ -70,7 +70,9 @@ def torment(work: Work, folder: Path, faults: int, rng: random.Random) -> Dealt:
     status = work.start(alone).wait()
     seconds, whole = time.monotonic() - begun, _files(alone)
     dealt.starts = 1
-    while not status and dealt.kills < faults and not dealt.problems:
+    for _ in range(3 * faults):
+        if status or dealt.problems or dealt.kills >= faults:
+            break
         if dealt.starts % 3 == 0:  # begin anew, lest all be there already
             shutil.rmtree(killed)
             small_run(killed / "run")
