@@ -21,7 +21,7 @@ from augmentations.arguments import check_number
 from augmentations.base import Augmentation, as_float, check_shape, match_format, parameter
 from augmentations.errors import told
 from augmentations.guards import ATOL
-from augmentations.kornia_classes import Refused, construct, find
+from augmentations.kornia_classes import Refused, construct, find, taken
 
 _GATE = "batch_prob"
 _SHAPE = "forward_input_shape"
@@ -38,7 +38,8 @@ class KorniaAugmentation(Augmentation):
         class_name: a class of `kornia.augmentation` that transforms batches of images one by one
             and keeps their shape: "RandomGaussianBlur". Policies, containers, video, 3D and mixing
             classes (which need labels) are refused.
-        arguments: of its constructor. Where kornia asks for a tensor, numbers are made into one.
+        arguments: of its constructor. Where kornia asks for a tensor, numbers are made into one:
+            `RandomGrayscale(rgb_weights=[0.3, 0.6, 0.1])`.
 
     Raises:
         ValueError: for an unknown or refused class, or arguments that kornia refuses.
@@ -61,7 +62,8 @@ class KorniaAugmentation(Augmentation):
         except Refused:
             raise
         except Exception as error:  # kornia checks with assert, TypeError, its own classes, ...
-            raise Refused(f"{self.name}: {told(error)}") from error
+            kinds = "" if isinstance(error, ValueError | AssertionError) else taken(cls, arguments)
+            raise Refused(f"{self.name}: {told(error)}{kinds}") from error
 
     def sample(self, shape: Sequence[int], generator: torch.Generator) -> dict[str, Tensor]:
         """Draw kornia's own parameters by their own names, and `batch_prob`: who is transformed.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -87,7 +88,36 @@ def construct(name: str, cls: type[nn.Module], arguments: Mapping[str, Any]) -> 
             f"{name} needs the argument{'s' * (len(missing) > 1)} {' and '.join(missing)}"
         )
     given = {
-        key: torch.tensor(value) if allowed[key].annotation in (Tensor, "Tensor") else value
+        key: _tensor(value) if _wants_tensor(allowed.get(key), value) else value
         for key, value in arguments.items()
     }
+    for key in _PER_CHANNEL.get(cls.__name__, ()):
+        if isinstance(value := given.get(key), Tensor) and value.dim() == 1:
+            given[key] = value[:, None, None]
     return cls(**given)
+
+
+_PER_CHANNEL = {"RandomInvert": ("max_val",)}
+"""Arguments of which kornia takes a number for each channel only as a tensor (3, 1, 1)."""
+
+
+def _wants_tensor(option: inspect.Parameter | None, value: Any) -> bool:
+    """Whether kornia takes a tensor for an argument, and no literal of the value's kind."""
+    kinds = {int: "float|int", float: "float|int", tuple: "tuple|list", list: "tuple|list"}
+    allowed, own = str(option.annotation) if option else "", kinds.get(type(value))
+    return own is not None and "Tensor" in allowed and not re.search(own, allowed.lower())
+
+
+def _tensor(numbers: Any) -> Tensor:
+    return torch.tensor(numbers, dtype=torch.float32)
+
+
+def taken(cls: type[nn.Module], arguments: Mapping[str, Any]) -> str:
+    """Say what kornia takes for each of these arguments: "sigma: Tuple[float, float] or Tensor"."""
+    allowed = inspect.signature(cls).parameters
+    said = []
+    for key in arguments:
+        if key in allowed and allowed[key].annotation is not inspect.Parameter.empty:
+            kind = re.sub(r"\w+\.|<class '|'>", "", str(allowed[key].annotation))
+            said.append(f"{key}: {kind}")
+    return f"; kornia takes {', '.join(said)}" if said else ""

@@ -14,6 +14,7 @@ from typing import Any
 
 # A name as it may be given: of the registry, "kornia:Class" or "package.module:Class".
 _NAME = re.compile(r"[A-Za-z_][\w.:-]*", re.ASCII)
+_KORNIA = "kornia.augmentation:"
 # Specifications that their slug tells apart from all others without a hash.
 _ARGUMENT = r"[a-z][a-z_]*=('[a-z]+'|\d+|\d+\.\d+)"
 _PLAIN = re.compile(rf"[a-z0-9-]+(\({_ARGUMENT}(, {_ARGUMENT})*\))?")
@@ -55,6 +56,8 @@ def slug(spec: str) -> str:
 def parse(spec: str) -> tuple[str, dict[str, Any]]:
     """Split a specification into its name and its arguments, which are literals.
 
+    "kornia.augmentation:Class" is another spelling of "kornia:Class".
+
     Raises:
         ValueError: if it is not of the form name or name(key=value, ...).
     """
@@ -71,6 +74,8 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
         raise ValueError(f"{problem} ({error})") from None
     except (RecursionError, MemoryError):
         raise ValueError(f"{problem} (it is nested too deeply)") from None
+    if name.startswith(_KORNIA):
+        name = f"kornia:{name.removeprefix(_KORNIA)}"
     return name, arguments
 
 

@@ -57,6 +57,9 @@ RANGE_SOURCES = {
 }
 """Names of the two published range sets. They differ on easy Jumper and Leaper only."""
 
+LARGEST_RETURN = 1e9
+"""No return, nor a mean of some, is beyond it in a file that somebody meant."""
+
 PUBLISHED = Path(__file__).resolve().parent.parent / "results" / "published"
 """The folder of the numbers from papers: in a checkout and in the wheel alike."""
 

@@ -6,8 +6,10 @@ import ctypes
 import os
 import platform
 from pathlib import Path
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
 from drac.config import TrainConfig
 from drac.errors import ConfigError
@@ -35,7 +37,7 @@ def resolve(config: TrainConfig) -> TrainConfig:
     """Replace "auto" in device and precision by what this machine has.
 
     Raises:
-        ConfigError: if CUDA is asked for and absent.
+        ConfigError: if CUDA is asked for and absent, or the network is to be compiled without it.
     """
     available = torch.cuda.is_available()
     if config.device == "cuda" and not available:
@@ -45,10 +47,17 @@ def resolve(config: TrainConfig) -> TrainConfig:
     device = config.device
     if device == "auto":
         device = "cuda" if available else "cpu"
+    if config.compile and device == "cpu":
+        raise ConfigError(
+            "compile is for CUDA: on CPU the network is slower compiled than as it is"
+        )
     precision = config.precision
     if precision == "auto":
         precision = "bf16" if has_native_bf16(device) else "float32"
-    threads = torch.get_num_threads() if config.threads == "auto" else config.threads
+    threads = config.threads
+    if threads == "auto":
+        # On CUDA a second thread would only help to copy frames, and spin against Procgen's.
+        threads = 1 if device == "cuda" else torch.get_num_threads()
     groups = config.env_groups
     if groups == "auto":
         groups = 2 if device == "cuda" and config.num_envs % 2 == 0 else 1
@@ -94,7 +103,29 @@ def procgen_threads(config: TrainConfig) -> int:
     """
     if config.device == "cpu":
         return 0 if config.threads == 1 else int(config.threads)
-    return max(1, len(os.sched_getaffinity(0)) // int(config.env_groups))
+    return max(1, cores() // int(config.env_groups))
+
+
+def evaluation_threads(device: str) -> int:
+    """Return how many threads Procgen steps the envs of an evaluation with; 0: the caller's own.
+
+    On CPU as many as the network has; on CUDA all cores.
+    """
+    number = cores() if device == "cuda" else torch.get_num_threads()
+    return 0 if number == 1 else number
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def to_device(array: NDArray[Any], device: torch.device) -> torch.Tensor:
+    """Return an array as a tensor on a device; on CUDA it is fetched while the CPU goes on."""
+    tensor = torch.from_numpy(array)
+    if device.type != "cuda":
+        return tensor
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def use(config: TrainConfig) -> None:

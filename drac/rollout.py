@@ -114,7 +114,10 @@ class Rollout:
         size, rest = divmod(items, number)
         if rest:
             raise ValueError(f"{items} {name} do not divide into {number} parts")
-        order = torch.randperm(items, generator=generator).to(self.obs.device)
+        # Pinned: what is copied from pageable memory makes the CPU wait for the GPU.
+        pinned = self.obs.device.type == "cuda"
+        order = torch.randperm(items, generator=generator, pin_memory=pinned)
+        order = order.to(self.obs.device, non_blocking=True)
         starts = torch.arange(0, num_steps * num_envs, num_envs, device=order.device)[:, None]
         for rows in order.split(size):
             yield (starts + rows).flatten() if of_envs else rows

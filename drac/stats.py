@@ -64,6 +64,9 @@ class Report:
         episodes: training episodes finished so far.
         stats: the losses.
         skipped_steps: gradient steps so far that were not finite and left out, `--on-nan skip`.
+        train_episodes: of how many episodes `train_return` is the mean.
+        envs_ended: share of the training envs that have ended an episode since the run began. As
+            long as it is below 1, `train_return` is of the short episodes, which end first.
     """
 
     step: int
@@ -76,3 +79,15 @@ class Report:
     episodes: int
     stats: UpdateStats
     skipped_steps: int = 0
+    train_episodes: int = 0
+    envs_ended: float = 1.0
+
+
+def early_text(envs_ended: float, num_envs: int) -> str:
+    """Say which envs a training return is of, " (12 of 64 envs)"; "" if of all, or if not known.
+
+    Args:
+        envs_ended: see `Report`; NaN where it is not known.
+        num_envs: how many there are.
+    """
+    return f" ({envs_ended * num_envs:.0f} of {num_envs} envs)" if envs_ended < 1 else ""

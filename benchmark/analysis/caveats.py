@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.analysis import plausible
 from benchmark.analysis.comparable import (
     PROTOCOL,
     counted,
@@ -16,7 +17,11 @@ from benchmark.analysis.comparable import (
     unequal_seeds,
     variants,
 )
-from drac.config.quantities import count_text
+from benchmark.store.run_record import RunRecord
+from drac.config.quantities import count_text, number_of
+from drac.errors import shown
+from drac.runs import foreign_code
+from drac.runs.logs import SPLITS
 
 SHOWN = 8
 """How many runs or cells a note lists before it says "and 12 more"."""
@@ -42,16 +47,19 @@ def missing(runs: pd.DataFrame) -> list[str]:
     if runs.empty:
         return ["No runs were found."]
     lacking = runs[runs["problems"].map(len) > 0]
-    note = f"All {len(runs)} planned runs are complete."
+    planned = number_of(len(runs), "planned run")
+    note = f"All {planned} are complete." if len(runs) > 1 else "The planned run is complete."
     if len(lacking):
+        verb = "is" if len(lacking) == 1 else "are"
         note = (
-            f"Missing: {len(lacking)} of {len(runs)} planned runs are not complete and not"
-            f" counted: {why_each(lacking, lacking['problems'].map('; '.join))}."
+            f"Missing: {len(lacking)} of {planned} {verb} not complete and not counted:"
+            f" {why_each(lacking, lacking['problems'].map('; '.join))}."
         )
     notes = [note]
     complete = counted(runs)
     if doubles := len(runs) - len(lacking) - len(complete):
-        notes.append(f"{doubles} runs are in several experiments and are counted once.")
+        said = number_of(doubles, "run")
+        notes.append(f"In several experiments and counted once: {said}.")
     return notes + contradictions(runs) + _seeds(complete)
 
 
@@ -97,8 +105,8 @@ def _values(complete: pd.DataFrame, name: str) -> list[Any]:
 def with_caveats(runs: pd.DataFrame, complete: pd.DataFrame, own: Iterable[str]) -> list[str]:
     """Put a table's own notes between what every table begins with and what it ends with.
 
-    It begins with how the runs are unlike the published ones, and ends with missing runs and
-    seeds, what is mixed, and the settings.
+    It begins with how the runs are unlike the published ones, and with doubts; it ends with
+    missing runs and seeds, what is mixed, and the settings.
 
     Args:
         runs: as `Store.load` returns them.
@@ -106,8 +114,62 @@ def with_caveats(runs: pd.DataFrame, complete: pd.DataFrame, own: Iterable[str])
         own: the table's notes.
     """
     settings = [common_settings(complete)] if len(complete) else []
-    begin = apart_from_published(complete)
+    begin = [*apart_from_published(complete), *doubtful(complete)]
     return [*begin, *own, *missing(runs), *mixed(complete), *settings]
+
+
+def doubtful(complete: pd.DataFrame) -> list[str]:
+    """Warn of what makes scores doubtful: copies, impossible ones, and code that was changed.
+
+    Args:
+        complete: complete runs with their `label`, each (label, game, seed) once.
+    """
+    found = []
+    for split in reversed(SPLITS):
+        methods = [
+            plausible.of_runs(str(label), own, split)
+            for label, own in complete.groupby("label", sort=False)
+        ]
+        found += [f"WARNING: {said}" for said in plausible.cautions(methods)]
+    return [*dict.fromkeys(found), *changed_code(complete)]
+
+
+def changed_code(complete: pd.DataFrame) -> list[str]:
+    """Warn where the code of others is not the same in all runs, or was changed within one.
+
+    Args:
+        complete: as for `doubtful`.
+    """
+    codes = complete["record"].map(lambda record: record.meta.get(foreign_code.CODE))
+    recorded = codes.map(lambda code: isinstance(code, dict)).astype(bool)
+    known = complete.assign(code=codes)[recorded]
+    said = []
+    for name in sorted({name for code in known["code"] for name in code}):
+        users = {label for label, code in known[["label", "code"]].to_numpy() if name in code}
+        own = known[known["label"].isin(users)]
+        found = own["code"].map(lambda code: ascii(str(code.get(name, "none"))[:8]).strip("'"))  # noqa: B023
+        counts = Counter(found)
+        usual, number = counts.most_common(1)[0]
+        if (unlike := found != usual).any():
+            others = why_each(own[unlike], found[unlike])
+            said.append(
+                f"WARNING: the source of {shown(name)} is not the same in all runs, which are"
+                f" averaged and compared even so: {number} have {usual}, others {others}."
+            )
+    changes = complete["record"].map(_changes)
+    if (within := changes != "").any():
+        runs = why_each(complete[within], changes[within])
+        said.append(f"WARNING: continued with changed code (--accept-changed-code): {runs}.")
+    return said
+
+
+def _changes(record: RunRecord) -> str:
+    """Say which code was changed within a run, and when; "" if none was."""
+    changes = record.meta.get(foreign_code.CHANGES)
+    known = [one for one in changes if isinstance(one, dict)] if isinstance(changes, list) else []
+    return ", ".join(
+        f"{shown(one.get('changed'))} at step {shown(one.get('step'))}" for one in known
+    )
 
 
 def beside_protocol(runs: pd.DataFrame) -> list[str]:
@@ -123,7 +185,9 @@ def mixed(complete: pd.DataFrame) -> list[str]:
     said = []
     for name in differing(complete):
         counts = Counter(setting_text(own[name]) for own in complete["settings"] if name in own)
-        shares = shortened(f"{value} ({count} runs)" for value, count in counts.items())
+        shares = shortened(
+            f"{value} ({number_of(count, 'run')})" for value, count in counts.items()
+        )
         said.append(f"Mixed {name}: {shares}; runs that differ in it are not averaged.")
     return said
 

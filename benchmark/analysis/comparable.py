@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from drac.config.fidelity import PRESETS
 from drac.config.quantities import count_text
+from drac.files import untrusted
 
 PROTOCOL = ("steps", "fidelity", "mode", "levels", "precision", "procgen_build", "eval_episodes")
 """Settings in which runs of different methods must agree before one is said to be better."""
@@ -75,7 +76,7 @@ def setting_text(value: Any) -> str:
     """Return a setting's value as labels and notes write it."""
     if type(value) is int:
         return count_text(value)
-    return " ".join(value) if isinstance(value, tuple) else str(value)
+    return untrusted.text(" ".join(value) if isinstance(value, tuple) else str(value))
 
 
 def counted(runs: pd.DataFrame) -> pd.DataFrame:

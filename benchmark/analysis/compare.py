@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis import plausible
-from benchmark.analysis.caveats import apart_from_published, shortened
+from benchmark.analysis.caveats import apart_from_published, changed_code, shortened
 from benchmark.analysis.comparable import PROTOCOL
 from benchmark.analysis.contestants import Contestant
 from benchmark.statistics import aggregate, bootstrap, normalize, significance
 from benchmark.statistics.aggregate import Scores, Summary, summarize
 from benchmark.statistics.bootstrap import Interval
 from drac.config.fidelity import PRESETS
+from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.games import GAMES
 
@@ -104,8 +105,8 @@ class Comparison:
         """Over which games: "16 games", or "15 common games only, without heist"."""
         without = [row.game for row in self.games if row.game not in self.common]
         if not without:
-            return f"{len(self.common)} game{'s' * (len(self.common) > 1)}"
-        return f"{len(self.common)} common games only, without {', '.join(without)}"
+            return number_of(len(self.common), "game")
+        return f"{number_of(len(self.common), 'common game')} only, without {', '.join(without)}"
 
 
 def compare(
@@ -114,7 +115,7 @@ def compare(
     *,
     split: str,
     ranges: str = "default",
-    resamples: int = bootstrap.RESAMPLES,
+    resamples: int | None = None,
     generator: np.random.Generator,
     on_part: Callable[[str], None] = lambda name: None,
 ) -> Comparison:
@@ -125,7 +126,7 @@ def compare(
         b: the one it is held against.
         split: of their scores, "train" or "test".
         ranges: of the min-max normalization: a key of `drac.games.RANGE_SOURCES`.
-        resamples: of the bootstrap.
+        resamples: of the bootstrap; None for `bootstrap.enough`.
         generator: source of randomness.
         on_part: called with a name before each of the `NUM_PARTS` parts of the work.
 
@@ -141,6 +142,7 @@ def compare(
     if not common:
         raise ConfigError(f"{a.name} and {b.name} have no game in common")
     x, y = (normalize.min_max(c.scores[:, both], common, a.mode, ranges) for c in (a, b))
+    resamples = resamples or bootstrap.enough(max(len(x), len(y)))
     aggregates = []
     for name, statistic in STATISTICS.items():
         on_part(name)
@@ -149,8 +151,12 @@ def compare(
         )
         aggregates.append(Aggregate(name, float(statistic(x)), float(statistic(y)), between))
     on_part("probability of improvement")
-    chance = aggregate.probability_of_improvement
-    likely = bootstrap.interval_between(x, y, chance, resamples=resamples, generator=generator)
+    likely = bootstrap.interval_between(
+        *aggregate.ranks(x, y),
+        aggregate.improvement_of_ranks,
+        resamples=resamples,
+        generator=generator,
+    )
     return Comparison(
         a=a,
         b=b,
@@ -159,7 +165,7 @@ def compare(
         games=tuple(_games(a.scores, b.scores)),
         common=common,
         aggregates=tuple(aggregates),
-        improvement=(float(chance(x, y)), likely),
+        improvement=(float(aggregate.probability_of_improvement(x, y)), likely),
         wilcoxon=significance.wilcoxon(x, y),
     )
 
@@ -191,7 +197,7 @@ def _verdict(found: Comparison) -> str:
     more = "higher" if iqm.difference >= 0 else "lower"
     by = f"the IQM of its normalized {found.split} return is {abs(iqm.difference):.3f} {more}"
     ahead = sum(row.difference > 0 for row in found.games if row.game in found.common)
-    on = f"on {ahead} of the {len(found.common)} games its mean is higher"
+    on = f"on {ahead} of the {number_of(len(found.common), 'game')} its mean is higher"
     unlike = [
         f"{name} ({_said(found.a.settings[name])} and {_said(found.b.settings[name])})"
         for name in PROTOCOL
@@ -207,8 +213,8 @@ def _verdict(found: Comparison) -> str:
         if 2 * len(games) > len(found.common):
             return (
                 f"Whether {a} is better than {b} cannot be said: all runs of {name} have the same"
-                f" score on {len(games)} of {len(found.common)} games, as copies have, so that"
-                f" there is no interval. As they are, for {a} {by}, and {on}."
+                f" score on {len(games)} of {number_of(len(found.common), 'game')}, as copies"
+                f" have, so that there is no interval. As they are, for {a} {by}, and {on}."
             )
     if not iqm.interval.known:
         return (
@@ -253,17 +259,20 @@ def _cautions(found: Comparison) -> Iterator[str]:
     for one in (a, b):
         counts = {r.game: (r.a if one is a else r.b).n for r in found.games}
         yield from _run_counts(one.name, [counts[game] for game in found.common])
-    for one in (a, b):
-        yield from plausible.doubts(one.name, one.mode, one.scores)
-    if same := plausible.shared(a.scores, b.scores):
-        yield (
-            f"{a.name} and {b.name} have the same scores, run by run, on {shortened(same)}: copies?"
-        )
+    yield from plausible.cautions([_scored(one, found.split) for one in (a, b)])
+    if stored := [one.runs for one in (a, b) if one.runs is not None]:
+        yield from changed_code(pd.concat(stored))
     yield from _unequal_settings(a, b)
     ours = [dict(c.settings) for c in (a, b) if "levels" in c.settings]
     if ours:
         yield from apart_from_published(pd.DataFrame({"settings": ours}))
     yield from (*a.cautions, *b.cautions)
+
+
+def _scored(one: Contestant, split: str) -> plausible.Scored:
+    if one.runs is None:
+        return plausible.Scored(one.name, one.mode, one.scores)
+    return plausible.of_runs(one.name, one.runs, split)
 
 
 def _run_counts(name: str, counts: list[int]) -> Iterator[str]:
@@ -272,7 +281,10 @@ def _run_counts(name: str, counts: list[int]) -> Iterator[str]:
         yield f"{name}: {least} to {most} runs a game; every game counts the same."
     if least == 1:
         alone = sum(count == 1 for count in counts)
-        yield f"{name}: one run only on {alone} of {len(counts)} games, so there is no interval."
+        yield (
+            f"{name}: one run only on {alone} of {number_of(len(counts), 'game')}, so there is no"
+            f" interval."
+        )
     elif least < FEW_RUNS:
         short = 1 - np.sqrt((least - 1) / least)
         yield (

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from augmentations.arguments import hint, unknown
+from augmentations.arguments import hint
 from benchmark.analysis import comparable
 from benchmark.analysis.caveats import contradictions, shortened
 from benchmark.analysis.comparable import counted
@@ -17,6 +18,7 @@ from benchmark.scores import imported as imports
 from benchmark.statistics.aggregate import Scores
 from benchmark.store.store import Store
 from benchmark.suites import RunSpec
+from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.games import GAMES
 
@@ -33,6 +35,7 @@ class Contestant:
         settings: what its runs share; empty for imported ones, whose settings nobody knows.
         cautions: what must be said beside its numbers.
         origin: file, checksum and date of imported scores; "" for runs of the store.
+        runs: those of the store, as `counted` returns them; None if it was imported.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Contestant:
     settings: Mapping[str, Any]
     cautions: tuple[str, ...] = ()
     origin: str = ""
+    runs: pd.DataFrame | None = field(default=None, repr=False)
 
     @property
     def address(self) -> str:
@@ -50,7 +54,11 @@ class Contestant:
 
 
 def find(
-    words: Sequence[str], results: Path, split: str, experiments: Sequence[str] = ()
+    words: Sequence[str],
+    results: Path,
+    split: str,
+    experiments: Sequence[str] = (),
+    on_run: Callable[[], None] = lambda: None,
 ) -> list[Contestant]:
     """Return the contestants with these names.
 
@@ -60,31 +68,26 @@ def find(
         results: root of all results.
         split: "train" or "test".
         experiments: whose runs to take, together; none takes every experiment, each on its own.
+        on_run: called after each run that is read.
 
     Raises:
-        ConfigError: for a name that is unknown (with the nearest) or that several have.
+        ConfigError: for a name that is unknown (with the nearest, or with the split or experiment
+            that has it) or that several have.
     """
     store = Store(results)
-    for name in experiments:
-        if name not in store.experiments():
-            raise ConfigError(unknown("experiment", name, store.experiments()))
     groups = [tuple(experiments)] if experiments else [(name,) for name in store.experiments()]
     specs = {group: [s for name in group for s in store.specs(name)] for group in groups}
     # Only what is asked for is read: a store may hold thousands of runs.
     wanted = {word.rpartition(":")[2].partition(" [")[0] for word in words}
     damaged: list[str] = []
     known = [
-        *(c for group in groups for c in _stored(store, split, group, specs[group], wanted)),
+        *(c for g in groups for c in _stored(store, split, g, specs[g], wanted, on_run)),
         *_imported(results, split, damaged),
     ]
     planned = {spec.method for group in groups for spec in specs[group]}
-    other = "train" if split == "test" else "test"
-    elsewhere = [c for c in _imported(results, other, []) if {c.name, c.address} & {*words}]
-    if elsewhere and not any({c.name, c.address} & {*words} for c in known):
-        raise ConfigError(
-            f"{' and '.join(c.name for c in elsewhere)} of {elsewhere[0].source} have scores of the"
-            f" {other} split only: add --split {other}"
-        )
+    absent = [word for word in words if word not in planned and not _called(word, known)]
+    if absent and (said := "; ".join(_elsewhere(absent, results, split, experiments))):
+        raise ConfigError(said)
     if not known and not planned and not damaged:
         raise ConfigError(
             f"there are no runs and no imported scores of the {split} split in {results}; begin"
@@ -99,14 +102,12 @@ def find(
 
 
 def _find(word: str, known: Sequence[Contestant], planned: Collection[str]) -> Contestant:
-    found = [c for c in known if word in (c.name, c.address)]
-    found = found or [c for c in known if c.name.startswith(f"{word} [")]
-    found = found or [c for c in known if c.address.startswith(f"{word} [")]
+    found = _called(word, known)
     if len(found) == 1:
         return found[0]
     if found:
         ways = [c.address if len({c.source for c in found}) > 1 else c.name for c in found]
-        said = " or ".join(f"'{way}'" for way in ways)
+        said = " or ".join(shlex.quote(way) if "'" in way else f"'{way}'" for way in ways)
         raise ConfigError(f"several are called {word!r}: say which, {said}")
     if word in planned:
         raise ConfigError(f"{word!r} has no complete run yet: see drac-bench status")
@@ -115,16 +116,50 @@ def _find(word: str, known: Sequence[Contestant], planned: Collection[str]) -> C
     raise ConfigError(f"unknown method {word!r}{nearest}; there are {shortened(every)}")
 
 
+def _called(word: str, known: Sequence[Contestant]) -> list[Contestant]:
+    """Return those with this name, or else the variants of a method with it."""
+    found = [c for c in known if word in (c.name, c.address)]
+    found = found or [c for c in known if c.name.startswith(f"{word} [")]
+    return found or [c for c in known if c.address.startswith(f"{word} [")]
+
+
+def _elsewhere(
+    words: Sequence[str], results: Path, split: str, experiments: Sequence[str]
+) -> Iterator[str]:
+    """Say of methods that are not here on which other split, or in which experiments, they are."""
+    other = "train" if split == "test" else "test"
+    scores = [*_imported(results, other, [])]
+    by_source: dict[str, dict[str, None]] = {}
+    for contestant in (c for word in words for c in _called(word, scores)):
+        by_source.setdefault(contestant.source, {})[contestant.name] = None
+    for source, names in by_source.items():
+        yield (
+            f"{' and '.join(names)} of {source} {'has' if len(names) == 1 else 'have'} scores of"
+            f" the {other} split only: add --split {other}"
+        )
+    store = Store(results)
+    planned = {name: {spec.method for spec in store.specs(name)} for name in store.experiments()}
+    for word in words:
+        source, _, method = word.partition(" [")[0].rpartition(":")
+        having = [n for n, found in planned.items() if method in found and source in ("", n)]
+        if having and not {*having} & {*experiments}:
+            yield (
+                f"{method} has no runs in {' and '.join(experiments)} but in {shortened(having)}:"
+                f" give --experiment {' '.join([*experiments, having[0]])}"
+            )
+
+
 def _stored(
     store: Store,
     split: str,
     group: Sequence[str],
     specs: Sequence[RunSpec],
     wanted: Collection[str],
+    on_run: Callable[[], None],
 ) -> Iterator[Contestant]:
     """Yield the wanted methods of a group of experiments, one for each of their settings."""
     for method in dict.fromkeys(spec.method for spec in specs if spec.method in wanted):
-        own = store.load(spec for spec in specs if spec.method == method)
+        own = store.load((spec for spec in specs if spec.method == method), on_run)
         complete = counted(own)
         lacking = own[own["problems"].map(len) > 0]
         for label, alike in complete.groupby("label", sort=False):
@@ -135,13 +170,17 @@ def _stored(
                 scores=comparable.scores(alike, split, GAMES),
                 settings=alike["settings"].iloc[0],
                 cautions=(*_incomplete(str(label), lacking), *contradictions(own)),
+                runs=alike,
             )
 
 
 def _incomplete(label: str, lacking: pd.DataFrame) -> tuple[str, ...]:
     if lacking.empty:
         return ()
-    said = shortened(f"{run['game']}/seed{run['seed']}" for run in lacking.to_dict("records"))
+    said = shortened(
+        f"{run['game']}/seed{run['seed']}: {'; '.join(run['problems'])}"
+        for run in lacking.to_dict("records")
+    )
     runs = "1 planned run is" if len(lacking) == 1 else f"{len(lacking)} planned runs are"
     return (f"{label}: {runs} not complete and not counted ({said}).",)
 
@@ -154,19 +193,24 @@ def _imported(results: Path, split: str, damaged: list[str]) -> Iterator[Contest
         except ConfigError as error:
             damaged.append(str(error))
             continue
-        rows = given.rows[given.rows["split"] == split]
-        modes = rows.groupby("method")["mode"].nunique().to_dict()
-        for (method, mode), own in rows.groupby(["method", "mode"], sort=False):
-            label = f"{method} [mode={mode}]" if modes[method] > 1 else str(method)
-            yield Contestant(
-                name=label,
-                source=name,
-                mode=str(mode),
-                scores=comparable.scores(own, "score", GAMES, "run"),
-                settings=_steps(own["steps"]),
-                cautions=tuple(_cautions(label, given.source, own)),
-                origin=f"{given.source} ({given.sha256[:8]}) on {given.imported[:10]}",
-            )
+        yield from of_set(given, split)
+
+
+def of_set(given: imports.ScoreSet, split: str) -> Iterator[Contestant]:
+    """Yield the methods that an imported set has on a split, one for each of their modes."""
+    rows = given.rows[given.rows["split"] == split]
+    modes = rows.groupby("method")["mode"].nunique().to_dict()
+    for (method, mode), own in rows.groupby(["method", "mode"], sort=False):
+        label = f"{method} [mode={mode}]" if modes[method] > 1 else str(method)
+        yield Contestant(
+            name=label,
+            source=given.name,
+            mode=str(mode),
+            scores=comparable.scores(own, "score", GAMES, "run"),
+            settings=_steps(own["steps"]),
+            cautions=tuple(_cautions(label, given.source, own)),
+            origin=f"{given.source} ({given.sha256[:8]}) on {given.imported[:10]}",
+        )
 
 
 def _steps(steps: pd.Series[float]) -> dict[str, Any]:
@@ -182,7 +226,7 @@ def _cautions(label: str, source: str, own: pd.DataFrame) -> Iterator[str]:
     for caution, rows in own[own["caution"] != ""].groupby("caution", sort=False):
         then = "; ±, p-values and intervals take runs for independent and are then too sure"
         yield (
-            f"{label}: {caution} ({len(rows)} of {len(own)} scores, as {source} says)"
+            f"{label}: {caution} ({len(rows)} of {number_of(len(own), 'score')}, as {source} says)"
             f"{then if 'duplicate' in str(caution) else ''}."
         )
     known = own["steps"].dropna()

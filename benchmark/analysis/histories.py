@@ -13,12 +13,14 @@ from benchmark.analysis.best_augmentation import chooses
 from benchmark.analysis.caveats import (
     apart_from_published,
     contradictions,
+    doubtful,
     shortened,
     why_each,
 )
 from benchmark.analysis.comparable import variants
 from benchmark.store.many_files import RUN, read_many
 from drac import methods
+from drac.config.quantities import number_of
 from drac.runs import logs
 from drac.runs.logs import SPLITS
 
@@ -34,7 +36,7 @@ LOSSES = {
 }
 """Columns of progress.csv that figures show, and what they are called there."""
 
-_PROGRESS = ("step", "update", "train_return", *LOSSES)
+_PROGRESS = ("step", "update", "train_return", "envs_ended", *LOSSES)
 _ARMS = ("update", "arm", "score", "selected")
 
 
@@ -45,11 +47,13 @@ class Histories:
     Attributes:
         runs: one row per run that can be drawn, as `Store.load` returns them, with its `label`
             (the method, and settings that not all runs share) and whether it is `complete`.
-        progress: `step, update, train_return` (NaN before the first episode ends) and `LOSSES`.
+        progress: `step, update, train_return` (NaN before the first episode ends), `envs_ended`
+            (NaN in runs of earlier versions) and `LOSSES`.
         evaluations: `step, split, return` (the mean of the episodes) and `episodes`.
         levels: the last evaluation's episodes: `split, level_seed, return`.
         arms: `step, arm, score, selected` (0 or 1) of methods that choose among several.
-        notes: what is missing: runs that are not there, damaged, in progress, or double.
+        notes: what is missing or doubtful: runs that are not there, damaged, in progress, double,
+            or like copies.
     """
 
     runs: pd.DataFrame
@@ -147,6 +151,7 @@ def _evaluations(parts: Iterable[pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFr
     """
     means, last = [], []
     for part in parts:
+        part = part[part["split"].isin(SPLITS)].copy()
         part["split"] = part["split"].astype(pd.CategoricalDtype(list(SPLITS)))
         grouped = part.groupby([RUN, "step", "split"], observed=True)["return"]
         means.append(grouped.agg(["mean", "size"]).reset_index())
@@ -181,6 +186,7 @@ def _notes(runs: pd.DataFrame, drawn: pd.DataFrame, problems: Mapping[int, str])
     """Say which runs are not in a figure, and which are there only in part."""
     if drawn["complete"].any():
         yield from apart_from_published(drawn[drawn["complete"]])
+        yield from doubtful(drawn[drawn["complete"]])
     damaged = runs.loc[sorted(problems)]
     partly = drawn[~drawn["complete"]]
     absent = runs[~runs["complete"] & ~runs.index.isin([*partly.index, *problems])]
@@ -189,7 +195,7 @@ def _notes(runs: pd.DataFrame, drawn: pd.DataFrame, problems: Mapping[int, str])
         yield f"Missing, for a file is damaged: {said}."
     if len(absent):
         said = why_each(absent, absent["problems"].map("; ".join))
-        yield f"Missing: {len(absent)} of {len(runs)} planned runs: {said}."
+        yield f"Missing: {len(absent)} of {number_of(len(runs), 'planned run')}: {said}."
     if len(partly):
         which = zip(partly["method"], partly["game"], partly["seed"], strict=True)
         yield (
@@ -197,5 +203,5 @@ def _notes(runs: pd.DataFrame, drawn: pd.DataFrame, problems: Mapping[int, str])
             f" {shortened(f'{method}/{game}/seed{seed}' for method, game, seed in which)}."
         )
     if doubles := len(runs) - len(drawn) - len(absent) - len({*problems}):
-        yield f"{doubles} runs are in several experiments and are drawn once."
+        yield f"In several experiments and drawn once: {number_of(doubles, 'run')}."
         yield from contradictions(runs)

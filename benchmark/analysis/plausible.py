@@ -2,18 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
+from benchmark.analysis import comparable
 from benchmark.statistics.aggregate import Scores
 from drac.games import GAMES, RANGE_SOURCES, score_range
+from drac.runs.logs import EVAL_COLUMNS
 
 ONE_GOAL = ("coinrun", "heist", "jumper", "leaper", "maze", "ninja")
 """Games whose every episode returns 0 or 10."""
 
 _ROOM = 1.5
 """Times the highest published score of another game; an episode can return more than that has."""
+
+
+SHOWN = 8
+"""Sentences at once."""
+
+
+class Scored(NamedTuple):
+    """A method's scores on one split.
+
+    Attributes:
+        name: the method's.
+        mode: "easy" or "hard".
+        scores: `(runs, 16)`, NaN where a run is missing.
+        played: likewise, a number for the run's last evaluation: equal numbers are equal episodes,
+            levels, returns and lengths. Every seed draws other levels. None where unknown.
+        best: likewise, the highest return of these episodes.
+    """
+
+    name: str
+    mode: str
+    scores: Scores
+    played: Scores | None = None
+    best: Scores | None = None
 
 
 def most(game: str, mode: str) -> float:
@@ -32,36 +61,67 @@ def copied(scores: Scores) -> list[str]:
     return [game for game, own in _by_game(scores) if len(own) > 1 and np.ptp(own) == 0]
 
 
-def doubts(name: str, mode: str, scores: Scores) -> Iterator[str]:
-    """Yield what is odd about a method's scores, a sentence each.
+def of_runs(name: str, runs: pd.DataFrame, split: str) -> Scored:
+    """Return the scores of a method's runs on a split.
 
     Args:
         name: the method's.
-        mode: "easy" or "hard".
-        scores: `(runs, 16)`, NaN where a run is missing.
+        runs: as `comparable.counted` returns them, of one label.
+        split: "train" or "test".
     """
-    if same := copied(scores):
-        yield f"{name}: all runs have the same score on {_listed(same)}: copies?"
-    games = _by_game(scores)
-    if beyond := [game for game, own in games if own.max() > most(game, mode)]:
-        yield f"{name}: scores that no run can have on {_listed(beyond)}: percentages?"
-    elif len(games) > 1 and all(own.min() >= 0 and own.max() <= 1 for _, own in games):
+    played = [record.episodes for record in runs["record"]]
+    runs = runs.assign(
+        played=[_number(own[column].tobytes() for column in EVAL_COLUMNS[2:]) for own in played],
+        best=[own["return"].max() for own in played],
+    )
+    columns = (comparable.scores(runs, column, GAMES) for column in (split, "played", "best"))
+    return Scored(name, runs["settings"].iloc[0]["mode"], *columns)
+
+
+def _number(parts: Iterable[bytes]) -> float:
+    digest = hashlib.sha256(b"".join(parts)).digest()
+    return float(int.from_bytes(digest[:6], "little"))  # exact in float64
+
+
+def cautions(methods: Sequence[Scored]) -> list[str]:
+    """Say in a few sentences what is odd about scores, of one method alone or of two together."""
+    found = [said for one in methods for said in _doubts(one)]
+    for a, b in combinations(methods, 2):
+        if same := _shared(a, b):
+            both = f"{a.name} and {b.name}"
+            found.append(f"{both} have the same scores, run by run, on {same}: copies?")
+    more = [f"{len(found) - SHOWN} more doubts of these kinds."] if len(found) > SHOWN else []
+    return found[:SHOWN] + more
+
+
+def _doubts(one: Scored) -> Iterator[str]:
+    name, games = one.name, _by_game(one.scores)
+    if one.played is None:
+        if same := copied(one.scores):
+            yield f"{name}: all runs have the same score on {_listed(same)}: copies?"
+    elif same := [game for game, own in _by_game(one.played) if len({*own}) < len(own)]:
+        yield f"{name}: runs have the very same episodes on {_listed(same)}: copies?"
+    if beyond := [game for game, own in games if own.max() > most(game, one.mode)]:
+        yield f"{name}: scores that no run can have on {_listed(beyond)}: percentages or mistaken?"
+    elif len(games) > 1 and _normalized(one.scores if one.best is None else one.best):
         yield f"{name}: all scores are from 0 to 1 on {len(games)} games: already normalized?"
 
 
-def shared(a: Scores, b: Scores) -> list[str]:
-    """Return the games on which two methods have the same scores, run by run."""
-    other = dict(_by_game(b))
-    return [
-        game
-        for game, own in _by_game(a)
-        if game in other and np.array_equal(np.sort(own), np.sort(other[game]))
-    ]
+def _normalized(scores: Scores) -> bool:
+    return bool(np.nanmin(scores) >= 0 and 0 < np.nanmax(scores) <= 1)
+
+
+def _shared(a: Scored, b: Scored) -> str:
+    """Say on which games two methods have the same scores, run by run; "" if on none."""
+    both = (a.scores, b.scores) if a.played is None or b.played is None else (a.played, b.played)
+    own, other = (dict(_by_game(scores)) for scores in both)
+    return _listed([g for g in own if g in other and np.array_equal(own[g], other[g])])
 
 
 def _by_game(scores: Scores) -> list[tuple[str, Scores]]:
-    known = ((game, own[~np.isnan(own)]) for game, own in zip(GAMES, scores.T, strict=True))
-    return [(game, own) for game, own in known if len(own)]
+    """Return the games that have runs, with the scores of these, sorted."""
+    known = {game: own[~np.isnan(own)] for game, own in zip(GAMES, scores.T, strict=True)}
+    return [(game, np.sort(own)) for game, own in known.items() if len(own)]
 
 
 def _listed(games: list[str]) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmark.bandits.simulation import ARMS, CURVES, EVERY, GAP, LOCKED, SELECTORS, Run
+from drac.config.quantities import number_of
 from drac.files import atomic
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ def draw(runs: Sequence[Run], out: Path) -> None:
         title = f"{curve} returns\n{CURVES[curve].summary}"
         grid[0, column].set_title(title, fontsize="medium")
     seeds = len({run.seed for run in runs})
-    figure.suptitle(f"Choosing among {len(ARMS)} arms, one of which pays {GAP} more; {seeds} seeds")
+    figure.suptitle(
+        f"Choosing among {len(ARMS)} arms, one of which pays {GAP} more; {number_of(seeds, 'seed')}"
+    )
     grid[0, 0].set_ylabel("regret (sum of return lost), mean over seeds")
     handles, labels = grid[1, 0].get_legend_handles_labels()
     locked = f"locked: {LOCKED:.0%} or more of the pulls went to one arm that is never the best"
@@ -129,7 +132,8 @@ def locked_in(runs: Sequence[Run]) -> str:
     most = np.mean([max(run.counts) / run.pulls for run in ucb])
     return (
         f"ucb is the paper's: one arm\ngets {most:.0%} of the pulls;"
-        f"\nlocked on to a wrong one in\n{sum(run.locked for run in ucb)} of {len(ucb)} runs"
+        f"\nlocked on to a wrong one in\n{sum(run.locked for run in ucb)} of"
+        f" {number_of(len(ucb), 'run')}"
     )
 
 

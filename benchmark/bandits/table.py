@@ -11,6 +11,7 @@ import pandas as pd
 
 from benchmark.bandits.simulation import ARMS, CURVES, GAP, LOCKED, NOISE, SELECTORS, Run
 from benchmark.tables.table import Table
+from drac.config.quantities import number_of
 
 
 def _ordered(runs: Sequence[Run]) -> list[Run]:
@@ -68,8 +69,8 @@ def table(runs: Sequence[Run]) -> Table:
         data=pd.DataFrame(data),
         notes=(
             (
-                f"{pulls:,} pulls of {len(ARMS)} arms, {seeds} seeds; rewards have a standard"
-                f" deviation of {NOISE}, and the best arm pays {GAP} more than the others"
+                f"{pulls:,} pulls of {len(ARMS)} arms, {number_of(seeds, 'seed')}; rewards have a"
+                f" standard deviation of {NOISE}, and the best arm pays {GAP} more than the others"
             ),
             "; ".join(f"{name}: mean return {curve.summary}" for name, curve in CURVES.items()),
             f"regret: mean ± standard error over seeds; uniform play loses {GAP} on 7 pulls of 8",

@@ -32,9 +32,18 @@ def experiments(store: Store, given: Sequence[str]) -> tuple[str, ...]:
     """Return the experiments that were given, each once; all that there are if none was.
 
     Raises:
-        ConfigError: for one of which the store has no runs.
+        ConfigError: for one of which the store has no runs; it may be a set of imported scores.
     """
     known = store.experiments()
+    absent = [name for name in given if name not in known]
+    if absent:
+        from benchmark.scores import imported
+
+        if absent[0] in imported.names(store.root):
+            raise ConfigError(
+                f"{absent[0]!r} is no experiment but a set of imported scores: drac-bench compare"
+                f" takes {absent[0]}:METHOD"
+            )
     if given and not known:
         raise ConfigError(f"unknown experiment {given[0]!r}: there are no runs in {store.runs}")
     return chosen("experiment", given, known) or tuple(known)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.commands.choices import chosen
+from benchmark.commands.choices import chosen, experiments
+from benchmark.commands.progress_bar import bar
 from drac.commands import flags
+from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder
 from drac.games import RANGE_SOURCES
@@ -74,27 +76,25 @@ def _report(given: CompareFlags) -> int:
 
 
 def _compare(given: CompareFlags) -> Comparison:
-    """Compute, with a progress bar on stderr: the screen may go into a file."""
+    """Compute, and show on stderr how far it is."""
     import numpy as np
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn
 
     from benchmark.analysis.compare import NUM_PARTS, compare
     from benchmark.analysis.contestants import find
+    from benchmark.store.store import Store
 
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), *Progress.get_default_columns())
-    hidden = not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
-        task = bar.add_task("reading runs", total=NUM_PARTS + 1)
-        a, b = find(given.methods, given.results, given.split, given.experiment)
-
-        def on_part(name: str) -> None:
-            bar.update(task, description=name, advance=1)
-
-        generator = np.random.default_rng(SEED)
-        options: dict[str, Any] = {"split": given.split, "ranges": given.ranges}
-        return compare(a, b, **options, generator=generator, on_part=on_part)
+    together = experiments(Store(given.results), given.experiment) if given.experiment else ()
+    with bar("reading runs") as on_run:
+        a, b = find(given.methods, given.results, given.split, together, on_run)
+    with bar("comparing", NUM_PARTS) as on_part:
+        return compare(
+            a,
+            b,
+            split=given.split,
+            ranges=given.ranges,
+            generator=np.random.default_rng(SEED),
+            on_part=on_part,
+        )
 
 
 def _show(found: Comparison) -> None:
@@ -127,7 +127,7 @@ def _table(title: str, *columns: str) -> Any:
 
 def _per_game(found: Comparison) -> Any:
     counts = {summary.n for row in found.games for summary in (row.a, row.b)}
-    runs = f", {min(counts)} runs a game" if len(counts) == 1 else ""
+    runs = f", {number_of(min(counts), 'run')} a game" if len(counts) == 1 else ""
     title = f"{found.split} return per game ({found.a.mode} mode{runs}; p: Welch, Holm)"
     columns = ["game", found.a.name, found.b.name, "difference", "p", ""]
     table = _table(title, *columns, *([] if runs else ["runs"]))

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from benchmark.engines.local import Job
 from benchmark.store.progress import Progress, read_progress
+from drac.config.quantities import number_of
 
 PLAIN_INTERVAL_S = 15.0
 LIVE_INTERVAL_S = 2.0  # looking means reading files, on the cores that train
@@ -37,7 +38,7 @@ def progress_line(now: Progress) -> str:
 
 def _texts(now: Progress) -> tuple[str, ...]:
     """Return steps done and to do, steps per second, time left, the two returns, and the arm."""
-    numbers = (_number(now.train_return), _number(now.test_return), now.arm)
+    numbers = (_number(now.train_return) + now.early, _number(now.test_return), now.arm)
     return f"{now.step:,}/{now.total:,}", _number(now.sps, 0), _time_left(now), *numbers
 
 
@@ -87,7 +88,7 @@ class SweepDisplay:
             now = read_progress(job.run_dir, job.config)
             bar = ProgressBar(total=now.total, completed=now.step, width=20)
             table.add_row(job.id, bar, *_texts(now))
-        return Group(f"{self._done} of {self._total} runs done", table)
+        return Group(f"{self._done} of {number_of(self._total, 'run')} done", table)
 
     def close(self) -> None:
         """Leave the terminal as it was."""

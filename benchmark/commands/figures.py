@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from augmentations import plugins
-from benchmark.commands.choices import chosen, listed
+from benchmark.commands.choices import chosen, experiments, listed
 from benchmark.commands.progress_bar import bar
 from benchmark.figures import catalogue
 from drac.commands import flags
+from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import run_folder
 
@@ -64,11 +65,10 @@ def figures_command(argv: Sequence[str]) -> int:
     chosen("style", (given.style,), STYLES)
     chosen("format", (given.format,) if given.format else (), FORMATS)
     store = Store(given.results)
-    known = store.experiments()
-    if not known:
+    found = experiments(store, given.experiment)
+    if not found:
         raise ConfigError(f"there are no runs below {store.runs}; begin with drac-bench run")
-    together = chosen("experiment", given.experiment, known)
-    groups = [together] if together else [(name,) for name in known]
+    groups = [found] if given.experiment else [(name,) for name in found]
     if given.out and len(groups) > 1:
         raise ConfigError(
             f"--out {given.out} is one folder for {len(groups)} experiments: add --experiment,"
@@ -87,46 +87,44 @@ def figures_command(argv: Sequence[str]) -> int:
 
 def _draw(
     store: Store,
-    experiments: Sequence[str],
+    group: Sequence[str],
     folder: Path,
     names: Sequence[str],
     style: Style,
     form: str,
 ) -> None:
-    histories = _load(store, experiments)
+    histories = _load(store, group)
     if histories.runs.empty:
-        print(f"{' + '.join(experiments)}: no run can be drawn yet. {' '.join(histories.notes)}")
+        print(f"{' + '.join(group)}: no run can be drawn yet. {' '.join(histories.notes)}")
         return
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
-        drawings = _drawn(name, histories, style)
-        if isinstance(drawings, str):
-            print(f"  {name}: {drawings}")
-            continue
-        for drawing in drawings:
-            print(f"  {drawing.save(folder, form)}", flush=True)
-        if not drawings:
-            print(f"  {name}: these runs have nothing of the kind")
+        _save(name, partial(catalogue.known()[name], histories, style), folder, form)
     for note in histories.notes:
         print(note)
     print(f"written to {folder}, each with its numbers (.csv) and its caption (.txt)")
 
 
-def _drawn(name: str, histories: Histories, style: Style) -> list[Drawing] | str:
-    """Draw a figure, or say what is wrong with the plug-in whose it is."""
+def _save(name: str, draw: Callable[[], list[Drawing]], folder: Path, form: str) -> None:
+    """Draw and write a kind of figure, or say what is wrong with the plug-in whose it is."""
     try:
-        return plugins.called(
-            catalogue.KIND, name, partial(catalogue.known()[name], histories, style)
+        paths = plugins.called(
+            catalogue.KIND, name, lambda: [drawing.save(folder, form) for drawing in draw()]
         )
     except plugins.PluginError as error:
-        return str(error)
+        print(f"  {name}: {error}")
+        return
+    for path in paths:
+        print(f"  {path}", flush=True)
+    if not paths:
+        print(f"  {name}: these runs have nothing of the kind")
 
 
-def _load(store: Store, experiments: Sequence[str]) -> Histories:
+def _load(store: Store, group: Sequence[str]) -> Histories:
     from benchmark.analysis import histories
 
-    specs = [spec for name in experiments for spec in store.specs(name)]
-    print(f"{' + '.join(experiments)}: {len(specs):,} runs", flush=True)
+    specs = [spec for name in group for spec in store.specs(name)]
+    print(f"{' + '.join(group)}: {number_of(len(specs), 'run')}", flush=True)
     with bar("reading runs", len(specs)) as on_run:
         runs = store.load(specs, on_run)
     return histories.load(runs)

@@ -6,12 +6,16 @@ import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
+from benchmark.analysis import comparable, plausible
 from benchmark.scores import imported as imports
 from drac.commands import flags
+from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import run_folder
+from drac.games import GAMES
 
 HELP = """Bring in anybody's scores: a CSV file with the columns method, game, split, run, score,
 and mode (easy or hard), steps and caution if it has them. They are kept below RESULTS/scores with
@@ -51,36 +55,52 @@ def _bring_in(path: Path, given: ImportFlags) -> int:
                 f" {there.imported}); give another --name, or --replace"
             )
     written = imports.save(imported, given.results)
-    for line in _summary(imported):
+    for line in (*_summary(imported), *_doubts(imported)):
         print(line)
     print(f"written to {written}")
-    where = shlex.quote(str(given.results))
-    if line := _next(imported, where):
+    if line := _next(imported, given.results):
         print(line)
     return 0
 
 
-def _next(imported: imports.ScoreSet, where: str) -> str:
-    """Return a command that compares two of the set's methods; "" if it has one method only."""
-    rows = imported.rows
-    split = "test" if (rows["split"] == "test").any() else "train"
-    methods = list(dict.fromkeys(rows.loc[rows["split"] == split, "method"]))[:2]
-    if len(methods) < 2:
-        return ""
-    more = "" if split == "test" else " --split train"
-    named = shlex.join(f"{imported.name}:{method}" for method in methods)
-    return f"next: drac-bench compare --results {where}{more} -- {named}"
+def _next(imported: imports.ScoreSet, results: Path) -> str:
+    """Return a command that compares two of the set's methods; "" if no two can be compared."""
+    from benchmark.analysis.contestants import of_set
+    from benchmark.statistics.aggregate import common_games
+
+    where = f"--results={shlex.quote(str(results))}"
+    for split, more in (("test", ""), ("train", " --split train")):
+        for a, b in combinations(of_set(imported, split), 2):
+            if a.mode == b.mode and common_games(a.scores, b.scores).any():
+                named = shlex.join((a.address, b.address))
+                return f"next: drac-bench compare {where}{more} -- {named}"
+    return ""
+
+
+def _doubts(imported: imports.ScoreSet) -> dict[str, None]:
+    """Say what `drac-bench compare` will caution against, each once."""
+    found: dict[str, None] = {}
+    for (mode, _), rows in imported.rows.groupby(["mode", "split"], sort=False):
+        methods = [
+            plausible.Scored(str(name), str(mode), comparable.scores(own, "score", GAMES, "run"))
+            for name, own in rows.groupby("method", sort=False)
+        ]
+        found |= dict.fromkeys(f"! {said}" for said in plausible.cautions(methods))
+    return found
 
 
 def _summary(imported: imports.ScoreSet) -> list[str]:
     rows = imported.rows
-    lines = [f"{imported.name}: {len(rows):,} scores of {len(imported.methods)} methods"]
+    scores, methods = number_of(len(rows), "score"), number_of(len(imported.methods), "method")
+    lines = [f"{imported.name}: {scores} of {methods}"]
     for (method, mode, split), own in rows.groupby(["method", "mode", "split"], sort=False):
         runs = own.groupby("game").size()
-        count = f"{runs.min()}" if runs.min() == runs.max() else f"{runs.min()} to {runs.max()}"
-        line = f"  {method}: {len(runs)} games, {count} runs a game, {split}, {mode}"
+        low, count = runs.min(), number_of(runs.max(), "run")
+        count = count if low == runs.max() else f"{low} to {count}"
+        line = f"  {method}: {number_of(len(runs), 'game')}, {count} a game, {split}, {mode}"
         cautions = [text for text in own["caution"].unique() if text]
         lines.append(line + (f"; caution: {', '.join(cautions)}" if cautions else ""))
     if imported.ignored:
-        lines.append(f"  columns not kept: {', '.join(imported.ignored)}")
+        names = (name or "one without a name" for name in imported.ignored)
+        lines.append(f"  columns not kept: {', '.join(names)}")
     return lines

@@ -7,16 +7,21 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmark.commands.choices import experiments
 from drac.commands import flags
 from drac.errors import ConfigError
+
+if TYPE_CHECKING:
+    from benchmark.store.store import Store
 
 HELP = """Write a report about the runs of experiments: a site of static files that opens from the
 file system and fetches nothing. It has an overview, a page for each game and method, all configs,
 where every number comes from, and everything as CSV. Runs that are missing are named.
 
 An older report at --out is replaced once the new one is whole; anything else there is left alone.
+A table or a figure that fails, such as a plug-in's, is named and left out; the status is then 1.
 
 example: drac-bench report --experiment demo --out report"""
 
@@ -48,11 +53,17 @@ def report_command(argv: Sequence[str]) -> int:
     if not names:
         raise ConfigError(f"there are no runs below {store.runs}; begin with drac-bench run")
     require_replaceable(given.out)
+    return _write(store, names, given)
+
+
+def _write(store: Store, names: Sequence[str], given: ReportFlags) -> int:
     from benchmark.report.build import build
 
-    pages = build(store, names, given.out, with_frames=not given.no_frames, say=_Progress())
+    pages, failed = build(store, names, given.out, with_frames=not given.no_frames, say=_Progress())
     print(f"written to {given.out} ({pages} pages); open {given.out / 'index.html'}")
-    return 0
+    for why in failed:
+        print(f"drac-bench report: {why}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 class _Progress:

@@ -15,6 +15,7 @@ from benchmark import suites
 from benchmark.suites import RunSpec, Suite
 from drac.commands import flags
 from drac.config import TrainConfig, preset_defaults
+from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import lock, run_folder
 from drac.runs import signals
@@ -89,7 +90,7 @@ def _run(store: Any, experiment: str, runs: list[tuple[RunSpec, TrainConfig]], w
     display = SweepDisplay(len(todo))
     by_others = f", {len(elsewhere)} in the hands of another process" if elsewhere else ""
     display.message(
-        f"{experiment}: {len(runs)} runs, {len(runs) - len(left)} complete{by_others},"
+        f"{experiment}: {number_of(len(runs), 'run')}, {len(runs) - len(left)} complete{by_others},"
         f" {workers} at a time"
     )
     begun = time.monotonic()
@@ -101,12 +102,17 @@ def _run(store: Any, experiment: str, runs: list[tuple[RunSpec, TrainConfig]], w
     if failed is None:
         print("stopped; the same command continues")
         return signals.EXIT_CODE
-    print(f"{len(todo) - len(failed)} runs finished in {time.monotonic() - begun:.0f} s")
+    print(
+        f"{number_of(len(todo) - len(failed), 'run')} finished in {time.monotonic() - begun:.0f} s"
+    )
     if failed:
-        print(f"{len(failed)} of {len(todo)} runs failed: {', '.join(failed)}", file=sys.stderr)
+        print(
+            f"{len(failed)} of {number_of(len(todo), 'run')} failed: {', '.join(failed)}",
+            file=sys.stderr,
+        )
         return 1
     where = shlex.quote(str(store.root))
-    print(f"next: drac-bench tables --experiment {experiment} --results {where}")
+    print(f"next: drac-bench tables --experiment {experiment} --results={where}")
     return 0
 
 
@@ -133,7 +139,7 @@ def _complete(store: Any, spec: RunSpec, config: TrainConfig) -> bool:
     """Whether a run needs nothing more; raises ConfigError if its folder cannot be used."""
     run_dir = store.run_dir(spec)
     run_folder.require_writable(run_dir)
-    run_folder.require_plain(run_dir)
+    run_folder.require_plain(run_dir, store.root)
     if not (run_dir / "config.json").exists():
         return False
     saved = TrainConfig.from_json(run_dir / "config.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.commands.choices import experiments
 from drac.commands import flags
+from drac.config.quantities import number_of
 from drac.files import lock
 
 if TYPE_CHECKING:
@@ -48,14 +50,16 @@ def status_command(argv: Sequence[str]) -> int:
         incomplete = [said for state, said in runs if state != "complete"]
         running = sum(state == "running" for state, _ in runs)
         print(
-            f"{name}: {len(runs) - len(incomplete)} of {len(runs)} runs complete, {running} running"
+            f"{name}: {len(runs) - len(incomplete)} of {number_of(len(runs), 'run')} complete,"
+            f" {running} running"
         )
         shown = [said for _, said in runs] if given.experiment else incomplete[:SHOWN]
         for said in shown:
             print(said)
         if not given.experiment and len(incomplete) > SHOWN:
             rest = len(incomplete) - SHOWN
-            print(f"  and {rest} more: drac-bench status --experiment {name}")
+            where = f"--results={shlex.quote(str(store.root))}"
+            print(f"  and {rest} more: drac-bench status --experiment {name} {where}")
     return 0
 
 

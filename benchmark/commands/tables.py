@@ -106,11 +106,10 @@ def _tabulate(store: Store, group: tuple[str, ...], names: tuple[str, ...], show
     skipped = {} if names else not_applicable(runs)
     for name in known():
         if name in (names or known()) and name not in skipped:
-            table = _made(name, runs)
-            if isinstance(table, str):
-                skipped[name] = table
-            else:
-                _give(table, folder, shown)
+            try:
+                plugins.called(KIND, name, partial(_make, name, runs, folder, shown))
+            except plugins.PluginError as error:
+                skipped[name] = str(error)
     for name, why in skipped.items():
         print(f"no table {name}: {why}", file=about)
     atomic.write_text(folder / "runs.csv", every_run(runs).to_csv(index=False))
@@ -120,12 +119,8 @@ def _tabulate(store: Store, group: tuple[str, ...], names: tuple[str, ...], show
     print(f"written to {folder}", file=about)
 
 
-def _made(name: str, runs: pd.DataFrame) -> Table | str:
-    """Make a table, or say what is wrong with the plug-in whose it is."""
-    try:
-        return plugins.called(KIND, name, partial(known()[name], runs))
-    except plugins.PluginError as error:
-        return str(error)
+def _make(name: str, runs: pd.DataFrame, folder: Path, shown: str) -> None:
+    _give(known()[name](runs), folder, shown)
 
 
 def _recompute(folder: Path, shown: str) -> None:

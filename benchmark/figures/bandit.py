@@ -20,6 +20,7 @@ from benchmark.figures.canvas import Panels, draw, empty
 from benchmark.figures.curves import dress, length_text
 from benchmark.figures.drawing import Drawing, Style
 from benchmark.store.many_files import RUN
+from drac.config.quantities import number_of
 
 _BINS = 30
 """Stretches of a run, in each of which updates are counted."""
@@ -139,7 +140,8 @@ def _scores(label: str, rows: pd.DataFrame, histories: Histories, style: Style) 
     infinite = int((~np.isfinite(rows["score"])).sum())
     notes = (
         "Mean over seeds of each arm's score at the update.",
-        f"{infinite} infinite scores, of arms to be tried first, are left out." * (infinite > 0),
+        f"Left out: {number_of(infinite, 'infinite score')}, of arms to be tried first."
+        * (infinite > 0),
         *_seeds_said(rows, histories),
         *histories.notes,
     )
@@ -169,7 +171,7 @@ def _games(histories: Histories, label: str) -> list[str]:
 def _seeds_said(rows: pd.DataFrame, histories: Histories) -> list[str]:
     seeds = histories.runs.loc[rows[RUN].unique()].groupby("game").size()
     low, high = int(seeds.min()), int(seeds.max())
-    return [f"{low if low == high else f'{low} to {high}'} seed{'s' * (high > 1)} a game."]
+    return [f"{f'{low} to ' * (low < high)}{number_of(high, 'seed')} a game."]
 
 
 def _plain(label: str) -> str:

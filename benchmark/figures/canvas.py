@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from matplotlib.artist import Artist
@@ -127,6 +128,21 @@ def _legend(body: SubFigure, handles: Sequence[Artist]) -> Artist:
         if rows < len(handles):
             legend.remove()
     return legend
+
+
+EARLY = "lighter: some envs have ended no episode yet"
+"""What a legend says of the early part of curves of the training return."""
+
+LIGHTER = 0.35
+"""Opacity of that part."""
+
+
+def curve(ax: Axes, steps: Any, values: Any, early: int, **look: Any) -> None:
+    """Draw a curve over steps, its first `early` points lighter; the rest has the label."""
+    ax.plot(steps[early:], values[early:], **look)
+    if early:
+        faint = {"label": None, "alpha": LIGHTER * look.get("alpha", 1.0)}
+        ax.plot(steps[: early + 1], values[: early + 1], **(look | faint))
 
 
 def empty(ax: Axes, text: str = "no runs") -> None:

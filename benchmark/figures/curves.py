@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from benchmark.analysis.caveats import shortened
 from benchmark.analysis.histories import Histories
 from benchmark.figures import method_style
-from benchmark.figures.canvas import Panels, count, draw, empty
+from benchmark.figures.canvas import EARLY, LIGHTER, Panels, count, curve, draw, empty
 from benchmark.figures.drawing import Drawing, Style
 from benchmark.statistics.bands import per_game
 from benchmark.store.many_files import RUN
@@ -24,7 +24,7 @@ _MARKERS = 6
 
 def train_curves(histories: Histories, style: Style) -> list[Drawing]:
     """Return during training: the mean of the last 100 episodes on the training levels."""
-    values = histories.progress[[RUN, "step", "train_return"]]
+    values = histories.progress[[RUN, "step", "train_return", "envs_ended"]]
     title = "Return while training, on the training levels"
     how = "Mean of the last 100 training episodes of a run."
     return [_curves("train-curves", title, how, "return", values, histories, style)]
@@ -35,7 +35,7 @@ def test_curves(histories: Histories, style: Style) -> list[Drawing]:
     rows = histories.evaluations[histories.evaluations["split"] == "test"]
     values = rows[[RUN, "step", "return"]]
     title = "Test return, on the full distribution of levels"
-    how = f"{_episodes(rows)} test episodes per evaluation."
+    how = f"Test episodes per evaluation: {_episodes(rows)}."
     return [_curves("test-curves", title, how, "return", values, histories, style)]
 
 
@@ -46,7 +46,7 @@ def gap_curves(histories: Histories, style: Style) -> list[Drawing]:
     wide = wide.reindex(columns=["train", "test"])
     values = (wide["train"] - wide["test"]).rename("gap").reset_index()
     title = "Generalization gap: train return less test return"
-    how = f"Both of the same evaluation, {_episodes(rows)} episodes on each split."
+    how = f"Both of the same evaluation; episodes on each split: {_episodes(rows)}."
     drawing = _curves("gap", title, how, "gap in return", values, histories, style)
     for ax in drawing.figure.axes:
         ax.axhline(0, color="0.6", linewidth=0.6, zorder=0.5)
@@ -70,8 +70,18 @@ def _curves(
     histories: Histories,
     style: Style,
 ) -> Drawing:
-    """Draw the third column of `values` over the second, one panel a game, one line a label."""
-    table = per_game(values.set_axis([RUN, "step", "value"], axis=1), histories.runs)
+    """Draw the third column of `values` over the second, one panel a game, one line a label.
+
+    A fourth is the share of envs that have ended an episode: see `drac.stats.Report`.
+    """
+    table = per_game(values.iloc[:, :3].set_axis([RUN, "step", "value"], axis=1), histories.runs)
+    handles = legend(histories.labels, style)
+    if "envs_ended" in values:
+        keys = ["label", "game", "step"]
+        known = values.join(histories.runs[keys[:2]], on=RUN).groupby(keys, observed=True)
+        table = table.join(known["envs_ended"].min(), on=keys)
+        if (table["envs_ended"] < 1).any():
+            handles.append(Line2D([], [], color="0.3", alpha=LIGHTER, label=EARLY))
     notes = (how, *band_notes(table), *_absent(table, histories), *histories.notes)
     cells = dict(iter(table.groupby(["label", "game"], observed=True)))
 
@@ -87,25 +97,31 @@ def _curves(
         histories.games,
         "environment steps",
         ylabel,
-        legend(histories.labels, style),
+        handles,
         length_text(table),
     )
     return draw(name, title, table, notes, style, panels, paint)
 
 
 def draw_curve(ax: Axes, rows: pd.DataFrame, label: str, labels: Sequence[str]) -> None:
-    """Draw the mean and the band of a label: `step, mean, low, high`, by step."""
+    """Draw the mean and the band of a label: `step, mean, low, high`, by step.
+
+    Where there is a column `envs_ended`, the part in which it is below 1 is lighter.
+    """
     look = method_style.of_method(label)
     steps = rows["step"].to_numpy(float)
     gap = max(1, -(-len(steps) // _MARKERS))
+    early = int((rows["envs_ended"] < 1).sum()) if "envs_ended" in rows else 0
     start = len(steps) - 1 - gap * labels.index(label) // max(1, len(labels)) if gap > 1 else 0
-    ax.plot(
+    curve(
+        ax,
         steps,
         rows["mean"].to_numpy(float),
+        early,
         color=look.colour,
         linestyle=look.dashes,
         marker=look.marker,
-        markevery=(start % gap, gap),
+        markevery=((start - early) % gap, gap),
         markeredgewidth=0,
         zorder=2.5,
     )

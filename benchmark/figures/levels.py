@@ -37,6 +37,7 @@ def level_table(histories: Histories, split: str) -> pd.DataFrame:
         published minimum, 0, and maximum, 1) and `solved` (1 if the score is at least `SOLVED`).
     """
     rows = histories.levels[histories.levels["split"] == split]
+    rows = rows[rows["level_seed"].between(0, 2**31)]  # others are no levels of Procgen's
     runs = histories.runs.loc[rows[RUN]]
     rows = rows.assign(label=runs["label"].to_numpy(), game=runs["game"].to_numpy())
     grouped = rows.groupby(["label", "game", "level_seed"], observed=True)["return"]
@@ -132,6 +133,7 @@ def _draw(
 
 def _by_seed(cell: pd.DataFrame, first: int, last: int) -> NDArray[np.float64]:
     """Return the scores of all levels as a row; neighbours share a pixel if they are many."""
+    cell = cell[cell["level_seed"].between(first, last)]
     size = last - first + 1
     width = -(-size // _COLUMNS)
     total, played = np.zeros(-(-size // width)), np.zeros(-(-size // width))

@@ -12,6 +12,7 @@ from benchmark.analysis.caveats import shortened
 from benchmark.analysis.comparable import protocol, scores
 from benchmark.analysis.histories import Histories, lengths, ordered
 from benchmark.store.many_files import RUN
+from drac.config.quantities import number_of
 from drac.games import score_range
 from drac.runs.logs import SPLITS
 
@@ -104,7 +105,7 @@ def shared(histories: Histories) -> tuple[tuple[str, ...], tuple[str, ...], list
     note = f"Over all {len(games)} games." if len(games) > 1 else "Over one game."
     if missing:
         note = (
-            f"WARNING: over the {len(games)} games that all of these methods have"
+            f"WARNING: over the {number_of(len(games), 'game')} that all of these methods have"
             f" ({', '.join(sorted(games))}), not over {', '.join(missing)}."
         )
     notes = [note]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -97,15 +97,23 @@ def _read(run_dirs: Sequence[Path]) -> list[_Run]:
 
 def _curves(axes: Axes, runs: Sequence[_Run], style: tuple[str, str]) -> None:
     """Draw runs that differ in the seed alone."""
+    from benchmark.figures.canvas import curve
+
     color, dashes = style
+    look: dict[str, Any] = {"color": color, "linestyle": dashes}
     seeds = "" if len(runs) == 1 else f": mean of {len(runs)} seeds"
-    means = pd.concat([run.progress.set_index("step")["train_return"] for run in runs], axis=1)
-    mean = means.dropna().mean(axis=1)
+    returns, shares = (
+        pd.concat([run.progress.set_index("step")[name] for run in runs], axis=1)
+        for name in ("train_return", "envs_ended")
+    )
+    mean = returns.dropna().mean(axis=1)
+    early = int((shares.loc[mean.index] < 1).any(axis=1).sum())
     if len(runs) > 1:
         for run in runs:
-            returns = run.progress["train_return"]
-            axes.plot(run.progress["step"], returns, dashes, color=color, alpha=0.45, linewidth=0.8)
-    axes.plot(mean.index, mean, dashes, color=color, linewidth=2, label=f"{runs[0].label}{seeds}")
+            own, thin = run.progress, {"alpha": 0.45, "linewidth": 0.8}
+            begin = int((own["envs_ended"] < 1).sum())
+            curve(axes, own["step"], own["train_return"], begin, **look, **thin)
+    curve(axes, mean.index, mean, early, **look, linewidth=2, label=f"{runs[0].label}{seeds}")
     for run in runs:
         for split in SPLITS:
             played = run.episodes[run.episodes["split"] == split].groupby("step")["return"]
@@ -125,7 +133,11 @@ def _curves(axes: Axes, runs: Sequence[_Run], style: tuple[str, str]) -> None:
 
 def _explain_markers(axes: Axes, runs: Sequence[_Run]) -> None:
     """Add to the legend what lines and markers stand for, where there are any."""
+    from benchmark.figures.canvas import EARLY, LIGHTER
+
     axes.plot([], [], color="0.4", linewidth=0.8, label="line: last 100 training episodes")
+    if any((run.progress["envs_ended"] < 1).any() for run in runs):
+        axes.plot([], [], color="0.4", alpha=LIGHTER, label=EARLY)
     for split in SPLITS:
         played = pd.concat([run.episodes for run in runs])
         played = played[played["split"] == split]

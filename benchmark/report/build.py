@@ -26,8 +26,8 @@ def build(
     *,
     with_frames: bool = True,
     say: Say = lambda what, done, total: None,
-) -> int:
-    """Write the report of some experiments and return its number of pages.
+) -> tuple[int, list[str]]:
+    """Write the report of some experiments.
 
     Args:
         store: of the runs, which may be unfinished or damaged: the report says so.
@@ -35,6 +35,9 @@ def build(
         out: its folder, which is absent, empty or an older report.
         with_frames: draw example frames where there are none, which loads Procgen.
         say: told of the progress.
+
+    Returns:
+        Its number of pages, and which tables and figures failed and are not there.
 
     Raises:
         ConfigError: if `out` is something else, or a plan cannot be read.
@@ -48,7 +51,7 @@ def build(
             say(name, number, len(to_do))
             write()
         say("done", len(to_do), len(to_do))
-        return len(list(folder.rglob("*.html")))
+        return len(list(folder.rglob("*.html"))), list(site.failed)
 
 
 def _strips(
@@ -74,7 +77,6 @@ Step = tuple[str, Callable[[], object]]
 
 def steps(site: Site) -> Iterator[Step]:
     """Yield what is to be done, and its name; the list of downloads comes last."""
-    yield "overview", partial(overview, site)
     for name in site.content.games:
         yield name, partial(game, site, name)
     for name in site.content.methods:
@@ -85,4 +87,5 @@ def steps(site: Site) -> Iterator[Step]:
     yield "figures", partial(listings.figures, site)
     yield "configs", partial(listings.configs, site)
     yield "provenance", partial(listings.provenance, site)
+    yield "overview", partial(overview, site)  # which says what failed
     yield "downloads", partial(listings.downloads, site)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmark.report.content import spec
 from benchmark.report.site import Site, slug
+from drac.config.quantities import number_of
 from drac.files import untrusted
 from drac.runs.logs import SPLITS
 
@@ -17,6 +20,7 @@ CACHE = ".frames"
 """Below the store's runs, where no experiment can be called like that."""
 
 _TIMEOUT_S = 300
+_STRIP_LIMIT = 2**22  # bytes of a PNG file of four frames
 
 
 @dataclass(frozen=True)
@@ -25,29 +29,37 @@ class Strip:
 
     Attributes:
         split: "train" or "test".
-        path: the PNG file.
+        name: of the PNG file.
+        png: its content.
         levels: of the frames, from left to right.
         build: of Procgen.
     """
 
     split: str
-    path: Path
+    name: str
+    png: bytes
     levels: tuple[int, ...]
     build: str
 
 
 def strips(folder: Path, game: str, mode: str) -> list[Strip]:
-    """Return the strips of a game that lie in a folder; none if they are not all there."""
+    """Return the strips of a game that lie in a store's `CACHE`; none if they are not all there."""
+    root = folder.parents[1]
     try:
-        facts = untrusted.read_json(folder / f"{game}-{mode}.json")
+        facts = untrusted.read_json(folder / f"{game}-{mode}.json", root=root)
         levels, build = facts["levels"], str(facts["procgen_build"])
-        found = [
-            Strip(split, folder / f"{game}-{mode}-{split}.png", tuple(levels[split]), build)
+        return [
+            Strip(
+                split,
+                name := f"{game}-{mode}-{split}.png",
+                untrusted.read(folder / name, _STRIP_LIMIT, root),
+                tuple(map(int, levels[split])),
+                build,
+            )
             for split in SPLITS
         ]
     except (OSError, ValueError, KeyError, TypeError):
         return []
-    return found if all(strip.path.is_file() for strip in found) else []
 
 
 def draw_missing(folder: Path, games: Sequence[str], mode: str) -> str:
@@ -55,6 +67,8 @@ def draw_missing(folder: Path, games: Sequence[str], mode: str) -> str:
     wanted = [game for game in games if not strips(folder, game, mode)]
     if not wanted:
         return ""
+    if folder.is_symlink():
+        return f"{folder} is a symbolic link"
     command = [sys.executable, "-m", "drac.pictures.frame_strips", str(folder), mode, *wanted]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,6 +87,8 @@ FOLDER = "clips"
 ENDINGS = (".mp4", ".webm", ".gif")
 MOST = 12
 """Clips on one page: those of each method's first seeds; a store may hold thousands."""
+_CLIP_LIMIT = 2**28  # bytes
+_EPISODES = 20  # that are named below a clip
 
 
 @dataclass(frozen=True)
@@ -94,31 +110,48 @@ def copy_clips(site: Site, game: str) -> tuple[list[Clip], list[str]]:
     """Copy the clips of a game's runs into the site; returns them, and what must be said."""
     runs = site.content.runs
     rows = runs[runs["game"] == game].sort_values("seed", kind="stable").to_dict("records")
+    root = site.content.store.root
     found = [
-        (row, path)
+        (row, row["folder"] / FOLDER / name)
         for row in rows
-        for path in sorted((row["folder"] / FOLDER).glob("*"))
-        if path.suffix in ENDINGS and path.is_file() and path.stat().st_size
+        for name in untrusted.names(row["folder"] / FOLDER, root)
+        if name.endswith(ENDINGS)
     ]
-    clips = []
-    for row, path in found[:MOST]:
-        name = f"{FOLDER}/{slug(spec(row).id)}/{slug(path.name)}"
-        title = f"{row['method']}, seed {row['seed']}: {_shown(path)}"
-        clips.append(Clip(site.write(name, path.read_bytes()), title, path.suffix == ".gif"))
-    left = len(found) - len(clips)
-    return clips, [f"{left} more clips lie in the run folders."] if left else []
+    clips: list[Clip] = []
+    said = []
+    for number, (row, path) in enumerate(found):
+        if len(clips) == MOST:
+            more = number_of(len(found) - number, "more clip")
+            said.append(f"In the run folders: {more}.")
+            break
+        try:
+            content = untrusted.read(path, _CLIP_LIMIT, root)
+        except (OSError, ValueError) as error:
+            said.append(f"Left out: {path.name} of {spec(row).id} ({error}).")
+            continue
+        if content:  # else it is being written
+            name = f"{FOLDER}/{slug(spec(row).id)}/{slug(path.name)}"
+            title = f"{row['method']}, seed {row['seed']}: {_shown(path, root)}"
+            clips.append(Clip(site.write(name, content), title, path.suffix == ".gif"))
+    return clips, said
 
 
-def _shown(path: Path) -> str:
+def _shown(path: Path, root: Path) -> str:
     """Say what a clip shows, from what `drac watch` noted beside it; else its name."""
     try:
-        record = untrusted.read_json(path.with_suffix(".json"))
-        split, step = str(record["split"]), int(record["step"])
+        record = untrusted.read_json(path.with_suffix(".json"), root=root)
+        split, step = untrusted.text(record["split"]), _number(record["step"], ",.0f")
         where = f"{split} levels" if split in ("train", "test") else split
         episodes = ", ".join(
-            f"level {int(episode['level_seed'])}: return {float(episode['return']):g}"
-            for episode in record["episodes"]
+            f"level {_number(one['level_seed'], '.0f')}: return {_number(one['return'], 'g')}"
+            for one in record["episodes"][:_EPISODES]
         )
     except (OSError, ValueError, KeyError, TypeError):
         return path.name
-    return f"{where} after {step:,} steps ({episodes})"
+    steps = "1 step" if step == "1" else f"{step} steps"
+    return f"{where} after {steps} ({episodes})"
+
+
+def _number(value: Any, form: str) -> str:
+    known = untrusted.number(value)
+    return "unknown" if math.isnan(known) else f"{known:{form}}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 
@@ -34,17 +35,23 @@ def _page(site: Site, heading: str, said: Sequence[str], sections: Sequence[Sect
 
 def tables(site: Site) -> None:
     """Write the page of all tables."""
-    sections = []
-    skipped = table_catalogue.not_applicable(site.content.runs)
-    for name, make in table_catalogue.known().items():
-        if name not in skipped:
-            table = make(site.content.runs)
-            sections.append(Section(f"table-{name}", table.title, site.table(table)))
-    said = (
-        "The tables of drac-bench tables, with what is missing below each.",
-        *(f"There is no table {name}: {why}." for name, why in skipped.items()),
-    )
-    _page(site, "Tables", said, sections)
+    made: dict[str, Section | None] = {
+        name: site.tried(table_catalogue.KIND, name, partial(_section, site, name, entry))
+        for name, entry in table_catalogue.known().items()
+    }
+    said = ["The tables of drac-bench tables, with what is missing below each."]
+    said += site.failures(table_catalogue.KIND)
+    sections = [section for section in made.values() if section]
+    said += [why for section in sections if not section.grids for why in section.said]
+    _page(site, "Tables", said, [section for section in sections if section.grids])
+
+
+def _section(site: Site, name: str, entry: table_catalogue.Entry) -> Section:
+    """Return the section of a table; if these runs have nothing to say to it, it says why."""
+    if why := entry.missing(site.content.runs):
+        return Section(name, name, said=[f"There is no table {name}: {why}."])
+    table = entry(site.content.runs)
+    return Section(f"table-{name}", table.title, site.table(table))
 
 
 def figures(site: Site) -> None:
@@ -54,6 +61,7 @@ def figures(site: Site) -> None:
     said = [
         "The figures of drac-bench figures. A click shows one alone, as large as it goes.",
         *site.content.histories.notes,
+        *site.failures(figure_catalogue.KIND),
     ]
     if not drawn:
         said.append("No run has logged an update yet.")

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from benchmark.analysis.caveats import apart_from_published, missing
+from benchmark.analysis.caveats import apart_from_published, doubtful, missing
 from benchmark.report import methods, pictures, results
 from benchmark.report.grid import grid
 from benchmark.report.site import Site, game_page, method_page
 from benchmark.tables.per_game import OVERLAP
+from drac.config.quantities import number_of
 
 
 def overview(site: Site) -> None:
     """Write the page that one opens first."""
     content, complete = site.content, site.content.complete
     headline = site.table(results.headline(content)) if len(complete) else []
-    warnings = apart_from_published(complete) if len(complete) else []
+    warnings = [*apart_from_published(complete), *doubtful(complete)]
     lacking = site.runs[site.runs["state"] != "complete"][["run", "state"]]
     if len(lacking):
-        said = f"{len(lacking):,} of {len(site.runs):,} planned runs are not complete; see below."
+        planned = number_of(len(site.runs), "planned run")
+        said = f"Not complete: {len(lacking):,} of {planned}; see below."
         warnings = [*warnings, said]
+    warnings = [*warnings, *site.failed]
     site.page(
         "index.html",
         "overview.html",
@@ -55,6 +58,6 @@ def _card(site: Site, game: str) -> dict[str, str]:
     return {
         "name": game,
         "href": game_page(game),
-        "thumbnail": f"frames/{strips[0].path.name}" if strips else "",
-        "said": f"{done} of {len(runs)} runs",
+        "thumbnail": f"frames/{strips[0].name}" if strips else "",
+        "said": f"{done} of {number_of(len(runs), 'run')}",
     }

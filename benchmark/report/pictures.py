@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from benchmark.analysis.histories import Histories
 from benchmark.figures import catalogue as figure_catalogue
-from benchmark.figures.drawing import SCREEN
+from benchmark.figures.drawing import SCREEN, Style
 from benchmark.report.site import Picture, Site
 from benchmark.store.many_files import RUN
 
@@ -26,9 +27,7 @@ def whole(site: Site, names: Iterable[str]) -> list[Picture]:
         return []
     for name in names:
         if name not in site.figures:
-            site.figures[name] = [
-                site.picture(d) for d in figure_catalogue.known()[name](histories, WHOLE)
-            ]
+            site.figures[name] = _drawn(site, name, histories, WHOLE)
     return [picture for name in names for picture in site.figures[name]]
 
 
@@ -44,8 +43,16 @@ def of_game(site: Site, game: str, names: Iterable[str]) -> list[Picture]:
         for table in [getattr(every, name)]
     }
     own = replace(every, runs=runs, **tables, notes=())  # what is missing stands elsewhere
-    return [
-        site.picture(d, game)
-        for name in names
-        for d in figure_catalogue.known()[name](own, ONE_GAME)
-    ]
+    return [picture for name in names for picture in _drawn(site, name, own, ONE_GAME, game)]
+
+
+def _drawn(
+    site: Site, name: str, histories: Histories, style: Style, game: str = ""
+) -> list[Picture]:
+    """Draw one kind of figure; none if that fails."""
+
+    def draw() -> list[Picture]:
+        drawings = figure_catalogue.known()[name](histories, style)
+        return [site.picture(drawing, game) for drawing in drawings]
+
+    return site.tried(figure_catalogue.KIND, name, draw) or []

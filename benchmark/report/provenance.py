@@ -10,6 +10,7 @@ import pandas as pd
 from benchmark.report.content import Content, spec
 from benchmark.scores import published
 from drac.config import TrainConfig
+from drac.files import untrusted
 from drac.runs.logs import SPLITS
 
 UNKNOWN = "not recorded"
@@ -36,7 +37,7 @@ def runs_table(content: Content) -> pd.DataFrame:
         own = {"run": spec(row).id, **{name: row[name] for name in ("method", "game", "seed")}}
         own["state"] = "; ".join(row["problems"]) or "complete"
         own |= {split: row[split] for split in SPLITS}
-        own["steps"] = meta.get("steps", float("nan")) if not row["problems"] else float("nan")
+        own["steps"] = float("nan") if row["problems"] else untrusted.number(meta.get("steps"))
         rows.append(own | _made_with(meta))
     columns = ["run", "method", "game", "seed", "state", *SPLITS, "steps", *_MADE_WITH]
     return pd.DataFrame(rows, columns=[*columns, "versions", "minutes", "command"])
@@ -45,18 +46,19 @@ def runs_table(content: Content) -> pd.DataFrame:
 def _made_with(meta: Mapping[str, Any]) -> dict[str, Any]:
     versions = meta.get("versions")
     known = versions if isinstance(versions, dict) else {}
-    wall = meta.get("wall_s")
-    machine = [str(meta[name]) for name in ("cpu", "platform") if meta.get(name)]
+    said = {name: untrusted.text(value) or UNKNOWN for name, value in meta.items()}
+    machine = [said[name] for name in ("cpu", "platform") if said.get(name, UNKNOWN) != UNKNOWN]
+    versions = [f"{untrusted.text(name)} {untrusted.text(known[name])}" for name in known]
     return {
-        "commit": str(meta.get("commit") or UNKNOWN)[:12],
-        "procgen build": str(meta.get("procgen_build") or UNKNOWN),
+        "commit": said.get("commit", UNKNOWN)[:12],
+        "procgen build": said.get("procgen_build", UNKNOWN),
         "machine": ", ".join(machine) or UNKNOWN,
-        "device": str(meta.get("device") or UNKNOWN),
-        "precision": str(meta.get("precision") or UNKNOWN),
-        "threads": str(meta.get("threads") or UNKNOWN),
-        "versions": ", ".join(f"{name} {value}" for name, value in known.items()) or UNKNOWN,
-        "minutes": round(wall / 60, 1) if isinstance(wall, int | float) else float("nan"),
-        "command": str(meta.get("command") or UNKNOWN),
+        "device": said.get("device", UNKNOWN),
+        "precision": said.get("precision", UNKNOWN),
+        "threads": said.get("threads", UNKNOWN),
+        "versions": ", ".join(versions) or UNKNOWN,
+        "minutes": round(untrusted.number(meta.get("wall_s")) / 60, 1),
+        "command": said.get("command", UNKNOWN),
     }
 
 

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmark.analysis.caveats import doubtful
 from benchmark.analysis.comparable import BASELINE, baseline, scores
 from benchmark.report.content import Content
 from benchmark.scores import published
 from benchmark.statistics import aggregate, bootstrap, normalize
 from benchmark.statistics.aggregate import Scores, summarize
 from benchmark.tables.table import NOT_AVAILABLE, Block, Table
+from drac.config.quantities import number_of
 from drac.runs.logs import SPLITS
 
 RESAMPLES = 10_000
@@ -70,6 +72,9 @@ def _results(
         data.append({"game": game, "method": method, "variant": label, **numbers})
     notes = [f"[{letter}] {source.text()}." for letter, source in sources.items()]
     notes.append("Mean over seeds ± sample standard deviation; gap = train − test.")
+    shown_runs = {(label, game) for _, label, _, _, game in listed}
+    own = [pair in shown_runs for pair in zip(complete["label"], complete["game"], strict=True)]
+    notes += doubtful(complete[np.array(own, bool)])
     return Table(name, title, pd.DataFrame(cells), pd.DataFrame(data), tuple(notes))
 
 
@@ -113,7 +118,7 @@ def headline(content: Content) -> Table:
         rows = _of_split(content, split, common)
         blocks.append(Block(_cells(rows), heading))
         data += rows
-    title = f"Aggregates over {len(games)} of {len(content.games)} games"
+    title = f"Aggregates over {len(games)} of {number_of(len(content.games), 'game')}"
     first, *more = blocks
     return Table(
         "headline",

@@ -8,17 +8,19 @@ from __future__ import annotations
 import datetime
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import jinja2
 import pandas as pd
 from markupsafe import Markup, escape
 
+from augmentations import plugins
+from augmentations.errors import told
 from benchmark.figures.drawing import SCREEN, Drawing
 from benchmark.report import provenance
 from benchmark.report.content import Content
@@ -27,6 +29,8 @@ from benchmark.tables.table import Table
 
 if TYPE_CHECKING:
     from benchmark.report.frames import Strip
+
+Made = TypeVar("Made")
 
 FOLDER = Path(__file__).parent
 ASSETS = ("style.css", "report.js")
@@ -70,6 +74,7 @@ class Site:
         no_frames: why some could not.
         downloads: the files that were written for programs: path, what it is, bytes.
         figures: those of all runs that were drawn already, by name.
+        failed: sentences that say which tables and figures could not be made, with their kind.
     """
 
     folder: Path
@@ -78,6 +83,7 @@ class Site:
     no_frames: str
     downloads: list[tuple[str, str, int]] = field(default_factory=list)
     figures: dict[str, list[Picture]] = field(default_factory=dict)
+    failed: dict[str, plugins.Kind] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._environment = jinja2.Environment(
@@ -113,6 +119,20 @@ class Site:
         games = {game: game_page(game) for game in self.content.games}
         labels = {label: method_page(method) for label, method, _ in self.content.variants}
         return {"game": games, "method": labels, "variant": labels}
+
+    def tried(self, kind: plugins.Kind, name: str, make: Callable[[], Made]) -> Made | None:
+        """Return a table or a figure; None if it fails, which ends no report and is noted."""
+        try:
+            return plugins.called(kind, name, make)
+        except plugins.PluginError as error:
+            self.failed[str(error)] = kind
+        except Exception as error:
+            self.failed[f"the {kind.noun} {name!r} failed: {told(error)}"] = kind
+        return None
+
+    def failures(self, kind: plugins.Kind) -> list[str]:
+        """Return what is to be said of the tables or the figures that failed."""
+        return [sentence for sentence, of in self.failed.items() if of == kind]
 
     def write(self, path: str, content: bytes) -> str:
         """Write one file, whose name is never that of another; returns its path."""

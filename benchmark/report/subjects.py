@@ -22,7 +22,7 @@ def game(site: Site, game: str) -> None:
     clips, clip_notes = frames.copy_clips(site, game)
     strips = site.strips.get(game, [])
     for strip in strips:
-        site.write(f"frames/{strip.path.name}", strip.path.read_bytes())
+        site.write(f"frames/{strip.name}", strip.png)
     site.page(
         game_page(game),
         "game.html",

@@ -21,18 +21,20 @@ from typing import Any
 import pandas as pd
 
 from augmentations.arguments import hint
-from drac.config.quantities import parse_count
+from drac.config.quantities import number_of, parse_count
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder, untrusted
-from drac.games import GAMES
+from drac.games import GAMES, LARGEST_RETURN
 from drac.runs.logs import SPLITS
 
 REQUIRED = ("method", "game", "split", "run", "score")
 OPTIONAL = ("mode", "steps", "caution")
 MODES = ("easy", "hard")
-_MOST_BYTES = 2**28
 SHOWN = 3
 """How many problems of a file are said at once."""
+
+_LIMIT = 2**28
+"""Bytes of a set that was imported."""
 
 _ORIGIN = ("source", "sha256", "imported")
 _AGAIN = "import the file again, with --replace"
@@ -71,20 +73,21 @@ def folder(results: Path) -> Path:
     return results / "scores"
 
 
-def read(path: Path, name: str) -> ScoreSet:
+def read(path: Path, name: str, root: Path | None = None) -> ScoreSet:
     """Read and check a file of scores.
 
     Args:
         path: UTF-8 CSV with a header; the order of the columns does not matter.
         name: what the set shall be called.
+        root: see `drac.files.untrusted.opened`; None reads whatever the user names, a pipe too.
 
     Raises:
         ConfigError: one sentence with the line numbers of what is wrong: an unknown game (and the
             nearest), a score that is not a finite number, a run that is there twice, a column that
-            is missing, a line of another length.
+            is missing or there twice, a line of another length.
     """
     try:
-        content = untrusted.read(path, _MOST_BYTES)
+        content = untrusted.read(path, _LIMIT, root)
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigError(f"{path} cannot be read: it is not UTF-8 text") from None
@@ -121,10 +124,10 @@ def load(results: Path, name: str) -> ScoreSet:
         ConfigError: if its files are damaged, or were changed after the import.
     """
     path = folder(results) / f"{name}.csv"
-    stored = read(path, name)
+    stored = read(path, name, results)
     origin_path = path.with_suffix(".json")
     try:
-        origin = untrusted.read_json(origin_path)
+        origin = untrusted.read_json(origin_path, root=results)
         said = {key: str(origin[key]) for key in _ORIGIN}
         ignored, sha256 = tuple(map(str, origin["ignored"])), origin["stored_sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -180,7 +183,9 @@ def _lines(
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) != len(header):
-            problems.append(f"line {line} has {len(cells)} fields, the header {len(header)}")
+            problems.append(
+                f"line {line} has {number_of(len(cells), 'field')}, the header {len(header)}"
+            )
             continue
         row = {**_DEFAULTS, **dict(zip(header, (cell.strip() for cell in cells), strict=True))}
         row["mode"] = row["mode"] or _DEFAULTS["mode"]
@@ -194,6 +199,10 @@ _DEFAULTS: Mapping[str, str] = {"mode": "easy", "steps": "", "caution": ""}
 
 
 def _check_header(path: Path, header: list[str]) -> None:
+    try:
+        untrusted.check_columns(header)
+    except ValueError as error:
+        raise ConfigError(f"{path} is no file of scores: {error}") from None
     absent = [name for name in REQUIRED if name not in header]
     if absent:
         said = ", ".join(f"{name!r}{hint(name, header)}" for name in absent)
@@ -202,12 +211,9 @@ def _check_header(path: Path, header: list[str]) -> None:
             f"{path} has no column {said}: {has}, and must have {', '.join(REQUIRED)}"
             f" (may have {', '.join(OPTIONAL)})"
         )
-    if twice := sorted({name for name in header if header.count(name) > 1}):
-        raise ConfigError(f"{path} has the column {', '.join(map(repr, twice))} twice")
 
 
-_LARGEST = 1e100
-"""Of a score, as of our own runs' numbers: sums and squares of larger ones overflow."""
+_LEFT_OUT = ("", "nan", "na", "none", "null")
 
 
 def _problems(row: Mapping[str, str]) -> Iterator[str]:
@@ -219,13 +225,14 @@ def _problems(row: Mapping[str, str]) -> Iterator[str]:
     for name in ("method", "run"):
         if not row[name].isprintable() or not 1 <= len(row[name]) <= 200:
             yield f"{name} {row[name]!r:.40} is not a name"
-    if _finite(row["score"]) and abs(float(row["score"])) > _LARGEST:
+    if _finite(row["score"]) and abs(float(row["score"])) > LARGEST_RETURN:
         yield f"score {row['score']!r} is beyond what any run can have"
     if not _finite(row["score"]):
         given = row["score"]
-        left_out = given == "" or given.lower() in ("nan", "na", "none", "null")
+        lower = given.lower().lstrip("+-")
+        why = " (leave the line of a missing run out)" if lower in _LEFT_OUT else ""
         yield f"score {given!r} is not a number" + (
-            " (leave the line of a missing run out)" if left_out else ""
+            ": it is infinite" if lower in ("inf", "infinity") else why
         )
     if row["steps"] and not _steps(row["steps"]):
         yield f"steps {row['steps']!r} is not a positive whole number, such as 25M or 25000000"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
@@ -52,7 +52,13 @@ class Plan:
             tasks.append(self._task(config, evaluate=True))
             if reference and config is last[config.method]:
                 tasks.append(self._task(config, plain, engine="reference"))
-        cells = [self._undisturbed(partial(self._alone, task)) for task in tasks]
+        found = [self._attempts(partial(self._alone, task)) for task in tasks]
+        cells = [
+            least_disturbed(cells).model_copy(
+                update={"attempts": tuple(cell.steps_per_s for cell in cells)}
+            )
+            for cells in found
+        ]
         return self._report(cells=cells)
 
     def workers(self, number: int) -> Report:
@@ -67,7 +73,7 @@ class Plan:
                 one=self._alone(wide),
             )
 
-        rows = [self._undisturbed(partial(row, config)) for config in self.configs]
+        rows = [least_disturbed(self._attempts(partial(row, config))) for config in self.configs]
         return self._report(workers=rows)
 
     def calibration(self, most_threads: int) -> Report:
@@ -97,12 +103,12 @@ class Plan:
         changed_config = config.model_copy(update=changed)
         return Task(config=changed_config, how="whole" if whole else "epoch", **how)
 
-    def _undisturbed(self, measured: Callable[[], Found]) -> Found:
-        """Measure until others do not disturb it; return the least disturbed of the attempts."""
+    def _attempts(self, measured: Callable[[], Found]) -> list[Found]:
+        """Measure until others do not disturb it, or there are enough attempts."""
         found = [measured()]
         while len(found) < self.attempts and found[-1].others_cores > DISTURBED:
             found.append(measured())
-        return min(found, key=attrgetter("others_cores"))
+        return found
 
     def _alone(self, task: Task) -> Cell:
         (cell,) = self._measure([task])
@@ -117,6 +123,11 @@ class Plan:
         cells = [Cell(**found) for found in children.run(tasks, on_part)]
         on_part(f"{tasks[0].name}: {sum(cell.steps_per_s for cell in cells):,.0f} steps/s")
         return cells
+
+
+def least_disturbed(attempts: Sequence[Found]) -> Found:
+    """Return the attempt beside which other processes did least."""
+    return min(attempts, key=attrgetter("others_cores"))
 
 
 def choices(config: TrainConfig, most_threads: int) -> Iterator[dict[str, int]]:

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from drac.config import TrainConfig
+from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import untrusted
 
@@ -83,7 +84,7 @@ class Machine(Record):
 
     def text(self) -> str:
         """Describe the machine in one line."""
-        size = threads_text(self.threads) if self.cores is None else f"{self.cores} cores"
+        size = threads_text(self.threads) if self.cores is None else number_of(self.cores, "core")
         where = "" if self.device == "cpu" else f", {self.device}"
         kornia = f", kornia {self.kornia}" if self.kornia else ""
         return f"{self.cpu}, {size}{where}, torch {self.torch}{kornia}"
@@ -158,6 +159,8 @@ class Cell(Record):
         peak_memory_mb: the process's resident memory at its peak, in 10^6 bytes.
         peak_device_mb: what torch had allocated on a GPU at its peak.
         others_cores: how many cores other processes kept busy while training was timed.
+        graphs: whether what was to be recorded as CUDA graphs is replayed; None on CPU.
+        attempts: the steps per second of every attempt, of which this is the least disturbed.
     """
 
     method: str
@@ -184,6 +187,8 @@ class Cell(Record):
     peak_memory_mb: float
     peak_device_mb: float | None = None
     others_cores: float
+    graphs: bool | None = None
+    attempts: tuple[float, ...] = ()
 
     @property
     def name(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 import pandas as pd
@@ -20,6 +21,7 @@ from benchmark.speed.records import (
     threads_text,
 )
 from benchmark.tables.table import NOT_AVAILABLE, Table
+from drac.config.quantities import number_of
 from drac.timing import PHASES
 
 _PIECES = (
@@ -72,6 +74,11 @@ def _cell(cell: Cell, plain: Cell | None) -> dict[str, str]:
         "of the matrix-product peak": f"{cell.peak_share:.0%}",
         "peak memory, MB": f"{cell.peak_memory_mb:,.0f}",
     }
+    if len(cell.attempts) > 1:
+        spread = (min(cell.attempts), median(cell.attempts), max(cell.attempts))
+        row["least, median, most of the attempts"] = ", ".join(map(_speed, spread))
+    if cell.graphs is not None:
+        row["graphs"] = "yes" if cell.graphs else "no"
     if cell.peak_device_mb is not None:
         row["peak on the GPU, MB"] = f"{cell.peak_device_mb:,.0f}"
     return row
@@ -95,8 +102,8 @@ def phases(report: Report) -> Table:
     if evaluated:
         notes.append(
             f"evaluate, checkpoint: an update's share at the intervals of a run. One evaluation"
-            f" ({report.settings['eval_episodes']} episodes on each split, policy untrained) and"
-            f" one checkpoint took: {'; '.join(evaluated)}"
+            f" ({number_of(report.settings['eval_episodes'], 'episode')} on each split, policy"
+            f" untrained) and one checkpoint took: {'; '.join(evaluated)}"
         )
     return _table("phases", "Where the time goes", text, report.cells, notes)
 
@@ -120,11 +127,11 @@ def _workers(row: Workers, number: int) -> dict[str, str]:
         "method": row.alone.method,
         "precision": row.alone.precision,
         "one worker, steps/s": _speed(row.alone.steps_per_s),
-        f"{number} workers, steps/s": f"{_speed(row.steps_per_s)} ({each})",
-        f"speed-up of {number} workers": f"{row.speed_up:.2f}",
-        f"of {number} matrix products": f"{row.matmul_speed_up:.2f}",
+        f"{number_of(number, 'worker')}, steps/s": f"{_speed(row.steps_per_s)} ({each})",
+        f"speed-up of {number_of(number, 'worker')}": f"{row.speed_up:.2f}",
+        f"of {number_of(number, 'matrix product')}": f"{row.matmul_speed_up:.2f}",
         "the one over the other": f"{row.efficiency:.1%}",
-        f"one worker, {row.one.threads} threads, steps/s": _speed(row.one.steps_per_s),
+        f"one worker, {threads_text(row.one.threads)}, steps/s": _speed(row.one.steps_per_s),
     }
 
 
@@ -219,7 +226,11 @@ def _by_key(report: Report) -> dict[tuple[str, ...], Cell]:
     found = [("", cell) for cell in report.cells]
     for row in report.workers:
         together = ((f"(worker {n})", cell) for n, cell in enumerate(row.together, start=1))
-        found += [("(alone)", row.alone), *together, (f"({row.one.threads} threads)", row.one)]
+        found += [
+            ("(alone)", row.alone),
+            *together,
+            (f"({threads_text(row.one.threads)})", row.one),
+        ]
     return {
         (cell.method, cell.device, cell.precision, cell.engine, *filter(None, [role])): cell
         for role, cell in found

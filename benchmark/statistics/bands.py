@@ -7,6 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from benchmark.statistics.bootstrap import require_generator
+
 RUN = "run"
 """The column that tells runs apart."""
 
@@ -83,7 +85,11 @@ def over_games(
     Returns:
         mean, low and high, `(steps,)` each; low and high are NaN if a game has fewer than two
         runs, and all are if it has none.
+
+    Raises:
+        TypeError: if the generator is none.
     """
+    require_generator(generator)
     _, games, steps = values.shape
     total = np.zeros((resamples, steps))
     mean, least = np.zeros(steps), np.inf

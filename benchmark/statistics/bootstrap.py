@@ -19,6 +19,9 @@ from benchmark.statistics.aggregate import Scores, matrix, num_runs
 RESAMPLES = 50_000
 """As in Agarwal et al. 2021."""
 
+FEW, LEAST, DRAWN = 30, 1_000, 1_000_000
+"""Runs a game for which all `RESAMPLES` are drawn; beyond, so many at least, or runs in all."""
+
 _CHUNK = 2**16
 """Scores resampled at a time: half a megabyte stays in a core's cache."""
 
@@ -38,6 +41,24 @@ class Interval:
     def text(self, digits: int = 2) -> str:
         """Format as "[1.20, 1.45]", or "no interval"."""
         return f"[{self.low:.{digits}f}, {self.high:.{digits}f}]" if self.known else "no interval"
+
+
+def enough(runs: int) -> int:
+    """Return how many resamples are enough for methods with this many runs a game.
+
+    `RESAMPLES` up to `FEW` runs. The more runs there are the narrower the interval is, and fewer
+    resamples fix its ends to the same fraction of a score; `LEAST` at least.
+    """
+    return RESAMPLES if runs <= FEW else max(LEAST, DRAWN // runs)
+
+
+def require_generator(generator: np.random.Generator) -> None:
+    """Raise a TypeError, in one sentence, for what is no source of randomness."""
+    if not isinstance(generator, np.random.Generator):
+        raise TypeError(
+            f"generator must be a numpy.random.Generator, such as numpy.random.default_rng(0),"
+            f" not {generator!r}"
+        )
 
 
 def interval(
@@ -63,6 +84,7 @@ def interval(
 
     Raises:
         ValueError: for an impossible level, number of resamples or matrix.
+        TypeError: if the generator is none.
     """
     return _interval((scores,), statistic, resamples, level, generator)
 
@@ -81,7 +103,7 @@ def interval_between(
     Args:
         x: `(runs, games)`.
         y: `(runs, games)` of the same games.
-        statistic: two stacks -> `(resamples,)`, e.g. `aggregate.probability_of_improvement`.
+        statistic: two stacks -> `(resamples,)`, e.g. `aggregate.improvement_of_ranks`.
         resamples: as for `interval`, as are the result and the errors.
         level: likewise.
         generator: likewise.
@@ -106,6 +128,7 @@ def _interval(
     generator: np.random.Generator,
 ) -> Interval:
     """Return the interval between two percentiles of a statistic over resamples."""
+    require_generator(generator)
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, not {level}")
     if resamples < 1:
@@ -116,9 +139,11 @@ def _interval(
     if any(num_runs(values).min() < 2 for values in matrices):
         return Interval(np.nan, np.nan)
     size = sum(values.size for values in matrices)
-    if len(matrices) == 2:  # a statistic may compare every run with every other
+    if len(matrices) == 2 and max(map(len, matrices)) <= FEW:
+        # Whatever is drawn at a time decides which numbers are drawn: as they always were.
         size = max(size, matrices[0].size * len(matrices[1]) // 2)
     chunk = max(1, _CHUNK // size)
+    matrices = [np.sort(values, axis=0) for values in matrices]  # a game's runs before its NaNs
     values = []
     for start in range(0, resamples, chunk):
         count = min(chunk, resamples - start)
@@ -129,12 +154,11 @@ def _interval(
 
 
 def _resample(scores: Scores, count: int, generator: np.random.Generator) -> Scores:
-    """Draw `count` matrices whose games' runs are drawn from that game's own."""
+    """Draw `count` matrices whose games' runs are drawn from that game's own, which come first."""
     runs, games = scores.shape
     counts = num_runs(scores)
-    first = np.sort(scores, axis=0)  # the runs that are there before the NaNs
     whole = bool(counts.min() == runs)
     which = generator.integers(runs if whole else counts, size=(count, runs, games))
-    drawn: Scores = first[which, np.arange(games)]
+    drawn: Scores = scores[which, np.arange(games)]
     absent = np.arange(runs)[:, None] >= counts
     return drawn if whole else np.where(absent, np.nan, drawn)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from benchmark.statistics.aggregate import Scores, game_means, matrix, num_runs
+from drac.config.quantities import number_of
 from drac.games import score_range
 
 
@@ -84,4 +85,5 @@ def z(scores: ArrayLike, reference: ArrayLike) -> Scores:
 
 def _same_games(values: Scores, reference: Scores) -> None:
     if values.shape[-1] != reference.shape[-1]:
-        raise ValueError(f"scores have {values.shape[-1]} games, not {reference.shape[-1]}")
+        games = number_of(values.shape[-1], "game")
+        raise ValueError(f"scores have {games}, not {reference.shape[-1]}")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.store.run_files import Columns, DamagedError, read_columns
+from benchmark.store.store import root_of
 
 RUN = "run"
 """The column that says which file a row is from."""
@@ -23,7 +24,7 @@ def read_many(
     """Yield the rows of many files, in a few parts; an absent file has none.
 
     Args:
-        files: number of a run -> its file.
+        files: number of a run -> its file, in the folder that `Store.run_dir` returned.
         columns: those that are needed, as for `run_files.read_columns`.
         problems: takes what is wrong with a file, by the number of its run; a file with a problem
             has no rows, and one that has a problem already is not read.
@@ -35,7 +36,7 @@ def read_many(
     rows = 0
     for run in (run for run in files if run not in problems):
         try:
-            own = read_columns(files[run], columns)
+            own = read_columns(files[run], columns, root_of(files[run].parent))
         except DamagedError as error:
             problems[run] = str(error)
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from benchmark.store.run_files import (
 )
 from benchmark.store.run_record import total_steps
 from drac.config import TrainConfig
+from drac.files import untrusted
+from drac.stats import early_text
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Progress:
         total: environment steps to do.
         sps: steps per second of the last update; None before the first.
         train_return: mean over the last 100 training episodes; None before the first.
+        early: which envs it is of, while some have ended no episode: `drac.stats.early_text`.
         test_return: mean of the last test evaluation; None before the first.
         arm: current augmentation, "-" before the first update.
     """
@@ -37,6 +41,7 @@ class Progress:
     train_return: float | None = None
     test_return: float | None = None
     arm: str = "-"
+    early: str = ""
 
     @property
     def seconds_left(self) -> float | None:
@@ -61,7 +66,7 @@ def progress_of(config: TrainConfig, updates: Columns, episodes: Columns) -> Pro
     """
     if not updates or not episodes or not len(updates["step"]):
         return Progress(0, total_steps(config))
-    step, arm, train_return, sps = (updates[name][-1] for name in PROGRESS_COLUMNS)
+    step, arm, train_return, ended, sps = (updates[name][-1] for name in PROGRESS_COLUMNS)
     tested = episodes["return"][episodes["split"] == "test"]
     return Progress(
         step=int(step),
@@ -70,15 +75,16 @@ def progress_of(config: TrainConfig, updates: Columns, episodes: Columns) -> Pro
         train_return=None if np.isnan(train_return) else float(train_return),
         test_return=float(tested.mean()) if len(tested) else None,
         arm=str(arm),
+        early=early_text(float(ended), config.num_envs),
     )
 
 
 def last_line(path: Path) -> str:
     """Return the last line of a log that says something; "" if there is none."""
     try:
-        with path.open("rb") as log:
-            log.seek(max(0, path.stat().st_size - 4096))
-            text = log.read().decode("utf-8", errors="replace")
-    except OSError:
+        with untrusted.opened(path, path.parent) as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - 4096))
+            text = log.read(4096).decode("utf-8", errors="replace")
+    except (OSError, ValueError):
         return ""
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from drac.errors import shown
 from drac.files import untrusted
+from drac.games import LARGEST_RETURN
 from drac.runs import logs
 
-PROGRESS_COLUMNS = ("step", "arm", "train_return", "charts/SPS")
+PROGRESS_COLUMNS = ("step", "arm", "train_return", "envs_ended", "charts/SPS")
 ARM_COLUMNS = ("update", "arm", "count", "mean", "score")
 """What is read of progress.csv and arms.csv; of eval.csv it is every column."""
 
@@ -27,12 +30,20 @@ _LIMIT = 2**30
 """Bytes of a run's CSV file. An eval.csv of 25M steps has about a megabyte."""
 
 _LARGEST = 1e100
-"""Numbers beyond it are nobody's results, and their means and squares might overflow."""
+"""Losses beyond it have means and squares that might overflow."""
 
 _TEXT = {"arm", "split", "metric", "variant"}
 """Columns of words; the others are numbers."""
 _COUNTS = {"step", "update", "count", "level_seed", "length", "pairs"}
+_LIMITS = {
+    "level_seed": math.inf,  # it is only shown
+    **dict.fromkeys(_COUNTS - {"level_seed"}, 2.0**53),
+    **dict.fromkeys(("return", "train_return", "value", "mean", "score"), LARGEST_RETURN),
+    "charts/SPS": LARGEST_RETURN,
+}
+_MAY_BE_ABSENT = {"envs_ended"}  # of runs of earlier versions, where it is NaN
 _MAY_BE_MISSING = {
+    "envs_ended": {""},
     "train_return": {""},  # no episode has ended yet
     "value": {"NaN"},  # a game has no such variant
 }
@@ -46,7 +57,7 @@ class DamagedError(ValueError):
     """A file of a run holds what `drac train` does not write. The message names the file."""
 
 
-def read_columns(path: Path, columns: Sequence[str]) -> Columns:
+def read_columns(path: Path, columns: Sequence[str], root: Path | None = None) -> Columns:
     """Read a run's CSV file; no rows if it is absent or has none yet.
 
     A last line without its end is still being written, and left out. (The csv module and numpy
@@ -54,28 +65,33 @@ def read_columns(path: Path, columns: Sequence[str]) -> Columns:
 
     Args:
         path: the file.
-        columns: those that are needed; further ones may be there.
+        columns: those that are needed; further ones may be there. "envs_ended", which earlier
+            versions did not write, is NaN where it is absent.
+        root: a folder above it below which no link is followed; by default its own.
 
     Raises:
-        DamagedError: if a column is absent, a line has too many fields, or a needed value is
-            missing or not finite.
+        DamagedError: if a column is absent or there twice, a line has too many fields, or a needed
+            value is missing or not finite.
     """
     try:
-        text = untrusted.read(path, _LIMIT).decode("utf-8")
+        text = untrusted.read(path, _LIMIT, root or path.parent).decode("utf-8")
         whole = text[: text.rfind("\n") + 1] or ",".join(columns)
         header, *rows = csv.reader(io.StringIO(whole, newline=""), strict=True)
+        untrusted.check_columns(header)
     except FileNotFoundError:
         header, rows = list(columns), []
     except (OSError, ValueError, csv.Error) as error:
         said = " ".join(str(error).split())
         raise DamagedError(f"{path.name} cannot be read ({said})") from None
-    if absent := [name for name in columns if name not in header]:
+    if absent := [name for name in columns if name not in {*header, *_MAY_BE_ABSENT}]:
         raise DamagedError(f"{path.name} is damaged: it has no column {', '.join(absent)}")
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header) and row:
             _refuse_length(path.name, number, row, header, columns)
-    fields = dict(zip(header, zip(*filter(None, rows), strict=True), strict=False))
-    return {name: _typed(path.name, name, fields.get(name, ())) for name in columns}
+    rows = list(filter(None, rows))
+    fields = dict(zip(header, zip(*rows, strict=True), strict=False))
+    blank = {name: ("",) * len(rows) for name in _MAY_BE_ABSENT}
+    return {name: _typed(path.name, name, (blank | fields).get(name, ())) for name in columns}
 
 
 def _refuse_length(
@@ -91,24 +107,32 @@ def _typed(file: str, name: str, texts: Sequence[str]) -> NDArray[Any]:
     """Turn a column of numbers into numbers, and refuse what is missing or not finite."""
     if name in _TEXT:
         values = np.array([sys.intern(text) for text in texts], dtype=object)
-        good = np.array([text != "" for text in texts], dtype=bool)
+        good = np.array([text != "" and text.isprintable() for text in texts], dtype=bool)
     else:
         try:
             values = np.array(list(map(float, texts)), dtype=np.float64)
         except ValueError:
             values = np.array([_number(text) for text in texts], dtype=np.float64)
-        # NaN is smaller than nothing; counts are only shown, not averaged.
-        good = np.isfinite(values) if name in _COUNTS else np.abs(values) < _LARGEST
+        good = np.abs(values) < _LIMITS.get(name, _LARGEST)  # NaN is smaller than nothing
         if missing := _MAY_BE_MISSING.get(name):
             good |= np.array([text in missing for text in texts], dtype=bool)
         if name in _MAY_BE_INFINITE:
             good |= np.isinf(values)
     if not good.all():
-        line = int(good.argmin()) + 2
-        raise DamagedError(f"{file} is damaged: line {line} has no {name}")
+        row = int(good.argmin())
+        raise DamagedError(f"{file} is damaged: line {row + 2} has no {name}{_why(texts[row])}")
     if name in _COUNTS and (np.abs(values) < 2**53).all() and (values % 1 == 0).all():
         return values.astype(np.int64)
     return values
+
+
+def _why(text: str) -> str:
+    """Say what is wrong with a number, as the end of a sentence; "" of what is none."""
+    try:
+        finite = math.isfinite(float(text))
+    except ValueError:
+        return ""
+    return f": {shown(text)} is {'beyond what any run has' if finite else 'not finite'}"
 
 
 def _number(text: str) -> float:
@@ -133,10 +157,10 @@ def final_rows(columns: Columns, by: str) -> Columns:
     return {name: values[last] for name, values in columns.items()}
 
 
-def final_episodes(run_dir: Path) -> Columns:
+def final_episodes(run_dir: Path, root: Path | None = None) -> Columns:
     """Return the episodes of a run's last evaluation: step, split, level_seed, return, length.
 
     Raises:
         DamagedError: see `read_columns`.
     """
-    return final_rows(read_columns(run_dir / "eval.csv", logs.EVAL_COLUMNS), "step")
+    return final_rows(read_columns(run_dir / "eval.csv", logs.EVAL_COLUMNS, root), "step")

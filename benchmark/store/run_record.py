@@ -20,6 +20,7 @@ from benchmark.store.run_files import (
     read_columns,
 )
 from drac.config import TrainConfig
+from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import run_folder, untrusted
 from drac.runs.logs import SPLITS
@@ -36,7 +37,7 @@ class RunRecord:
         config: None if it has none that can be read.
         meta: meta.json; empty if absent or damaged.
         problems: what keeps the run from being complete; empty if nothing does.
-        updates: `step, arm, train_return, charts/SPS` of every update, of progress.csv.
+        updates: `step, arm, train_return, envs_ended, charts/SPS` of every update, of progress.csv.
         arms: `update, arm, count, mean, score` of every arm at the last update, of arms.csv.
         episodes: those of the last evaluation: `step, split, level_seed, return, length`.
         robustness: `metric, split, variant, pairs, value`; no rows where it was not measured.
@@ -55,13 +56,19 @@ class RunRecord:
     robustness_problem: str = ""
 
 
-def read_run(run_dir: Path) -> RunRecord:
-    """Read a run's folder; whatever is wrong with it is among the record's problems."""
-    if not (run_dir / "config.json").exists():
-        return RunRecord(problems=("not started",))
+def read_run(run_dir: Path, root: Path | None = None) -> RunRecord:
+    """Read a run's folder; whatever is wrong with it is among the record's problems.
+
+    Args:
+        run_dir: the folder.
+        root: of its store: a link below it is a problem, and not followed; by default `run_dir`.
+    """
+    root = root or run_dir
     try:
-        run_folder.require_plain(run_dir)
-        config = TrainConfig.from_json(run_dir / "config.json")
+        run_folder.require_plain(run_dir, root)
+        if not (run_dir / "config.json").exists():
+            return RunRecord(problems=("not started",))
+        config = TrainConfig.from_json(run_dir / "config.json", root)
     except ConfigError as error:
         return RunRecord(problems=(str(error),))
     problems: list[str] = []
@@ -76,30 +83,30 @@ def read_run(run_dir: Path) -> RunRecord:
         return columns
 
     updates = read(
-        lambda: read_columns(run_dir / "progress.csv", PROGRESS_COLUMNS), _lacking_updates
+        lambda: read_columns(run_dir / "progress.csv", PROGRESS_COLUMNS, root), _lacking_updates
     )
     arms = read(  # the whole history of a large store is large
-        lambda: final_rows(read_columns(run_dir / "arms.csv", ARM_COLUMNS), "update"),
+        lambda: final_rows(read_columns(run_dir / "arms.csv", ARM_COLUMNS, root), "update"),
         _lacking_arms,
     )
-    episodes = read(lambda: final_episodes(run_dir), _lacking_episodes)
-    meta = read_meta(run_dir)
+    episodes = read(lambda: final_episodes(run_dir, root), _lacking_episodes)
+    meta = read_meta(run_dir, root)
     if not meta:
         problems.append(f"no readable {META}")
-    robustness = _robustness(run_dir, _last(updates, "step") if updates else 0)
+    robustness = _robustness(run_dir, root, _last(updates, "step") if updates else 0)
     return RunRecord(config, meta, tuple(problems), updates, arms, episodes, *robustness)
 
 
-def _robustness(run_dir: Path, step: int) -> tuple[Columns, str]:
+def _robustness(run_dir: Path, root: Path, step: int) -> tuple[Columns, str]:
     """Return what was measured of the run as it is at `step`, or what is wrong with it."""
     try:
-        columns = read_columns(run_dir / ROBUSTNESS, ROBUSTNESS_COLUMNS)
+        columns = read_columns(run_dir / ROBUSTNESS, ROBUSTNESS_COLUMNS, root)
     except DamagedError as error:
         return {}, str(error)
     if not len(columns["metric"]):
         return columns, ""
     try:
-        measured = untrusted.read_json(run_dir / HOW_ROBUST)["step"]
+        measured = untrusted.read_json(run_dir / HOW_ROBUST, root=root)["step"]
     except (OSError, ValueError, KeyError, TypeError):
         return {}, f"no readable {HOW_ROBUST} says of which step {ROBUSTNESS} is"
     if measured != step:
@@ -120,7 +127,7 @@ def total_steps(config: TrainConfig) -> int:
 def _lacking_updates(config: TrainConfig, updates: Columns) -> Iterator[str]:
     done, total = _last(updates, "step"), total_steps(config)
     if done != total:
-        yield f"trained {done:,} of {total:,} steps"
+        yield f"trained {done:,} of {number_of(total, 'step')}"
 
 
 def _lacking_arms(config: TrainConfig, arms: Columns) -> Iterator[str]:
@@ -138,4 +145,4 @@ def _lacking_episodes(config: TrainConfig, episodes: Columns) -> Iterator[str]:
     for split in SPLITS:
         final = int(np.sum((episodes["split"] == split) & at_the_end))
         if final != config.eval_episodes:
-            yield f"{final} of {config.eval_episodes} final {split} episodes"
+            yield f"{final} of {number_of(config.eval_episodes, f'final {split} episode')}"

@@ -44,7 +44,7 @@ class Store:
 
     def read(self, spec: RunSpec) -> RunRecord:
         """Read a run's files, each once; it is a problem too if they are those of another run."""
-        record = read_run(self.run_dir(spec))
+        record = read_run(self.run_dir(spec), self.root)
         if record.config is None or record.problems:
             return record
         found = record.config
@@ -59,11 +59,17 @@ class Store:
         return list(self.read(spec).problems)
 
     def experiments(self) -> list[str]:
-        """Return the names of the experiments that have a plan or runs."""
+        """Return the names of the experiments that have a plan or runs; a plan may be damaged."""
         if not self.runs.is_dir():
             return []
         names = sorted(path.name for path in self.runs.iterdir() if path.is_dir())
-        return [name for name in names if run_folder.NAME.fullmatch(name) and self.specs(name)]
+        return [name for name in names if run_folder.NAME.fullmatch(name) and self._begun(name)]
+
+    def _begun(self, experiment: str) -> bool:
+        try:
+            return bool(self.specs(experiment))
+        except ConfigError:
+            return True
 
     def specs(self, experiment: str) -> list[RunSpec]:
         """Return the runs of an experiment that are planned or have a folder."""
@@ -80,8 +86,10 @@ class Store:
             ConfigError: if the plan cannot be read: nobody could say which runs are missing.
         """
         path = self.runs / experiment / PLAN
+        if path.parent.is_symlink():  # each of its runs says so
+            return []
         try:
-            plan = untrusted.read_json(path, PLAN_LIMIT)
+            plan = untrusted.read_json(path, PLAN_LIMIT, self.root)
             ids = plan.get("runs") if isinstance(plan, dict) else None
             if not isinstance(ids, list):
                 raise ValueError('it has no list "runs"')
@@ -145,6 +153,11 @@ class Store:
         return row
 
 
+def root_of(run_dir: Path) -> Path:
+    """Return the root of the store that a run's folder is in, as `Store.run_dir` returned it."""
+    return run_dir.parents[4]
+
+
 def _planned(experiment: str, run: Any) -> RunSpec:
     parts = run.split("/") if isinstance(run, str) else ()
     spec = _spec(experiment, *parts) if len(parts) == 3 else None
@@ -187,4 +200,4 @@ def settings(config: TrainConfig, meta: Mapping[str, Any]) -> dict[str, Any]:
     """
     without = _NO_MATTER | methods.options_of_others(config.method)
     values = {name: value for name, value in config if name not in without}
-    return {**values, "procgen_build": str(meta.get("procgen_build", "unknown"))}
+    return {**values, "procgen_build": untrusted.text(meta.get("procgen_build")) or "unknown"}

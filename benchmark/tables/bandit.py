@@ -15,6 +15,7 @@ from benchmark.analysis.caveats import with_caveats
 from benchmark.analysis.comparable import counted
 from benchmark.store.run_record import RunRecord
 from benchmark.tables.table import Block, Table
+from drac.config.quantities import number_of
 from drac.games import GAMES
 
 SETTLED_SHARE = 0.9
@@ -171,7 +172,9 @@ def _notes(complete: pd.DataFrame) -> Iterator[str]:
     )
     if len(complete):
         firsts = Counter(r.updates["arm"][0] for r in complete["record"])
-        said = ", ".join(f"{arm} ({count} runs)" for arm, count in firsts.most_common())
+        said = ", ".join(
+            f"{arm} ({number_of(count, 'run')})" for arm, count in firsts.most_common()
+        )
         yield f"The first update's arm: {said}."
     yield "Published counts: not available; the paper's best augmentations: --table augmentations."
 

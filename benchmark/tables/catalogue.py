@@ -90,5 +90,12 @@ def known() -> Mapping[str, Entry]:
 
 def not_applicable(runs: pd.DataFrame) -> dict[str, str]:
     """Return the tables to which these runs have nothing to say, each with the reason."""
-    reasons = {name: table.missing(runs) for name, table in known().items()}
+    reasons = {name: _reason(name, table, runs) for name, table in known().items()}
     return {name: reason for name, reason in reasons.items() if reason}
+
+
+def _reason(name: str, table: Entry, runs: pd.DataFrame) -> str:
+    try:
+        return plugins.called(KIND, name, functools.partial(table.missing, runs))
+    except plugins.PluginError as error:
+        return str(error)

@@ -13,6 +13,7 @@ from benchmark.analysis.caveats import shortened, why_each, with_caveats
 from benchmark.analysis.comparable import counted
 from benchmark.scores import published
 from benchmark.tables.table import NOT_AVAILABLE, Block, Table, number
+from drac.config.quantities import number_of
 from drac.games import GAMES
 
 PAPER = "background"
@@ -148,8 +149,8 @@ def _notes(complete: pd.DataFrame, values: pd.DataFrame, source: str) -> Iterato
     has = [bool(len(record.robustness.get("metric", ()))) for record in complete["record"]]
     if not all(has):
         yield (
-            f"Not measured: {len(has) - sum(has)} of {len(has)} complete runs; drac evaluate RUN"
-            f" --robustness measures one."
+            f"Not measured: {len(has) - sum(has)} of {number_of(len(has), 'complete run')}; drac"
+            f" evaluate RUN --robustness measures one."
         )
 
 

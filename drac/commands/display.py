@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from drac.config import TrainConfig
 from drac.files import retry
-from drac.stats import Report
+from drac.stats import Report, early_text
 from drac.timing import Stopwatch
 from drac.train.session import Watcher
 
@@ -20,10 +20,16 @@ PLAIN_INTERVAL_S = 10.0
 """Seconds between two lines where the output is no terminal."""
 
 
-def returns_text(train: float | None, test: float | None) -> str:
-    """Format the last train and test return, "-" where there is none yet."""
+def returns_text(train: float | None, test: float | None, early: str = "") -> str:
+    """Format the last train and test return, "-" where there is none yet.
+
+    Args:
+        train: mean of the last training episodes.
+        test: mean of the last evaluation.
+        early: see `drac.stats.early_text`.
+    """
     shown = ["-" if value is None else f"{value:.2f}" for value in (train, test)]
-    return f"train {shown[0]}  test {shown[1]}"
+    return f"train {shown[0]}{early}  test {shown[1]}"
 
 
 class TerminalWatcher(Watcher):
@@ -32,10 +38,11 @@ class TerminalWatcher(Watcher):
     def __init__(self, console: Console, bar: Progress | None) -> None:
         self._console, self._bar = console, bar
         self._task = TaskID(0)
-        self._total = 0
+        self._total = self._num_envs = 0
         self._sps: float | None = None
         self._train: float | None = None
         self._test: float | None = None
+        self._early = ""
         self._arm = "-"
         self._clock = Stopwatch()
         self._printed_at = self._begun_step = self._begun_at = 0.0
@@ -43,6 +50,7 @@ class TerminalWatcher(Watcher):
     def begun(self, config: TrainConfig, step: int) -> None:
         """Say what runs."""
         self._total = config.num_updates * config.rollout_size
+        self._num_envs = config.num_envs
         how = f"continued at step {step:,}" if step else "begun"
         self.message(
             f"{config.method} on {config.game}, seed {config.seed}, {self._total:,} steps,"
@@ -56,7 +64,7 @@ class TerminalWatcher(Watcher):
     def _fields(self) -> dict[str, Any]:
         return {
             "sps": "-" if self._sps is None else f"{self._sps:,.0f}",
-            "returns": returns_text(self._train, self._test),
+            "returns": returns_text(self._train, self._test, self._early),
             "arm": self._arm,
         }
 
@@ -85,6 +93,7 @@ class TerminalWatcher(Watcher):
     def updated(self, report: Report, sps: float) -> None:
         """Remember the latest training return and arm."""
         self._train, self._arm = report.train_return, report.arm
+        self._early = early_text(report.envs_ended, self._num_envs)
         self.progress(report.step)
 
     def evaluating(self, split: str, played: int, episodes: int) -> None:

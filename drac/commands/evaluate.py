@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from drac.commands import flags
 from drac.config import TrainConfig, build
+from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder
 from drac.runs import provenance
@@ -144,7 +145,8 @@ def _evaluate(
     error = returns.std() / len(returns) ** 0.5
     print(
         f"{_title(config, step)}, {name} split\n"
-        f"{len(played)} episodes on {played['level_seed'].nunique()} levels\n"
+        f"{number_of(len(played), 'episode')} on"
+        f" {number_of(played['level_seed'].nunique(), 'level')}\n"
         f"return  mean {returns.mean():.3f} +- {error:.3f} (standard error)"
         f"  median {returns.median():.3f}  min {returns.min():g}  max {returns.max():g}\n"
         f"length  mean {lengths.mean():.1f}  min {lengths.min()}  max {lengths.max()}\n"
@@ -167,7 +169,7 @@ def _robustness(
     from drac.evaluate import robustness
     from drac.policy.read import kept_in, read_agent
 
-    agent, step = read_agent(given.run, config, given.device, "drac evaluate")
+    agent, step = read_agent(given.run, config, given.device, "drac evaluate", exact=True)
     out = given.out or kept_in(given.run, ROBUSTNESS)
     if out.suffix != ".csv":
         raise ConfigError(f"out {str(out)!r} must end in .csv")
@@ -193,7 +195,10 @@ def _robustness(
     atomic.write_text(out, table.to_csv(index=False, na_rep="NaN"))
     atomic.write_text(out.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
     print(_title(config, step))
-    print(f"{counts['episodes']} episodes a split, {robustness.MAX_STEPS} steps of each at most")
+    print(
+        f"{number_of(counts['episodes'], 'episode')} a split, {robustness.MAX_STEPS} steps of each"
+        f" at most"
+    )
     print(_shown(table))
     for variant, reason in record["unavailable"].items():
         print(f"{variant}: not available: {reason}")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from drac.commands import flags
+from drac.config.quantities import number_of
 
 EXPORT_HELP = """Write the policy of a run's newest checkpoint to a file of its own, for others:
 weights in safetensors, and a card of game, method, settings, scores and versions in its header, in
@@ -34,7 +36,7 @@ def export_command(argv: Sequence[str]) -> int:
     exported = policy.export(given.run, out)
     config, scores = exported.config, exported.card["scores"]
     said = ", ".join(
-        f"{split} {score['mean']:.2f} ({score['episodes']} episodes)"
+        f"{split} {score['mean']:.2f} ({number_of(score['episodes'], 'episode')})"
         for split, score in scores.items()
     )
     print(
@@ -42,6 +44,6 @@ def export_command(argv: Sequence[str]) -> int:
         f" {said or 'not evaluated at this step'}\n"
         f"{out} ({out.stat().st_size:,} bytes), its card in {out.with_suffix('.json').name}"
         f" and {out.with_suffix('.md').name}\n"
-        f"next: drac evaluate {out} --split test"
+        f"next: drac evaluate --split test -- {shlex.quote(str(out))}"
     )
     return 0

@@ -15,6 +15,7 @@ from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 from augmentations.arguments import unknown
 from drac import methods
+from drac.commands.openmp import spin_briefly
 from drac.commands.output import unbreakable
 from drac.config import TrainConfig
 from drac.config.quantities import parse_count
@@ -221,6 +222,7 @@ def run_command(
     A `ConfigError`, or a path that no file can have, becomes one line on stderr and status 2; a
     failing disk, used up memory, or a loss that is not finite, one line and status 1; Ctrl-C 130.
     """
+    spin_briefly()
     _print_anything()
     with unbreakable():
         return _run_command(prog, usage, commands, argv)

@@ -10,6 +10,7 @@ from typing import Any
 
 from drac.commands import flags
 from drac.config import TrainConfig, build, preset_defaults
+from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import run_folder
 from drac.methods.listing import listing
@@ -114,7 +115,7 @@ def _train(config: TrainConfig, run_dir: Path, **how: bool) -> int:
             watcher.message(str(stop))
             return EXIT_CODE
         watcher.message(
-            f"done: {result.steps:,} steps, train {result.train_return:.2f},"
+            f"done: {number_of(result.steps, 'step')}, train {result.train_return:.2f},"
             f" test {result.test_return:.2f}; files in {run_dir}"
         )
     return 0

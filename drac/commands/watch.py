@@ -13,6 +13,7 @@ from augmentations.arguments import unknown
 from drac.commands import flags
 from drac.commands.evaluate import DEVICES, PlayFlags, read_split, require_free
 from drac.config import TrainConfig
+from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import atomic
 
@@ -145,7 +146,7 @@ def _film(
 
 def _subtitle(config: TrainConfig, step: int, name: str) -> str:
     where = name if name.startswith("level") else f"{name} levels"
-    return f"{where}, seed {config.seed}, trained {step:,} steps"
+    return f"{where}, seed {config.seed}, trained {number_of(step, 'step')}"
 
 
 def _frames(moments: Iterator[Moment], caption: Caption) -> Iterator[Image.Image]:
@@ -175,7 +176,10 @@ def _tell(out: Path, record: dict[str, Any]) -> None:
         end = "" if episode["finished"] else " (stopped)"
         print(
             f"level {episode['level_seed']}: return {episode['return']:g}"
-            f" after {episode['length']} steps{end}"
+            f" after {number_of(episode['length'], 'step')}{end}"
         )
     seconds = record["frames"] / record["fps"]
-    print(f"{out}: {record['frames']} frames, {seconds:.1f} s, {out.stat().st_size / 1e3:,.0f} kB")
+    print(
+        f"{out}: {number_of(record['frames'], 'frame')}, {seconds:.1f} s,"
+        f" {out.stat().st_size / 1e3:,.0f} kB"
+    )

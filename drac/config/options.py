@@ -56,6 +56,9 @@ class Options(BaseModel):
     )
     tf32: bool = Field(False, description="TF32 for float32 on CUDA: faster, 10 bits of mantissa")
     cuda_graphs: bool = Field(True, description="replay recorded gradient steps on CUDA")
+    compile: bool = Field(
+        False, description="compile the network (torch.compile) on CUDA; rounds in another way"
+    )
 
     # Environment
     mode: Literal["easy", "hard"] = Field("easy", description="Procgen's distribution mode")

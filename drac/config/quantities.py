@@ -38,6 +38,11 @@ def count_text(number: int) -> str:
     return min((t for t in texts if _COUNT.fullmatch(t) and parse_count(t) == number), key=len)
 
 
+def number_of(count: int, noun: str) -> str:
+    """Return "1 run", "2 runs" or "1,000 runs"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def _count(value: Any, info: pydantic.ValidationInfo) -> Any:
     if not isinstance(value, str):
         return value

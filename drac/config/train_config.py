@@ -136,6 +136,8 @@ class TrainConfig(Options):
                 f"levels {self.levels!r} are {len(self.train_levels):,}; method {self.method!r}"
                 f" chooses among {MAX_LEVELS:,} at most, as it keeps the beginning of each"
             )
+        if self.compile and methods.get(self.method).augmentations == "learned":
+            raise ValueError(f"method {self.method!r} differentiates the network: no compile there")
         if self.steps < self.rollout_size:
             raise ValueError(
                 f"steps {self.steps} are fewer than one rollout: num_envs {self.num_envs} x"
@@ -193,14 +195,18 @@ class TrainConfig(Options):
         return json.dumps({"format": FORMAT, **self.model_dump(mode="json")}, indent=2) + "\n"
 
     @classmethod
-    def from_json(cls, path: Path) -> TrainConfig:
+    def from_json(cls, path: Path, root: Path | None = None) -> TrainConfig:
         """Read a config.json; its augmentations need not be installed: see `drac.runs.provenance`.
+
+        Args:
+            path: the file.
+            root: a folder above it below which no link is followed; by default its own.
 
         Raises:
             ConfigError: if the file is missing, damaged or of a format we do not know.
         """
         try:
-            data = untrusted.read_json(path)
+            data = untrusted.read_json(path, root=root or path.parent)
         except (OSError, ValueError) as error:
             raise ConfigError(f"{path} cannot be read as a run's configuration ({error})") from None
         return cls.from_data(data, str(path))

@@ -14,12 +14,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from augmentations import as_float
+from drac import hardware
+from drac.cuda_graphs import Captured, Recorder, record_cuda_graph
 from drac.envs import ProcgenVectorEnv
 from drac.envs.procgen_env import Split
-from drac.networks.sampling import autocast, sample_actions
+from drac.errors import NonFinite
+from drac.games import NUM_ACTIONS
+from drac.networks import ActorCritic
+from drac.networks.sampling import autocast, draw_noise, pick_actions
 from drac.seeding import stream_seed
 
 if TYPE_CHECKING:
@@ -63,24 +69,87 @@ def evaluating(agent: Agent) -> Iterator[None]:
         agent.train(before)
 
 
+class Player:
+    """Chooses the actions of those envs of N that still play.
+
+    On CPU the network is shown their frames alone. On CUDA, which is fastest where shapes stay, it
+    is shown all N, and our own networks are recorded; the draws are the same.
+
+    Args:
+        agent: the policy.
+        num_envs: N.
+        num_actions: A.
+        generator: of the actions, on the agent's device.
+        precision: "float32" or "bf16".
+        fixed: whether all N are shown; None: on CUDA.
+        record: makes the recording; None: CUDA's own for our networks, where all N are shown.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        num_envs: int,
+        num_actions: int,
+        generator: torch.Generator,
+        precision: str = "float32",
+        fixed: bool | None = None,
+        record: Recorder | None = None,
+    ) -> None:
+        self._agent, self._generator, self._precision = agent, generator, precision
+        self._device = generator.device
+        on_cuda = self._device.type == "cuda"
+        self._fixed = on_cuda if fixed is None else fixed
+        if on_cuda and self._fixed and isinstance(agent, ActorCritic):
+            record = record or record_cuda_graph
+        self._choose = Captured(self._chosen, record) if record else self._chosen
+        self._noise = torch.ones(num_envs, num_actions, device=self._device)
+        self._active = np.arange(num_envs)
+        self._rows = self._on_device(self._active)
+
+    def __call__(self, obs: NDArray[np.uint8], active: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return actions (N,) for observations (N, H, W, 3); 0 for envs that are not in `active`.
+
+        Raises:
+            NonFinite: if the policy of an env is NaN.
+        """
+        if len(active) != len(self._active):
+            self._active, self._rows = active, self._on_device(active)
+        noise = draw_noise(len(active), self._noise.shape[1], self._generator)
+        if self._fixed:
+            noise = self._noise.index_copy_(0, self._rows, noise)
+        shown = self._on_device(obs if self._fixed else obs[active])
+        chosen = self._choose({"obs": shown, "noise": noise})["actions"].cpu().numpy()
+        actions = np.zeros(len(obs), np.int64)
+        actions[active] = chosen[active] if self._fixed else chosen
+        if (actions < 0).any():
+            raise NonFinite("the policy is NaN or infinite")
+        return actions
+
+    def _on_device(self, array: NDArray[Any]) -> Tensor:
+        return hardware.to_device(array, self._device)
+
+    def _chosen(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Sample `actions` (n,), -1 where the policy is NaN: one look at them tells both."""
+        with autocast(self._device, self._precision):
+            logits, _ = self._agent(as_float(inputs["obs"].permute(0, 3, 1, 2)))
+        actions = pick_actions(logits.float(), inputs["noise"])
+        return {"actions": actions.masked_fill(logits.float().softmax(1).isnan().any(1), -1)}
+
+
 @torch.inference_mode()
 def play(
-    agent: Agent,
+    player: Player,
     env: VectorEnv[Any, Any, Any],
     quota: Sequence[int],
-    generator: torch.Generator,
-    precision: str = "float32",
     on_episode: Callable[[], None] | None = None,
     on_step: Callable[[], None] | None = None,
 ) -> list[Episode]:
     """Play `quota[i]` episodes on env i with sampled actions.
 
     Args:
-        agent: the policy.
+        player: chooses the actions.
         env: gives `infos["episode"]` as `ProcgenVectorEnv` does.
         quota: for each env, at least 0.
-        generator: of the actions, on the agent's device.
-        precision: "float32" or "bf16".
         on_episode: called after every episode that counts.
         on_step: called before every step of the envs; what it raises ends the evaluation.
 
@@ -93,13 +162,8 @@ def play(
     while len(active):
         if on_step:
             on_step()
-        # An env that has played its quota steps on, since Procgen steps all; the network skips it.
-        actions = np.zeros(env.num_envs, np.int64)
-        frames = torch.from_numpy(obs[active]).to(generator.device).permute(0, 3, 1, 2)
-        with autocast(generator.device, precision):
-            logits, _ = agent(as_float(frames))
-        actions[active] = sample_actions(logits.float(), generator).cpu().numpy()
-        obs, _, _, _, infos = env.step(actions)
+        # An env that has played its quota steps on, since Procgen steps all.
+        obs, _, _, _, infos = env.step(player(obs, active))
         if "episode" not in infos:
             continue
         ended = infos["episode"]
@@ -153,11 +217,12 @@ def evaluate(
     num_envs = min(num_envs, episodes)
     device = next(agent.parameters()).device if isinstance(agent, nn.Module) else "cpu"
     generator = torch.Generator(device).manual_seed(stream_seed(seed, "actions"))
-    env = ProcgenVectorEnv(game, num_envs, split, seed=stream_seed(seed, "env"), mode=mode)
+    threads = hardware.evaluation_threads(generator.device.type)
+    env = ProcgenVectorEnv(game, num_envs, split, stream_seed(seed, "env"), mode, threads)
+    player = Player(agent, num_envs, NUM_ACTIONS, generator, precision)
     try:
         with evaluating(agent):
-            quota = quotas(episodes, num_envs)
-            played = play(agent, env, quota, generator, precision, on_episode, on_step)
+            played = play(player, env, quotas(episodes, num_envs), on_episode, on_step)
     finally:
         env.close()
     table = pd.DataFrame([asdict(e) for e in played], columns=[f.name for f in fields(Episode)])

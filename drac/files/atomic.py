@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import itertools
 import os
-import re
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from drac.files import untrusted
 from drac.files.retry import Retry
 
-_TEMPORARY = re.compile(r"\..+\.(?:json|pt|npz)\.[a-z0-9_]{8}")
-"""What `replacing` calls the files of a run before they are complete."""
+TEMPORARY = ".drac-partial"
+"""How the names end of what is not complete. Whoever writes it holds its lock."""
 
 
 @contextlib.contextmanager
@@ -23,16 +24,16 @@ def replacing(
 ) -> Iterator[BinaryIO]:
     """Open a temporary file that takes the name `path` once it is complete and on disk.
 
-    Its own `name` may be given to whoever writes to names only.
+    Its own `name` may be given to whoever writes to names only. What killed processes left in the
+    folder is removed first.
 
     Args:
         path: replaced if it exists.
         check: called with the complete file under its temporary name; what it raises keeps the
             file from taking the other.
     """
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(descriptor)
-    temporary = Path(name)
+    remove_temporary(path.parent)
+    descriptor, temporary = _locked_temporary(path)
     try:
         with temporary.open("wb") as file:
             yield file
@@ -46,6 +47,19 @@ def replacing(
         with contextlib.suppress(OSError):  # of a file system that has become read-only
             temporary.unlink(missing_ok=True)
         raise
+    finally:
+        os.close(descriptor)
+
+
+def _locked_temporary(path: Path) -> tuple[int, Path]:
+    """Make a temporary file for `path` and hold its lock; return its descriptor and its name."""
+    while True:
+        descriptor, name = tempfile.mkstemp(TEMPORARY, f".{path.name}.", path.parent)
+        with contextlib.suppress(OSError):  # of a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if Path(name).exists():
+            return descriptor, Path(name)
+        os.close(descriptor)  # another process took it for abandoned before it was locked
 
 
 def _sync_folder(folder: Path) -> None:
@@ -59,15 +73,17 @@ def _sync_folder(folder: Path) -> None:
 
 
 def remove_temporary(folder: Path) -> list[Path]:
-    """Remove what a killed process left of `replacing` in a folder, which nobody else may use.
+    """Remove what killed processes left of `replacing` in a folder.
 
     Returns:
         The files that were removed; none if there is no such folder.
     """
-    found = [path for path in folder.glob(".*") if _TEMPORARY.fullmatch(path.name)]
-    removed = [path for path in found if path.is_file() and not path.is_symlink()]
-    for path in removed:
-        path.unlink()
+    removed = []
+    for path in folder.glob(f".*{TEMPORARY}"):
+        with contextlib.suppress(OSError, ValueError), untrusted.opened(path, folder) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails if somebody is writing it
+            path.unlink()
+            removed.append(path)
     return removed
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from drac.errors import ConfigError, DiskError
-from drac.files import run_folder
+from drac.files import run_folder, untrusted
 
 NAME = ".lock"
 """The file that is locked; it says by whom. It stays, empty, when nobody owns the folder."""
@@ -210,19 +210,20 @@ def _make(path: Path) -> bool:
 
 def _content(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        return untrusted.read(path, 10_000, path.parent).decode("utf-8", errors="replace")
+    except (OSError, ValueError):
         return ""
 
 
 def in_use(folder: Path) -> bool:
     """Whether a process owns a folder."""
     try:
-        # A pipe in its place must not be waited for.
-        with os.fdopen(os.open(folder / NAME, os.O_RDONLY | os.O_NONBLOCK), "rb") as lock:
+        with untrusted.opened(folder / NAME, folder) as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
+    except ValueError:  # a pipe in its place
+        return False
     except OSError as error:
         owner = _read(_content(folder / CLAIM))
         return error.errno in _NO_LOCKS and owner is not None and owner.alive()

@@ -68,7 +68,7 @@ class Retry:
         """Wait until the next attempt is due; return the seconds that it took."""
         left = 60 * self._minutes - waited
         if left <= 0 or self._stopping():
-            tried = f" (tried for {waited / 60:g} minutes)" if waited else ""
+            tried = f" (tried for {waited / 60:g} min)" if waited else ""
             raise DiskError(f"{what} cannot be written: {why}{tried}")
         self._tell(
             f"{what} cannot be written: {why}; trying again in a minute, up to"

@@ -58,16 +58,24 @@ def _there(path: Path) -> bool:
     return True
 
 
-def require_plain(run_dir: Path) -> None:
+def require_plain(run_dir: Path, root: Path | None = None) -> None:
     """Check that what a run's folder holds are files and folders of its own, if it exists.
 
     A symbolic link in a folder that came from elsewhere could have a run append to a file outside,
-    and opening a pipe could wait for ever. The folder itself may be a link.
+    and opening a pipe could wait for ever. The folder itself may be a link unless it is in a store.
+
+    Args:
+        run_dir: the folder.
+        root: of the store that it is in; the folders between the two may be no links either.
 
     Raises:
         ConfigError: naming what is neither a file nor a folder.
     """
+    depth = len(run_dir.relative_to(root).parts) if root else 0
     try:
+        for folder in reversed([run_dir, *run_dir.parents][:depth]):
+            if folder.is_symlink():
+                raise ConfigError(f"{folder} is a symbolic link; what is in a store must lie there")
         for folder in (run_dir, *(run_dir / name for name in OWN_FOLDERS)):
             if folder.is_dir():
                 with os.scandir(folder) as entries:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from augmentations import Augmentation
 from drac.config import TrainConfig
-from drac.learner.cuda_graphs import Recorder, Tensors
+from drac.cuda_graphs import Captured, Recorder, Tensors
 from drac.learner.episode_pairs import EpisodeSpans
 from drac.learner.gradient_steps import GradientSteps
 from drac.learner.learner import Learner
@@ -75,6 +75,12 @@ class DecoupledLearner(Learner):
             )
         self._updates = 0
         self._value_loss = 0.0  # of the last update that trained the value
+
+    @property
+    def recorded(self) -> tuple[Captured, ...]:
+        """What is to be recorded, of all parts; nothing where steps are not."""
+        parts = [part.recorded for part in self._parts.values()]
+        return sum(parts, super().recorded)
 
     @property
     def num_gradient_steps(self) -> int:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from drac.config.quantities import number_of
 from drac.errors import NonFinite
 from drac.rollout import Minibatch
 from drac.stats import UpdateStats
@@ -79,8 +80,8 @@ class GradientSteps:
         taken = [f for step, f in enumerate(self._figures) if step not in self._bad]
         if not taken:
             raise NonFinite(
-                f"none of the {len(self._bad)} gradient steps was finite {self._where}, so that"
-                f" skipping them leads nowhere"
+                f"none of {number_of(len(self._bad), 'gradient step')} was finite {self._where}, so"
+                f" that skipping them leads nowhere"
             )
         totals = torch.zeros_like(taken[0], dtype=torch.float64)
         for figures in taken:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from augmentations import Augmentation, as_float, guards
 from drac.arms.build import Augment, guarded
 from drac.config import TrainConfig
-from drac.learner.cuda_graphs import Captured, Recorder, Tensors, record_cuda_graph
+from drac.cuda_graphs import Captured, Recorder, Tensors, record_cuda_graph
 from drac.learner.gradient_steps import FIGURES, GradientSteps, on_device
 from drac.networks import ActorCritic
 from drac.networks.sampling import autocast
@@ -85,6 +85,8 @@ class Learner:
             fused=on_cuda or self._skips_on_device or None,
             capturable=on_cuda,
         )
+        # The first steps are not recorded, and meant so: what Adam would warn of.
+        vars(self.optimizer)["_warned_capturable_if_run_uncaptured"] = True
         self.minibatch_generator = minibatch_generator or torch.Generator().manual_seed(0)
         self.augmentation_generator = augmentation_generator or self._new_generator()
         self.target_generator = target_generator or self._new_generator()
@@ -93,6 +95,11 @@ class Learner:
 
     def _new_generator(self) -> torch.Generator:
         return torch.Generator(self.device).manual_seed(0)
+
+    @property
+    def recorded(self) -> tuple[Captured, ...]:
+        """What is to be recorded; nothing where steps are not."""
+        return () if self.captured is None else (self.captured,)
 
     @property
     def num_gradient_steps(self) -> int:

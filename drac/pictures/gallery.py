@@ -16,6 +16,7 @@ from torch import Tensor
 
 from augmentations import Augmentation, as_float
 from drac.arms.trial import applied
+from drac.config.quantities import number_of
 from drac.envs.procgen_env import TRAIN_LEVELS
 from drac.envs.random_play import random_play
 from drac.files import atomic
@@ -235,8 +236,8 @@ def title(column: Column) -> str:
 
 def _caption(game: str, frames: Frames, columns: list[Column], draws: int) -> str:
     text = (
-        f"{game}: {len(frames.levels)} frame{'s' * (len(frames.levels) != 1)} of training levels"
-        f" after random play, {draws} draw{'s' * (draws != 1)} of each augmentation."
+        f"{game}: {number_of(len(frames.levels), 'frame')} of training levels"
+        f" after random play, {number_of(draws, 'draw')} of each augmentation."
     )
     ranges = [f"{c.spec} ({c.low:.2f} to {c.high:.2f})" for c in columns if c.clipped]
     if ranges:

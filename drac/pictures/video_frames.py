@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from drac.config.quantities import number_of
 from drac.games import ACTIONS
 from drac.pictures.playing import Moment
 
@@ -111,6 +112,7 @@ def _write_bars(draw: ImageDraw.ImageDraw, seen: Moment) -> None:
 
 def _write_outcome(draw: ImageDraw.ImageDraw, seen: Moment) -> None:
     assert seen.episode is not None
-    text = f"over: return {seen.episode.episode_return:g} after {seen.episode.length} steps"
+    length = number_of(seen.episode.length, "step")
+    text = f"over: return {seen.episode.episode_return:g} after {length}"
     draw.rectangle((0, HEIGHT - 44, 511, HEIGHT - 1), _PAPER)
     draw.text((256, HEIGHT - 22), text, _INK, _font(18, True), anchor="mm")

@@ -83,8 +83,10 @@ def scores(run_dir: Path, config: TrainConfig, step: int) -> dict[str, dict[str,
     """
     returns: dict[str, list[float]] = {split: [] for split in logs.SPLITS}
     try:
-        text = untrusted.read(run_dir / "eval.csv", _EVAL_LIMIT).decode("utf-8")
-        for row in csv.DictReader(io.StringIO(text)):
+        text = untrusted.read(run_dir / "eval.csv", _EVAL_LIMIT, run_dir).decode("utf-8")
+        rows = csv.DictReader(io.StringIO(text))
+        untrusted.check_columns(rows.fieldnames or ())
+        for row in rows:
             if row["step"] == str(step) and row["split"] in returns:
                 value = float(row["return"])
                 if not math.isfinite(value):

@@ -38,15 +38,32 @@ def read_run(run: Path) -> TrainConfig:
     return TrainConfig.from_json(run / "config.json")
 
 
-def read_agent(run: Path, config: TrainConfig, device: str, prog: str) -> tuple[Any, int]:
-    """Return an agent's network and step, a run's newest; tell of a missing plug-in."""
-    if is_policy(run):
-        from drac import hardware, policy
+def read_agent(
+    run: Path, config: TrainConfig, device: str, prog: str, *, exact: bool = False
+) -> tuple[Any, int]:
+    """Set the process up, and return an agent's network and step: a run's newest.
 
-        where = hardware.resolve(config.model_copy(update={"device": device})).device
-        found = policy.load(run, where)
+    What it computes with is what the run is trained with, on this machine's threads. It is told if
+    a plug-in of the run is missing.
+
+    Args:
+        run: a run's folder, or an exported file.
+        config: of the run.
+        device: "cpu", "cuda" or "auto".
+        prog: the command, for the message.
+        exact: multiply in float32 without TF32, whatever the run does.
+    """
+    from drac import hardware, policy  # torch is imported from here on
+
+    here: dict[str, Any] = {"device": device, "threads": "auto"}
+    if exact:
+        here["tf32"] = False
+    ours = hardware.resolve(config.model_copy(update=here))
+    hardware.use(ours)
+    if is_policy(run):
+        found = policy.load(run, ours.device)
         return found.network, found.step
-    from drac.policy.agent import load_agent  # torch is imported from here on
+    from drac.policy.agent import load_agent
 
     agent, step = load_agent(run, config, device)
     if sentence := provenance.missing(config, run):

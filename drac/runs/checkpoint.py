@@ -132,7 +132,7 @@ def load(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
             of a format we do not know.
     """
     try:
-        content = untrusted.read(path, max_bytes)
+        content = untrusted.read(path, max_bytes, path.parents[1])
     except OSError as error:
         raise ConfigError(f"{path} cannot be read as a checkpoint ({error.strerror})") from None
     except ValueError as error:

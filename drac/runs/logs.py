@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drac.errors import ConfigError
+from drac.files import untrusted
 from drac.files.atomic import Appender
 from drac.files.retry import Retry
 from drac.runs.tensorboard import EventLog
@@ -21,8 +22,14 @@ from drac.stats import Report, UpdateStats
 if TYPE_CHECKING:
     import pandas as pd
 
+_REPORTED = (
+    *("step", "update", "arm", "train_return", "train_length", "train_episodes", "envs_ended"),
+    *("episodes", "bandit_reward"),
+)
+"""Attributes of `Report` that are logged under their names."""
+
 PROGRESS_COLUMNS = (
-    *("step", "update", "arm", "train_return", "train_length", "episodes", "bandit_reward"),
+    *_REPORTED,
     *UpdateStats.__dataclass_fields__,
     *("skipped_steps", "wall_s", "charts/SPS"),
 )
@@ -67,7 +74,9 @@ class _Table:
 def _header(path: Path) -> list[str]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return next(csv.reader(file), [])
+            header = next(csv.reader(file), [])
+        untrusted.check_columns(header)
+        return header
     except (ValueError, csv.Error) as error:
         raise ConfigError(f"{path} has no header that can be read ({error})") from None
 
@@ -127,11 +136,10 @@ class RunLog:
 
     def update(self, report: Report, wall_s: float, sps: float) -> None:
         """Log an update; `wall_s` is the run's time so far, `sps` steps per second of late."""
-        blank = ["" if v is None else v for v in (report.train_return, report.train_length)]
         losses = asdict(report.stats)
-        head = [report.step, report.update, report.arm, *blank, report.episodes]
+        head = [getattr(report, name) for name in _REPORTED]  # None is written as a blank
         tail = [report.skipped_steps, round(wall_s, 3), round(sps, 2)]
-        self._tables["progress"].append([[*head, report.bandit_reward, *losses.values(), *tail]])
+        self._tables["progress"].append([[*head, *losses.values(), *tail]])
         self._tables["arms"].append(
             [report.update, arm.arm, arm.count, arm.mean, arm.score, int(arm.arm == report.arm)]
             for arm in report.arms

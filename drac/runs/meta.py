@@ -14,17 +14,22 @@ META = "meta.json"
 META_FORMAT = 1
 
 
-def read_meta(run_dir: Path) -> dict[str, Any]:
-    """Return a run's meta.json, empty if absent or damaged."""
+def read_meta(run_dir: Path, root: Path | None = None) -> dict[str, Any]:
+    """Return a run's meta.json, empty if absent or damaged.
+
+    Args:
+        run_dir: the run's folder.
+        root: a folder above it below which no link is followed; by default itself.
+    """
     with contextlib.suppress(OSError):
-        return _known(run_dir)
+        return _known(run_dir, root)
     return {}
 
 
-def _known(run_dir: Path) -> dict[str, Any]:
+def _known(run_dir: Path, root: Path | None = None) -> dict[str, Any]:
     """Return the same, but raise OSError if it is there and cannot be read just now."""
     try:
-        meta = untrusted.read_json(run_dir / META)
+        meta = untrusted.read_json(run_dir / META, root=root or run_dir)
     except (FileNotFoundError, ValueError):
         return {}
     return meta if isinstance(meta, dict) else {}

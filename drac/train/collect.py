@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from augmentations import as_float
 from drac.errors import NonFinite
@@ -23,11 +20,11 @@ def collect(training: Training, on_step: Callable[[], None] = lambda: None) -> N
     """Play one rollout with the current policy: fill in all but advantages and returns.
 
     The envs are served group after group: while the network looks at one group, Procgen's threads
-    step the others. Noise is drawn for all envs at once, in their order, so that the number of
+    step the next. Noise is drawn for all envs at once, in their order, so that the number of
     groups changes nothing (but for the rounding of batches of another size).
     """
     rollout, envs, config = training.rollout, training.env, training.config
-    phases = training.phases
+    phases, acting = training.phases, training.acting
     raw_rewards = np.empty((config.num_steps, config.num_envs))
     dones = np.empty((config.num_steps, config.num_envs), np.bool_)
 
@@ -37,8 +34,9 @@ def collect(training: Training, on_step: Callable[[], None] = lambda: None) -> N
             obs, raw_rewards[t, rows], dones[t, rows], infos = envs.receive(group)
         rollout.level_seeds[t, rows] = infos.get("prev_level_seed", -1)
         training.obs[rows] = obs
-        training.count_episodes(infos)
+        training.count_episodes(infos, rows)
 
+    acting.begin()
     for t in range(config.num_steps):
         with phases("act"):
             noise = draw_noise(config.num_envs, envs.num_actions, training.policy_generator)
@@ -46,7 +44,10 @@ def collect(training: Training, on_step: Callable[[], None] = lambda: None) -> N
             if t:
                 receive(t - 1, group)
             with phases("act"):
-                actions = _act(training, t, rows, noise[rows])
+                acting.launch(group, t, training.obs[rows], noise[rows])
+        for group in range(len(envs.rows)):
+            with phases("act"):
+                actions = acting.actions(group)
             with phases("step envs"):
                 envs.send(group, actions)
         on_step()
@@ -55,24 +56,6 @@ def collect(training: Training, on_step: Callable[[], None] = lambda: None) -> N
     with phases("normalize, GAE"):
         rollout.rewards.copy_(torch.from_numpy(training.normalizer(raw_rewards, dones)))
         rollout.dones.copy_(torch.from_numpy(dones))
-
-
-def _act(training: Training, t: int, rows: slice, noise: Tensor) -> NDArray[np.int64]:
-    """Choose the actions of some envs; keep what was seen and done in row t of the rollout."""
-    rollout = training.rollout
-    rollout.obs[t, rows].copy_(_on_device(training.obs[rows], rollout.obs.device), True)
-    acted = training.act({"obs": rollout.obs[t, rows], "noise": noise})
-    rollout.actions[t, rows] = acted["actions"]
-    rollout.values[t, rows] = acted["values"]
-    rollout.log_probs[t, rows] = acted["log_probs"]
-    actions: NDArray[np.int64] = acted["actions"].cpu().numpy()
-    return actions
-
-
-def _on_device(array: NDArray[Any], device: torch.device) -> Tensor:
-    """Return an array as a tensor that CUDA can fetch while the CPU goes on."""
-    tensor = torch.from_numpy(array)
-    return tensor.pin_memory() if device.type == "cuda" else tensor
 
 
 @torch.inference_mode()

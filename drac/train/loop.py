@@ -13,6 +13,7 @@ from drac import hardware, methods
 from drac.arms.build import build_augmentations
 from drac.arms.trial import try_augmentations
 from drac.config import TrainConfig
+from drac.config.quantities import number_of
 from drac.errors import ConfigError, DiskError, Interrupted, NonFinite
 from drac.files import atomic, run_folder
 from drac.files.lock import owned, set_aside
@@ -71,7 +72,9 @@ def train(
             path = run_dir / "config.json"  # only now: a refusal must not leave another config
             retry(path, lambda: atomic.write_text(path, config.to_json()))
             if session.finished():
-                watcher.message(f"{run_dir} is complete: {config.steps} steps and both evaluations")
+                watcher.message(
+                    f"{run_dir} is complete: {number_of(config.steps, 'step')} and both evaluations"
+                )
             session.evaluate_and_save_when_due()
             for report in iterate(session.training, watcher.progress):
                 session.log(report)
@@ -196,6 +199,8 @@ def iterate(
             episodes=training.episodes,
             stats=stats,
             skipped_steps=training.skipped_steps,
+            train_episodes=len(returns),
+            envs_ended=float(training.ended.mean()),
         )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from drac import methods
 from drac.config import TrainConfig, quantities
+from drac.config.quantities import number_of
 from drac.envs.procgen_env import procgen_build
 from drac.errors import ConfigError, Interrupted, NonFinite
 from drac.evaluate import evaluate
@@ -165,7 +166,7 @@ class Session:
         if report.skipped_steps > self._skipped:
             number = report.skipped_steps - self._skipped
             self.watcher.message(
-                f"update {report.update}: {number} gradient step{'s' * (number > 1)} not finite"
+                f"update {report.update}: {number_of(number, 'gradient step')} not finite"
                 f" and skipped, {report.skipped_steps} in all"
             )
             self._skipped = report.skipped_steps

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
-from torch import Tensor
 
 from drac import hardware, methods
 from drac.arms.build import build_augmentations
 from drac.config import TrainConfig
+from drac.cuda_graphs import Captured, Recorder, record_cuda_graph
 from drac.envs import ProcgenVectorEnv, levels
 from drac.envs.groups import EnvGroups, procgen_groups
 from drac.learner import Learner
-from drac.learner.cuda_graphs import Captured
 from drac.networks import ActorCritic
-from drac.networks.sampling import act
 from drac.objectives.objective import make as make_objective
 from drac.returns import RewardNormalizer
 from drac.rollout import Rollout
 from drac.seeding import stream_seed
 from drac.timing import Phases, unmeasured
+from drac.train.acting import Acting
 from ucb import ArmSelector
-
-Act = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
 EPISODE_WINDOW = 100  # episodes in the running mean of the training return
 
@@ -41,9 +36,15 @@ class Training:
         config: what is "auto" in it is resolved here.
         env: None makes the Procgen env that `config` asks for; tests pass their own, which must
             have `get_state`, `set_state` and `observe` to be checkpointed.
+        record: makes the recordings on CUDA; tests give one that needs no GPU, and get CUDA's path.
     """
 
-    def __init__(self, config: TrainConfig, env: VectorEnv[Any, Any, Any] | None = None) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        env: VectorEnv[Any, Any, Any] | None = None,
+        record: Recorder | None = None,
+    ) -> None:
         self.config = config = hardware.resolve(config)
         seed = config.seed
         self.levels = levels.make(config)
@@ -57,6 +58,8 @@ class Training:
             (channels, height, width),
             torch.Generator().manual_seed(stream_seed(seed, "network")),
         ).to(config.device)
+        if config.compile:
+            self.network.compile(dynamic=False)
         device = torch.device(config.device)
 
         def generator(name: str, device: torch.device | str = device) -> torch.Generator:
@@ -70,18 +73,20 @@ class Training:
             generator("augmentation"),
             generator("targets"),
             make_objective(config),
+            **({"record": record} if record else {}),
         )
         self.augmentations = build_augmentations(config)
         self.selector: ArmSelector = method.part("selector")(config, tuple(self.augmentations))
         self.normalizer = RewardNormalizer(config.num_envs, config.reward_gamma, config.reward_clip)
         self.rollout = Rollout(config.num_steps, config.num_envs, (height, width, channels), device)
         self.obs: NDArray[np.uint8] = self.env.reset()
-        self.act: Act = partial(act, self.network, config.precision)
         if config.device == "cuda" and config.cuda_graphs:
-            self.act = Captured(self.act)
+            record = record or record_cuda_graph
+        self.acting = Acting(self.network, config, self.rollout, self.env.rows, record)
         self.arm: str | None = None
         self.update = 0
         self.episodes = 0
+        self.ended = np.zeros(config.num_envs, np.bool_)
         self.skipped_steps = 0
         self.recent: deque[tuple[float, int]] = deque(maxlen=EPISODE_WINDOW)
         self.phases: Phases = unmeasured
@@ -91,16 +96,22 @@ class Training:
         """Environment steps so far."""
         return self.update * self.config.rollout_size
 
+    @property
+    def recorded(self) -> tuple[Captured, ...]:
+        """What CUDA is to record: acting, and the learner's steps; nothing elsewhere."""
+        return self.acting.recorded + self.learner.recorded
+
     def measure(self, phases: Phases) -> None:
         """Have `phases` told from now on what the time is spent on."""
         self.phases = self.learner.phases = phases
 
-    def count_episodes(self, infos: dict[str, Any]) -> None:
-        """Take note of the episodes that ended, in the order of envs."""
+    def count_episodes(self, infos: dict[str, Any], rows: slice) -> None:
+        """Take note of the episodes of the envs in `rows` that ended, in the order of envs."""
         if "episode" not in infos:
             return
         ended, episode = infos["_episode"], infos["episode"]
         self.episodes += int(ended.sum())
+        self.ended[rows] |= ended
         self.recent.extend(
             zip(episode["r"][ended].tolist(), episode["l"][ended].tolist(), strict=True)
         )
@@ -122,6 +133,7 @@ class Training:
             "arm": self.arm,
             "update": self.update,
             "episodes": self.episodes,
+            "ended": self.ended.tolist(),
             "skipped_steps": self.skipped_steps,
             "recent": [list(episode) for episode in self.recent],
         }
@@ -141,6 +153,7 @@ class Training:
         self.env.set_state([tensor.numpy().tobytes() for tensor in state["env"]])
         self.obs = self.env.observe()
         self.arm, self.update, self.episodes = state["arm"], state["update"], state["episodes"]
+        self.ended[:] = state.get("ended", True)  # earlier versions took no note, and mark nothing
         self.skipped_steps = state["skipped_steps"]
         self.recent.clear()
         self.recent.extend((value, length) for value, length in state["recent"])

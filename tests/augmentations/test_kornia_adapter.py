@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import inspect
 import re
 
 import kornia.augmentation as kornia
@@ -15,6 +17,7 @@ from torch import Tensor
 import augmentations
 from augmentations import Augmentation, canonical, slug
 from augmentations.kornia_adapter import KorniaAugmentation
+from augmentations.kornia_classes import usable
 from augmentations.testing import check_augmentation
 from drac.config import TrainConfig
 from drac.errors import ConfigError
@@ -220,6 +223,10 @@ REFUSED = [
     ("RandomFisheye(center_x='a', center_y=1, gamma=1)", "kornia:RandomFisheye: "),
     ("RandomChannelDropout(num_drop_channels=4)", "kornia:RandomChannelDropout: "),
     ("RandomRotation(degrees=-3.0)", "kornia:RandomRotation: "),
+    ("RandomGaussianBlur(kernel_size=3, sigma=0.5)", r"sigma: (Union\[)?Tuple\[float, float\]"),
+    ("RandomGrayscale(rgb_weights='a')", r"kornia takes rgb_weights: (Optional\[)?Tensor"),
+    ("RandomInvert(max_val=[1.0, 1.0])", "kornia takes max_val: .*Tensor"),
+    ("RandomFisheye(center_x=0.5, center_y=1, gamma=1)", "takes center_x: Tensor, center_y: Tens"),
 ]
 
 
@@ -229,6 +236,44 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(spec: str, message: str)
         augmentations.make(f"kornia:{spec}")
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("numbers", ["[0.2, 0.5, 1.0]", "(0.2, 0.5, 1.0)"])
+def test_numbers_become_a_tensor_where_kornia_asks_for_one(numbers: str) -> None:
+    obs, each = images(), torch.tensor([0.2, 0.5, 1.0])
+    inverted = make(f"RandomInvert(max_val={numbers}, p=1.0)")(obs, generator())
+    torch.testing.assert_close(inverted, each[:, None, None] - obs)
+    grey = make(f"RandomGrayscale(rgb_weights={numbers}, p=1.0)")(obs, generator())
+    expected = torch.einsum("bchw,c->bhw", obs, each)
+    torch.testing.assert_close(grey, expected[:, None].expand_as(grey))
+    filled = f"RandomAffine(degrees=0.0, translate=(0.9, 0.9), fill_value={numbers}, p=1.0)"
+    assert check_augmentation(make(filled), sizes=(64,))
+
+
+@pytest.mark.parametrize("value", ["(0.1, 0.2)", "[0.1, 0.2, 0.3]", "0.2", "'a'"])
+@pytest.mark.parametrize("name", sampled(usable(), ["RandomErasing", "RandomSolarize"]))
+def test_an_argument_that_may_be_a_tensor_works_or_is_refused_in_a_sentence(
+    name: str, value: str
+) -> None:
+    for key, option in inspect.signature(getattr(kornia, name)).parameters.items():
+        if "Tensor" in str(option.annotation):
+            with (
+                contextlib.suppress(ValueError)
+                if value != "'a'"
+                else pytest.raises(
+                    ValueError,
+                    match=f"^kornia:{name}( needs the argument|: .*; kornia takes {key}: )",
+                )
+            ):
+                augmentations.make(f"kornia:{name}({key}={value})")
+
+
+def test_the_longer_name_is_understood() -> None:
+    long, short = "kornia.augmentation:RandomInvert(p=0.5)", "kornia:RandomInvert(p=0.5)"
+    assert augmentations.make(long).name == "kornia:RandomInvert"
+    assert (canonical(long), slug(long)) == (short, slug(short))
+    with pytest.raises(ValueError, match="unknown class 'Nope' of kornia"):
+        augmentations.make("kornia.augmentation:Nope")
 
 
 def test_what_changes_the_shape_is_refused(tmp_path) -> None:

@@ -69,7 +69,7 @@ def test_the_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPat
         "benchmark.commands.compare._report",
         "benchmark.commands.figures._draw",
         "benchmark.commands.import_scores._bring_in",
-        "benchmark.report.build.build",
+        "benchmark.commands.report._write",
         "benchmark.commands.run._run",
         "benchmark.commands.tables._tabulate",
         "benchmark.figures.run_curves.learning_curves",

@@ -31,6 +31,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: capability is not None)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
     monkeypatch.setattr(hardware, "cpu_info", lambda: {"model name": "toy", "flags": flags})
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,9 @@ def test_auto_becomes_what_the_machine_has(machine: None, expected: tuple[str, s
     config = hardware.resolve(TrainConfig(seed=3))
     assert (config.device, config.precision) == expected
     device, precision = expected
-    rest = {"threads": torch.get_num_threads(), "env_groups": 2 if device == "cuda" else 1}
+    rest = {"threads": 5, "env_groups": 1}
+    if device == "cuda":
+        rest = {"threads": 1, "env_groups": 2}
     assert config == TrainConfig(seed=3, device=device, precision=precision, **rest)
     assert hardware.resolve(config) == config
 
@@ -77,6 +80,17 @@ def test_procgen_gets_threads_that_do_not_fight_the_networks() -> None:
     on_cuda = TrainConfig(device="cuda", env_groups=2)
     cores = len(os.sched_getaffinity(0))
     assert hardware.procgen_threads(on_cuda) == max(1, cores // 2)
+
+
+def test_an_evaluation_steps_its_envs_with_all_that_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hardware, "cores", lambda: 16)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    assert hardware.evaluation_threads("cuda") == 16
+    assert hardware.evaluation_threads("cpu") == 3
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    assert hardware.evaluation_threads("cpu") == 0  # the caller's own
 
 
 def test_a_run_sets_the_process_up(monkeypatch: pytest.MonkeyPatch) -> None:

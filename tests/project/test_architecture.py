@@ -38,7 +38,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "ucb": ("generators moments", "selector", "discounted exp3 sliding_window thompson"),
     "drac": (
-        "errors games seeding losses returns rollout stats timing",
+        "errors games seeding losses returns rollout stats timing cuda_graphs",
         "files methods",
         "config",
         "networks envs hardware",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -207,3 +208,34 @@ def test_an_entry_that_cannot_be_used_is_told(install: Install, kind: str) -> No
     message = f"the {kind[:-1]} 'mine' of the plug-in outside_entry 1.0 .*: it is no Entry but int"
     with pytest.warns(UserWarning, match=message):
         assert "mine" not in catalogue.known()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["drawn", "lacking", *(pytest.param(f, marks=pytest.mark.full) for f in ("made", "none"))],
+)
+def test_a_report_names_a_failing_table_or_figure_and_has_all_others(
+    install: Install, tmp_path: Path, capsys: pytest.CaptureFixture[str], fault: str
+) -> None:
+    source, kind = TABLE, "figure" if fault == "drawn" else "table"
+    if fault == "made":
+        source = TABLE.replace('runs.groupby("method")', 'runs.groupby("no such column")')
+    elif fault == "lacking":
+        source = TABLE.replace(
+            'outside_table:counted"', 'outside_table:counted", "outside_table:no"'
+        )
+    elif fault == "none":
+        source = TABLE.replace("return Table(", "return tuple(")
+    elif fault == "drawn":
+        source = FIGURE.replace('groupby("label")', 'groupby("no such column")')
+    source = source.replace(f"outside_{kind}", "outside_plug")
+    install("outside_plug", source, f"procgen_drac.{kind}s", "mine = outside_plug:ENTRY")
+    write_run(tmp_path / "results", experiment="a")
+    words = ["report", "--results", str(tmp_path / "results"), "--out", str(tmp_path / "report")]
+    assert main([*words, "--no-frames"]) == 1
+    said = f"the {kind} 'mine' of the plug-in outside_plug 1.0 failed: "
+    assert f"drac-bench report: {said}" in capsys.readouterr().err
+    for page in ("index", f"{kind}s"):
+        assert said in html.unescape((tmp_path / "report" / f"{page}.html").read_text())
+    assert (tmp_path / "report/data/per-game.csv").exists()
+    assert (tmp_path / "report/figures/gap.svg").exists()

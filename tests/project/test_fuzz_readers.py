@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import fuzz_readers
@@ -16,6 +17,17 @@ def test_inputs_are_read_or_refused(inputs: int, tmp_path: Path) -> None:
         assert counts.total() == inputs / len(result.counts)
         assert counts["refused"] > counts.total() / 8
         assert counts["read"] > counts.total() / 80  # some are valid: the real parser is reached
+
+
+@pytest.mark.parametrize("inputs", [64, pytest.param(640, marks=pytest.mark.full)])
+def test_no_file_of_a_run_keeps_a_store_from_being_read(inputs: int, tmp_path: Path) -> None:
+    make = fuzz_readers.store_targets
+    result = fuzz_readers.fuzz(inputs, 7, tmp_path, lambda text: None, make=make)
+    assert result.failures == []
+    for counts in result.counts.values():
+        assert counts.total() == inputs / len(result.counts)
+    every = sum(result.counts.values(), Counter())
+    assert min(every["refused"], every["read"]) > inputs / 8
 
 
 def test_a_mutant_can_be_made_again(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ class Child:
         assert self.returncode is not None
         return self.returncode
 
-    def until(self, ready: Callable[[], bool], every: float = 0.002) -> bool:
+    def until(self, ready: Callable[[], object], every: float = 0.002) -> bool:
         """Wait until something is so; False if the process ends first."""
         waited = 0.0  # not by a clock: somebody may have stopped all of us for a while
         while not ready():
@@ -161,11 +161,12 @@ def fork_the_runs_of_sweeps() -> None:
     local.subprocess = Module  # type: ignore[assignment]
 
 
-def saving(run_dir: Path) -> bool:
-    """Whether a checkpoint is being written: its temporary file is there."""
+def unfinished(run_dir: Path) -> set[str]:
+    """Return the temporary files of checkpoints: of one that is being written, or was."""
     with contextlib.suppress(FileNotFoundError):
-        return any(p.name.startswith(".step_") for p in checkpoint.folder(run_dir).iterdir())
-    return False
+        names = {path.name for path in checkpoint.folder(run_dir).iterdir()}
+        return {name for name in names if name.startswith(".step_")}
+    return set()
 
 
 def different(one: Path, other: Path) -> list[str]:

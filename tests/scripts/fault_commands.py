@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
 import shutil
 import signal
 import time
@@ -20,6 +19,8 @@ from fault_children import some_seconds
 from fault_training import Dealt
 from small_runs import small_run, tree
 from synthetic_store import EXPERIMENT, METHODS, OPTIONS
+
+from drac.files.atomic import TEMPORARY
 
 _ROBUSTNESS = "--robustness --episodes 1 --num-envs 1 --split train"
 PLAYING = {
@@ -40,13 +41,11 @@ TABULATING = {
         *(f"--{name.replace('_', '-')}={value}" for name, value in OPTIONS.items()),
     ],
 }
-_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}")
-"""What a killed process leaves of a file that was not complete."""
 
 
 def _files(folder: Path) -> dict[str, bytes | None]:
     files = tree(folder)
-    return {name: data for name, data in files.items() if not _TEMPORARY.fullmatch(Path(name).name)}
+    return {name: data for name, data in files.items() if TEMPORARY not in name}
 
 
 class Work:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import fault_children
-from fault_children import Before, Child, different, saving, some_seconds
+from fault_children import Before, Child, different, some_seconds, unfinished
 from procgen_runs import with_defaults
 from tiny_runs import OPTIONS
 
@@ -127,7 +127,7 @@ Fault = Callable[[Run, random.Random], bool]
 
 def kill(run: Run, rng: random.Random, before: Before = lambda: None) -> bool:
     """Kill a run: half the times while it saves, otherwise at any moment, its imports included."""
-    child = run.start(before=before)
+    before_it, child = unfinished(run.run_dir), run.start(before=before)
     faults = run.dealt.faults
     mid = faults["kill while saving"] <= faults["kill between"]
     if not mid and rng.random() < 0.2:
@@ -135,14 +135,14 @@ def kill(run: Run, rng: random.Random, before: Before = lambda: None) -> bool:
     elif not run.progressed(child, rng):
         return _ended(run, child)
     elif mid:
-        if not child.until(lambda: saving(run.run_dir), every=0.0005):
+        if not child.until(lambda: unfinished(run.run_dir) - before_it, every=0.0005):
             return _ended(run, child)
         time.sleep(rng.choice((0.0, 0.0, 0.001, 0.003)))
     else:
         some_seconds(rng, 0.05)
     if not child.killed():
         return _ended(run, child)
-    left = saving(run.run_dir)  # what the killed process did not remove
+    left = unfinished(run.run_dir) - before_it  # what the killed process did not remove
     faults["kill while saving" if left else "kill between"] += 1
     return True
 

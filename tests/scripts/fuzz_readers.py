@@ -1,4 +1,4 @@
-"""Fuzzes what reads files of others: config.json, meta.json, checkpoints, policies.
+"""Fuzzes what reads files of others: config.json, meta.json, checkpoints, policies, stores.
 
 Mutants of real files, from a seed, so that each can be made again: JSON is changed value by value,
 binary files byte by byte, and their headers both ways. Only a ConfigError of one line may come of
@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import fuzz_store
 import torch
 from checkout import RUNS
 from fuzz_values import TEXTS
@@ -232,6 +233,20 @@ def targets(folder: Path) -> list[Target]:
     return made
 
 
+def store_targets(folder: Path) -> list[Target]:
+    """Make a store below `folder`; what is changed are the files of one of its runs."""
+    return [
+        Target(
+            name,
+            path,
+            path.read_bytes(),
+            mutate_json if path.suffix == ".json" else fuzz_store.mutate_csv,
+            read,
+        )
+        for name, path, read in fuzz_store.files(folder)
+    ]
+
+
 def _config(path: Path) -> object:
     return TrainConfig.from_json(path)
 
@@ -279,6 +294,7 @@ def fuzz(
     tell: Callable[[str], None],
     first: int = 0,
     keep: Callable[[Result], None] = lambda result: None,
+    make: Callable[[Path], list[Target]] = targets,
 ) -> Result:
     """Try `inputs` mutants; policies are read into a `TinyNetwork`.
 
@@ -289,10 +305,11 @@ def fuzz(
         tell: is told of the progress.
         first: number of the first mutant that is tried.
         keep: is given what came of them so far, every 10,000.
+        make: what makes the files.
     """
     real = exported.of_method
     exported.of_method = agent.of_method = lambda config: TinyNetwork()
-    made = targets(folder)
+    made = make(folder)
     expected = tree(folder)
     failures: list[str] = []
     begun = time.monotonic()
@@ -370,6 +387,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(dir=memory) as name:
         folder, tell = Path(name), lambda text: print(text, flush=True)
         result = fuzz(given.inputs, given.seed, folder, tell, given.first, keep)
+        (folder / "store").mkdir()  # whose reader takes twenty times as long
+        many = fuzz(given.inputs // 20, given.seed, folder / "store", tell, make=store_targets)
+        result = Result(result.counts | many.counts, result.failures + many.failures)
     print(keep(result))
     return 1 if result.failures else 0
 

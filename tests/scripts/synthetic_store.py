@@ -146,6 +146,8 @@ def _progress(
         "arm": chosen,
         "train_return": returns * noise[3],
         "train_length": 100 + 200 * noise[4],
+        "train_episodes": np.full(UPDATES, 100),
+        "envs_ended": np.ones(UPDATES),
         "episodes": 100 * np.arange(1, UPDATES + 1),
         "bandit_reward": 5 * done * noise[6],
         "policy_loss": -0.005 * noise[7],

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from drac.learner.cuda_graphs import Replay, Tensors
+from drac.cuda_graphs import Replay, Tensors
 
 
 class Recorder:

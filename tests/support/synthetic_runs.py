@@ -73,6 +73,7 @@ def write_run(
                 "arm": first,
                 "train_return": "" if update == 1 else 2.5,
                 "train_length": "" if update == 1 else 80.0,
+                "envs_ended": 0.0 if update == 1 else 1.0,
                 "charts/SPS": 1234.5,
             }
             for update in updates
@@ -92,7 +93,8 @@ def write_run(
         run_dir / "eval.csv",
         logs.EVAL_COLUMNS,
         (
-            {"step": step, "split": split, "level_seed": i, "return": value + early, "length": 9}
+            {"step": step, "split": split, "level_seed": i, "return": value + early}
+            | {"length": 9 + seed}  # copies alone have the same episodes
             for step, early in ((size, 100.0), (config.num_updates * size, 0.0))
             for split, values in episodes.items()
             for i, value in enumerate(values)

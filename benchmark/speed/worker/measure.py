@@ -56,6 +56,8 @@ def measure(task: Task, begin: Callable[[str], None]) -> Cell:
         found |= _evaluation(training) | _checkpoint(training)
     found["peak_memory_mb"] = peak_memory_mb()
     if device.type == "cuda":
+        recorded = training.recorded
+        found["graphs"] = bool(recorded) and all(part.holds for part in recorded)
         found["peak_device_mb"] = torch.cuda.max_memory_allocated() / 1e6
     begin("matrix products")
     matmul_gflops, matmul_mean_gflops = matmul_rates(device, config.precision, matmul_s)
@@ -94,7 +96,7 @@ def training_of(config: TrainConfig, engine: Engine) -> Training:
         given.augmentation_generator,
         given.target_generator,
     )
-    training.act = partial(reference_act, training.network)
+    training.acting.act = partial(reference_act, training.network)
     return training
 
 

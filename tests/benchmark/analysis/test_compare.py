@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import re
 import shlex
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from synthetic_runs import write_run
 from benchmark import cli
 from benchmark.analysis.compare import Comparison, compare, verdict
 from benchmark.analysis.contestants import Contestant
+from benchmark.commands import progress_bar
 from benchmark.scores.published import FOLDER
 from benchmark.statistics import aggregate, normalize
 from benchmark.statistics.aggregate import Scores
@@ -175,11 +178,15 @@ def their_rows(method: str, level: float, **columns: Any) -> list[dict[str, Any]
     ]
 
 
+PROGRESS = re.compile(r"^[A-Za-z ]+: \d+( of 4)?\n", re.MULTILINE)
+"""What a slow machine says on stderr."""
+
+
 def run(capsys: pytest.CaptureFixture[str], root: Path, *words: str) -> str:
     capsys.readouterr()
     assert cli.main(["compare", *words, "--results", str(root)]) == 0
     said = capsys.readouterr()
-    assert said.err == ""
+    assert not re.sub(PROGRESS, "", said.err)
     return said.out
 
 
@@ -249,7 +256,7 @@ def test_incomplete_runs_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[
     root = store(tmp_path / "r")
     (root / "runs/exp/ppo/maze/seed2/eval.csv").unlink()
     said = " ".join(run(capsys, root, "ucb-drac", "ppo").split())
-    assert "ppo: 1 planned run is not complete and not counted (maze/seed2)." in said
+    assert "ppo: 1 planned run is not complete and not counted (maze/seed2: " in said
     assert "maze 8.10 ± 0.10 3.05 ± 0.07 +5.05 1.1e-05 *** 3 / 2" in said
     assert "ppo: 2 to 3 runs a game" in said
     for eval_csv in root.glob("runs/exp/ppo/*/*/eval.csv"):
@@ -372,17 +379,19 @@ def answer(
     split: str = "test",
     methods: Sequence[str] = ("A", "B"),
     steps: Callable[[str, int], object] = lambda method, run: "",
+    folder: str = "results",
 ) -> str:
     """Import three runs of each method and game; return what the comparison of A and B says."""
     lines = ["method,game,split,run,score,steps"]
     for method in methods:
+        quoted = '"' + method.replace('"', '""') + '"'
         lines += [
-            f"{method},{game},{split},{run},{score(method, game, run)},{steps(method, run)}"
+            f"{quoted},{game},{split},{run},{score(method, game, run)},{steps(method, run)}"
             for game in GAMES
             for run in range(3)
         ]
     (tmp_path / "x.csv").write_text("\n".join(lines) + "\n")
-    where = ["--results", str(tmp_path / "results")]
+    where = [f"--results={folder if folder.startswith('-') else tmp_path / folder}"]
     assert cli.main(["import-scores", str(tmp_path / "x.csv"), "--replace", *where]) == 0
     said = capsys.readouterr().out
     (tmp_path / "next").write_text("".join(x for x in said.splitlines() if x.startswith("next: ")))
@@ -453,11 +462,18 @@ def test_impossible_scores_are_told(
         ({"split": "train"}, True),
         ({"methods": ("-x", "--y")}, True),
         ({"methods": ("A",)}, False),
+        ({"methods": ("it's $HOME *", '"q" [x]'), "folder": "my $HOME/it's"}, True),
+        ({"methods": ("a:b", "\\n ;|&"), "folder": "--r"}, True),
     ],
 )
 def test_the_next_line_can_be_typed_as_it_stands(
-    options: dict[str, Any], works: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    options: dict[str, Any],
+    works: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     answer(tmp_path, capsys, usual, **options)
     line = (tmp_path / "next").read_text()
     assert bool(line) == works
@@ -467,8 +483,72 @@ def test_the_next_line_can_be_typed_as_it_stands(
         assert cli.main(words) == 0
 
 
+def test_the_next_line_compares_what_can_be_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "r"
+    both = [*their_rows("A", 5.0, mode="easy"), *their_rows("A", 5.0, mode="hard")]
+    imported(root, [*both, *their_rows("B", 3.0, mode="hard")])
+    (line,) = (x for x in capsys.readouterr().out.splitlines() if x.startswith("next: "))
+    assert line.endswith("-- 'theirs:A [mode=hard]' theirs:B")
+    assert cli.main(shlex.split(line.removeprefix("next: "))[1:]) == 0
+    capsys.readouterr()
+    imported(root, both, "one")
+    other = [row | {"game": "heist"} for row in their_rows("C", 3.0)[:3]]
+    imported(root, [*their_rows("A", 5.0), *other], "no-game")
+    assert "next: " not in capsys.readouterr().out
+
+
+def test_many_runs_are_compared_in_seconds(tmp_path: Path) -> None:
+    a, b = normalized(0.02, runs=1000), normalized(0.0, runs=1000, seed=1)
+    generator, began = np.random.default_rng(0), time.process_time()
+    found = compare(contestant("A", a), contestant("B", b), split="test", generator=generator)
+    assert time.process_time() - began < 30  # comparing every pair took hours
+    assert verdict(found).startswith("A is better than B: the IQM")
+    assert found.aggregates[2].interval.low < 0.02 < found.aggregates[2].interval.high
+
+
+def test_progress_is_a_line_where_there_is_no_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for interval, said in ((-1.0, "reading: 1 of 1,000\nIQM: 2 of 1,000\n"), (1e9, "")):
+        monkeypatch.setattr(progress_bar, "INTERVAL_S", interval)
+        with progress_bar.bar("reading", 1000) as advance:
+            advance()
+            advance("IQM")
+        assert capsys.readouterr() == ("", said)
+
+
 def test_a_method_of_the_other_split_only_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = answer(tmp_path, capsys, usual, "A", "B", split="train")
     assert "A and B of x have scores of the train split only: add --split train" in text
+    write_run(tmp_path / "results")
+    write_run(tmp_path / "results", seed=1)
+    text = refused(
+        ["compare", "ppo", "x:A", "--results", str(tmp_path / "results")], tmp_path, capsys
+    )
+    assert "A of x has scores of the train split only: add --split train" in text
+
+
+def test_a_method_of_another_experiment_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for experiment, method in (("e", "ppo"), ("f", "drac-crop"), ("g", "drac-crop")):
+        for seed in range(2):
+            write_run(tmp_path / "results", method, seed=seed, experiment=experiment)
+    imported(tmp_path / "results", their_rows("A", 5.0))
+    words = ["compare", "ppo", "drac-crop", "--experiment"]
+    said = refused([*words, "e"], tmp_path, capsys)
+    assert "drac-crop has no runs in e but in f, g: give --experiment e f" in said
+    run(capsys, tmp_path / "results", *words[1:], "e", "f")
+    said = refused(["compare", "ppo", "g:drac-crop", "--experiment", "e"], tmp_path, capsys)
+    assert "drac-crop has no runs in e but in g: give --experiment e g" in said
+    said = refused(["compare", "ppo", "drac-flip", "--experiment", "e"], tmp_path, capsys)
+    assert "unknown method 'drac-flip'" in said
+    for command in (["compare", "ppo", "A"], ["tables"], ["figures"], ["report"], ["status"]):
+        said = refused([*command, "--experiment", "theirs"], tmp_path, capsys)
+        assert "'theirs' is no experiment but a set of imported scores" in said
+        assert "drac-bench compare takes theirs:METHOD" in said

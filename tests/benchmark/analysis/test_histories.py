@@ -206,7 +206,7 @@ def test_the_same_run_of_two_experiments_is_drawn_once(tmp_path: Path) -> None:
         write_run(tmp_path, experiment=name)
     found = load(tmp_path, ("one", "two"))
     assert len(found.runs) == 1
-    assert "1 runs are in several experiments and are drawn once." in found.notes
+    assert "In several experiments and drawn once: 1 run." in found.notes
 
 
 def test_settings_that_differ_are_not_one_curve(tmp_path: Path) -> None:

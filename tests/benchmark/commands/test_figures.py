@@ -60,7 +60,7 @@ def test_runs_that_have_not_begun(tmp_path: Path, capsys: pytest.CaptureFixture[
     Store(tmp_path).add_to_plan("exp", [RunSpec("exp", "ppo", "maze", 0)])
     assert main(["figures", "--results", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert "no run can be drawn yet. Missing: 1 of 1 planned runs" in said
+    assert "no run can be drawn yet. Missing: 1 of 1 planned run" in said
     assert not (tmp_path / "figures").exists()
 
 

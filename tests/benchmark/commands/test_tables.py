@@ -108,7 +108,7 @@ def test_a_table_that_was_asked_for_is_made_whatever_there_is(
     out = capsys.readouterr().out
     assert "not measured" in out
     assert "no runs" in out
-    assert "Not measured: 1 of 1 complete runs" in out
+    assert "Not measured: 1 of 1 complete run;" in out
     made = {path.stem for path in (tmp_path / "results/tables/exp").glob("*.md")}
     assert made == {"robustness", "bandit"}
 

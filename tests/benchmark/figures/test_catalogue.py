@@ -21,6 +21,7 @@ from synthetic_store import EXPERIMENT, write_store
 from benchmark.analysis import histories
 from benchmark.analysis.histories import Histories
 from benchmark.figures import bandit, levels, normalized
+from benchmark.figures.canvas import EARLY, LIGHTER
 from benchmark.figures.catalogue import FIGURES
 from benchmark.figures.drawing import FORMATS, PAPER, SCREEN, Drawing, Style
 from benchmark.statistics import aggregate
@@ -87,6 +88,33 @@ def test_training_curves_are_the_logs(drawn: dict[str, Drawing], root: Path) -> 
         expected = np.mean([log[column] for log in logs], axis=0)
         np.testing.assert_allclose(curve["mean"], expected)
         assert (curve["low"] < curve["mean"]).all()
+
+
+def early(root: Path, *shares: float | str, **which: Any) -> Path:
+    """A run with these shares of envs that have ended an episode; none: of an earlier version."""
+    run_dir = write_run(root, steps=128 * max(4, len(shares)), **which)
+    table = pd.read_csv(run_dir / "progress.csv").assign(train_return=10.0)
+    table = table.assign(envs_ended=shares) if shares else table.drop(columns="envs_ended")
+    table.to_csv(run_dir / "progress.csv", index=False)
+    return run_dir
+
+
+@pytest.mark.parametrize("style", [SCREEN, PAPER], ids=lambda style: style.name)
+def test_curves_are_lighter_until_every_env_has_ended_an_episode(
+    tmp_path: Path, style: Style
+) -> None:
+    early(tmp_path, 0.25, 0.5, 1, 1)
+    early(tmp_path, 0.5, 1, 1, 1, seed=1)
+    early(tmp_path, method="plr")
+    (drawing,) = FIGURES["train-curves"](load(tmp_path), style)
+    table = drawing.data.set_index(["label", "step"])["envs_ended"]
+    assert table["ppo"].tolist() == [0.25, 0.5, 1, 1]  # of all seeds
+    assert table["plr"].isna().all()
+    lines = [(line.get_alpha(), *line.get_xdata()) for line in drawing.figure.axes[0].get_lines()]
+    assert lines == [(None, 384, 512), (LIGHTER, 128, 256, 384), (None, 128, 256, 384, 512)]
+    assert shown(drawing).count(EARLY) == 1
+    test_nothing_is_clipped(lambda name, style: [drawing], "train-curves", style)
+    assert EARLY not in shown(FIGURES["entropy"](load(tmp_path), style)[0])
 
 
 def test_the_aggregate_is_over_ppos_final_return(drawn: dict[str, Drawing], root: Path) -> None:
@@ -327,7 +355,7 @@ def test_infinite_scores_of_untried_arms(tmp_path: Path) -> None:
     rows = "1,crop,1,0,1.5,1\n1,flip,0,0,inf,0\n2,crop,1,0,1.0,0\n2,flip,1,0,0.5,1\n"
     (run_dir / "arms.csv").write_text("update,arm,count,mean,score,selected\n" + rows)
     drawing = FIGURES["bandit-scores"](load(tmp_path), SCREEN)[0]
-    assert "1 infinite scores" in drawing.caption
+    assert "Left out: 1 infinite score, of arms" in drawing.caption
     assert drawing.data["mean"].dropna().tolist() == [1.5, 1.0, 0.5]
 
 

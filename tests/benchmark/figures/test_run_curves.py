@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from checkout import EVIDENCE
 from matplotlib import image
@@ -69,6 +70,23 @@ def test_seeds_share_a_line_of_their_mean(tmp_path: Path) -> None:
     returns = [run.progress["train_return"][3] for run in runs[:2]]
     assert mean.get_ydata()[-1] == pytest.approx(sum(returns) / 2)
     assert axes.get_legend_handles_labels()[1] == [f"{runs[0].label}: mean of 2 seeds"]
+
+
+def test_the_part_before_every_env_has_ended_an_episode_is_lighter(run_dir: Path) -> None:
+    path = run_dir / "progress.csv"
+    table = pd.read_csv(path)
+    table["envs_ended"] = [0.5, 0.75] + [1.0] * (len(table) - 2)
+    table.to_csv(path, index=False)
+    old, new = run_curves._read([STARPILOT]), run_curves._read([run_dir])
+    for runs, widths in ((old, [30]), (new, [28, 3]), ([*new, *new], [28, 3] * 3)):
+        axes = Figure().subplots()
+        run_curves._curves(axes, runs, ("C0", "-"))
+        lines = [line for line in axes.get_lines() if line.get_linestyle() == "-"]
+        assert [len(line.get_xdata()) for line in lines] == widths
+        run_curves._explain_markers(axes, runs)
+        labels = axes.get_legend_handles_labels()[1]
+        assert labels.count(canvas.EARLY) == (runs is not old)
+        assert len({*labels}) == len(labels)
 
 
 def test_a_run_without_evaluation_is_drawn(run_dir: Path, tmp_path: Path) -> None:

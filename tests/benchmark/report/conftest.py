@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from report_site import fill
 
-from benchmark.report import build
+from benchmark.report import build, pictures
 from benchmark.store.store import Store
 
 
@@ -21,3 +21,10 @@ def report(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out") / "report"
     build.build(Store(root), ["exp"], out)
     return out
+
+
+@pytest.fixture
+def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take most of the time, and these tests are about other files."""
+    for name in ("whole", "of_game"):
+        monkeypatch.setattr(pictures, name, lambda *_: [])

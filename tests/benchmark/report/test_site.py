@@ -17,7 +17,7 @@ from report_site import HOSTILE, Page, pages, target
 from synthetic_runs import ARMS, tree, write_run
 
 from benchmark import cli
-from benchmark.report import build, folder, frames, grid, methods, pictures, results, site
+from benchmark.report import build, folder, frames, grid, methods, results, site
 from benchmark.report.content import gather
 from benchmark.store.store import Store
 from benchmark.suites import RunSpec
@@ -375,13 +375,6 @@ def luminance(colour: str) -> float:
 
 
 # --- the folder and the command -----------------------------------------------------------------
-
-
-@pytest.fixture
-def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They take most of the time, and these tests are about other files."""
-    for name in ("whole", "of_game"):
-        monkeypatch.setattr(pictures, name, lambda *_: [])
 
 
 @pytest.fixture

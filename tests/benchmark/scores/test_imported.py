@@ -86,7 +86,9 @@ GOOD = "ppo,bigfish,test,0,1.5"
         ([GOOD, "", "ppo,bigfish,test,1,high"], "line 4: score 'high' is not a number"),
         (["ppo,bigfish,test,0,nan"], "score 'nan' is not a number (leave the line of a missing"),
         (["ppo,bigfish,test,0,"], "score '' is not a number (leave the line"),
-        (["ppo,bigfish,test,0,inf"], "score 'inf' is not a number"),
+        (["ppo,bigfish,test,0,inf"], "score 'inf' is not a number: it is infinite"),
+        (["ppo,bigfish,test,0,-Infinity"], "score '-Infinity' is not a number: it is infinite"),
+        (["ppo,bigfish,test,0,1e10"], "score '1e10' is beyond what any run can have"),
         (["ppo,bigfish,test,0,1_0"], "score '1_0' is not a number"),
         (["ppo,bigfish,test,0,1;5"], "score '1;5' is not a number"),
         (
@@ -123,6 +125,7 @@ def test_bad_lines(
         ("method;game;split;run;score", "its first line is 'method;game;split;run;score'"),
         ("", "it is empty"),
         (f"{HEADER},run", "has the column 'run' twice"),
+        (",".join(["x"] * 10**6), "it has 1,000,000 columns, more than the 1,000 allowed"),
         (f"{HEADER},mode", "line 2: unknown mode '7', choose from easy, hard"),
         (f"{HEADER},steps", None),
     ],
@@ -148,7 +151,7 @@ def test_steps_are_a_positive_number(steps: str, tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["absent.csv"], "absent.csv cannot be read: No such file"),
-        (["."], "cannot be read: Is a directory"),
+        (["."], "cannot be read: it is no regular file"),
         (["binary.csv"], "cannot be read: it is not UTF-8 text"),
         ([], "give one FILE.csv, not 0"),
         (["given.csv", "given.csv"], "give one FILE.csv, not 2"),
@@ -209,7 +212,7 @@ row = st.fixed_dictionaries(
         "game": st.sampled_from(GAMES),
         "split": st.sampled_from(["train", "test"]),
         "run": st.integers(0, 99).map(str),
-        "score": st.floats(-1e100, 1e100),
+        "score": st.floats(-1e9, 1e9),
         "mode": st.sampled_from(["easy", "hard"]),
         "steps": st.integers(1, 2**53),
         "caution": st.sampled_from(["", "a, b", 'say "x"', "é \\%"]),
@@ -236,3 +239,15 @@ def test_every_value_survives(
     assert imports.load(folder, "any").rows.to_dict("records") == [
         {name: given[name] for name in (*imports.REQUIRED, *imports.OPTIONAL)} for given in rows
     ]
+
+
+def test_one_of_each_and_a_column_without_a_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("method,game,split,run,score,\nA,maze,test,0,1.0,z\n")
+    assert cli.main(["import-scores", str(path), "--results", str(tmp_path / "r")]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("x: 1 score of 1 method\n  A: 1 game, 1 run a game, test, easy\n")
+    assert "columns not kept: one without a name\n" in said
+    assert "next: " not in said

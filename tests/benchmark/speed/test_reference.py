@@ -33,8 +33,8 @@ from benchmark.speed.worker.reference import (
 )
 from drac import hardware
 from drac.config import TrainConfig
+from drac.cuda_graphs import Tensors
 from drac.learner import Learner
-from drac.learner.cuda_graphs import Tensors
 from drac.methods import METHODS as METHODS_OF_DRAC
 from drac.networks import ActorCritic
 from drac.networks.sampling import act
@@ -67,7 +67,7 @@ def played() -> Rollout:
     """A rollout of real frames, float32, by the narrow network."""
     training = Training(make_config())
     network = network_of(training.config, Narrow)
-    training.act = lambda inputs: act(network, "float32", inputs)
+    training.acting.act = lambda inputs: act(network, "float32", inputs)
     collect(training)
     estimate_returns(training)
     training.env.close()

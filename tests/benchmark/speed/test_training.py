@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import torch
+from graph_recorder import Recorder
 
 from augmentations import PAPER_ARMS, make
 from benchmark.cli import main
@@ -29,6 +30,7 @@ from drac.config import TrainConfig, build
 from drac.errors import ConfigError
 from drac.networks import ActorCritic
 from drac.timing import PHASES
+from drac.train.state import Training
 
 SIZES = ["--num-envs", "4", "--num-steps", "16"]
 TINY = [*SIZES, "--device", "cpu", "--threads", "1", "--eval-episodes", "2"]
@@ -561,3 +563,27 @@ def test_bad_input_is_one_sentence(
     (line,) = (line for line in err.splitlines() if line.strip())
     assert line.startswith("drac-bench speed")
     assert ": error: " in line
+
+
+def test_recordings_that_fail_are_seen() -> None:
+    """On a live run: two updates, with what stands in for CUDA's recorder."""
+
+    def fails(function: Any) -> Any:
+        raise RuntimeError("no such thing here\nmore")
+
+    config = config_of("drac-crop", num_envs=4, num_steps=8, minibatches=2)
+    good = parity.recordings("drac-crop", Training(config, record=Recorder()))
+    assert good.text() == "ok      drac-crop: recordings that do not hold: 0 (at most 0)"
+    bad = parity.recordings("drac-crop", Training(config, record=fails))
+    assert bad.found == 2
+    assert bad.name == "drac-crop: recordings that do not hold (no such thing here)"
+    assert not parity.recordings("drac-crop", Training(config)).passed  # nothing was to be recorded
+
+
+def test_the_table_says_whether_steps_are_replayed_and_how_attempts_differ() -> None:
+    cell = changed(CELL, device="cuda", graphs=False, attempts=(3.0, 1.0, 2.0))
+    row = tables.cells(report(cell)).cells.iloc[0]
+    assert row["graphs"] == "no"
+    assert row["least, median, most of the attempts"] == "1, 2, 3"
+    plain = tables.cells(report(CELL)).cells
+    assert not {"graphs", "least, median, most of the attempts"} & set(plain.columns)

@@ -137,9 +137,21 @@ def test_a_game_without_runs_makes_the_aggregate_nan(statistic: Statistic) -> No
     assert math.isfinite(statistic(scores[:, common]))
 
 
+@pytest.mark.parametrize("statistic", SLOW, ids=lambda statistic: statistic.__name__)
+def test_no_run_at_all_is_nan_without_a_warning(statistic: Statistic) -> None:
+    assert math.isnan(statistic(np.empty((0, 16))))
+    assert np.isnan(statistic(np.empty((3, 0, 16)))).tolist() == [True] * 3
+
+
+def test_iqm_of_many_runs_is_that_of_sorted_ones() -> None:
+    scores = np.random.default_rng(3).normal(size=(3, 101, 7)).round(1)
+    expected = [stats.trim_mean(own, proportiontocut=0.25, axis=None) for own in scores]
+    assert aggregate.iqm(scores) == pytest.approx(expected, abs=1e-12)
+
+
 @pytest.mark.parametrize("bad", [[1.0, 2.0], np.empty((3, 0)), [[1.0, np.inf]]])
 def test_what_is_no_matrix_of_scores(bad: Any) -> None:
-    with pytest.raises(ValueError, match=r"must be \(runs, games\)|1 scores are infinite"):
+    with pytest.raises(ValueError, match=r"must be \(runs, games\)|infinite: 1 of 2"):
         aggregate.mean(bad)
 
 
@@ -157,6 +169,25 @@ def test_probability_of_improvement(games: list[list[float]], data: st.DataObjec
     value = aggregate.probability_of_improvement(x, y)
     assert value == pytest.approx(statistics.fmean(chances), abs=1e-12)
     assert value + aggregate.probability_of_improvement(y, x) == pytest.approx(1)
+
+
+def test_ranks_and_stacks_of_them_have_the_same_probability_of_improvement() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(4, 3, 6, 2)).round(1), rng.normal(size=(4, 3, 5, 2)).round(1)
+    x[0, 0, 3:, 1] = y[2, 1, :, 0] = np.nan
+    ranks = aggregate.ranks(x, y)
+    assert [part.shape for part in ranks] == [x.shape, y.shape]
+    assert [np.isnan(part).sum() for part in ranks] == [3, 5]
+    found = aggregate.improvement_of_ranks(*ranks)
+    for where in np.ndindex(4, 3):
+        compared = [(x[where][:, None, game] > y[where][:, game]) for game in range(2)]
+        equal = [(x[where][:, None, game] == y[where][:, game]) for game in range(2)]
+        counts = aggregate.num_runs(x[where]) * aggregate.num_runs(y[where])
+        with np.errstate(invalid="ignore"):
+            chances = [
+                (c.sum() + e.sum() / 2) for c, e in zip(compared, equal, strict=True)
+            ] / counts
+        assert found[where] == pytest.approx(chances.mean(), abs=1e-12, nan_ok=True)
 
 
 def test_improvement_on_a_game_that_one_lacks_is_nan() -> None:

@@ -109,6 +109,59 @@ def test_same_generator_same_interval() -> None:
     assert intervals[0] == intervals[1] != intervals[2]
 
 
+def plain_improvement(x: np.ndarray, y: np.ndarray) -> Any:
+    """By comparing every run with every other."""
+    left, right = x[:, :, None], y[:, None]
+    return ((left > right) + 0.5 * (left == right)).mean(axis=(1, 2)).mean(axis=-1)
+
+
+@pytest.mark.parametrize("runs", [10, 30])
+def test_few_runs_have_the_interval_that_comparing_every_pair_has(runs: int) -> None:
+    x, y = fresh(1).normal(0.1, 1, (runs, 4)).round(1), fresh(2).normal(0, 1, (runs, 4)).round(1)
+    plain, ranked = (
+        bootstrap.interval_between(*pair, statistic, resamples=300, generator=fresh())
+        for pair, statistic in (
+            ((x, y), plain_improvement),
+            (aggregate.ranks(x, y), aggregate.improvement_of_ranks),
+        )
+    )
+    assert (ranked.low, ranked.high) == pytest.approx((plain.low, plain.high), abs=1e-12)
+
+
+@pytest.mark.parametrize("statistic", STATISTICS, ids=lambda f: f.__name__)
+def test_fewer_resamples_of_many_runs_agree_with_all_within_their_noise(
+    statistic: Callable[[Any], Any],
+) -> None:
+    x, y = fresh(1).normal(0.1, 1, (120, 4)), fresh(2).normal(0, 1, (90, 4))
+    between = bootstrap.difference(statistic)
+    assert bootstrap.enough(120) == 8_333
+    many, enough = (
+        bootstrap.interval_between(x, y, between, resamples=resamples, generator=fresh(3))
+        for resamples in (50_000, bootstrap.enough(120))
+    )
+    # An end's standard error: sqrt(p (1 - p) / n) over the density, in widths of the interval.
+    noise = 4 * math.sqrt(0.025 * 0.975) / 0.0584 / 3.92 * (8_333**-0.5 + 50_000**-0.5)
+    width = many.high - many.low
+    assert (enough.low, enough.high) == pytest.approx((many.low, many.high), abs=noise * width)
+
+
+def test_how_many_resamples_are_enough() -> None:
+    wanted = {1: 50_000, 10: 50_000, 30: 50_000, 31: 32_258, 100: 10_000, 1000: 1000, 10**5: 1000}
+    assert {runs: bootstrap.enough(runs) for runs in wanted} == wanted
+
+
+@pytest.mark.parametrize("generator", [0, None, np.random.RandomState(0)])
+def test_what_is_no_generator_is_refused(generator: Any) -> None:
+    for call in (
+        lambda: bootstrap.interval(SCORES, aggregate.iqm, generator=generator),
+        lambda: bootstrap.interval_between(SCORES, SCORES, plain_improvement, generator=generator),
+        lambda: bands.over_games(SCORES[..., None], generator),
+        lambda: bands.profile(SCORES, np.array([0.5]), generator),
+    ):
+        with pytest.raises(TypeError, match=r"generator must be a numpy.random.Generator, such as"):
+            call()
+
+
 @pytest.mark.parametrize("alone", [0, 1])
 def test_one_run_has_no_interval(alone: int) -> None:
     scores = SCORES.copy()

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from synthetic_runs import ARMS, TOTAL, tree, write_run
 
+from benchmark.commands.display import progress_line
 from benchmark.store.progress import Progress, read_progress
 from benchmark.store.run_files import (
     ARM_COLUMNS,
@@ -98,8 +99,15 @@ NO_RETURN = "eval.csv is damaged: line 12 has no return"
         (EPISODES[2], f"{EPISODES[2]}{TOTAL},test,5,1.0,9\n", "4 of 3 final test episodes"),
         (EPISODES[1], f"{TOTAL},test,1\n", NO_RETURN),
         *(
-            (EPISODES[1], f"{TOTAL},test,1,{value},9\n", NO_RETURN)
-            for value in ("nan", "", "inf", "-inf", "many")
+            (EPISODES[1], f"{TOTAL},test,1,{value},9\n", NO_RETURN + why)
+            for value, why in (
+                ("", ""),
+                ("nan", ": 'nan' is not finite"),
+                ("inf", ": 'inf' is not finite"),
+                ("-inf", ": '-inf' is not finite"),
+                ("1e99", ": '1e99' is beyond what any run has"),
+                ("many", ""),
+            )
         ),
     ],
 )
@@ -155,6 +163,21 @@ def test_further_columns_do_no_harm(run_dir: Path) -> None:
     text = "\n".join([lines[0] + ",later", *(line + ",1" for line in lines[1:])])
     (run_dir / "progress.csv").write_text(text + "\n")
     assert validate(run_dir) == []
+
+
+@pytest.mark.parametrize("name", ["progress.csv", "arms.csv", "eval.csv"])
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        (["step"] * 10**6, "it has 1,000,000 columns, more than the 1,000 allowed"),
+        ([f"c{n}" for n in range(1001)], "it has 1,001 columns, more than the 1,000 allowed"),
+        (["step", "step", "split"], "it has the column 'step' twice"),
+    ],
+    ids=["a million", "too many", "twice"],
+)
+def test_headers_that_nobody_writes(run_dir: Path, name: str, header: list[str], said: str) -> None:
+    (run_dir / name).write_text(",".join(header) + "\n")
+    assert validate(run_dir)[:1] == [f"{name} cannot be read ({said})"]
 
 
 def test_specifications_with_commas_are_read(tmp_path: Path) -> None:
@@ -357,6 +380,17 @@ def test_progress_of_a_run(run_dir: Path, tmp_path: Path) -> None:
     assert read_progress(tmp_path, config).seconds_left is None
     (run_dir / "progress.csv").write_bytes(b"\xff\xfe\n")
     assert read_progress(run_dir, config) == Progress(0, TOTAL)  # a display must not fall over it
+
+
+def test_the_display_says_of_how_many_envs_a_return_is(run_dir: Path) -> None:
+    config, path = TrainConfig.from_json(run_dir / "config.json"), run_dir / "progress.csv"
+    table = pd.read_csv(path)
+    for share, said in ((0.25, "2.50 (2 of 8 envs)"), (1.0, "2.50"), (None, "2.50")):
+        table.assign(envs_ended=share).to_csv(path, index=False)
+        assert f"  train {said}  test 2.00" in progress_line(read_progress(run_dir, config))
+    table.drop(columns="envs_ended").to_csv(path, index=False)  # of an earlier version
+    assert "  train 2.50  test" in progress_line(read_progress(run_dir, config))
+    assert validate(run_dir) == []
 
 
 def test_a_folder_is_in_use_while_somebody_owns_it(tmp_path: Path) -> None:

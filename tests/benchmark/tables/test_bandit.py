@@ -138,7 +138,7 @@ def test_runs_that_differ_stand_apart(tmp_path: Path) -> None:
     assert [row["method"] for row in rows(table, 0)] == [
         *("ucb-drac [ucb_window=10]", "ucb-drac [ucb_window=3]")
     ]
-    assert any("Mixed ucb_window: 10 (1 runs), 3 (1 runs)" in note for note in table.notes)
+    assert any("Mixed ucb_window: 10 (1 run), 3 (1 run)" in note for note in table.notes)
 
 
 def test_no_bandit_at_all(tmp_path: Path) -> None:

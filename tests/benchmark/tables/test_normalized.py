@@ -52,7 +52,7 @@ def write(root: Path, scores: dict[tuple[str, str, int], dict[str, float]]) -> N
 def draw(methods: tuple[str, ...], games: tuple[str, ...], seeds: int, root: Path) -> Any:
     rng = random.Random(3)
     scores = {
-        (method, game, seed): {split: float(rng.randint(1, 20)) for split in SPLITS}
+        (method, game, seed): {split: rng.randint(1, 20) / 2 for split in SPLITS}
         for method in methods
         for game in games
         for seed in range(seeds)
@@ -219,7 +219,7 @@ def test_doubles_that_ended_differently_are_a_warning(tmp_path: Path) -> None:
         write_run(tmp_path, "ppo", "maze", experiment=experiment, test=(score,) * 3)
         write_run(tmp_path, "ppo", "heist", experiment=experiment, test=(3.0,) * 3)
     said = notes(table1(tmp_path, "one", "two"))
-    assert "2 runs are in several experiments and are counted once." in said
+    assert "In several experiments and counted once: 2 runs." in said
     assert (
         "WARNING: different results in several experiments, one is counted: ppo/maze/seed0 (that of"
         " one)." in said

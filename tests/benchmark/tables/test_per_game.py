@@ -190,7 +190,7 @@ def test_a_run_in_two_experiments_is_one_seed(tmp_path: Path) -> None:
         write_run(tmp_path, experiment=experiment)
     table = per_game(tmp_path, "a", "b")
     assert numbers(table, "coinrun", "ppo")["seeds"] == 1
-    assert "1 runs are in several experiments and are counted once" in notes(table)
+    assert "In several experiments and counted once: 1 run." in notes(table)
 
 
 def test_settings_are_said(tmp_path: Path) -> None:

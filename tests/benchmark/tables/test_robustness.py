@@ -144,7 +144,7 @@ def test_a_damaged_file_is_said_and_spoils_nothing_else(
     table = robustness(tmp_path)
     text = "\n".join(table.notes)
     assert f"Not read: ppo/maze/seed0 (robustness.csv is damaged: {said}" in text
-    assert "All 1 planned runs are complete." in text
+    assert "The planned run is complete." in text
     assert shown(table, "PPO", "JSD")["published mean [a]"] == "0.25"
 
 

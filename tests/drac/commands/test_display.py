@@ -7,6 +7,7 @@ import io
 import re
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -99,3 +100,18 @@ def test_in_a_terminal_there_is_a_bar_and_names_are_literal(
 def test_returns_that_do_not_exist_yet() -> None:
     assert returns_text(None, None) == "train -  test -"
     assert returns_text(0.0, -1.234) == "train 0.00  test -1.23"
+
+
+def test_a_return_of_some_envs_says_of_how_many(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Maze shows 10.00 as long as only the envs that succeeded at once have ended an episode."""
+    monkeypatch.setattr(display, "PLAIN_INTERVAL_S", 0.0)
+    with watching() as watcher:
+        watcher.begun(TrainConfig(device="cpu", precision="float32"), 0)
+        for share in (12 / 64, 1.0):
+            early = replace(report(384, "crop", 10.0), envs_ended=share)
+            watcher.updated(early, 100.0)
+    _, early_line, later = capsys.readouterr().out.splitlines()
+    assert "  train 10.00 (12 of 64 envs)  test -" in early_line
+    assert "  train 10.00  test -" in later

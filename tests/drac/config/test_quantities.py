@@ -15,6 +15,7 @@ from drac.config.quantities import (
     count_text,
     interval_minutes,
     interval_steps,
+    number_of,
     parse_count,
     parse_interval,
 )
@@ -138,3 +139,8 @@ def test_the_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     config = TrainConfig.from_json(path)
     assert config.checkpoint_every == 10.0
     assert (config.disk_wait, config.on_nan) == (60.0, "stop")
+
+
+def test_one_is_said_as_one() -> None:
+    said = [number_of(count, "run") for count in (0, 1, 2, 1000)]
+    assert said == ["0 runs", "1 run", "2 runs", "1,000 runs"]

@@ -8,16 +8,22 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from graph_recorder import Recorder
 from gymnasium.vector import VectorEnv
 from hypothesis import given
 from hypothesis import strategies as st
+from real_frames import FRAMES
 from scipy import stats
 from torch import Tensor
 
+from augmentations import as_float
+from drac.cuda_graphs import WARMUP_CALLS
+from drac.errors import NonFinite
 from drac.evaluate import evaluate
-from drac.evaluate.episodes import Episode, play, quotas
+from drac.evaluate.episodes import Episode, Player, play, quotas
 from drac.games import NUM_ACTIONS
 from drac.networks import ActorCritic
+from drac.networks.sampling import sample_actions
 
 
 def uniform_agent(obs: Tensor) -> tuple[Tensor, Tensor]:
@@ -59,7 +65,8 @@ class KnownLengths(VectorEnv):
 def play_known(episodes: int, num_envs: int, seed: int) -> list[int]:
     env = KnownLengths(num_envs, seed)
     generator = torch.Generator().manual_seed(seed)
-    played = play(uniform_agent, env, quotas(episodes, num_envs), generator)
+    player = Player(uniform_agent, num_envs, NUM_ACTIONS, generator)
+    played = play(player, env, quotas(episodes, num_envs))
     return [episode.length for episode in played]
 
 
@@ -96,9 +103,8 @@ def test_quotas_are_even_and_add_up(episodes: int, num_envs: int) -> None:
 def test_every_env_plays_its_quota_in_order() -> None:
     env = KnownLengths(3, seed=0)
     calls: list[int] = []
-    played = play(
-        uniform_agent, env, [2, 0, 3], torch.Generator(), on_episode=lambda: calls.append(1)
-    )
+    player = Player(uniform_agent, 3, NUM_ACTIONS, torch.Generator())
+    played = play(player, env, [2, 0, 3], on_episode=lambda: calls.append(1))
     assert len(played) == len(calls) == 5
     assert all(episode.episode_return == (episode.length == 2) for episode in played)
 
@@ -157,7 +163,49 @@ def test_unknown_names() -> None:
         evaluate(uniform_agent, "coinrun", "tset", 1)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("record", [None, Recorder()], ids=["as it is", "recorded"])
+def test_what_is_drawn_does_not_depend_on_how_many_rows_are_shown(record: Recorder | None) -> None:
+    """CUDA's way, all envs at every step, beside the plain one: draw for draw."""
+    network = ActorCritic(NUM_ACTIONS, hidden_size=16)
+    with torch.no_grad():
+        network.policy_head.weight.mul_(100)
+    generators = [torch.Generator().manual_seed(1) for _ in range(3)]
+    few = Player(network, 8, NUM_ACTIONS, generators[0])
+    all_rows = Player(network, 8, NUM_ACTIONS, generators[1], fixed=True, record=record)
+    drawn = []
+    for playing in (range(8), range(8), (0, 2, 3, 6), (0, 2, 3, 6), (2, 3), (3,), (3,), (3,)):
+        active = np.array(playing)
+        images = torch.from_numpy(FRAMES[active]).permute(0, 3, 1, 2)
+        with torch.inference_mode():
+            found = few(FRAMES, active)
+            np.testing.assert_array_equal(all_rows(FRAMES, active), found)
+            logits, _ = network(as_float(images))
+        wanted = sample_actions(logits, generators[2])
+        assert found[active].tolist() == wanted.tolist()
+        assert not np.delete(found, active).any()
+        drawn += wanted.tolist()
+    assert len(set(drawn)) > 3
+    if record:
+        assert (record.recordings, record.replays) == (1, 8 - WARMUP_CALLS)
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_a_policy_that_is_nan_ends_the_evaluation_unless_its_env_has_finished(fixed: bool) -> None:
+    def broken(obs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        logits = torch.zeros(len(obs), NUM_ACTIONS)
+        logits[obs[:, 0, 0, 0] > 0] = float("nan")
+        return logits, torch.zeros(len(obs))
+
+    player = Player(broken, 2, NUM_ACTIONS, torch.Generator(), fixed=fixed)
+    obs = np.zeros((2, 64, 64, 3), np.uint8)
+    obs[1] = 1
+    with pytest.raises(NonFinite, match="the policy is NaN"):
+        player(obs, np.arange(2))
+    player(obs, np.array([0]))
+
+
 def test_an_episode_is_plain_numbers() -> None:
-    episode = play(uniform_agent, KnownLengths(1, 0), [1], torch.Generator())[0]
+    player = Player(uniform_agent, 1, NUM_ACTIONS, torch.Generator())
+    episode = play(player, KnownLengths(1, 0), [1])[0]
     assert isinstance(episode, Episode)
     assert (type(episode.level_seed), type(episode.episode_return)) == (int, float)

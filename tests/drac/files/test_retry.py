@@ -286,7 +286,7 @@ def test_giving_up_says_what_is_kept(
     assert cli.main(["train", *words, "--run-dir", str(tmp_path / "run")]) == 1
     printed = capsys.readouterr()
     assert printed.err.count("\n") == 1
-    assert "cannot be written: No space left on device (tried for 2.5 minutes)" in printed.err
+    assert "cannot be written: No space left on device (tried for 2.5 min)" in printed.err
     assert len(slept) == 150
     assert printed.out.count("trying again in a minute") == 3
 
@@ -333,11 +333,11 @@ def test_what_a_killed_process_left_is_removed(tiny: None, tmp_path: Path) -> No
     run_dir = tmp_path / "run"
     train(tiny_config(steps=8), run_dir)
     left = [
-        ".meta.json.abcd_123",
-        "checkpoint/.step_000000000008.pt.aaaaaaaa",
-        ".config.json.12345678",
+        ".meta.json.abcd_123.drac-partial",
+        "checkpoint/.step_000000000008.pt.aaaaaaaa.drac-partial",
+        ".config.json.12345678.drac-partial",
     ]
-    kept = [".notes.json", ".meta.json.bak", "checkpoint/step_1.pt.aaaaaaaa", ".x.pt.abcdefgh.d/f"]
+    kept = [".notes.json", ".meta.json.abcd_123", "x.drac-partial", ".x.drac-partial/f"]
     for name in left + kept:
         (run_dir / name).parent.mkdir(exist_ok=True)
         (run_dir / name).write_text("half")

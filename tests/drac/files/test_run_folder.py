@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,30 @@ def test_a_failed_renaming_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="taken"):
         atomic.write_text(folder, "text")
     assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_what_a_killed_command_left_is_removed_and_what_another_writes_is_not(
+    tmp_path: Path,
+) -> None:
+    code = """
+import os, sys
+from pathlib import Path
+from drac.files import atomic
+with atomic.replacing(Path("policy.json")) as file:
+    file.write(b"half of")
+    file.flush()
+    os._exit(9)
+"""
+    assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path).returncode == 9
+    (left,) = tmp_path.iterdir()
+    mine = tmp_path / ".policy.json.original"
+    mine.write_text("mine")
+    with atomic.replacing(tmp_path / "one.csv") as file:
+        assert not left.exists()
+        file.write(b"1")
+        atomic.write_text(tmp_path / "other.csv", "2")
+    names = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert names == {"one.csv": "1", "other.csv": "2", mine.name: "mine"}
 
 
 def test_text_is_written_as_utf_8_with_its_line_ends(tmp_path: Path) -> None:

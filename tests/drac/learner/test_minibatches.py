@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -32,6 +33,25 @@ def test_minibatches_are_a_partition_of_the_rollout() -> None:
         assert torch.equal(batch.obs[:, 0, 0, 0].long(), batch.actions)
     with pytest.raises(ValueError, match="24 samples do not divide into 5 parts"):
         list(rollout.minibatches(5, generator))
+
+
+def test_the_order_goes_to_a_gpu_through_pinned_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From pageable memory the copy would make the CPU wait for the GPU, every epoch."""
+    rollout, told = Rollout(2, 4), []
+
+    class Order:
+        def to(self, device: Any, **options: Any) -> torch.Tensor:
+            told.append((device.type, options))
+            return torch.arange(8)
+
+    def randperm(number: int, generator: torch.Generator, pin_memory: bool) -> Order:
+        told.append(pin_memory)
+        return Order()
+
+    monkeypatch.setattr(torch, "randperm", randperm)
+    rollout.obs = SimpleNamespace(device=SimpleNamespace(type="cuda"))  # type: ignore[assignment]
+    assert len(list(rollout.partition(2, torch.Generator()))) == 2
+    assert told == [True, ("cuda", {"non_blocking": True})]
 
 
 def test_advantages_are_normalized_over_the_whole_rollout() -> None:

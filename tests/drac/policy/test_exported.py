@@ -68,10 +68,13 @@ def test_the_network_of_every_method_comes_back(tmp_path: Path, method: str) -> 
             assert torch.equal(one, other)
 
 
-def test_rows_are_those_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_are_those_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     small_run(tmp_path / "run")
     assert cli.main(["export", "run", "--out", "mein Agent.safetensors"]) == 0
+    assert "next: drac evaluate --split test -- 'mein Agent.safetensors'" in capsys.readouterr().out
     argv = ["--episodes", "3", "--num-envs", "2", "--seed", "4", "--split", "5-9"]
     for agent in ("run", "mein Agent.safetensors"):
         assert cli.main(["evaluate", agent, *argv]) == 0

@@ -23,9 +23,8 @@ STATS = UpdateStats(0.1, 0.2, 2.7, 0.3, 0.4, 0.01, 0.05, 0.5)
 def report(update: int, train: float | None = 1.5) -> Report:
     arms = tuple(ArmStats(arm, update, 0.1 * i, math.nan) for i, arm in enumerate(ARMS))
     length = None if train is None else 20.0
-    return Report(
-        100 * update, update, ARMS[update % 3], arms, 0.25, train, length, 7 * update, STATS
-    )
+    head = (100 * update, update, ARMS[update % 3], arms, 0.25, train, length, 7 * update, STATS)
+    return Report(*head, train_episodes=7 * update, envs_ended=0.1875)
 
 
 def episodes(split: str) -> pd.DataFrame:
@@ -77,6 +76,7 @@ def test_an_update_is_a_row_and_a_row_per_arm(tmp_path: Path) -> None:
     assert (first["train_return"], first["train_length"]) == ("", "")
     assert (second["step"], second["update"], second["arm"]) == ("200", "2", ARMS[2])
     assert (second["train_return"], second["train_length"]) == ("1.5", "20.0")
+    assert (second["train_episodes"], second["envs_ended"]) == ("14", "0.1875")
     assert (second["episodes"], second["bandit_reward"]) == ("14", "0.25")
     for name in UpdateStats.__dataclass_fields__:
         assert float(second[name]) == getattr(STATS, name)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from procgen_runs import procgen_config
 from recording import Recording
-from tiny_runs import assert_same_run, rows, state, tables, tiny_config, tiny_training
+from tiny_runs import Numbers, assert_same_run, rows, state, tables, tiny_config, tiny_training
 
 from drac.config import TrainConfig
 from drac.errors import ConfigError
@@ -235,6 +235,30 @@ def test_training_returns_are_those_of_finished_episodes() -> None:
             without += 1
     assert without
     assert len({*seen}) > 1
+
+
+def test_the_share_of_envs_that_have_ended_an_episode_is_exact() -> None:
+    """Their first episodes end after 1, 3, 5 and 7 steps; an update has two."""
+    config = tiny_config(num_envs=4, num_steps=2, steps=8 * 5)
+
+    def make() -> Training:
+        env = Numbers(4)
+        env.time += (6, 4, 2, 0)  # an episode ends where it is a multiple of seven
+        return Training(config, env)
+
+    training, shares = make(), []
+    for report in iterate(training):
+        shares.append(report.envs_ended)
+        assert report.train_episodes == report.episodes
+        continued = make()
+        continued.load_state_dict(training.state_dict())
+        assert continued.ended.tolist() == training.ended.tolist()
+    assert shares == [0.25, 0.5, 0.75, 1, 1]
+    before = training.state_dict()
+    del before["ended"]  # of an earlier version, which took no note
+    continued = make()
+    continued.load_state_dict(before)
+    assert continued.ended.all()
 
 
 @pytest.mark.parametrize("method", ["rand-fm", "ibac-sni", "mixreg"])

@@ -73,7 +73,7 @@ def test_a_locale_without_utf_8_and_a_path_beyond_ascii(tmp_path: Path) -> None:
     argv = ("evaluate", out_file, "--episodes", "1", "--num-envs", "1")
     status, out, err = finished(drac(tmp_path, *argv, **ASCII))
     assert (status, "Traceback" in err) == (0, False), err
-    assert "1 episodes on 1 levels" in out
+    assert "1 episode on 1 level\n" in out
     assert len(list((tmp_path / f"{NAME}-evaluations").iterdir())) == 1
 
 

@@ -1,0 +1,123 @@
+"""How a rollout's actions are chosen: frames go to the device, actions come back."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from functools import partial
+from itertools import chain
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from drac.config import TrainConfig
+from drac.cuda_graphs import Captured, Function, Recorder, Tensors
+from drac.networks import ActorCritic
+from drac.networks.sampling import act
+from drac.rollout import Rollout
+
+
+class Acting:
+    """Serves groups of envs with actions; keeps in the rollout what was seen and done.
+
+    A group is launched, then its actions are fetched; on CUDA others may be launched between the
+    two. There a group's frames and actions pass through pinned memory of its own, and what the
+    network does is recorded together with what it writes into the rollout.
+
+    Args:
+        network: the policy; it is read when a rollout begins.
+        config: its precision: with "bf16" the weights are cast once a rollout, not at every step.
+        rollout: filled in.
+        groups: which of the N envs are in each group.
+        record: makes the recordings; None: nothing is recorded.
+
+    Attributes:
+        act: chooses actions, `drac.networks.sampling.act` with the network.
+        recorded: what is recorded, a part for each group; empty without `record`.
+    """
+
+    def __init__(
+        self,
+        network: ActorCritic,
+        config: TrainConfig,
+        rollout: Rollout,
+        groups: Sequence[slice],
+        record: Recorder | None = None,
+    ) -> None:
+        self._source, self._rollout = network, rollout
+        self._network = network
+        if config.precision == "bf16":
+            self._network = _with_bf16_weights(network)
+            if config.compile:  # a copy is as it was before
+                self._network.compile(dynamic=False)
+        self.act: Function = partial(act, self._network, config.precision)
+        self.recorded: tuple[Captured, ...] = ()
+        self._serve: list[Function] = [partial(self._served, rows) for rows in groups]
+        if record:
+            self.recorded = tuple(Captured(serve, record) for serve in self._serve)
+            self._serve = list(self.recorded)
+        device = rollout.obs.device
+        self._on_cuda = device.type == "cuda"
+        self._steps = torch.arange(config.num_steps, device=device)
+        self._frames = [self._host(rollout.obs[0, rows]) for rows in groups]
+        self._actions = [self._host(rollout.actions[0, rows]) for rows in groups]
+        self._fetched = [torch.cuda.Event() for _ in groups] if self._on_cuda else []
+
+    def _host(self, like: Tensor) -> Tensor:
+        return torch.empty(like.shape, dtype=like.dtype, pin_memory=self._on_cuda)
+
+    def begin(self) -> None:
+        """Take over the network's weights: a rollout begins."""
+        if self._network is self._source:
+            return
+        pairs = zip(_tensors(self._network), _tensors(self._source), strict=True)
+        for mine, its in pairs:
+            mine.copy_(its)
+        self._network.train(self._source.training)
+
+    def launch(self, group: int, t: int, frames: NDArray[np.uint8], noise: Tensor) -> None:
+        """Have the network look at a group's frames, in step t of the rollout.
+
+        Args:
+            group: the number of the group, of n envs; its actions must have been fetched before.
+            t: the step.
+            frames: (n, H, W, 3).
+            noise: (n, A), of `draw_noise`.
+        """
+        host = self._frames[group]
+        host.numpy()[...] = frames
+        obs = host.to(self._rollout.obs.device, non_blocking=True)
+        served = self._serve[group]({"obs": obs, "noise": noise, "t": self._steps[t : t + 1]})
+        self._actions[group].copy_(served["actions"], non_blocking=True)
+        if self._on_cuda:
+            self._fetched[group].record()
+
+    def actions(self, group: int) -> NDArray[np.int64]:
+        """Return the actions (n,) of the group that was launched, when the device has them."""
+        if self._on_cuda:
+            self._fetched[group].synchronize()
+        actions: NDArray[np.int64] = self._actions[group].numpy()
+        return actions
+
+    def _served(self, rows: slice, inputs: Tensors) -> Tensors:
+        """Choose actions; write row `t` (1,) of the rollout, for the envs of `rows`."""
+        acted = self.act({name: inputs[name] for name in ("obs", "noise")})
+        for name, value in {"obs": inputs["obs"], **acted}.items():
+            kept: Tensor = getattr(self._rollout, name)[:, rows]
+            kept.index_copy_(0, inputs["t"], value[None].to(kept.dtype))
+        return {"actions": acted["actions"]}
+
+
+def _with_bf16_weights(network: ActorCritic) -> ActorCritic:
+    """Return a copy whose layers hold the weights that autocast would give them: bit for bit."""
+    copied = copy.deepcopy(network).requires_grad_(False)
+    for module in copied.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.to(torch.bfloat16)
+    return copied
+
+
+def _tensors(network: nn.Module) -> chain[Tensor]:
+    return chain(network.parameters(), network.buffers())

@@ -1,0 +1,91 @@
+"""CUDA's way of acting, on the CPU: groups, recordings, weights that are cast once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from graph_recorder import Recorder
+from small_runs import same
+from tiny_runs import tiny_config
+
+from drac import hardware, methods
+from drac.config import build
+from drac.cuda_graphs import WARMUP_CALLS
+from drac.errors import ConfigError
+from drac.networks.sampling import act, draw_noise
+from drac.train.collect import collect, estimate_returns
+from drac.train.state import Training
+
+NETWORKS = sorted({method.network: name for name, method in methods.METHODS.items()}.values())
+"""One method of every network."""
+
+KEPT = ("obs", "actions", "values", "log_probs", "rewards", "dones", "last_values")
+
+
+def played(training: Training, updates: int = 2) -> list[torch.Tensor]:
+    """Train; return everything that the rollouts held."""
+    kept = []
+    for _ in range(updates):
+        collect(training)
+        estimate_returns(training)
+        kept += [getattr(training.rollout, name).clone() for name in KEPT]
+        arm = training.selector.select()
+        training.learner.update(training.rollout, training.augmentations[arm])
+    training.env.close()
+    return kept
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("method", ["ppo", "drac-crop", "idaac"])
+def test_a_recorded_run_is_the_run(method: str, groups: int) -> None:
+    record = Recorder()
+    config = tiny_config(method=method, env_groups=groups, num_steps=8)
+    plain, recorded = Training(config), Training(config, record=record)
+    assert same(played(plain), played(recorded))
+    assert same(plain.network.state_dict(), recorded.network.state_dict())
+    assert plain.recorded == ()
+    assert all(part.holds for part in recorded.recorded)
+    assert record.recordings == len(recorded.recorded) == groups + (3 if method == "idaac" else 1)
+    acted = groups * (2 * config.num_steps - WARMUP_CALLS)
+    assert record.replays >= acted
+
+
+@pytest.mark.parametrize("method", NETWORKS)
+def test_weights_that_are_cast_once_act_as_those_of_autocast(method: str) -> None:
+    """Bit for bit, whatever the network, and after the learner has changed it."""
+    training = Training(tiny_config(method=method, precision="bf16", num_steps=4))
+    network = training.network
+    noise = draw_noise(training.config.num_envs, training.env.num_actions, torch.Generator())
+    inputs: dict[str, Any] = {"obs": torch.from_numpy(training.obs), "noise": noise}
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.add_(torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)) / 10)
+    network.eval()
+    training.acting.begin()
+    with torch.inference_mode():
+        found, wanted = training.acting.act(inputs), act(network, "bf16", inputs)
+    assert same(found, wanted)
+    training.env.close()
+
+
+@pytest.mark.parametrize(("precision", "number"), [("float32", 1), ("bf16", 2)])
+def test_compiled_is_what_learns_and_what_acts(
+    monkeypatch: pytest.MonkeyPatch, precision: str, number: int
+) -> None:
+    """The copy that acts in bf16 too; what a compiler makes of it is not asked here."""
+    compiled: list[torch.nn.Module] = []
+    monkeypatch.setattr(hardware, "resolve", lambda config: config)  # which wants CUDA for it
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, **how: compiled.append(self))
+    training = Training(tiny_config(compile=True, precision=precision))
+    training.env.close()
+    assert len(compiled) == number
+    assert compiled[0] is training.network
+
+
+def test_compile_is_refused_where_it_cannot_help() -> None:
+    with pytest.raises(ConfigError, match="compile is for CUDA"):
+        Training(tiny_config(compile=True))
+    with pytest.raises(ConfigError, match="'meta-drac' differentiates the network"):
+        build({"method": "meta-drac", "compile": True})
