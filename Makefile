@@ -59,8 +59,8 @@ test-all: $(STAMP)
 
 # Hours, and each writes the log that is committed; ARGS='--faults 40' is shorter.
 test-fuzz: $(STAMP)
-	@$(SCRIPT)/fuzz_readers.py --inputs 900000 --log results/evidence/fuzz-readers.txt $(ARGS)
-	@$(SCRIPT)/fuzz_flags.py --inputs 100000 --log results/evidence/fuzz-flags.txt $(ARGS)
+	@$(SCRIPT)/fuzz_readers.py --inputs 800000 --log results/evidence/fuzz-readers.txt $(ARGS)
+	@$(SCRIPT)/fuzz_flags.py --inputs 160000 --log results/evidence/fuzz-flags.txt $(ARGS)
 
 test-faults: $(STAMP)
 	@$(SCRIPT)/fault_runs.py --faults 1112 --log results/evidence/faults.txt $(ARGS)
