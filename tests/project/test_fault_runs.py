@@ -80,8 +80,9 @@ def test_files_that_are_damaged_or_half_there_are_found() -> None:
 def test_the_log_counts_kills_and_problems() -> None:
     fine = Dealt(Counter({"kill between": 2, "STOP and CONT": 3}), starts=4)
     wrong = Dealt(Counter({"kill while saving": 1}), starts=2, problems=["arms.csv"])
-    *_, total, problem = fault_runs.table({"a sweep": [fine], "train ppo": [fine, wrong]})
-    assert total == "5 kills and 6 other faults; problems: 1"
+    reached = [("a sweep", 0, fine), ("train ppo", 0, fine), ("train ppo", 1, wrong)]
+    *_, problem, total = fault_runs.table(reached, 9)
+    assert total == "3 of 9 units, 5 kills and 6 other faults; problems: 1"
     assert problem == "train ppo: arms.csv"
 
 

@@ -126,27 +126,27 @@ def deal(kind: str, number: int, faults: int, seed: int, folder: Path) -> Dealt:
     return dealt
 
 
-def table(done: dict[str, list[Dealt]]) -> list[str]:
-    """Return the lines of the log: a kind each, and the totals."""
-    width = max(map(len, done))
+def table(reached: Sequence[tuple[str, int, Dealt]], planned: int) -> list[str]:
+    """Return the lines of the log: a kind each, and the totals of what was reached."""
+    kinds = list(dict.fromkeys(kind for kind, _, _ in reached))
+    width = max(map(len, kinds))
     lines = [f"{'kind':{width}}{'kills':>8}{'other faults':>14}{'starts':>8}  the end"]
-    total: Counter[str] = Counter()
-    wrong = []
-    for kind, parts in done.items():
+    total, kills, wrong = Counter[str](), 0, []
+    for kind in kinds:
+        parts = [dealt for of, _, dealt in reached if of == kind]
         faults = sum((part.faults for part in parts), Counter[str]())
-        kills = sum(part.kills for part in parts)
+        own, starts = sum(part.kills for part in parts), sum(part.starts for part in parts)
         problems = [problem for part in parts for problem in part.problems]
-        wrong += [f"{kind}: {problem}" for problem in problems]
         end = "; ".join(problems[:2]) or "as if left alone, bit for bit"
-        starts = sum(part.starts for part in parts)
-        lines.append(f"{kind:{width}}{kills:>8}{faults.total() - kills:>14}{starts:>8}  {end}")
-        total += faults
-    lines += ["", *(f"{number:6,} {name}" for name, number in sorted(total.items())), ""]
-    kills = sum(part.kills for parts in done.values() for part in parts)
+        lines.append(f"{kind:{width}}{own:>8}{faults.total() - own:>14}{starts:>8}  {end}")
+        total, kills = total + faults, kills + own
+        wrong += [f"{kind}: {problem}" for problem in problems]
+    lines += ["", *(f"{number:6,} {name}" for name, number in sorted(total.items())), "", *wrong]
     lines.append(
-        f"{kills:,} kills and {total.total() - kills:,} other faults; problems: {len(wrong)}"
+        f"{len(reached)} of {planned} units, {kills:,} kills and {total.total() - kills:,} other"
+        f" faults; problems: {len(wrong)}"
     )
-    return lines + wrong
+    return lines
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -160,29 +160,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_log(parser)
     argv = sys.argv[1:] if argv is None else argv
     given, begun = parser.parse_args(argv), time.monotonic()
-    done = {kind: {} for kind in given.kinds}
-    for line in (
-        given.state.read_text().splitlines() if given.state and given.state.exists() else ()
-    ):
-        record = json.loads(line)
-        kind, number = record.pop("unit")
-        done[kind][number] = Dealt(**{**record, "faults": Counter(record["faults"])})
+    done = _already(given.state) if given.state and given.state.exists() else {}
+    planned = units(given.kinds, given.faults)
+    log = ""
     with tempfile.TemporaryDirectory() as name:
         folder = given.folder or Path(name)
-        for kind, number, faults in units(given.kinds, given.faults):
-            if number in done[kind]:
-                continue
-            if kind.endswith("many runs") and not (folder / "store").exists():
-                large_store(folder / "store", given.folders)
-            dealt = done[kind][number] = deal(kind, number, faults, given.seed, folder)
-            said = ", ".join(dealt.problems) or f"{dealt.kills} kills"
-            print(f"{time.monotonic() - begun:6,.0f} s  {kind} {number}: {said}", flush=True)
-            if given.state:
-                with given.state.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({"unit": [kind, number], **vars(dealt)}) + "\n")
-    lines = table({kind: [*parts.values()] for kind, parts in done.items()})
-    print(written(given, argv, begun, lines))
-    return 0 if lines[-1].endswith("problems: 0") else 1
+        for kind, number, faults in planned:
+            if (kind, number) not in done:
+                if kind.endswith("many runs") and not (folder / "store").exists():
+                    large_store(folder / "store", given.folders)
+                dealt = done[kind, number] = deal(kind, number, faults, given.seed, folder)
+                said = ", ".join(dealt.problems) or f"{dealt.kills} kills"
+                print(f"{time.monotonic() - begun:6,.0f} s  {kind} {number}: {said}", flush=True)
+                if given.state:
+                    with given.state.open("a", encoding="utf-8") as file:
+                        file.write(json.dumps({"unit": [kind, number], **vars(dealt)}) + "\n")
+            reached = [(*unit[:2], done[unit[:2]]) for unit in planned if unit[:2] in done]
+            log = written(given, argv, begun, table(reached, len(planned)))
+    print(log)
+    return 0 if log.endswith("problems: 0") else 1
+
+
+def _already(state: Path) -> dict[tuple[str, int], Dealt]:
+    """Return the units that were done before."""
+    done = {}
+    for line in state.read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        kind, number = record.pop("unit")
+        done[kind, number] = Dealt(**{**record, "faults": Counter(record["faults"])})
+    return done
 
 
 def large_store(root: Path, folders: int) -> None:
