@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +21,7 @@ from benchmark.analysis.comparable import variants
 from benchmark.store.many_files import RUN, read_many
 from drac import methods
 from drac.config.quantities import number_of
+from drac.games import RANGED_MODES
 from drac.runs import logs
 from drac.runs.logs import SPLITS
 
@@ -62,6 +63,21 @@ class Histories:
     levels: pd.DataFrame
     arms: pd.DataFrame
     notes: tuple[str, ...]
+
+    def where(self, chosen: Iterable[bool]) -> Histories:
+        """Return some of the runs with what they did; the notes stay."""
+        runs = self.runs[list(chosen)]
+        tables = {
+            name: table[table[RUN].isin(runs.index)]
+            for name in ("progress", "evaluations", "levels", "arms")
+            for table in [getattr(self, name)]
+        }
+        return replace(self, runs=runs, **tables)
+
+    @property
+    def with_ranges(self) -> Histories:
+        """The runs whose mode has published score ranges."""
+        return self.where(own.get("mode", "easy") in RANGED_MODES for own in self.runs["settings"])
 
     @property
     def labels(self) -> list[str]:

@@ -124,7 +124,7 @@ def executed(command: Sequence[str], log: Path) -> Child:
     """Run the command itself, imports and all."""
     with log.open("ab") as file:
         words = [sys.executable, "-m", MODULES[command[0]].__name__, *command[1:]]
-        path = os.pathsep.join((str(ROOT), str(ROOT / "tests" / "scripts")))
+        path = os.pathsep.join((str(ROOT), str(ROOT / "tests" / "support")))
         env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
         streams = [(os.POSIX_SPAWN_DUP2, file.fileno(), stream) for stream in (1, 2)]
         return Child(os.posix_spawn(sys.executable, words, env, file_actions=streams))

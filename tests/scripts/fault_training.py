@@ -69,7 +69,7 @@ class Run:
         self.method, self.procgen, self.before, self.dealt = method, procgen, before, Dealt()
         more: dict[str, object] = {"method": method, "game": "bigfish", **options}
         if method == "counting":
-            more |= {"method": "drac", "augmentation": "counting:Counting"}
+            more |= {"method": "drac", "augmentation": "spoils:Counting"}
         if method in ("daac", "idaac"):
             more |= {"idaac_value_epochs": 1}
         config = TrainConfig(**with_defaults({**OPTIONS, "eval_every": 80}, more))
