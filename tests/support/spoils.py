@@ -42,7 +42,7 @@ class Spoils(Augmentation):
 
 
 class Counting(Augmentation):
-    """Images depend on how many batches there were: darken by the number of the batch, and by the mean of all draws so far."""
+    """Darken by the number of the batch and the mean of all draws so far: its state."""
 
     name = "counting"
 
