@@ -88,7 +88,7 @@ def read_all(
     contents, readings = [], []
     for path in paths:
         try:
-            contents.append(untrusted.read(path, _LIMIT, root) if root else path.read_bytes())
+            contents.append(untrusted.read(path, _LIMIT, root))
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise ConfigError(f"{path} cannot be read: {reason}") from None

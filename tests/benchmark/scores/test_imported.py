@@ -153,7 +153,7 @@ def test_steps_are_a_positive_number(steps: str, tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["absent.csv"], "absent.csv cannot be read: No such file"),
-        (["."], "cannot be read: Is a directory"),
+        (["."], "cannot be read: it is no regular file"),
         (["binary.csv"], "cannot be read: it is not UTF-8 text"),
         ([], "give one FILE.csv, not 0"),
         (["given.csv", "given.csv"], "give one FILE.csv, not 2"),
