@@ -443,6 +443,10 @@ def test_copies_allow_no_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[s
     ("score", "said"),
     [
         (lambda m, g, r: 50 + 10 * usual(m, g, r), "A: scores that no run can have on all 16"),
+        (
+            lambda m, g, r: usual(m, g, r) - 200 * (g in ("bigfish", "fruitbot")),
+            "A: scores that no run can have on bigfish: ",
+        ),
         (lambda m, g, r: 0.5 + r / 10, "A: all scores are from 0 to 1 on 16 games: already norm"),
     ],
 )
