@@ -248,6 +248,14 @@ class Options(BaseModel):
         0, ge=0, le=4096, description="hidden layer of the order classifier; 0: it is linear"
     )
 
+    # TRPO
+    trpo_kl: float = Field(0.01, gt=0, description="bound of a step's mean KL divergence, in nats")
+    trpo_damping: float = Field(0.1, ge=0, description="added to the Fisher matrix's diagonal")
+    trpo_cg_steps: int = Field(10, ge=1, le=1000, description="steps of conjugate gradients")
+    trpo_value_epochs: int = Field(
+        3, ge=1, le=1000, description="passes of the value over a rollout"
+    )
+
     # Evaluation and saving
     eval_every: Count = Field(
         500_000, ge=0, le=2**53, description="steps between evaluations; 0: at the end"

@@ -115,7 +115,8 @@ class TrainConfig(Options):
 
     @pydantic.model_validator(mode="after")
     def _possible(self) -> TrainConfig:
-        if self.rollout_size % self.minibatches:
+        method = methods.get(self.method)
+        if "minibatches" not in method.ignores and self.rollout_size % self.minibatches:
             raise ValueError(
                 f"num_envs {self.num_envs} x num_steps {self.num_steps} = {self.rollout_size} is"
                 f" not divisible by minibatches {self.minibatches}"
@@ -131,12 +132,12 @@ class TrainConfig(Options):
             )
         if self.rollout_size < 2:
             raise ValueError("one step of one env is no rollout: it needs at least 2 samples")
-        if methods.get(self.method).chooses_levels and len(self.train_levels) > MAX_LEVELS:
+        if method.chooses_levels and len(self.train_levels) > MAX_LEVELS:
             raise ValueError(
                 f"levels {self.levels!r} are {len(self.train_levels):,}; method {self.method!r}"
                 f" chooses among {MAX_LEVELS:,} at most, as it keeps the beginning of each"
             )
-        if self.compile and methods.get(self.method).augmentations == "learned":
+        if self.compile and method.augmentations == "learned":
             raise ValueError(f"method {self.method!r} differentiates the network: no compile there")
         if self.steps < self.rollout_size:
             raise ValueError(

@@ -25,6 +25,13 @@ _JIANG_PAPER = "https://arxiv.org/abs/2010.03934"
 _IDAAC = "Raileanu & Fergus 2021, Decoupling Value and Policy for Generalization in RL"
 _IDAAC_PAPER = "https://arxiv.org/abs/2102.10330"
 
+_WILLIAMS = "Williams 1992, Simple Statistical Gradient-Following Algorithms"
+_WILLIAMS_PAPER = "https://doi.org/10.1007/BF00992696"
+_MNIH = "Mnih et al. 2016, Asynchronous Methods for Deep Reinforcement Learning"
+_MNIH_PAPER = "https://arxiv.org/abs/1602.01783"
+_TRPO = "Schulman et al. 2015, Trust Region Policy Optimization"
+_TRPO_PAPER = "https://arxiv.org/abs/1502.05477"
+
 _CONSISTENCY = ("aug_coef", "policy_target", "value_consistency_scale")
 _PLR = (
     "plr_score",
@@ -49,6 +56,8 @@ _DECOUPLED = (
     *("idaac_policy_epochs", "idaac_value_epochs", "idaac_value_every"),
     "idaac_advantage_coef",
 )
+
+_ONE_STEP = ("epochs", "minibatches", "clip")
 
 _DRAC = "drac.objectives.drac:DrAC"
 _SLIDING_WINDOW_UCB = "drac.arms.selectors:sliding_window_ucb"
@@ -254,5 +263,43 @@ ALL = (
         learner="drac.learner.daac:DecoupledLearner",
         options=(*_DECOUPLED, "idaac_order_coef", "idaac_order_hidden"),
         ignores=("epochs", "value_coef"),
+    ),
+    Method(
+        name="reinforce",
+        summary="the policy gradient with plain returns, one step a rollout",
+        source=_WILLIAMS,
+        paper=_WILLIAMS_PAPER,
+        objective="drac.objectives.reinforce:Reinforce",
+        learner="drac.learner.reinforce:ReinforceLearner",
+        ignores=(*_ONE_STEP, "gae_lambda", "value_coef"),
+    ),
+    Method(
+        name="reinforce-baseline",
+        summary="REINFORCE with returns less a learned value of the state",
+        source=_WILLIAMS,
+        paper=_WILLIAMS_PAPER,
+        objective="drac.objectives.reinforce:ReinforceBaseline",
+        learner="drac.learner.reinforce:ReinforceLearner",
+        ignores=(*_ONE_STEP, "gae_lambda"),
+    ),
+    Method(
+        name="a2c",
+        summary="the policy gradient with a critic's advantages, one step a rollout",
+        source=_MNIH,
+        paper=_MNIH_PAPER,
+        objective="drac.objectives.a2c:A2C",
+        learner="drac.learner.a2c:OneStepLearner",
+        ignores=_ONE_STEP,
+    ),
+    Method(
+        name="trpo",
+        summary="a natural gradient step of the policy, within a bound of its KL divergence",
+        source=_TRPO,
+        paper=_TRPO_PAPER,
+        objective="drac.objectives.trpo:TRPO",
+        network="drac.networks.two_networks:two_networks",
+        learner="drac.learner.trpo:TRPOLearner",
+        options=("trpo_kl", "trpo_damping", "trpo_cg_steps", "trpo_value_epochs"),
+        ignores=("epochs", "value_coef", "clip"),
     ),
 )

@@ -119,6 +119,7 @@ METHODS: list[Any] = [
     ("rand-fm", {"clean_probability": 0}),
     ("ibac-sni", {}),
     ("mixreg", {}),
+    *((name, {}) for name in ("reinforce", "reinforce-baseline", "a2c", "trpo")),
 ]
 
 
@@ -172,6 +173,7 @@ def test_update_reports_every_gradient_step() -> None:
         {"method": "drac-crop", "fidelity": "released"},
         {"method": "daac", "idaac_value_every": 2, "idaac_value_epochs": 1},
         {"method": "idaac", "idaac_value_every": 2, "idaac_value_epochs": 1},
+        {"method": "trpo"},
     ],
     ids=lambda options: options["method"],
 )

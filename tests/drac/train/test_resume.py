@@ -44,6 +44,7 @@ METHODS = {
     "ibac-sni": {"latent_samples": 2},
     "daac": {"idaac_value_every": 3, "idaac_value_epochs": 1},
     "idaac": {"idaac_value_every": 2, "idaac_value_epochs": 2, "idaac_order_hidden": 3},
+    "trpo": {"trpo_value_epochs": 1},
     "ucb-drac": {"ucb_initial": "try-each-once", "ucb_window": 2},
     "ucb-rad": {"ucb_reward": "standardized"},
     "meta-drac": {"policy_target": "sampled"},
@@ -55,6 +56,7 @@ SOME = [
     *(("ppo", "paper"), ("drac", "paper"), ("ucb-drac", "released"), ("rand-fm", "paper")),
     *((f"{bandit}-drac", "paper") for bandit in ("thompson", "exp3", "rl2", "meta")),
     *((method, "paper") for method in ("ibac-sni", "mixreg", "daac", "idaac")),
+    *((method, "paper") for method in ("reinforce-baseline", "trpo")),
 ]
 """Those with a state of their own; the other cases are of the full matrix."""
 
