@@ -126,6 +126,13 @@ class TrainConfig(Options):
                 f"num_envs {self.num_envs} is not divisible by minibatches {self.minibatches},"
                 f" which minibatch_by 'envs' needs"
             )
+        if "phasic_segments" in method.options and (
+            self.phasic_updates * self.num_envs % self.phasic_segments
+        ):
+            raise ValueError(
+                f"phasic_updates {self.phasic_updates} x num_envs {self.num_envs} is not divisible"
+                f" by phasic_segments {self.phasic_segments}"
+            )
         if isinstance(self.env_groups, int) and self.num_envs % self.env_groups:
             raise ValueError(
                 f"num_envs {self.num_envs} is not divisible by env_groups {self.env_groups}"
@@ -175,6 +182,12 @@ class TrainConfig(Options):
         """Whether minibatches are whole envs: `minibatch_by`, for a method that has the option."""
         has_it = "minibatch_by" in methods.get(self.method).options
         return has_it and self.minibatch_by == "envs"
+
+    @property
+    def kept_rollouts(self) -> int:
+        """Rollouts whose frames the method keeps beside the current one: `phasic_updates`, or 0."""
+        has_phases = "phasic_updates" in methods.get(self.method).options and self.phasic_epochs > 0
+        return self.phasic_updates if has_phases else 0
 
     @property
     def train_levels(self) -> range:

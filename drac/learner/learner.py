@@ -13,6 +13,7 @@ from augmentations import Augmentation, as_float, guards
 from drac.arms.build import Augment, guarded
 from drac.config import TrainConfig
 from drac.cuda_graphs import Captured, Recorder, Tensors, record_cuda_graph
+from drac.envs.groups import EnvGroups
 from drac.learner.gradient_steps import FIGURES, GradientSteps, on_device
 from drac.networks import ActorCritic
 from drac.networks.sampling import autocast
@@ -98,6 +99,9 @@ class Learner:
 
     def _new_generator(self) -> torch.Generator:
         return torch.Generator(self.device).manual_seed(0)
+
+    def follow(self, envs: EnvGroups) -> None:
+        """Is called with the envs that the rollouts are played on, before the first of them."""
 
     @property
     def recorded(self) -> tuple[Captured, ...]:

@@ -32,6 +32,9 @@ _MNIH_PAPER = "https://arxiv.org/abs/1602.01783"
 _TRPO = "Schulman et al. 2015, Trust Region Policy Optimization"
 _TRPO_PAPER = "https://arxiv.org/abs/1502.05477"
 
+_COBBE = "Cobbe et al. 2021, Phasic Policy Gradient"
+_COBBE_PAPER = "https://arxiv.org/abs/2009.04416"
+
 _CONSISTENCY = ("aug_coef", "policy_target", "value_consistency_scale")
 _PLR = (
     "plr_score",
@@ -57,6 +60,10 @@ _DECOUPLED = (
     "idaac_advantage_coef",
 )
 
+_PHASIC = (
+    *("phasic_policy_epochs", "phasic_updates", "phasic_epochs", "phasic_segments"),
+    "phasic_clone_coef",
+)
 _ONE_STEP = ("epochs", "minibatches", "clip")
 
 _DRAC = "drac.objectives.drac:DrAC"
@@ -301,5 +308,16 @@ ALL = (
         learner="drac.learner.trpo:TRPOLearner",
         options=("trpo_kl", "trpo_damping", "trpo_cg_steps", "trpo_value_epochs"),
         ignores=("epochs", "value_coef", "clip"),
+    ),
+    Method(
+        name="ppg",
+        summary="PPO's policy and a value network apart; phases that teach the policy's the value",
+        source=_COBBE,
+        paper=_COBBE_PAPER,
+        objective="drac.objectives.ppg:PPG",
+        network="drac.networks.ppg:ppg_network",
+        learner="drac.learner.ppg:PPGLearner",
+        options=_PHASIC,
+        ignores=("epochs", "value_coef", "adam_eps", "max_grad_norm"),
     ),
 )

@@ -136,6 +136,7 @@ WIRED = {
     "reinforce-baseline": ("reinforce:ReinforceBaseline", "fixed_arm"),
     "a2c": ("a2c:A2C", "fixed_arm"),
     "trpo": ("trpo:TRPO", "fixed_arm"),
+    "ppg": ("ppg:PPG", "fixed_arm"),
 }
 """Method -> the loss whose tests are its own, and who selects its augmentation."""
 

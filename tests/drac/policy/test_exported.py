@@ -34,6 +34,7 @@ METHODS = (
     "meta-drac",
     "rl2-drac",
     "trpo",
+    "ppg",
 )
 
 

@@ -45,6 +45,10 @@ class Probe(VectorEnv):
     def begin(self, which: np.ndarray) -> None:
         """Choose what the new episodes of the envs in the mask are about."""
 
+    def get_state(self) -> list[bytes]:
+        """There is none: a probe cannot be checkpointed."""
+        return [b""] * self.num_envs
+
     def reset(self, **kwargs: Any) -> tuple[np.ndarray, dict[str, Any]]:
         self.begin(np.ones(self.num_envs, bool))
         return self.see(), {}
