@@ -272,6 +272,9 @@ class Options(BaseModel):
     phasic_clone_coef: float = Field(
         1.0, ge=0, description="beta_clone, weight of keeping the policy in an auxiliary phase"
     )
+    dcpg_value_coef: float = Field(
+        1.0, ge=0, description="weight of keeping the value in DCPG's policy phase"
+    )
 
     # Evaluation and saving
     eval_every: Count = Field(

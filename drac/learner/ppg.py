@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -53,7 +52,7 @@ class PhasicLearner(Learner):
         record: Recorder | None = None,
         parameters: Iterable[nn.Parameter] | None = None,
         *,
-        auxiliary: Any,
+        auxiliary: PPGAuxiliary,
     ) -> None:
         config = config.model_copy(update={"epochs": config.phasic_policy_epochs})
         super().__init__(
@@ -118,7 +117,7 @@ class PhasicLearner(Learner):
             if self._kept == self.config.phasic_updates:
                 self._auxiliary_phase(on_step)
                 self._kept = 0
-                if self._envs:
+                if self._envs is not None:
                     self._begun = self._envs.get_state()
         return replace(stats, **self._figures)
 
@@ -165,15 +164,15 @@ class PhasicLearner(Learner):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the next update depends on, but the network and the frames."""
-        kept: dict[str, Any] = {}
+        phase: dict[str, Any] = {
+            "kept": self._kept,
+            "figures": dict(self._figures),
+            "begun": [torch.frombuffer(bytearray(s), dtype=torch.uint8) for s in self._begun],
+        }
         if self._rollouts is not None and self._kept:
             columns = slice(self._kept * self.config.num_envs)
-            kept = {
-                "begun": [torch.frombuffer(bytearray(s), dtype=torch.uint8) for s in self._begun],
-                "actions": self._rollouts.actions[:, columns].to(torch.uint8).contiguous(),
-                "returns": self._rollouts.returns[:, columns].contiguous(),
-            }
-        phase = {"kept": self._kept, "figures": dict(self._figures), "rollouts": kept}
+            phase["actions"] = self._rollouts.actions[:, columns].to(torch.uint8).contiguous()
+            phase["returns"] = self._rollouts.returns[:, columns].contiguous()
         return {**super().state_dict(), "auxiliary": self._auxiliary.state_dict(), "phase": phase}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -186,22 +185,22 @@ class PhasicLearner(Learner):
         phase = state["phase"]
         self._figures = {name: phase["figures"][name] for name in self._figures}
         self._kept = phase["kept"]
+        self._begun = [tensor.cpu().numpy().tobytes() for tensor in phase["begun"]]
         if not self._kept:
             return
         if self._envs is None:
             raise ValueError("frames are to be played again, and there are no envs")
-        kept = phase["rollouts"]
-        rollouts, columns = (
-            self._all(self._envs.obs_shape),
+        columns, rollouts = (
             slice(self._kept * self.config.num_envs),
+            self._all(self._envs.obs_shape),
         )
-        rollouts.actions[:, columns] = kept["actions"].to(rollouts.actions)
-        rollouts.returns[:, columns] = kept["returns"].to(rollouts.returns)
-        self._begun = [tensor.numpy().tobytes() for tensor in kept["begun"]]
-        self._play_again(self._envs, kept["actions"].numpy().astype(np.int64), rollouts)
+        rollouts.actions[:, columns] = phase["actions"].to(rollouts.actions)
+        rollouts.returns[:, columns] = phase["returns"].to(rollouts.returns)
+        self._play_again(self._envs, rollouts)
 
-    def _play_again(self, envs: EnvGroups, actions: np.ndarray, rollouts: Rollout) -> None:
-        """Fill in the frames of the rollouts that are kept, from their actions (T, kept N)."""
+    def _play_again(self, envs: EnvGroups, rollouts: Rollout) -> None:
+        """Fill in the frames of the rollouts that are kept, from their actions."""
+        actions = rollouts.actions.cpu().numpy()
         envs.set_state(self._begun)
         obs = envs.observe()
         for rollout in range(self._kept):

@@ -107,7 +107,7 @@ class TRPOLearner(Learner):
         with torch.no_grad():
             logits = [self.network.logits(obs) for _, obs in self._pieces(samples)]
         draws = {"old_logits": torch.cat(logits)}
-        loss, gradient, figures = self._surrogate(samples, draws)
+        loss, gradient, figures = self._gradient(samples, draws)
         steps = self.gradient_steps(1, "in the policy network")
         steps.add(torch.cat([figures, gradient.norm().reshape(1)]), samples)
         before = UpdateStats(*steps.means())
@@ -147,7 +147,7 @@ class TRPOLearner(Learner):
             total += product * ((rows.stop - rows.start) / len(samples))
         return total
 
-    def _surrogate(
+    def _gradient(
         self, samples: Minibatch, draws: dict[str, Tensor]
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the loss, its gradient (P,), and figures (7,)."""

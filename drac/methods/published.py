@@ -32,6 +32,8 @@ _MNIH_PAPER = "https://arxiv.org/abs/1602.01783"
 _TRPO = "Schulman et al. 2015, Trust Region Policy Optimization"
 _TRPO_PAPER = "https://arxiv.org/abs/1502.05477"
 
+_MOON = "Moon et al. 2022, Rethinking Value Function Learning for Generalization in RL"
+_MOON_PAPER = "https://arxiv.org/abs/2210.09960"
 _COBBE = "Cobbe et al. 2021, Phasic Policy Gradient"
 _COBBE_PAPER = "https://arxiv.org/abs/2009.04416"
 
@@ -319,5 +321,15 @@ ALL = (
         learner="drac.learner.ppg:PPGLearner",
         options=_PHASIC,
         ignores=("epochs", "value_coef", "adam_eps", "max_grad_norm"),
+    ),
+    Method(
+        name="dcpg",
+        summary="PPO that learns the value in phases of its own, in which the policy stays",
+        source=_MOON,
+        paper=_MOON_PAPER,
+        objective="drac.objectives.dcpg:DCPG",
+        learner="drac.learner.dcpg:DCPGLearner",
+        options=(*_PHASIC, "dcpg_value_coef"),
+        ignores=("epochs", "value_coef"),
     ),
 )

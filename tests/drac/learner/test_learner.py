@@ -119,7 +119,7 @@ METHODS: list[Any] = [
     ("rand-fm", {"clean_probability": 0}),
     ("ibac-sni", {}),
     ("mixreg", {}),
-    ("ppg", {"phasic_updates": 2, "phasic_epochs": 2}),
+    *((name, {"phasic_updates": 2, "phasic_epochs": 2}) for name in ("ppg", "dcpg")),
     *((name, {}) for name in ("reinforce", "reinforce-baseline", "a2c", "trpo")),
 ]
 

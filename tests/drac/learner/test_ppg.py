@@ -1,4 +1,4 @@
-"""The two phases of PPG: what trains when, whole phases written down plainly, and resuming."""
+"""The two phases of PPG and DCPG: written down plainly, what trains when, and resuming."""
 
 from __future__ import annotations
 
@@ -83,11 +83,15 @@ def permutations(generator: torch.Generator, number: int, size: int) -> Iterator
         yield part.tolist()
 
 
-def plain_ppg(network: Any, played: list[Rollout], epochs: int) -> None:
-    """Algorithm 1 of Cobbe et al. 2021, with E_pi = E_V = 1, a phase after all rollouts."""
-    generator = torch.Generator().manual_seed(1)  # that of `learner_of`
+def plain_phase(method: str, network: Any, played: list[Rollout], epochs: int) -> None:
+    """Algorithm 1 of Cobbe et al. 2021, with E_pi = E_V = 1, a phase after all rollouts; or DCPG.
+
+    DCPG's rollouts are not the network's own here, so that V_old is what they say.
+    """
+    ppg, generator = method == "ppg", torch.Generator().manual_seed(1)  # that of `learner_of`
+    eps, most = (1e-8, math.inf) if ppg else (1e-5, 0.5)
     weights = list(network.parameters())
-    policy_adam, auxiliary_adam = (PlainAdam(weights, 5e-4, 1e-8, math.inf) for _ in range(2))
+    policy_adam, auxiliary_adam = (PlainAdam(weights, 5e-4, eps, most) for _ in range(2))
     for rollout in played:
         advantages = rollout.advantages - rollout.advantages.mean()
         advantages = advantages / (rollout.advantages.std() + 1e-5)
@@ -95,12 +99,11 @@ def plain_ppg(network: Any, played: list[Rollout], epochs: int) -> None:
             loss = torch.zeros(()).double()
             for t, n in (divmod(row, 8) for row in rows):
                 logits, value = network(images(rollout)[t, n][None])
-                pi = Categorical(logits=logits[0])
+                pi, a = Categorical(logits=logits[0]), advantages[t, n]
                 ratio = (pi.log_prob(rollout.actions[t, n]) - rollout.log_probs[t, n]).exp()
-                a = advantages[t, n]
+                target = (rollout.returns if ppg else rollout.values)[t, n]
                 loss = loss - torch.minimum(ratio * a, ratio.clip(0.8, 1.2) * a) / 16
-                loss = loss - 0.01 * pi.entropy() / 16
-                loss = loss + 0.5 * (value[0] - rollout.returns[t, n]) ** 2 / 16
+                loss = loss + (0.5 * (value[0] - target) ** 2 - 0.01 * pi.entropy()) / 16
             policy_adam.minimize(loss)
     old = copy.deepcopy(network)
     for _ in range(epochs):
@@ -109,25 +112,26 @@ def plain_ppg(network: Any, played: list[Rollout], epochs: int) -> None:
             for rollout, n in ((played[segment // 8], segment % 8) for segment in segments):
                 obs, target = images(rollout)[:, n], rollout.returns[:, n]
                 logits, value = network(obs)
-                guess = network.aux_value_head(network.features(obs))[:, 0]
+                errors = 0.5 * (value - target) ** 2
+                if ppg:
+                    guess = network.aux_value_head(network.features(obs))[:, 0]
+                    errors = errors + 0.5 * (guess - target) ** 2
                 with torch.no_grad():
                     before = Categorical(logits=old(obs)[0])
-                kl = kl_divergence(before, Categorical(logits=logits)).sum()
-                errors = 0.5 * ((value - target) ** 2 + (guess - target) ** 2).sum()
-                loss = loss + (kl + errors) / 16
+                kl = kl_divergence(before, Categorical(logits=logits))
+                loss = loss + (kl + errors).sum() / 16
             auxiliary_adam.minimize(loss)
 
 
-@pytest.mark.parametrize("epochs", [2, 0])
-def test_a_whole_phase_is_the_algorithm_s(epochs: int) -> None:
-    """With no epochs, it is PPO on two networks."""
-    options = {**OPTIONS, "phasic_epochs": epochs}
-    network = network_for(make_config(method="ppg")).double()
-    plain_ppg(network, rollouts(2), epochs)
+@pytest.mark.parametrize(("method", "epochs"), [("ppg", 2), ("ppg", 0), ("dcpg", 2)])
+def test_a_whole_phase_is_the_algorithm_s(method: str, epochs: int) -> None:
+    """With no epochs, PPG is PPO on two networks."""
+    network = network_for(make_config(method=method)).double()
+    begun = {name: weight.detach().clone() for name, weight in network.named_parameters()}
+    plain_phase(method, network, rollouts(2), epochs)
     expected = {name: weight.detach() for name, weight in network.named_parameters()}
-    found = trained("ppg", **options)
+    found = trained(method, **{**OPTIONS, "phasic_epochs": epochs})
     assert largest_difference(expected, found) < 1e-6
-    begun = dict(network_for(make_config(method="ppg")).double().named_parameters())
     assert largest_difference(begun, found) > 1e-3
 
 
@@ -139,6 +143,12 @@ def test_without_a_phase_the_policy_learns_as_ppo_s() -> None:
     policy = {name: w for name, w in ppo.items() if "value" not in name}
     assert largest_difference(policy, ppg) < 1e-12
     assert largest_difference(policy, trained("ppg", network=network, **OPTIONS)) > 1e-6
+
+
+def test_without_its_terms_dcpg_is_ppo_without_a_value_loss() -> None:
+    dcpg = trained("dcpg", phasic_epochs=0, dcpg_value_coef=0)
+    assert largest_difference(trained("ppo", epochs=1, value_coef=0), dcpg) < 1e-12
+    assert largest_difference(trained("dcpg", **OPTIONS), dcpg) > 1e-6
 
 
 # What trains when
@@ -178,6 +188,14 @@ def test_the_weight_of_the_clone_keeps_the_policy() -> None:
     assert distances[1] < 0.3 * distances[0]
 
 
+def test_dcpg_s_value_is_that_of_the_last_phase() -> None:
+    learner = learner_of(make_config(method="dcpg", **OPTIONS))
+    stats = [learner.update(random_rollout(seed), None) for seed in range(3)]
+    assert stats[0].value_loss == stats[0].aug_policy_loss == 0
+    assert stats[1].value_loss == stats[2].value_loss > 0
+    assert len({each.aug_value_loss for each in stats}) == 3
+
+
 @pytest.mark.parametrize("on_nan", ["stop", "skip"])
 def test_a_phase_that_is_not_finite_is_named(on_nan: str) -> None:
     learner = learner_of(make_config(method="ppg", on_nan=on_nan, **OPTIONS))
@@ -212,9 +230,8 @@ def test_frames_are_uint8_and_played_again() -> None:
     assert kept.obs[:, :4].any()
     for name in ("obs", "actions", "returns"):
         assert torch.equal(getattr(kept, name)[:, :4], getattr(again, name)[:, :4])
-    assert state["learner"]["phase"]["rollouts"]["actions"].shape == (4, 4)
+    assert state["learner"]["phase"]["actions"].shape == (4, 4)
     assert next(iterate(other)) == next(reports)
-    assert state["learner"]["phase"]["rollouts"].keys() == {"begun", "actions", "returns"}
 
 
 def test_frames_cannot_be_played_again_without_envs() -> None:
@@ -231,7 +248,7 @@ def test_what_a_phase_cannot_be_made_of_is_refused(monkeypatch: pytest.MonkeyPat
         build({"method": "ppg", "num_envs": 2, "phasic_updates": 3})
     with pytest.raises(ConfigError, match="'ppg' has no option adam_eps"):
         build({"method": "ppg", "adam_eps": 1e-6})
-    with pytest.raises(ConfigError, match="'ppo' has no option phasic_updates; it belongs to ppg"):
+    with pytest.raises(ConfigError, match="phasic_updates; it belongs to ppg, dcpg$"):
         build({"method": "ppo", "phasic_updates": 3})
     many = build({"method": "ppg", "phasic_updates": 10_000})
     assert build({"method": "ppg"}).kept_rollouts == 32

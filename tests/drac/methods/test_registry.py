@@ -137,6 +137,7 @@ WIRED = {
     "a2c": ("a2c:A2C", "fixed_arm"),
     "trpo": ("trpo:TRPO", "fixed_arm"),
     "ppg": ("ppg:PPG", "fixed_arm"),
+    "dcpg": ("dcpg:DCPG", "fixed_arm"),
 }
 """Method -> the loss whose tests are its own, and who selects its augmentation."""
 

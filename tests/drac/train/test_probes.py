@@ -225,6 +225,14 @@ def test_policy_gradients_learn_the_better_action(method: str, updates: int, rat
 
 
 @pytest.mark.full
+@pytest.mark.parametrize("method", ["ppg", "dcpg"])
+def test_phasic_methods_learn_the_better_action(method: str) -> None:
+    phases = {"phasic_policy_epochs": 3, "phasic_updates": 4, "phasic_epochs": 2}
+    training = trained(Clocked(), updates=24, method=method, **phases)
+    assert accuracy(training, Clocked(64, seed=1)) > 0.9
+
+
+@pytest.mark.full
 @pytest.mark.parametrize("method", ["daac", "idaac"])
 def test_decoupled_networks_learn_the_better_action(method: str) -> None:
     training = trained(Clocked(), updates=16, method=method, idaac_value_epochs=3)

@@ -46,6 +46,7 @@ METHODS = {
     "idaac": {"idaac_value_every": 2, "idaac_value_epochs": 2, "idaac_order_hidden": 3},
     "trpo": {"trpo_value_epochs": 1},
     "ppg": {"phasic_updates": 3, "phasic_epochs": 2, "phasic_segments": 2},
+    "dcpg": {"phasic_updates": 2, "phasic_epochs": 2},
     "ucb-drac": {"ucb_initial": "try-each-once", "ucb_window": 2},
     "ucb-rad": {"ucb_reward": "standardized"},
     "meta-drac": {"policy_target": "sampled"},
@@ -57,7 +58,7 @@ SOME = [
     *(("ppo", "paper"), ("drac", "paper"), ("ucb-drac", "released"), ("rand-fm", "paper")),
     *((f"{bandit}-drac", "paper") for bandit in ("thompson", "exp3", "rl2", "meta")),
     *((method, "paper") for method in ("ibac-sni", "mixreg", "daac", "idaac")),
-    *((method, "paper") for method in ("reinforce-baseline", "trpo", "ppg")),
+    *((method, "paper") for method in ("reinforce-baseline", "trpo", "ppg", "dcpg")),
 ]
 """Those with a state of their own; the other cases are of the full matrix."""
 
