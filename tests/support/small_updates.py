@@ -122,7 +122,13 @@ def in_float64(rollout: Rollout) -> Rollout:
 def images_in_float64() -> Iterator[None]:
     """Have images scaled to float64, so that rounding cannot hide a difference."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("learner.learner", "learner.trpo", "objectives.mixreg", "objectives.daac"):
+        for module in (
+            "learner.learner",
+            "learner.trpo",
+            "learner.ppg",
+            "objectives.mixreg",
+            "objectives.daac",
+        ):
             patch.setattr(f"drac.{module}.as_float", _as_double)
         yield
 

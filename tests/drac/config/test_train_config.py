@@ -361,7 +361,7 @@ def another(option: str) -> Any:
     if option in OTHER:
         return OTHER[option]
     assert type(default) in (int, float), option
-    return default + 1 if isinstance(default, int) else default / 2 or 0.5
+    return 2 * default or 1 if isinstance(default, int) else default / 2 or 0.5
 
 
 @pytest.mark.parametrize("name", METHODS)
