@@ -108,8 +108,9 @@ class TRPOLearner(Learner):
             logits = [self.network.logits(obs) for _, obs in self._pieces(samples)]
         draws = {"old_logits": torch.cat(logits)}
         loss, gradient, figures = self._gradient(samples, draws)
+        norm = gradient.norm().reshape(1)
         steps = self.gradient_steps(1, "in the policy network")
-        steps.add(torch.cat([figures, gradient.norm().reshape(1)]), samples)
+        steps.add(torch.cat([figures, norm]), samples)
         before = UpdateStats(*steps.means())
         number = max(1, len(samples) // FISHER_SHARE)
         rows = torch.randperm(len(samples), generator=self.minibatch_generator)[:number]
@@ -129,7 +130,7 @@ class TRPOLearner(Learner):
             with torch.no_grad():
                 new_loss, figures = self._totals(samples, draws)
             if new_loss < loss and figures[_KL] <= config.trpo_kl:
-                return UpdateStats(*figures.tolist(), grad_norm=before.grad_norm)
+                return UpdateStats(*torch.cat([figures, norm]).tolist())
         self._set(begun)
         return before
 

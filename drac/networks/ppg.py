@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from drac.config import TrainConfig
 from drac.networks.impala import Residual
@@ -40,7 +42,7 @@ class PhasicActorCritic(TwoNetworks):
                     layer.weight.mul_(
                         (_norm(name) / rows).view(-1, *[1] * (layer.weight.dim() - 1))
                     )
-                    nn.init.zeros_(layer.bias)
+                    nn.init.zeros_(cast(Tensor, layer.bias))
 
     def both_parameters(self) -> list[nn.Parameter]:
         """Return what the policy phase trains: all but the auxiliary head."""

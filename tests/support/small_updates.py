@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import pytest
 import torch
 from graph_recorder import Recorder
+from procgen_runs import with_defaults
 from torch import Tensor
 
 from drac import methods
@@ -40,7 +41,7 @@ SMALL: dict[str, Any] = {
 
 
 def make_config(**options: Any) -> TrainConfig:
-    return TrainConfig(**{**SMALL, **options})
+    return TrainConfig(**with_defaults({"method": "ucb-drac", **SMALL}, options))
 
 
 def network_of(kind: type[Network], seed: int = 0, **options: Any) -> Network:

@@ -223,7 +223,7 @@ def test_frames_are_uint8_and_played_again() -> None:
     reports = iterate(training)
     for _ in range(5):  # two of the second phase
         next(reports)
-    state = training.state_dict()
+    state = copy.deepcopy(training.state_dict())
     other.load_state_dict(state)
     kept, again = training.learner._rollouts, other.learner._rollouts
     assert kept.obs.dtype == again.obs.dtype == torch.uint8

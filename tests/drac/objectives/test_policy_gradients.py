@@ -29,6 +29,7 @@ def weight(method: str, samples: Minibatch, b: int) -> float:
     return {"reinforce": g, "reinforce-baseline": g - v, "a2c": a}[method]
 
 
+@torch.no_grad()
 @pytest.mark.parametrize("method", ["reinforce", "reinforce-baseline", "a2c"])
 def test_the_loss_is_the_equation_s(method: str) -> None:
     """-log pi(a|s) w + c_V (V - R)^2 / 2 - c_H H, one sample after the other."""
@@ -73,6 +74,7 @@ def test_nothing_trains_reinforce_s_value() -> None:
     assert gradient("reinforce-baseline", network, INPUTS)["value_head.weight"].abs().max() > 0
 
 
+@torch.no_grad()
 def test_trpo_s_loss_and_divergence() -> None:
     """-r A - c_H H, and KL(pi_old || pi), one sample after the other."""
     network = network_of(TwoNetworks)

@@ -20,6 +20,7 @@ SAMPLES = minibatch_of(12)
 INPUTS = Inputs(SAMPLES, SAMPLES.obs, None, {})
 
 
+@torch.no_grad()
 def test_the_policy_phase_s_loss() -> None:
     network = network_of(PhasicActorCritic)
     total = errors = 0.0
@@ -35,6 +36,7 @@ def test_the_policy_phase_s_loss() -> None:
     assert UpdateStats(*figures, grad_norm=0).value_loss == pytest.approx(errors / 12, abs=1e-6)
 
 
+@torch.no_grad()
 def test_the_auxiliary_phase_s_loss() -> None:
     network = network_of(PhasicActorCritic)
     old_logits = torch.randn(12, NUM_ACTIONS, generator=torch.Generator().manual_seed(3)).double()
@@ -56,6 +58,7 @@ def test_the_auxiliary_phase_s_loss() -> None:
     assert stats.aug_value_loss == pytest.approx(auxiliary / 12, abs=1e-6)
 
 
+@torch.no_grad()
 def test_dcpg_s_losses() -> None:
     network = network_of(ActorCritic)
     old_logits = torch.randn(12, NUM_ACTIONS, generator=torch.Generator().manual_seed(3)).double()
