@@ -153,7 +153,7 @@ def training_on(env: Probe, updates: int, method: str = "ppo", **options: Any) -
     sizes = {"num_envs": env.num_envs, "num_steps": 32, "minibatches": 4, "hidden_size": 32}
     sizes["steps"] = env.num_envs * 32 * updates
     fixed = {"method": method, "device": "cpu", "precision": "float32"}
-    config = TrainConfig(**with_defaults(sizes, {**fixed, **options}))
+    config = TrainConfig(**with_defaults({**sizes, **fixed}, options))
     training = Training(config, env)
     training.normalizer = lambda rewards, dones: rewards.astype(np.float32)  # type: ignore[assignment]
     return training
