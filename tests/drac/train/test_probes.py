@@ -213,7 +213,7 @@ def test_the_better_action_is_learned() -> None:
 @pytest.mark.parametrize(
     ("method", "updates", "rate"),
     [
-        pytest.param("reinforce", 60, 5e-3, marks=pytest.mark.full),
+        pytest.param("reinforce", 40, 1e-3, marks=pytest.mark.full),
         pytest.param("reinforce-baseline", 60, 5e-3, marks=pytest.mark.full),
         pytest.param("a2c", 60, 5e-3, marks=pytest.mark.full),
         ("trpo", 15, 1e-3),
