@@ -104,6 +104,14 @@ SUITES: dict[str, Suite] = {
             options={"fidelity": "released"},
         ),
         Suite(
+            name="policy-gradients",
+            summary="REINFORCE, with a baseline, A2C, TRPO and PPO x 3 games x 3 seeds x 2M steps",
+            methods=("reinforce", "reinforce-baseline", "a2c", "trpo", "ppo"),
+            games=("bigfish", "coinrun", "starpilot"),
+            seeds=(0, 1, 2),
+            options={"steps": 2_000_000, "eval_every": 250_000},
+        ),
+        Suite(
             name="augmentation-sweep",
             summary="DrAC with each of the eight augmentations x 16 games x 10 seeds x 25M steps",
             methods=_SWEEP,

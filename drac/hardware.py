@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
-from drac.config import TrainConfig
+from drac.config import TrainConfig, quantities
 from drac.errors import ConfigError
 
 
@@ -70,7 +70,7 @@ FRAME_BYTES = 64 * 64 * 3
 
 
 def require_memory(config: TrainConfig) -> None:
-    """Check that the machine's memory can hold a rollout's frames, at least.
+    """Check that the machine's memory can hold the frames, at least.
 
     Raises:
         ConfigError: if not; the message says how much they take.
@@ -79,12 +79,14 @@ def require_memory(config: TrainConfig) -> None:
         _, there = torch.cuda.mem_get_info()
     else:
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    needed = config.rollout_size * FRAME_BYTES
+    rollouts = 1 + config.kept_rollouts
+    needed = rollouts * config.rollout_size * FRAME_BYTES
     if needed > there:
         raise ConfigError(
-            f"the frames of one rollout, num_envs {config.num_envs} x num_steps {config.num_steps},"
-            f" take {needed / 1e9:,.1f} GB and {config.device} has {there / 1e9:,.1f} GB of memory;"
-            f" choose fewer"
+            f"the frames of {quantities.number_of(rollouts, 'rollout')}, num_envs {config.num_envs}"
+            f" x num_steps {config.num_steps}, take {needed / 1e9:,.1f} GB and {config.device} has"
+            f" {there / 1e9:,.1f} GB of memory; choose fewer"
+            + (", or fewer phasic_updates" if config.kept_rollouts else "")
         )
 
 

@@ -35,6 +35,30 @@ def clipped_policy_loss(
     return -torch.minimum(ratio * advantage, clipped * advantage).mean()
 
 
+def policy_gradient_loss(log_prob: Tensor, weight: Tensor) -> Tensor:
+    """The loss whose gradient is the policy gradient's estimate (Williams 1992).
+
+        -mean(log_prob * weight)
+
+    Args:
+        log_prob: (B,), log pi(a|s) of the current policy.
+        weight: (B,), of each action: a return, or an advantage.
+    """
+    _check(log_prob=log_prob, weight=weight)
+    return -(log_prob * weight.detach()).mean()
+
+
+def value_loss(value: Tensor, target: Tensor) -> Tensor:
+    """Half the squared error of the value, 1/2 mean((V - R)^2).
+
+    Args:
+        value: (B,), V(s) now.
+        target: (B,), the return R.
+    """
+    _check(value=value, target=target)
+    return 0.5 * ((value - target) ** 2).mean()
+
+
 def clipped_value_loss(value: Tensor, old_value: Tensor, target: Tensor, clip: float) -> Tensor:
     """Squared error of the value, its step from the old value clipped as in OpenAI baselines.
 

@@ -71,6 +71,12 @@ _METHODS = {
     "mixreg": MethodStyle("#c71585", _DASH_DOT_DOT, "^"),
     "daac": MethodStyle("#20b2aa", _LONG, "<"),
     "idaac": MethodStyle("#4b0082", _SHORT, "*"),
+    "reinforce": MethodStyle("#b0b0b0", _DOTTED, "v"),
+    "reinforce-baseline": MethodStyle("#8fa3ad", _SHORT, "<"),
+    "a2c": MethodStyle("#2e86c1", _DASH_DOT, "s"),
+    "trpo": MethodStyle("#239b56", _LONG, "P"),
+    "ppg": MethodStyle("#c0392b", _DASH_DOT_DOT, "p"),
+    "dcpg": MethodStyle("#884ea0", _LONG, "h"),
 }
 _OTHERS = ("#2f4f4f", "#b22222", "#228b22", "#4169e1", "#d2691e", "#8b008b", "#708090", "#008b8b")
 """Colours of what has none of its own, chosen by its name."""

@@ -32,6 +32,7 @@ NAMES = {
     "ucb-drac+plr": "UCB-DrAC+PLR",
     "daac": "DAAC",
     "idaac": "IDAAC",
+    "ppg": "PPG",
 }
 """What our methods are called in the files; a method that is absent has no published rows."""
 

@@ -255,6 +255,34 @@ class Options(BaseModel):
         0, ge=0, le=4096, description="hidden layer of the order classifier; 0: it is linear"
     )
 
+    # TRPO
+    trpo_kl: float = Field(0.01, gt=0, description="bound of a step's mean KL divergence, in nats")
+    trpo_damping: float = Field(0.1, ge=0, description="added to the Fisher matrix's diagonal")
+    trpo_cg_steps: int = Field(10, ge=1, le=1000, description="steps of conjugate gradients")
+    trpo_value_epochs: int = Field(
+        3, ge=1, le=1000, description="passes of the value over a rollout"
+    )
+
+    # PPG and DCPG
+    phasic_policy_epochs: int = Field(
+        1, ge=1, le=1000, description="E_pi and E_V, passes over each rollout"
+    )
+    phasic_updates: int = Field(
+        32, ge=1, le=10**4, description="N_pi, updates to an auxiliary phase; their frames are kept"
+    )
+    phasic_epochs: int = Field(
+        6, ge=0, le=1000, description="E_aux, passes of an auxiliary phase; 0: there is none"
+    )
+    phasic_segments: int = Field(
+        4, ge=1, le=2**20, description="rollouts of one env in a minibatch of an auxiliary phase"
+    )
+    phasic_clone_coef: float = Field(
+        1.0, ge=0, description="beta_clone, weight of keeping the policy in an auxiliary phase"
+    )
+    dcpg_value_coef: float = Field(
+        1.0, ge=0, description="weight of keeping the value in DCPG's policy phase"
+    )
+
     # Evaluation and saving
     eval_every: Count = Field(
         500_000, ge=0, le=2**53, description="steps between evaluations; 0: at the end"

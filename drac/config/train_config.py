@@ -129,13 +129,14 @@ class TrainConfig(Options):
 
     @pydantic.model_validator(mode="after")
     def _possible(self) -> TrainConfig:
+        method = methods.get(self.method)
         require_mode(self.game, self.mode)
         level = EXPLORATION_LEVELS.get(self.game)
         if self.mode == "exploration" and self.levels != f"{level}-{level}":
             raise ValueError(
                 f"{self.game}'s exploration mode has one level, {level}: leave levels out"
             )
-        if self.rollout_size % self.minibatches:
+        if "minibatches" not in method.ignores and self.rollout_size % self.minibatches:
             raise ValueError(
                 f"num_envs {self.num_envs} x num_steps {self.num_steps} = {self.rollout_size} is"
                 f" not divisible by minibatches {self.minibatches}"
@@ -145,15 +146,22 @@ class TrainConfig(Options):
                 f"num_envs {self.num_envs} is not divisible by minibatches {self.minibatches},"
                 f" which minibatch_by 'envs' needs"
             )
+        if "phasic_segments" in method.options and (
+            self.phasic_updates * self.num_envs % self.phasic_segments
+        ):
+            raise ValueError(
+                f"phasic_updates {self.phasic_updates} x num_envs {self.num_envs} is not divisible"
+                f" by phasic_segments {self.phasic_segments}"
+            )
         if isinstance(self.env_groups, int) and self.num_envs % self.env_groups:
             raise ValueError(
                 f"num_envs {self.num_envs} is not divisible by env_groups {self.env_groups}"
             )
         if self.rollout_size < 2:
             raise ValueError("one step of one env is no rollout: it needs at least 2 samples")
-        if methods.get(self.method).chooses_levels:
+        if method.chooses_levels:
             self._require_few_levels(self.train_levels)
-        if self.compile and methods.get(self.method).augmentations == "learned":
+        if self.compile and method.augmentations == "learned":
             raise ValueError(f"method {self.method!r} differentiates the network: no compile there")
         if self.steps < self.rollout_size:
             raise ValueError(
@@ -201,6 +209,12 @@ class TrainConfig(Options):
         """Whether minibatches are whole envs: `minibatch_by`, for a method that has the option."""
         has_it = "minibatch_by" in methods.get(self.method).options
         return has_it and self.minibatch_by == "envs"
+
+    @property
+    def kept_rollouts(self) -> int:
+        """Rollouts whose frames the method keeps beside the current one: `phasic_updates`, or 0."""
+        has_phases = "phasic_updates" in methods.get(self.method).options and self.phasic_epochs > 0
+        return self.phasic_updates if has_phases else 0
 
     @property
     def train_levels(self) -> range | Literal["test"]:

@@ -13,6 +13,7 @@ from augmentations import Augmentation, as_float, guards
 from drac.arms.build import Augment, guarded
 from drac.config import TrainConfig
 from drac.cuda_graphs import Captured, Recorder, Tensors, record_cuda_graph
+from drac.envs.groups import EnvGroups
 from drac.learner.gradient_steps import FIGURES, GradientSteps, on_device
 from drac.networks import ActorCritic
 from drac.networks.sampling import autocast
@@ -21,6 +22,9 @@ from drac.objectives.objective import Inputs, Objective
 from drac.rollout import Minibatch, Rollout
 from drac.stats import UpdateStats
 from drac.timing import Phases, unmeasured
+
+GPU_IMAGES = 4096
+"""Images that a GPU is shown at once; each takes about a megabyte of activations."""
 
 _GRAD_NORM = FIGURES.index("grad_norm")
 _SAMPLES = tuple(field.name for field in fields(Minibatch))
@@ -35,8 +39,8 @@ class Learner:
 
     On CPU the gradient is accumulated over micro-batches of `config.micro_batch` images, which
     fit the cache; every loss is a mean over samples, so the step is that of the whole. On CUDA
-    the step is one piece, recorded as a CUDA graph, and nothing waits for the device before the
-    update's end.
+    pieces have `GPU_IMAGES`, the step is recorded as a CUDA graph, and nothing waits for the
+    device before the update's end.
 
     Args:
         network: updated in place.
@@ -95,6 +99,9 @@ class Learner:
 
     def _new_generator(self) -> torch.Generator:
         return torch.Generator(self.device).manual_seed(0)
+
+    def follow(self, envs: EnvGroups) -> None:
+        """Is called with the envs that the rollouts are played on, before the first of them."""
 
     @property
     def recorded(self) -> tuple[Captured, ...]:
@@ -285,8 +292,9 @@ class Learner:
         return Inputs(samples, obs, obs_aug, {key: value[rows] for key, value in draws.items()})
 
     def _micro_batches(self, size: int) -> list[slice]:
-        # A GPU has no use for small batches: there the minibatch is one piece.
-        step = size if self.captured or self.device.type != "cpu" else self.config.micro_batch
+        # A GPU has no use for small batches: there the minibatch is one piece, if memory allows.
+        on_cpu = self.device.type == "cpu" and not self.captured
+        step = self.config.micro_batch if on_cpu else GPU_IMAGES
         return [slice(start, min(start + step, size)) for start in range(0, size, step)]
 
     def state_dict(self) -> dict[str, Any]:

@@ -25,6 +25,18 @@ _JIANG_PAPER = "https://arxiv.org/abs/2010.03934"
 _IDAAC = "Raileanu & Fergus 2021, Decoupling Value and Policy for Generalization in RL"
 _IDAAC_PAPER = "https://arxiv.org/abs/2102.10330"
 
+_WILLIAMS = "Williams 1992, Simple Statistical Gradient-Following Algorithms"
+_WILLIAMS_PAPER = "https://doi.org/10.1007/BF00992696"
+_MNIH = "Mnih et al. 2016, Asynchronous Methods for Deep Reinforcement Learning"
+_MNIH_PAPER = "https://arxiv.org/abs/1602.01783"
+_TRPO = "Schulman et al. 2015, Trust Region Policy Optimization"
+_TRPO_PAPER = "https://arxiv.org/abs/1502.05477"
+
+_MOON = "Moon et al. 2022, Rethinking Value Function Learning for Generalization in RL"
+_MOON_PAPER = "https://arxiv.org/abs/2210.09960"
+_COBBE = "Cobbe et al. 2021, Phasic Policy Gradient"
+_COBBE_PAPER = "https://arxiv.org/abs/2009.04416"
+
 _CONSISTENCY = ("aug_coef", "policy_target", "value_consistency_scale")
 _PLR = (
     "plr_score",
@@ -49,6 +61,12 @@ _DECOUPLED = (
     *("idaac_policy_epochs", "idaac_value_epochs", "idaac_value_every"),
     *("idaac_advantage_coef", "per_game"),
 )
+
+_PHASIC = (
+    *("phasic_policy_epochs", "phasic_updates", "phasic_epochs", "phasic_segments"),
+    "phasic_clone_coef",
+)
+_ONE_STEP = ("epochs", "minibatches", "clip")
 
 _DRAC = "drac.objectives.drac:DrAC"
 _SLIDING_WINDOW_UCB = "drac.arms.selectors:sliding_window_ucb"
@@ -253,6 +271,65 @@ ALL = (
         network="drac.networks.daac:idaac_network",
         learner="drac.learner.daac:DecoupledLearner",
         options=(*_DECOUPLED, "idaac_order_coef", "idaac_order_hidden"),
+        ignores=("epochs", "value_coef"),
+    ),
+    Method(
+        name="reinforce",
+        summary="the policy gradient with plain returns, one step a rollout",
+        source=_WILLIAMS,
+        paper=_WILLIAMS_PAPER,
+        objective="drac.objectives.reinforce:Reinforce",
+        learner="drac.learner.reinforce:ReinforceLearner",
+        ignores=(*_ONE_STEP, "gae_lambda", "value_coef"),
+    ),
+    Method(
+        name="reinforce-baseline",
+        summary="REINFORCE with returns less a learned value of the state",
+        source=_WILLIAMS,
+        paper=_WILLIAMS_PAPER,
+        objective="drac.objectives.reinforce:ReinforceBaseline",
+        learner="drac.learner.reinforce:ReinforceLearner",
+        ignores=(*_ONE_STEP, "gae_lambda"),
+    ),
+    Method(
+        name="a2c",
+        summary="the policy gradient with a critic's advantages, one step a rollout",
+        source=_MNIH,
+        paper=_MNIH_PAPER,
+        objective="drac.objectives.a2c:A2C",
+        learner="drac.learner.a2c:OneStepLearner",
+        ignores=_ONE_STEP,
+    ),
+    Method(
+        name="trpo",
+        summary="a natural gradient step of the policy, within a bound of its KL divergence",
+        source=_TRPO,
+        paper=_TRPO_PAPER,
+        objective="drac.objectives.trpo:TRPO",
+        network="drac.networks.two_networks:two_networks",
+        learner="drac.learner.trpo:TRPOLearner",
+        options=("trpo_kl", "trpo_damping", "trpo_cg_steps", "trpo_value_epochs"),
+        ignores=("epochs", "value_coef", "clip"),
+    ),
+    Method(
+        name="ppg",
+        summary="PPO's policy and a value network apart; phases that teach the policy's the value",
+        source=_COBBE,
+        paper=_COBBE_PAPER,
+        objective="drac.objectives.ppg:PPG",
+        network="drac.networks.ppg:ppg_network",
+        learner="drac.learner.ppg:PPGLearner",
+        options=_PHASIC,
+        ignores=("epochs", "value_coef", "adam_eps", "max_grad_norm"),
+    ),
+    Method(
+        name="dcpg",
+        summary="PPO that learns the value in phases of its own, in which the policy stays",
+        source=_MOON,
+        paper=_MOON_PAPER,
+        objective="drac.objectives.dcpg:DCPG",
+        learner="drac.learner.dcpg:DCPGLearner",
+        options=(*_PHASIC, "dcpg_value_coef"),
         ignores=("epochs", "value_coef"),
     ),
 )

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from drac.config import TrainConfig
-from drac.networks.impala import ActorCritic, Encoder, Residual, orthogonal, widened
+from drac.networks.impala import Residual, orthogonal, widened
+from drac.networks.two_networks import TwoNetworks
 
 
 class OrderClassifier(nn.Module):
@@ -44,20 +45,15 @@ class OrderClassifier(nn.Module):
         return widened(self.output(x))
 
 
-class DecoupledActorCritic(ActorCritic):
-    """An actor-critic whose value has an encoder of its own, and whose policy knows advantages.
+class DecoupledActorCritic(TwoNetworks):
+    """Two networks, of which the policy's knows advantages.
 
-    `features`, `policy_head` and `advantage_head` are the policy network, `value_encoder` and
-    `value_head` the value network, `classifier` the order classifier of IDAAC. Their weights are
-    drawn in the order policy (as in `ActorCritic`), value, advantage head, classifier, so that
-    DAAC and IDAAC begin with the same policy and value.
+    `advantage_head` is a part of the policy network, `classifier` the order classifier of IDAAC.
+    Their weights are drawn after those of `TwoNetworks`, in this order, so that DAAC and IDAAC
+    begin with the same policy and value.
 
     Args:
-        num_actions: A.
-        obs_shape: (channels, height, width).
-        hidden_size: width of both `fc`, H.
-        residual: see `drac.networks.impala.ResidualBlock`.
-        generator: source of the initial weights; None takes torch's global one.
+        num_actions: as the following four, see `TwoNetworks`.
         order_hidden: width of the order classifier's hidden layer, 0 if it is linear; None: there
             is no classifier.
     """
@@ -72,22 +68,12 @@ class DecoupledActorCritic(ActorCritic):
         order_hidden: int | None = None,
     ) -> None:
         super().__init__(num_actions, obs_shape, hidden_size, residual, generator)
-        self.value_encoder = Encoder(obs_shape, hidden_size, residual)
-        self.value_encoder.initialize(generator)
         with torch.random.fork_rng(devices=[]):
             self.advantage_head = nn.Linear(hidden_size + num_actions, 1)
         orthogonal(self.advantage_head, 1.0, generator)
         self.classifier: OrderClassifier | None = None
         if order_hidden is not None:
             self.classifier = OrderClassifier(hidden_size, order_hidden, generator)
-
-    def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the policy's logits and the values; see `ActorCritic`."""
-        return widened(self.policy_head(self.features(obs))), self.value(obs)
-
-    def value(self, obs: Tensor) -> Tensor:
-        """Return V(s), (B,), of images (B, 3, H, W)."""
-        return widened(self.value_head(self.value_encoder.features(obs)).squeeze(1))
 
     def advantage(self, features: Tensor, actions: Tensor) -> Tensor:
         """Return A(s, a), (B,), from the policy's features (B, H) and actions (B,) int64."""
@@ -96,10 +82,6 @@ class DecoupledActorCritic(ActorCritic):
         one_hot = actions[:, None] == torch.arange(num_actions, device=actions.device)
         x = torch.cat([features, one_hot.to(features.dtype)], dim=1)
         return widened(self.advantage_head(x).squeeze(1))
-
-    def value_parameters(self) -> list[nn.Parameter]:
-        """Return what the value's loss trains."""
-        return [*self.value_encoder.parameters(), *self.value_head.parameters()]
 
     def policy_parameters(self) -> list[nn.Parameter]:
         """Return what the policy's loss trains: all but the value network and the classifier."""

@@ -143,6 +143,10 @@ class ActorCritic(Encoder):
         """Map features (B, hidden_size) to logits (B, A) and values (B,), float32 at least."""
         return widened(self.policy_head(features)), widened(self.value_head(features).squeeze(1))
 
+    def logits(self, obs: Tensor) -> Tensor:
+        """Return the policy's logits alone, (B, A), of images (B, 3, H, W)."""
+        return widened(self.policy_head(self.features(obs)))
+
     def forward(self, obs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the policy's logits and the values.
 

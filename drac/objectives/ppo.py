@@ -47,9 +47,14 @@ class Terms(PolicyTerms):
         return torch.stack([figure.detach() for figure in (*own, *rest)])
 
 
+def taken_log_probs(logits: Tensor, actions: Tensor) -> Tensor:
+    """Return log pi(a|s), (b,), of logits (b, A) and actions (b,) int64."""
+    return F.log_softmax(logits, dim=1).gather(1, actions[:, None]).squeeze(1)
+
+
 def policy_terms(logits: Tensor, samples: Minibatch, config: TrainConfig) -> PolicyTerms:
     """Compute what PPO's loss has of the policy."""
-    log_probs = F.log_softmax(logits, dim=1).gather(1, samples.actions[:, None]).squeeze(1)
+    log_probs = taken_log_probs(logits, samples.actions)
     log_ratio = (log_probs - samples.old_log_probs).detach()
     ratio = log_ratio.exp()
     return PolicyTerms(

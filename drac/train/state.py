@@ -80,6 +80,7 @@ class Training:
         self.normalizer = RewardNormalizer(config.num_envs, config.reward_gamma, config.reward_clip)
         self.rollout = Rollout(config.num_steps, config.num_envs, (height, width, channels), device)
         self.obs: NDArray[np.uint8] = self.env.reset()
+        self.learner.follow(self.env)
         if config.device == "cuda" and config.cuda_graphs:
             record = record or record_cuda_graph
         self.acting = Acting(self.network, config, self.rollout, self.env.rows, record)

@@ -216,6 +216,9 @@ UPDATES = [
     *(({"method": method}, 1, 36) for method in ("rand-fm", "ibac-sni", "mixreg")),
     ({"method": "daac", "idaac_value_epochs": 2}, 2, 36),
     ({"method": "idaac", "idaac_value_epochs": 2}, 3, 48),
+    ({"method": "trpo"}, 1, 36),
+    ({"method": "ppg", "phasic_updates": 2}, 2, 36),
+    ({"method": "dcpg", "phasic_updates": 2}, 2, 36),
 ]
 """Options, how many parts are recorded, and how many gradient steps three updates have."""
 MORE = [

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import pytest
 import torch
 from graph_recorder import Recorder
+from procgen_runs import with_defaults
 from torch import Tensor
 
 from drac import methods
@@ -40,7 +41,7 @@ SMALL: dict[str, Any] = {
 
 
 def make_config(**options: Any) -> TrainConfig:
-    return TrainConfig(**{**SMALL, **options})
+    return TrainConfig(**with_defaults({"method": "ucb-drac", **SMALL}, options))
 
 
 def network_of(kind: type[Network], seed: int = 0, **options: Any) -> Network:
@@ -122,7 +123,13 @@ def in_float64(rollout: Rollout) -> Rollout:
 def images_in_float64() -> Iterator[None]:
     """Have images scaled to float64, so that rounding cannot hide a difference."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("learner.learner", "objectives.mixreg", "objectives.daac"):
+        for module in (
+            "learner.learner",
+            "learner.trpo",
+            "learner.ppg",
+            "objectives.mixreg",
+            "objectives.daac",
+        ):
             patch.setattr(f"drac.{module}.as_float", _as_double)
         yield
 

@@ -115,10 +115,14 @@ def _warm_up(config: TrainConfig, engine: Engine) -> None:
 
 
 def _timed_part(task: Task) -> TrainConfig:
-    """Return the config whose update is timed in place of a whole one."""
+    """Return the config whose update is timed in place of a whole one.
+
+    An auxiliary phase after every update costs what falls to an update of one after many.
+    """
+    config = task.config.model_copy(update={"phasic_updates": 1})
     if task.how == "epoch":
-        return task.config.model_copy(update={"epochs": 1})
-    return one_step(task.config) if task.how == "quick" else task.config
+        return config.model_copy(update={"epochs": 1})
+    return one_step(config) if task.how == "quick" else config
 
 
 class InTurn(Augmentation):
@@ -164,7 +168,8 @@ def _on_cpu(training: Training, config: TrainConfig) -> tuple[float, dict[str, f
     played_s, played = _timed(training, partial(play, training), times)
     learned_s, learned = _timed(training, learn, times)
     plays = config.rollout_size / part.rollout_size / times
-    repeats = plays * config.epochs / part.epochs
+    has_epochs = "epochs" not in methods.get(config.method).ignores
+    repeats = plays * (config.epochs / part.epochs if has_epochs else 1)
     phases = {name: played[name] * plays + learned[name] * repeats for name in played}
     return played_s * plays + learned_s * repeats, phases
 

@@ -364,7 +364,7 @@ def another(option: str) -> Any:
     if option == "per_game":
         return "published"
     assert type(default) in (int, float), option
-    return default + 1 if isinstance(default, int) else default / 2 or 0.5
+    return 2 * default or 1 if isinstance(default, int) else default / 2 or 0.5
 
 
 @pytest.mark.parametrize("name", METHODS)

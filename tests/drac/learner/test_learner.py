@@ -119,6 +119,8 @@ METHODS: list[Any] = [
     ("rand-fm", {"clean_probability": 0}),
     ("ibac-sni", {}),
     ("mixreg", {}),
+    *((name, {"phasic_updates": 2, "phasic_epochs": 2}) for name in ("ppg", "dcpg")),
+    *((name, {}) for name in ("reinforce", "reinforce-baseline", "a2c", "trpo")),
 ]
 
 
@@ -127,7 +129,7 @@ METHODS: list[Any] = [
 def test_micro_batches_do_not_change_the_update(
     method: str, options: dict[str, Any], micro_batch: int
 ) -> None:
-    number = 2 if "daac" in method else 1
+    number = 2 if method in ("daac", "idaac", "ppg", "dcpg") else 1
     whole = updated(small_config(method=method, micro_batch=64, **options), number)
     parts = updated(small_config(method=method, micro_batch=micro_batch, **options), number)
     for name, weight in whole.items():
@@ -172,6 +174,7 @@ def test_update_reports_every_gradient_step() -> None:
         {"method": "drac-crop", "fidelity": "released"},
         {"method": "daac", "idaac_value_every": 2, "idaac_value_epochs": 1},
         {"method": "idaac", "idaac_value_every": 2, "idaac_value_epochs": 1},
+        {"method": "trpo"},
     ],
     ids=lambda options: options["method"],
 )

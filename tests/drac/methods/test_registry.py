@@ -132,6 +132,12 @@ WIRED = {
     "mixreg": ("mixreg:Mixreg", "fixed_arm"),
     "daac": ("daac:DAAC", "fixed_arm"),
     "idaac": ("daac:IDAAC", "fixed_arm"),
+    "reinforce": ("reinforce:Reinforce", "fixed_arm"),
+    "reinforce-baseline": ("reinforce:ReinforceBaseline", "fixed_arm"),
+    "a2c": ("a2c:A2C", "fixed_arm"),
+    "trpo": ("trpo:TRPO", "fixed_arm"),
+    "ppg": ("ppg:PPG", "fixed_arm"),
+    "dcpg": ("dcpg:DCPG", "fixed_arm"),
 }
 """Method -> the loss whose tests are its own, and who selects its augmentation."""
 

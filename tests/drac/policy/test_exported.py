@@ -24,7 +24,18 @@ from drac.policy import card as policy_card
 from drac.policy import exported as exported_policy
 from drac.policy.agent import load_agent
 
-METHODS = ("ppo", "drac-crop", "rand-fm", "ibac-sni", "daac", "idaac", "meta-drac", "rl2-drac")
+METHODS = (
+    "ppo",
+    "drac-crop",
+    "rand-fm",
+    "ibac-sni",
+    "daac",
+    "idaac",
+    "meta-drac",
+    "rl2-drac",
+    "trpo",
+    "ppg",
+)
 
 
 @pytest.fixture

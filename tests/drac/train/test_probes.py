@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
+from procgen_runs import with_defaults
 
 from augmentations import as_float
 from drac.config import TrainConfig
@@ -43,6 +44,10 @@ class Probe(VectorEnv):
 
     def begin(self, which: np.ndarray) -> None:
         """Choose what the new episodes of the envs in the mask are about."""
+
+    def get_state(self) -> list[bytes]:
+        """There is none: a probe cannot be checkpointed."""
+        return [b""] * self.num_envs
 
     def reset(self, **kwargs: Any) -> tuple[np.ndarray, dict[str, Any]]:
         self.begin(np.ones(self.num_envs, bool))
@@ -145,24 +150,17 @@ class Distracted(Choice):
 
 def training_on(env: Probe, updates: int, method: str = "ppo", **options: Any) -> Training:
     """Make a small agent for a probe, with rewards left as they are."""
-    config = TrainConfig(
-        method=method,
-        num_envs=env.num_envs,
-        num_steps=32,
-        minibatches=4,
-        steps=env.num_envs * 32 * updates,
-        hidden_size=32,
-        device="cpu",
-        precision="float32",
-        **options,
-    )
+    sizes = {"num_envs": env.num_envs, "num_steps": 32, "minibatches": 4, "hidden_size": 32}
+    sizes["steps"] = env.num_envs * 32 * updates
+    fixed = {"method": method, "device": "cpu", "precision": "float32"}
+    config = TrainConfig(**with_defaults({**sizes, **fixed}, options))
     training = Training(config, env)
     training.normalizer = lambda rewards, dones: rewards.astype(np.float32)  # type: ignore[assignment]
     return training
 
 
 def trained(env: Probe, updates: int, **options: Any) -> Training:
-    training = training_on(env, updates, learning_rate=1e-3, **options)
+    training = training_on(env, updates, **{"learning_rate": 1e-3, **options})
     for _ in iterate(training):
         pass
     return training
@@ -210,6 +208,28 @@ def test_a_delayed_reward_is_discounted_once_and_one_that_comes_at_once_is_not(
 def test_the_better_action_is_learned() -> None:
     training = trained(Choice(), updates=15)
     assert accuracy(training, Choice(64, seed=1)) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("method", "updates", "rate"),
+    [
+        pytest.param("reinforce", 40, 1e-3, marks=pytest.mark.full),
+        pytest.param("reinforce-baseline", 60, 5e-3, marks=pytest.mark.full),
+        pytest.param("a2c", 60, 5e-3, marks=pytest.mark.full),
+        ("trpo", 15, 1e-3),
+    ],
+)
+def test_policy_gradients_learn_the_better_action(method: str, updates: int, rate: float) -> None:
+    training = trained(Choice(), updates, method=method, learning_rate=rate)
+    assert accuracy(training, Choice(64, seed=1)) > 0.95
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("method", ["ppg", "dcpg"])
+def test_phasic_methods_learn_the_better_action(method: str) -> None:
+    phases = {"phasic_policy_epochs": 3, "phasic_updates": 4, "phasic_epochs": 2}
+    training = trained(Clocked(), updates=24, method=method, **phases)
+    assert accuracy(training, Clocked(64, seed=1)) > 0.9
 
 
 @pytest.mark.full

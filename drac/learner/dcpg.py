@@ -1,0 +1,23 @@
+"""DCPG's update: PPG's phases, of which the auxiliary one alone fits the value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drac.config import TrainConfig
+from drac.learner.ppg import PhasicLearner
+from drac.networks import ActorCritic
+from drac.objectives.dcpg import DCPGAuxiliary
+
+
+class DCPGLearner(PhasicLearner):
+    """Trains one network in two phases.
+
+    Args:
+        network, config: as the further ones, see `PhasicLearner`.
+    """
+
+    def __init__(
+        self, network: ActorCritic, config: TrainConfig, *args: Any, **kwargs: Any
+    ) -> None:
+        super().__init__(network, config, *args, **kwargs, auxiliary=DCPGAuxiliary(config))
