@@ -1,0 +1,92 @@
+"""A Ray cluster of several nodes on this machine, each made by `ray start`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from checkout import ROOT
+
+
+@dataclass
+class RayCluster:
+    """Nodes of one core each, which end with `close`."""
+
+    nodes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    address: str = ""
+
+    def add(self, folder: Path) -> subprocess.Popen[bytes]:
+        """Start one more node; the first is the head."""
+        if not self.nodes:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        port = self.address.rpartition(":")[2]
+        words = ["--address", self.address]
+        if not self.nodes:
+            words = ["--head", f"--port={port}", "--include-dashboard=false"]
+            words += ["--ray-client-server-port=0", f"--temp-dir={folder}"]
+        words += ["--num-cpus=1", "--num-gpus=0", "--block", "--disable-usage-stats"]
+        words += ["--object-store-memory=100000000", "--node-ip-address=127.0.0.1"]
+        env = {**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}
+        node = subprocess.Popen(
+            [sys.executable, "-m", "ray.scripts.scripts", "start", *words],
+            env=env | {"OMP_NUM_THREADS": "1"},
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self.nodes.append(node)
+        self._wait_for_the_head()
+        return node
+
+    def _wait_for_the_head(self) -> None:
+        host, _, port = self.address.rpartition(":")
+        deadline = time.monotonic() + 300
+        while True:
+            with contextlib.suppress(OSError):
+                socket.create_connection((host, int(port))).close()
+                return
+            assert self.nodes[0].poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+    def remove(self, node: subprocess.Popen[bytes]) -> None:
+        """Kill a node with all that it runs, as when a machine is lost."""
+        os.killpg(node.pid, signal.SIGKILL)
+        node.wait()
+        self.nodes.remove(node)
+
+    def close(self) -> None:
+        """End every node."""
+        for node in [*reversed(self.nodes)]:
+            os.killpg(node.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                node.wait(20)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(node.pid, signal.SIGKILL)
+            node.wait()
+        self.nodes.clear()
+
+
+@contextlib.contextmanager
+def ray_cluster(nodes: int) -> Iterator[RayCluster]:
+    """A cluster of so many nodes; sockets of Unix have short names, so its folder has one."""
+    cluster = RayCluster()
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
+        try:
+            for _ in range(nodes):
+                cluster.add(Path(folder))
+            yield cluster
+        finally:
+            cluster.close()
