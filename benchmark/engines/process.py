@@ -51,6 +51,13 @@ def start(
         )
 
 
+def note(job: Job, text: str) -> None:
+    """Append what an engine has to say of a job to its log."""
+    job.run_dir.mkdir(parents=True, exist_ok=True)
+    with (job.run_dir / LOG).open("a", encoding="utf-8") as log:
+        print(text, file=log)
+
+
 def threads(number: int) -> dict[str, str]:
     """Return the variable that gives a job so many threads, unless the user has set it."""
     return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(number)}

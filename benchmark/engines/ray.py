@@ -18,7 +18,6 @@ from typing import Any
 
 from benchmark.engines import process
 from benchmark.engines.engine import Engine, Job, imported
-from benchmark.store.store import LOG
 from drac.commands import flags
 from drac.errors import ConfigError
 from drac.files import atomic, lock
@@ -177,7 +176,8 @@ class RayEngine(Engine):
             ray.init(log_to_driver=False, logging_level="ERROR", **options)
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
             said = " ".join(str(error).split())
-            raise ConfigError(f"no Ray cluster answers at {self._address}: {said}") from None
+            what = f"no Ray cluster answers at {self._address}" if self._address else "Ray fails"
+            raise ConfigError(f"{what}: {said}") from None
         strategies = imported("ray.util.scheduling_strategies", "ray")
         node = ray.get_runtime_context().get_node_id()
         here = strategies.NodeAffinitySchedulingStrategy(node, soft=True)
@@ -214,6 +214,8 @@ class RayEngine(Engine):
         finally:
             for _, held in self._held.values():
                 held.close()
+            self._held.clear()
+            self._tasks.clear()
             self._ray.shutdown()
 
     @property
@@ -263,8 +265,7 @@ class RayEngine(Engine):
     def _close(self, job: Job, status: int | str) -> int:
         """Give a run's folder free; returns the exit status."""
         if isinstance(status, str):
-            with (job.run_dir / LOG).open("a", encoding="utf-8") as log:
-                print(status, file=log)
+            process.note(job, status)
             status = 1
         if self._fetch:
             self._held.pop(job.id)[1].close()

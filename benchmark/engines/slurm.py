@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from benchmark.engines import process
 from benchmark.engines.engine import Engine, Job, imported
 from benchmark.engines.local import LocalEngine
 from benchmark.store.store import LOG
@@ -162,11 +163,12 @@ class SlurmEngine(Engine):
     def preview(self, jobs: Sequence[Job]) -> str:
         """Return the text that sbatch is given, of each array."""
         sbatch = _submitit().slurm.slurm._make_sbatch_string
-        command = f"{shlex.quote(sys.executable)} -u -m submitit.core._submit {self._folder}"
-        sizes = map(len, _cut(_cut(jobs, self._at_a_time), LARGEST_ARRAY))
+        folder = self._folder.absolute()
+        words = [sys.executable, "-u", "-m", "submitit.core._submit", str(folder)]
+        arrays = _cut(_cut(jobs, self._at_a_time), LARGEST_ARRAY)
         return "\n".join(
-            f"{sbatch(command, self._folder.absolute(), map_count=size, **self._options)}"
-            for size in sizes
+            sbatch(shlex.join(words), folder, map_count=len(array), **self._options)
+            for array in arrays
         )
 
     def _find_again(self) -> None:
@@ -188,12 +190,8 @@ class SlurmEngine(Engine):
         for array in _cut(batches, LARGEST_ARRAY):
             try:
                 tasks = self._executor.submit_array([Batch(tuple(b), on_gpus) for b in array])
-            except (
-                OSError,
-                subprocess.SubprocessError,
-                _submitit().core.utils.FailedJobError,
-            ) as e:
-                why = " ".join(str(e).split())
+            except (OSError, RuntimeError) as error:  # submitit's are RuntimeErrors
+                why = " ".join(str(error).split())
                 raise ConfigError(f"Slurm did not take the jobs: {why[-300:]}") from None
             self._tasks += zip(tasks, map(tuple, array), strict=True)
             ids = {job.id: task.job_id for task, jobs in self._tasks for job in jobs}
@@ -235,14 +233,14 @@ def _statuses(task: Any, jobs: Sequence[Job]) -> dict[str, int]:
     """Return the exit status of each run of a Slurm job that has ended."""
     utils = _submitit().core.utils
     try:
-        result: dict[str, int] = task.result()
+        result = task.result()
     except (utils.UncompletedJobError, utils.FailedJobError) as error:
-        stopped = re.search("timed-out too many times|CANCELLED|TIMEOUT|PREEMPTED", str(error))
         for job in jobs:
-            with (job.run_dir / LOG).open("a", encoding="utf-8") as log:
-                print(f"Slurm job {task.job_id}: {error}", file=log)
+            process.note(job, f"Slurm job {task.job_id}: {error}")
+        states = "timed-out too many times|state: (CANCELLED|TIMEOUT|PREEMPTED)"
+        stopped = re.search(states, str(error))
         return dict.fromkeys((job.id for job in jobs), EXIT_CODE if stopped else 1)
-    return result
+    return {job.id: result[job.id] for job in jobs}
 
 
 def make(options: Mapping[str, Any], folder: Path) -> SlurmEngine:
