@@ -70,7 +70,7 @@ def execute(job: Job, desk: Any, cwd: Path | None, files: bytes | None) -> int:
 
     if ray.get(desk.stopping.remote()):
         return EXIT_CODE
-    with _folder(job, files) as run_dir:
+    with _folder(job, cwd, files) as run_dir:
         env = process.threads(job.cpus or 1)
         child = process.start(job, env, run_dir, cwd)
         sent: list[str] = []
@@ -93,11 +93,12 @@ def execute(job: Job, desk: Any, cwd: Path | None, files: bytes | None) -> int:
 
 
 @contextlib.contextmanager
-def _folder(job: Job, files: bytes | None) -> Iterator[Path]:
+def _folder(job: Job, cwd: Path | None, files: bytes | None) -> Iterator[Path]:
     """Give a run its folder: the job's where nodes share it, else a temporary one."""
-    if files is None:
-        yield job.run_dir
+    if cwd is not None:
+        yield cwd / job.run_dir
         return
+    assert files is not None
     with tempfile.TemporaryDirectory(prefix="drac-run-") as temporary:
         unpack(files, Path(temporary))
         yield Path(temporary)
