@@ -55,7 +55,7 @@ def note(job: Job, text: str) -> None:
     """Append what an engine has to say of a job to its log."""
     job.run_dir.mkdir(parents=True, exist_ok=True)
     with (job.run_dir / LOG).open("a", encoding="utf-8") as log:
-        print(text, file=log)
+        log.write(f"{text}\n")
 
 
 def threads(number: int) -> dict[str, str]:

@@ -71,9 +71,7 @@ class Sweep:
         self._open = {job.id: job for job in self.jobs}
         self._failures: Counter[str] = Counter()
         self._reached: dict[str, int] = {}
-        self._resting: dict[str, float] = {}
-        for job in self.jobs:
-            self.engine.submit(job)
+        self._resting = dict.fromkeys(self._open, 0.0)
 
     @property
     def is_over(self) -> bool:
