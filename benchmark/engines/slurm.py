@@ -125,7 +125,9 @@ class SlurmEngine(Engine):
             **{f"{CLUSTER}_max_num_timeout": 10_000},
         )
         options = {f"slurm_{name}": value for name, value in self._options.items()}
-        self._executor.update_parameters(timeout_min=self._options["time"], **options)
+        options |= {"timeout_min": self._options["time"]}  # of whichever cluster it is
+        options |= {"gpus_per_node": self._options.get("gpus_per_node")}
+        self._executor.update_parameters(**options)
         return self
 
     def submit(self, job: Job) -> None:

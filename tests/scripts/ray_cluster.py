@@ -23,43 +23,38 @@ class RayCluster:
 
     nodes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     address: str = ""
+    client_address: str = ""
 
     def add(self, folder: Path) -> subprocess.Popen[bytes]:
         """Start one more node; the first is the head."""
         if not self.nodes:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self.address = f"127.0.0.1:{free.getsockname()[1]}"
+            self.address, self.client_address = (f"127.0.0.1:{free_port()}" for _ in range(2))
         port = self.address.rpartition(":")[2]
         words = ["--address", self.address]
         if not self.nodes:
             words = ["--head", f"--port={port}", "--include-dashboard=false"]
-            words += ["--ray-client-server-port=0", f"--temp-dir={folder}"]
+            client_port = self.client_address.rpartition(":")[2]
+            words += [f"--ray-client-server-port={client_port}", f"--temp-dir={folder}"]
         words += ["--num-cpus=1", "--num-gpus=0", "--block", "--disable-usage-stats"]
         words += ["--object-store-memory=100000000", "--node-ip-address=127.0.0.1"]
         env = {**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}
-        node = subprocess.Popen(
-            [sys.executable, "-m", "ray.scripts.scripts", "start", *words],
-            env=env | {"OMP_NUM_THREADS": "1"},
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        said = folder / f"node{time.monotonic_ns()}.log"
+        with said.open("wb") as log:
+            node = subprocess.Popen(
+                [sys.executable, "-m", "ray.scripts.scripts", "start", *words],
+                env=env | {"OMP_NUM_THREADS": "1"},
+                cwd=folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         self.nodes.append(node)
-        self._wait_for_the_head()
-        return node
-
-    def _wait_for_the_head(self) -> None:
-        host, _, port = self.address.rpartition(":")
         deadline = time.monotonic() + 300
-        while True:
-            with contextlib.suppress(OSError):
-                socket.create_connection((host, int(port))).close()
-                return
-            assert self.nodes[0].poll() is None
+        while "Ray runtime started" not in said.read_text():
+            assert node.poll() is None, said.read_text()
             assert time.monotonic() < deadline
             time.sleep(0.2)
+        return node
 
     def remove(self, node: subprocess.Popen[bytes]) -> None:
         """Kill a node with all that it runs, as when a machine is lost."""
@@ -70,13 +65,21 @@ class RayCluster:
     def close(self) -> None:
         """End every node."""
         for node in [*reversed(self.nodes)]:
-            os.killpg(node.pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(node.pid, signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 node.wait(20)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(node.pid, signal.SIGKILL)
             node.wait()
         self.nodes.clear()
+
+
+def free_port() -> int:
+    """A port of this machine that nobody uses."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 @contextlib.contextmanager
