@@ -212,6 +212,8 @@ class RayEngine(Engine):
             while self._tasks:
                 self.poll()
                 time.sleep(0.1)
+        except (ConnectionError, self._ray.exceptions.RayError):
+            pass  # without the desk nobody can be told; tasks end with us, and their runs save
         finally:
             for _, held in self._held.values():
                 held.close()
@@ -258,10 +260,20 @@ class RayEngine(Engine):
         return status
 
     def _collect(self) -> None:
-        """Write the files that tasks have handed in into their runs' folders."""
-        if self._fetch:
-            for run, files in self._ray.get(self._desk.take.remote()).items():
-                unpack(files, self._held[run][0])
+        """Write the files that tasks have handed in into their runs' folders.
+
+        Raises:
+            ConnectionError: if the desk is gone, and our node of the cluster with it.
+        """
+        if not self._fetch:
+            return
+        try:
+            handed_in = self._ray.get(self._desk.take.remote())
+        except self._ray.exceptions.RayError as error:
+            said = " ".join(str(error).split())
+            raise ConnectionError(f"this node has left the Ray cluster: {said}") from None
+        for run, files in handed_in.items():
+            unpack(files, self._held[run][0])
 
     def _close(self, job: Job, status: int | str) -> int:
         """Give a run's folder free; returns the exit status."""

@@ -24,6 +24,7 @@ class RayCluster:
     nodes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     address: str = ""
     client_address: str = ""
+    _started: int = 0
 
     def add(self, folder: Path) -> subprocess.Popen[bytes]:
         """Start one more node; the first is the head."""
@@ -36,7 +37,7 @@ class RayCluster:
             client_port = self.client_address.rpartition(":")[2]
             words += [f"--ray-client-server-port={client_port}", f"--temp-dir={folder}"]
         words += ["--num-cpus=1", "--num-gpus=0", "--block", "--disable-usage-stats"]
-        words += ["--object-store-memory=100000000", "--node-ip-address=127.0.0.1"]
+        words += ["--object-store-memory=100000000", f"--node-ip-address={self._own_ip()}"]
         env = {**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}
         said = folder / f"node{time.monotonic_ns()}.log"
         with said.open("wb") as log:
@@ -55,6 +56,11 @@ class RayCluster:
             assert time.monotonic() < deadline
             time.sleep(0.2)
         return node
+
+    def _own_ip(self) -> str:
+        """An address of this machine for the next node: the driver then finds the head by its."""
+        self._started += 1
+        return f"127.0.0.{self._started}"
 
     def remove(self, node: subprocess.Popen[bytes]) -> None:
         """Kill a node with all that it runs, as when a machine is lost."""
