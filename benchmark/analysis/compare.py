@@ -18,7 +18,7 @@ from benchmark.statistics.bootstrap import Interval
 from drac.config.fidelity import PRESETS
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
-from drac.games import GAMES
+from drac.games import GAMES, RANGED_MODES
 
 STATISTICS = {"IQM": aggregate.iqm, "median": aggregate.median, "mean": aggregate.mean}
 FEW_RUNS = 5
@@ -131,12 +131,18 @@ def compare(
         on_part: called with a name before each of the `NUM_PARTS` parts of the work.
 
     Raises:
-        ConfigError: if they are the same, of different modes, or have no game in common.
+        ConfigError: if they are the same, of different modes or of one without published score
+            ranges, or have no game in common.
     """
     if a.address == b.address:
         raise ConfigError(f"{a.name} cannot be compared with itself: give two methods")
     if a.mode != b.mode:
         raise ConfigError(f"{a.name} is of {a.mode} mode and {b.name} of {b.mode}: no comparison")
+    if a.mode not in RANGED_MODES:
+        raise ConfigError(
+            f"{a.mode} mode has no published score ranges, which put games on one scale;"
+            f" drac-bench tables --table per-game has the returns of each game"
+        )
     both = aggregate.common_games(a.scores, b.scores)
     common = tuple(game for game, there in zip(GAMES, both, strict=True) if there)
     if not common:

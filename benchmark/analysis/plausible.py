@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
@@ -12,7 +13,7 @@ import pandas as pd
 
 from benchmark.analysis import comparable
 from benchmark.statistics.aggregate import Scores
-from drac.games import GAMES, RANGE_SOURCES, score_range
+from drac.games import GAMES, RANGE_SOURCES, RANGED_MODES, score_range
 from drac.runs.logs import EVAL_COLUMNS
 
 ONE_GOAL = ("coinrun", "heist", "jumper", "leaper", "maze", "ninja")
@@ -46,9 +47,11 @@ class Scored(NamedTuple):
 
 
 def most(game: str, mode: str) -> float:
-    """Return a score that no mean over episodes of a game exceeds."""
+    """Return a score that no mean over episodes of a game exceeds; infinite where unknown."""
     if game in ONE_GOAL:
         return 10.0
+    if mode not in RANGED_MODES:
+        return math.inf
     return _ROOM * max(score_range(game, mode, source)[1] for source in RANGE_SOURCES)
 
 

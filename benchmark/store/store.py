@@ -44,7 +44,7 @@ class Store:
 
     def read(self, spec: RunSpec) -> RunRecord:
         """Read a run's files, each once; it is a problem too if they are those of another run."""
-        record = read_run(self.run_dir(spec), self.root)
+        record = read_run(self.run_dir(spec), self.runs)
         if record.config is None or record.problems:
             return record
         found = record.config
@@ -89,7 +89,7 @@ class Store:
         if path.parent.is_symlink():  # each of its runs says so
             return []
         try:
-            plan = untrusted.read_json(path, PLAN_LIMIT, self.root)
+            plan = untrusted.read_json(path, PLAN_LIMIT, self.runs)
             ids = plan.get("runs") if isinstance(plan, dict) else None
             if not isinstance(ids, list):
                 raise ValueError('it has no list "runs"')
