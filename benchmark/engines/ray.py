@@ -29,6 +29,10 @@ LOOK_S = 1.0
 """Between two looks of a task at its run: for a new checkpoint, and whether it is to stop."""
 ROOM_S = 10.0
 """Between two looks at how large the cluster is; it may grow."""
+_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+_SETTINGS = b"\x04"
+"""HTTP/2 (RFC 9113): what a client begins with, and the type of the frame that is the answer."""
+
 STORAGES = ("shared", "fetch")
 
 
@@ -286,12 +290,16 @@ class RayEngine(Engine):
 
 
 def _require_answer(address: str) -> None:
-    """Raise ConfigError unless something listens at HOST:PORT or ray://HOST:PORT."""
+    """Raise ConfigError unless HOST:PORT or ray://HOST:PORT answers as gRPC does; TLS is let be."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon or not host or not port.isascii() or not port.isdecimal() or int(port) > 65535:
         raise ConfigError(f"address {address!r} must be auto, HOST:PORT or ray://HOST:PORT")
     try:
-        socket.create_connection((host, int(port)), timeout=ANSWER_S).close()
+        with socket.create_connection((host, int(port)), timeout=ANSWER_S) as link:
+            if os.environ.get("RAY_USE_TLS") in (None, "0"):
+                link.sendall(_HELLO)
+                if link.recv(4)[3:] != _SETTINGS:
+                    raise OSError("what listens there is no Ray")
     except OSError as error:
         raise ConfigError(
             f"no Ray cluster answers at {address} ({error.strerror or error}); ray status says"

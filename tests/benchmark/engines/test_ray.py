@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 import time
@@ -168,7 +167,5 @@ def test_an_address_where_something_else_listens(
     monkeypatch.setattr(engine_module, "ANSWER_S", 2.0)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
-        begun = time.monotonic()
         words = [*RUN, "--address", address, "--results", str(tmp_path / "r")]
         assert f"no Ray cluster answers at {address}" in refused(words, tmp_path, capsys)
-        assert time.monotonic() - begun < 20 or os.environ.get("CI")
