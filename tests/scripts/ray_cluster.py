@@ -43,7 +43,7 @@ class RayCluster:
         with said.open("wb") as log:
             node = subprocess.Popen(
                 [sys.executable, "-m", "ray.scripts.scripts", "start", *words],
-                env=env | {"OMP_NUM_THREADS": "1", "RAY_raylet_start_wait_time_s": "300"},
+                env=env | {"OMP_NUM_THREADS": "1"},
                 cwd=folder,
                 stdout=log,
                 stderr=log,
