@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from benchmark.engines.local import Job
+from benchmark.engines.engine import Job
+from benchmark.engines.sweep import Ended
 from benchmark.store.progress import Progress, read_progress
+from drac.config import TrainConfig
 from drac.config.quantities import number_of
 
 PLAIN_INTERVAL_S = 15.0
 LIVE_INTERVAL_S = 2.0  # looking means reading files, on the cores that train
+SHOWN = 32
+"""Running runs that are shown, at most."""
 
 
 def _number(value: float | None, digits: int = 2) -> str:
@@ -46,11 +50,11 @@ class SweepDisplay:
     """Shows the runs of a sweep until `close`.
 
     Args:
-        total: number of runs to execute.
+        configs: id of every run to execute -> its config.
     """
 
-    def __init__(self, total: int) -> None:
-        self._total, self._done = total, 0
+    def __init__(self, configs: Mapping[str, TrainConfig]) -> None:
+        self._configs, self._done = configs, 0
         self._console = Console(file=sys.stdout)
         self._live = None
         self._shown_at = float("-inf")
@@ -62,11 +66,14 @@ class SweepDisplay:
         """Print a line above the display."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def ended(self, run: str, outcome: str) -> None:
-        """Count a run as done and say how it ended."""
+    def ended(self, ended: Ended) -> None:
+        """Say how a run ended, and count it as done if it is not tried again."""
+        run, text = ended.job.id, ended.outcome.text
+        if ended.again_in is not None:
+            self.message(f"{run}: {text}; tried again in {ended.again_in:.0f} s")
+            return
         self._done += 1
-        self._shown_at = float("-inf")
-        self.message(f"[{self._done}/{self._total}] {run}: {outcome}")
+        self.message(f"[{self._done}/{len(self._configs)}] {run}: {text}")
 
     def update(self, jobs: Sequence[Job]) -> None:
         """Show where the running jobs are, from their files, if it is time to look again."""
@@ -74,21 +81,25 @@ class SweepDisplay:
         if time.monotonic() - self._shown_at < interval:
             return
         self._shown_at = time.monotonic()
+        now = {job.id: read_progress(job.run_dir, self._configs[job.id]) for job in jobs[:SHOWN]}
+        more = f"and {number_of(len(jobs) - SHOWN, 'other')}" if len(jobs) > SHOWN else ""
         if self._live:
-            self._live.update(self._table(jobs))
+            self._live.update(self._table(now, more))
             return
-        for job in jobs:
-            self.message(f"  {job.id}: {progress_line(read_progress(job.run_dir, job.config))}")
+        for run, progress in now.items():
+            self.message(f"  {run}: {progress_line(progress)}")
+        if more:
+            self.message(f"  {more}")
 
-    def _table(self, jobs: Sequence[Job]) -> Group:
+    def _table(self, now: Mapping[str, Progress], more: str) -> Group:
         table = Table(box=None, pad_edge=False)
         for name in ("run", "", "step", "steps/s", "left", "train", "test", "augmentation"):
             table.add_column(name, justify="left" if name in ("run", "augmentation") else "right")
-        for job in jobs:
-            now = read_progress(job.run_dir, job.config)
-            bar = ProgressBar(total=now.total, completed=now.step, width=20)
-            table.add_row(job.id, bar, *_texts(now))
-        return Group(f"{self._done} of {number_of(self._total, 'run')} done", table)
+        for run, progress in now.items():
+            bar = ProgressBar(total=progress.total, completed=progress.step, width=20)
+            table.add_row(run, bar, *_texts(progress))
+        done = f"{self._done} of {number_of(len(self._configs), 'run')} done"
+        return Group(done, table, *filter(None, [more]))
 
     def close(self) -> None:
         """Leave the terminal as it was."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import signal
 import sys
@@ -9,9 +10,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import make_dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmark import suites
+from benchmark.engines import catalogue, options
 from benchmark.suites import RunSpec, Suite
 from drac.commands import flags
 from drac.config import TrainConfig, preset_defaults
@@ -21,9 +23,13 @@ from drac.files import lock, run_folder
 from drac.runs import signals
 from drac.runs.meta import read_meta
 
+if TYPE_CHECKING:
+    from benchmark.commands.display import SweepDisplay
+    from benchmark.engines.sweep import Outcome, Sweep
+
 RUN_HELP = """Run a suite, or methods x games x seeds, and keep what is finished: the same command
 continues where it stopped, and several may work on one experiment at once. Every option of `drac
-train` holds for all runs of the sweep.
+train` holds for all runs of the sweep. Status 1: a run failed; 75: work is left, try again.
 
 example: drac-bench run --methods ppo ucb-drac --games all --seeds 0-2 --steps 1M --workers 2
 
@@ -32,7 +38,8 @@ suites:
 
 NO_SUITE = Suite("default", "what the flags say", methods=(), seeds=(0,))
 
-POLL_INTERVAL_S = 0.2
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.001, 0.2
+"""Between two looks at the engine: short after something has ended, twice as long each time."""
 
 
 _Words = tuple[str, ...]
@@ -43,7 +50,6 @@ _RUN_FLAGS: list[flags.Field] = [
     ("seeds", _Words, flags.option((), "e.g. 0-2, or 0 1 (default: the suite's, else 0)")),
     ("experiment", str | None, flags.option(None, "name (default: the suite's, else default)")),
     ("results", Path, flags.option(Path("results"), "root of all results")),
-    ("workers", str, flags.option("1", "runs side by side; the cores are shared", "N")),
 ]
 
 
@@ -55,84 +61,112 @@ def run_command(argv: Sequence[str]) -> int:
     fidelity = flags.peek(argv, "--fidelity") or suite.options.get("fidelity", "paper")
     defaults = {**preset_defaults(fidelity), **suite.options, "fidelity": fidelity}
     fields = flags.config_fields(defaults, exclude=("game", "method", "seed"))
-    flags_type = make_dataclass("RunFlags", [*_RUN_FLAGS, *fields])
-    given = vars(flags.parse(flags_type, argv, "drac-bench run", RUN_HELP))
-    own = {name: given.pop(name) for name, *_ in _RUN_FLAGS}
+    ours = [*_RUN_FLAGS, *options.fields(argv)]
+    flags_type = make_dataclass("RunFlags", [*ours, *fields])
+    about = f"{RUN_HELP}\n\nengines, whose options --engine NAME --help lists:\n{options.listed()}"
+    given = vars(flags.parse(flags_type, argv, "drac-bench run", about))
+    own = {name: given.pop(name) for name, *_ in ours}
     for name in ("methods", "games", "seeds"):
-        if not own[name] and any(word.partition("=")[0] == f"--{name}" for word in argv):
+        if not own[name] and flags.is_given(argv, name):
             raise ConfigError(f"--{name} names nothing to run")
     methods = suites.parse_methods(own["methods"] or suite.methods, given["augmentation"])
     if not methods:
         raise ConfigError("say what to run: --suite demo, or --methods ppo ucb-drac")
-    workers = flags.whole_number("workers", own["workers"], at_least=1)
+    options.read(own)
     experiment = suite.name if own["experiment"] is None else own["experiment"]
     run_folder.check_name("experiment", experiment)
     games = suites.parse_games(own["games"] or suite.games)
     seeds = suites.parse_seeds(own["seeds"]) or suite.seeds
     runs = list(suites.expand(experiment, methods, games, seeds, given))
-    return _run(Store(own["results"]), experiment, runs, workers)
+    return _run(Store(own["results"]), experiment, runs, own)
 
 
-def _run(store: Any, experiment: str, runs: list[tuple[RunSpec, TrainConfig]], workers: int) -> int:
+def _run(
+    store: Any, experiment: str, runs: list[tuple[RunSpec, TrainConfig]], own: dict[str, Any]
+) -> int:
     """Check everything, write the plan, execute what is left. Returns the exit status."""
     from benchmark.commands.display import SweepDisplay
-    from benchmark.engines.local import Job, LocalEngine
+    from benchmark.engines.engine import training
+    from benchmark.engines.sweep import Sweep
 
+    engine = options.make(own, store.root)
     left = [(spec, config) for spec, config in runs if not _complete(store, spec, config)]
-    _check_devices([config for _, config in left])
+    if not catalogue.get(own["engine"]).elsewhere:
+        _check_devices([config for _, config in left])
     elsewhere = [spec for spec, _ in left if lock.in_use(store.run_dir(spec))]
-    todo = {spec.id: spec for spec, _ in left if spec not in elsewhere}
-    store.add_to_plan(experiment, [spec for spec, _ in runs])
-    engine = LocalEngine(workers)
-    for spec, config in left:
-        if spec.id in todo:
-            engine.submit(Job(spec.id, config, store.run_dir(spec)))
-    display = SweepDisplay(len(todo))
-    by_others = f", {len(elsewhere)} in the hands of another process" if elsewhere else ""
-    display.message(
-        f"{experiment}: {number_of(len(runs), 'run')}, {len(runs) - len(left)} complete{by_others},"
-        f" {workers} at a time"
-    )
-    begun = time.monotonic()
-    try:
-        failed = _execute(store, todo, engine, display)
-    finally:
-        engine.cancel()  # whatever went wrong, no child outlives us
-        display.close()
-    if failed is None:
-        print("stopped; the same command continues")
-        return signals.EXIT_CODE
-    print(
-        f"{number_of(len(todo) - len(failed), 'run')} finished in {time.monotonic() - begun:.0f} s"
-    )
-    if failed:
-        print(
-            f"{len(failed)} of {number_of(len(todo), 'run')} failed: {', '.join(failed)}",
-            file=sys.stderr,
+    todo = {spec.id: (spec, config) for spec, config in left if spec not in elsewhere}
+    jobs = [
+        training(spec.id, config, store.run_dir(spec), *options.share(own))
+        for spec, config in todo.values()
+    ]
+    if own["dry_run"]:
+        print(engine.preview(jobs))
+        return 0
+    with contextlib.ExitStack() as stack:  # whatever goes wrong, no child outlives us
+        catalogue.called(own["engine"], lambda: stack.enter_context(engine))
+        store.add_to_plan(experiment, [spec for spec, _ in runs])
+        display = SweepDisplay({id_: config for id_, (_, config) in todo.items()})
+        stack.callback(display.close)
+        by_others = f", {len(elsewhere)} in the hands of another process" if elsewhere else ""
+        display.message(
+            f"{experiment}: {number_of(len(runs), 'run')}, {len(runs) - len(left)} complete"
+            f"{by_others}, {engine.where}"
         )
-        return 1
-    where = shlex.quote(str(store.root))
-    print(f"next: drac-bench tables --experiment {experiment} --results={where}")
-    return 0
+        begun = time.monotonic()
+        sweep = Sweep(
+            engine, jobs, lambda job, s: _outcome(store, todo[job.id][0], s), own["retries"]
+        )
+        waited = catalogue.called(own["engine"], lambda: _execute(sweep, display))
+    if not waited:
+        left_to = "left to the engine" if engine.detached else "stopped"
+        print(f"{left_to}; the same command continues")
+        return signals.EXIT_CODE
+    where = f"drac-bench tables --experiment {experiment} --results={shlex.quote(str(store.root))}"
+    return _summary(sweep, time.monotonic() - begun, where)
 
 
-def _execute(store: Any, specs: dict[str, RunSpec], engine: Any, display: Any) -> list[str] | None:
-    """Wait for the submitted jobs; return the ids of the failed, None after a stop signal."""
-    failed = []
+def _execute(sweep: Sweep, display: SweepDisplay) -> bool:
+    """Wait for the jobs to be over; return False if they are left as they are."""
+    engine, pause = sweep.engine, SHORTEST_PAUSE_S
     with signals.stop_requested(lambda text: None) as stopped:  # we speak below, not in a handler
-        while not engine.idle:
+        while not sweep.is_over:
             if stopped():
                 display.message("stopping: what runs saves its state first (Ctrl-C again: at once)")
                 engine.cancel()
-                return None
-            for run, status in engine.poll().items():
-                outcome = _outcome(store, specs[run], status)
-                if outcome.startswith("FAILED"):
-                    failed.append(run)
-                display.ended(run, outcome)
+                return False
+            ended = sweep.poll()
+            if engine.detached:
+                return False
+            for one in ended:
+                display.ended(one)
             display.update(engine.running)
-            time.sleep(POLL_INTERVAL_S)
-    return failed
+            pause = SHORTEST_PAUSE_S if ended else min(2 * pause, LONGEST_PAUSE_S)
+            time.sleep(pause)
+    return True
+
+
+def _summary(sweep: Sweep, seconds: float, following: str) -> int:
+    """Say how the jobs ended; returns the exit status."""
+    from benchmark.engines.sweep import State, log_end
+
+    finished, failed = sweep.having(State.COMPLETE), sweep.having(State.FAILED)
+    print(f"{number_of(len(finished), 'run')} finished in {seconds:.0f} s")
+    for ended in failed:
+        print("", f"{ended.job.id}: {ended.outcome.text}", sep="\n")
+        for line in log_end(ended.job):
+            print(f"  | {line}")
+        print(f"this run alone: {ended.job}")
+    if failed:
+        names = ", ".join(ended.job.id for ended in failed)
+        print(
+            f"{len(failed)} of {number_of(len(sweep.over), 'run')} failed: {names}", file=sys.stderr
+        )
+        return 1
+    if stopped := sweep.having(State.STOPPED):
+        print(f"{number_of(len(stopped), 'run')} left; the same command continues")
+        return signals.EXIT_CODE
+    print(f"next: {following}")
+    return 0
 
 
 def _complete(store: Any, spec: RunSpec, config: TrainConfig) -> bool:
@@ -157,17 +191,20 @@ def _check_devices(configs: Sequence[TrainConfig]) -> None:
         resolve(configs[0])
 
 
-def _outcome(store: Any, spec: RunSpec, status: int) -> str:
-    """Say how a run ended: "complete", who has it, or "FAILED" with the reason and the log."""
+def _outcome(store: Any, spec: RunSpec, status: int) -> Outcome:
+    """Say how a run ended: complete, stopped, taken by another, or FAILED: why, and its log."""
+    from benchmark.engines.sweep import Outcome, State
     from benchmark.store.progress import last_line
     from benchmark.store.store import LOG
 
     run_dir = store.run_dir(spec)
     problems = store.problems(spec)
     if not status and not problems:
-        return "complete"
+        return Outcome(State.COMPLETE, "complete")
     if lock.in_use(run_dir):
-        return "left to another process, which has begun it"
+        return Outcome(State.TAKEN, "left to another process, which has begun it")
+    if status == signals.EXIT_CODE:
+        return Outcome(State.STOPPED, State.STOPPED.value)
     why = "; ".join(problems)
     if status < 0:
         why = f"killed by {signal.Signals(-status).name}"
@@ -175,4 +212,4 @@ def _outcome(store: Any, spec: RunSpec, status: int) -> str:
         why = f"exit status {status}"
         if said := last_line(run_dir / LOG):
             why += f", {said}"
-    return f"FAILED ({why}); its log is {run_dir / LOG}"
+    return Outcome(State.FAILED, f"FAILED ({why}); its log is {run_dir / LOG}")

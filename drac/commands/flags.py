@@ -92,6 +92,12 @@ def peek(argv: Sequence[str], flag: str) -> str | None:
     return value
 
 
+def is_given(argv: Sequence[str], name: str) -> bool:
+    """Whether a command line, before it is parsed, has the flag of a field, with a value or not."""
+    words = (word.partition("=")[0] for word in argv)
+    return any(word.startswith("--") and word[2:].replace("-", "_") == name for word in words)
+
+
 class _Parser(argparse.ArgumentParser):
     """Raises what is wrong, in place of printing it."""
 

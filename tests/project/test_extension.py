@@ -14,6 +14,7 @@ from tiny_runs import play_numbers, tiny_config
 
 from augmentations import plugins
 from benchmark.cli import main
+from benchmark.engines import catalogue as engine_catalogue
 from benchmark.figures import catalogue as figure_catalogue
 from benchmark.tables import catalogue as table_catalogue
 from drac.errors import ConfigError
@@ -29,7 +30,10 @@ Install = Callable[..., None]
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Install a package of one module, with an entry point if it has a group."""
     site = tmp_path / "site"
-    caches = plugins.offered, table_catalogue.known, figure_catalogue.known
+    caches = (
+        *(plugins.offered, engine_catalogue.known),
+        *(table_catalogue.known, figure_catalogue.known),
+    )
 
     def write(module: str, source: str, group: str = "", point: str = "") -> None:
         info = site / f"{module}-1.0.dist-info"
@@ -128,6 +132,52 @@ def test_an_augmentation(install: Install, tmp_path: Path, monkeypatch: pytest.M
     play_numbers(monkeypatch)
     config = tiny_config(method="drac", augmentation="outside_dim:Dim")
     assert train(config, tmp_path / "run").steps == config.steps
+
+
+ENGINE = """
+from benchmark.engines.catalogue import Entry
+from benchmark.engines.local import LocalEngine
+from drac.commands.flags import option
+
+ENTRY = Entry("ends every run at once", "outside_engine:make",
+              (("colour", str, option("red", "of the cluster")),))
+
+
+class Quick(LocalEngine):
+    def submit(self, job):
+        if self.colour == "black":
+            raise RuntimeError("it is dark")
+        self.ended = {**vars(self).get("ended", {}), job.id: 75}
+
+    def poll(self):
+        ended, self.ended = self.ended, {}
+        return ended
+
+
+def make(options, folder):
+    engine = Quick()
+    engine.colour = engine.where = options["colour"]
+    return engine
+"""
+
+
+def test_an_engine(
+    install: Install,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    install("outside_engine", ENGINE, "procgen_drac.engines", "my-cluster = outside_engine:ENTRY")
+    words = ["run", "--suite", "smoke", "--engine", "my-cluster", "--colour"]
+    assert main([*words, "blue"]) == 75
+    assert "smoke: 4 runs, 0 complete, blue" in capsys.readouterr().out
+    assert main([*words, "black"]) == 2
+    said = "the engine 'my-cluster' of the plug-in outside_engine 1.0 failed: RuntimeError: it is"
+    assert said in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    assert "my-cluster: of a plug-in" in capsys.readouterr().out
 
 
 TABLE = """

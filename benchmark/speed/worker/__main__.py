@@ -10,7 +10,7 @@ import json
 import os
 import sys
 
-from benchmark.engines.local import end_with_parent
+from benchmark.engines.process import end_with_parent
 from benchmark.speed.records import Task
 
 

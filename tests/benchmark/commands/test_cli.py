@@ -19,7 +19,7 @@ from synthetic_runs import ARMS, TOTAL, tree, write_run
 
 from benchmark import cli
 from benchmark.commands import run as run_command
-from benchmark.engines import local
+from benchmark.engines import engine, sweep
 from benchmark.store.run_record import validate
 from benchmark.store.store import Store
 from benchmark.suites import RunSpec
@@ -41,6 +41,7 @@ ONE = ["--methods", "ppo", "--games", "coinrun"]
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # others test on these cores too
+    monkeypatch.setattr(sweep, "BACK_OFF_S", 0.01)
 
 
 # --- bad input ----------------------------------------------------------------------------------
@@ -63,6 +64,26 @@ BAD = {
     "seed too large": ("seed 2147483648", ["run", "--suite", "demo", "--seeds", "2147483648"]),
     "no workers": ("workers must be at least 1", ["run", "--suite", "demo", "--workers", "0"]),
     "bad workers": ("workers 'two'", ["run", "--suite", "demo", "--workers", "two"]),
+    "unknown engine": ("did you mean 'slurm'", ["run", "--suite", "demo", "--engine", "slum"]),
+    "option of another engine": (
+        "--partition is for --engine slurm, not for the engine local",
+        ["run", "--suite", "demo", "--partition", "gpu"],
+    ),
+    "workers of another engine": (
+        "--workers is for --engine local, not for the engine slurm",
+        ["run", "--suite", "demo", "--engine=slurm", "--workers", "2"],
+    ),
+    "bad GPUs": ("gpus 'all' must be", ["run", "--suite", "demo", "--gpus", "all"]),
+    "GPUs of nothing": ("--runs-per-gpu needs", ["run", "--suite", "demo", "--runs-per-gpu", "2"]),
+    "no runs on a GPU": (
+        "runs_per_gpu must be at least 1",
+        ["run", "--suite", "demo", "--gpus", "0", "--runs-per-gpu", "0"],
+    ),
+    "no cores": (
+        "cpus_per_run must be at least 1",
+        ["run", "--suite", "demo", "--cpus-per-run", "0"],
+    ),
+    "bad retries": ("retries 'for ever'", ["run", "--suite", "demo", "--retries", "for ever"]),
     "unknown option": ("'--step'", ["run", "--suite", "demo", "--step", "1"]),
     "bad value": ("steps 'many'", ["run", "--suite", "demo", "--steps", "many"]),
     "too few steps": ("fewer than one rollout", ["run", "--suite", "demo", "--steps", "1"]),
@@ -234,7 +255,7 @@ def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert stop.value.code == 0
     assert "example" in text
     if command == "run":
-        for name in (*OTHER, "workers", "suite"):
+        for name in (*OTHER, "workers", "suite", "engine", "gpus", "retries"):
             assert f"--{name.replace('_', '-')}" in text
 
 
@@ -313,9 +334,11 @@ def test_status_opens_the_files_of_a_run_once(
 
 def fake_training(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """Execute this Python code in place of `drac train`; argv[1] is the run's folder."""
-    monkeypatch.setattr(
-        local, "train_command", lambda job: [sys.executable, "-c", code, str(job.run_dir)]
-    )
+
+    def training(run: str, config: TrainConfig, run_dir: Path, *share: Any) -> engine.Job:
+        return engine.Job(run, ("-c", code, str(run_dir)), run_dir, *share)
+
+    monkeypatch.setattr(engine, "training", training)
 
 
 def test_what_is_complete_is_not_run_again(
@@ -347,6 +370,46 @@ def test_a_dying_run_is_named_with_its_reason_and_log(
     assert f"coinrun/seed0: FAILED (not started); {log.format('coinrun')}" in printed.out
     assert printed.err.count("\n") == 1
     assert "3 of 3 runs failed: default/ppo/" in printed.err
+    assert printed.out.count("; tried again in 0 s") == 6
+    _, _, summary = printed.out.partition("0 runs finished")
+    assert "\ndefault/ppo/heist/seed0: FAILED (exit status 1, out of luck); its log" in summary
+    assert "  | out of luck\nthis run alone: python -c 'import os" in summary
+    assert summary.count("this run alone: python ") == 3
+
+
+def test_a_run_that_fails_once_is_tried_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(tmp_path / "made", experiment="default")
+    fake_training(
+        monkeypatch,
+        "import os, pathlib, shutil, sys\nrun = pathlib.Path(sys.argv[1])\n"
+        "if not (run / 'tried').exists():\n    (run / 'tried').touch()\n    sys.exit('once')\n"
+        f"shutil.copytree('{tmp_path}/made/runs/default/ppo/coinrun/seed0', run, "
+        "dirs_exist_ok=True)",
+    )
+    assert cli.main(["run", *ONE, *SMALL, "--retries", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "default/ppo/coinrun/seed0: FAILED (exit status 1, once); its log is" in out
+    assert "[1/1] default/ppo/coinrun/seed0: complete\n1 run finished" in out
+
+
+def test_a_run_that_was_told_to_stop_is_left_and_the_status_says_try_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_training(monkeypatch, "raise SystemExit(75)")
+    assert cli.main(["run", *ONE, *SMALL]) == 75
+    out = capsys.readouterr().out
+    assert "[1/1] default/ppo/coinrun/seed0: stopped after saving\n0 runs finished" in out
+    assert out.endswith("1 run left; the same command continues\n")
+
+
+def test_a_dry_run_prints_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", *ONE, *SMALL, "--seeds", "0-1", "--dry-run"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("python -m drac.cli train --game coinrun --method ppo --seed 0 ")
+    assert second.endswith(" --run-dir results/runs/default/ppo/coinrun/seed1")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_another_process_has_begun_is_left_to_it(
@@ -362,8 +425,8 @@ def test_what_another_process_has_begun_is_left_to_it(
 def test_a_run_that_another_process_took_meanwhile_is_no_failure(tmp_path: Path) -> None:
     store, spec = Store(tmp_path), RunSpec("e", "ppo", "maze", 0)
     with lock.owned(store.run_dir(spec)):
-        assert run_command._outcome(store, spec, 2).startswith("left to another process")
-    assert run_command._outcome(store, spec, 2).startswith("FAILED (exit status 2")
+        assert run_command._outcome(store, spec, 2).text.startswith("left to another process")
+    assert run_command._outcome(store, spec, 2).text.startswith("FAILED (exit status 2")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
