@@ -76,7 +76,7 @@ class ProcgenEnv(gymnasium.Env[NDArray[np.uint8], Any]):
         self._ended = bool(ended[0])
         return obs[0], float(rewards[0]), self._ended, False, _first(infos)
 
-    def render(self) -> NDArray[np.uint8]:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8]:
         """Return what a person would see: uint8 (512, 512, 3)."""
         return self._env.render()[0]
 
