@@ -19,6 +19,7 @@ from drac import methods
 from drac.config import TrainConfig
 from drac.errors import ConfigError, shown
 from drac.files import atomic, run_folder, untrusted
+from drac.methods import per_game
 from drac.runs.logs import SPLITS
 
 LOG = "train.log"
@@ -196,8 +197,11 @@ _NO_MATTER = {"game", "method", "seed", "augmentation"} | {
 def settings(config: TrainConfig, meta: Mapping[str, Any]) -> dict[str, Any]:
     """Return what two runs must share before their scores may be averaged or compared.
 
-    Options that its method does not have are no settings of a run.
+    Options that its method does not have are no settings of a run, nor are those that were
+    published for its game.
     """
     without = _NO_MATTER | methods.options_of_others(config.method)
+    if config.per_game == "published":  # which says it all, whatever the game
+        without |= per_game.NAMES
     values = {name: value for name, value in config if name not in without}
     return {**values, "procgen_build": untrusted.text(meta.get("procgen_build")) or "unknown"}

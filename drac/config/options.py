@@ -233,6 +233,9 @@ class Options(BaseModel):
     )
 
     # DAAC and IDAAC; the defaults are those of their released code
+    per_game: Literal["none", "published"] = Field(
+        "none", description="published: what the authors chose for each game, of the following"
+    )
     idaac_policy_epochs: int = Field(
         1, ge=1, le=1000, description="passes of the policy over each rollout"
     )

@@ -27,7 +27,7 @@ from drac.errors import (
 from drac.files import untrusted
 from drac.games import EXPLORATION_LEVELS, GAMES, require_mode
 from drac.methods import best_augmentations as best
-from drac.methods import spellings
+from drac.methods import per_game, spellings
 
 FORMAT = 1
 """Version of config.json. Raised when an old file can no longer be read as it is."""
@@ -71,11 +71,29 @@ class TrainConfig(Options):
             if wanted and not (recorded and spec):
                 spec = best.augmentation(game, data.get("best_from"), spec)
             data["augmentation"] = spec
+            if data.get("per_game") == "published":
+                data = cls._published(data, str(game))
         default = Options.model_fields["levels"].default
         level = EXPLORATION_LEVELS.get(str(data.get("game", cls.model_fields["game"].default)))
         if data.get("mode") == "exploration" and level and data.get("levels", default) == default:
             data["levels"] = f"{level}-{level}"
         return data
+
+    @classmethod
+    def _published(cls, data: dict[str, Any], game: str) -> dict[str, Any]:
+        """Add what was published for the game; another value than that is refused."""
+        settings = {
+            name: cls.model_fields[name].default
+            for name in per_game.NAMES & {*methods.get(data["method"]).options}
+        }
+        settings |= per_game.published(data["method"], game)
+        for name, value in settings.items():
+            if name in data and str(data[name]) not in (str(value), str(float(value))):
+                raise ValueError(
+                    f"{name} {shown(data[name])} is not what was published for {game}, {value};"
+                    f" leave it or per_game out"
+                )
+        return {**data, **settings}
 
     @pydantic.field_validator("game")
     @classmethod

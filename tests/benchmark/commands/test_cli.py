@@ -166,7 +166,7 @@ OTHER: dict[str, Any] = {
     "rl2_hidden_size": 16, "rl2_learning_rate": 1e-3, "rl2_entropy_coef": 0.01,
     "rl2_reward_input": "latest", "minibatch_by": "steps", "idaac_policy_epochs": 2,
     "idaac_value_epochs": 3, "idaac_value_every": 2, "idaac_advantage_coef": 0.1,
-    "idaac_order_coef": 0.01, "idaac_order_hidden": 8,
+    "idaac_order_coef": 0.01, "idaac_order_hidden": 8, "per_game": "published",
 }  # fmt: skip
 """A value that is no default, for every option."""
 
