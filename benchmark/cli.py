@@ -53,6 +53,7 @@ examples:
   drac-bench bandits --seeds 0-19
 
 `drac-bench COMMAND --help` lists the options. One run: `drac --help`.
+`drac-bench --version` says which one this is.
 """
 
 

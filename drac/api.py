@@ -1,7 +1,8 @@
 """The public surface: `from drac.api import TrainConfig, train, evaluate, ...`."""
 
+from augmentations import Augmentation, as_float, register
 from drac.config import TrainConfig
-from drac.envs import ProcgenVectorEnv
+from drac.envs import ProcgenEnv, ProcgenVectorEnv
 from drac.errors import ConfigError, NonFinite
 from drac.evaluate import evaluate, evaluate_each
 from drac.games import GAMES, normalize_score
@@ -22,12 +23,14 @@ __all__ = [
     "GAMES",
     "METHODS",
     "ActorCritic",
+    "Augmentation",
     "ConfigError",
     "Learner",
     "Method",
     "Minibatch",
     "NonFinite",
     "Policy",
+    "ProcgenEnv",
     "ProcgenVectorEnv",
     "Report",
     "Rollout",
@@ -36,6 +39,7 @@ __all__ = [
     "Training",
     "UpdateStats",
     "Watcher",
+    "as_float",
     "evaluate",
     "evaluate_each",
     "export_policy",
@@ -43,5 +47,6 @@ __all__ = [
     "load_agent",
     "load_policy",
     "normalize_score",
+    "register",
     "train",
 ]

@@ -33,6 +33,7 @@ examples:
   drac augmentations show --game coinrun --out gallery.png
 
 `drac COMMAND --help` lists the options. Many runs at once: `drac-bench --help`.
+`drac --version` says which one this is.
 """
 
 

@@ -22,12 +22,14 @@ from drac.runs.logs import SPLITS
 
 HELP = """Bring in anybody's scores, which are kept below RESULTS/scores with the file's name, its
 SHA-256 and the date; drac-bench compare then knows their methods. A file is one of:
+
   - text with commas, semicolons or tabs and a row for each run: the columns method, game, split,
     run, score, and mode, steps and caution if it has them
   - the same with a column for each game, and method, seed, split and mode if it has them
   - .npy, .npz or JSON: one array (runs, games), or arrays by method; --games names the columns
   - the progress of a training (train-procgen's progress.csv, CleanRL, TensorBoard, ...), of one
     run a file: the mean return of its last --final steps is the score
+
 Games may be spelled BigFish or procgen:procgen-bigfish-v0. --show prints what was understood.
 
 examples:

@@ -21,7 +21,7 @@ usage: drac augmentations COMMAND [OPTIONS]
 The augmentations that can be trained with, yours included.
 
 commands:
-  list    name, summary and options of every augmentation, and where it comes from
+  list    name, summary, options and origin of every augmentation
   show    draw them on frames of a game
 
 examples:

@@ -8,18 +8,23 @@ import dataclasses
 import errno
 import io
 import math
+import re
 import sys
+import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
+from augmentations.arguments import hint as nearest
 from augmentations.arguments import unknown
 from drac import methods
+from drac.commands import others_flags
 from drac.commands.openmp import spin_briefly
 from drac.commands.output import unbreakable
 from drac.config import TrainConfig
 from drac.config.quantities import parse_count
 from drac.errors import ConfigError, NonFinite
+from drac.runs import provenance
 
 Command = Callable[[Sequence[str]], int]
 Field = tuple[str, Any, Any]
@@ -61,7 +66,7 @@ def config_fields(defaults: Mapping[str, Any], exclude: Iterable[str] = ()) -> l
         if default is None:
             metavar = "FILE" if name == "best_from" else "SPEC"
         elif name != "arms":
-            kind, default = str, str(default)
+            kind, default = str, str(default).lower() if default in (True, False) else str(default)
         fields.append(
             (name, kind, option(default, (info.description or "") + _of_methods(name), metavar))
         )
@@ -78,7 +83,8 @@ def _metavar(name: str) -> str:
     kind = TrainConfig.model_fields[name].annotation
     if get_origin(kind) is Literal:
         return "{" + ",".join(get_args(kind)) + "}"
-    return {int: "N", float: "X"}.get(kind, "TEXT") if isinstance(kind, type) else "N"
+    names = {int: "N", float: "X", bool: "{true,false}"}
+    return names.get(kind, "TEXT") if isinstance(kind, type) else "N"
 
 
 def peek(argv: Sequence[str], flag: str) -> str | None:
@@ -105,6 +111,26 @@ class _Parser(argparse.ArgumentParser):
         raise ConfigError(f"{message}; {self.prog} --help lists the options")
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Wraps the description to the terminal: prose, lists line by line, but no command."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        parts = text.split("\n\n")
+        return "\n\n".join(
+            "\n".join(_wrapped(line, width) for line in part.splitlines())
+            if "\n  " in part or ": drac" in part
+            else textwrap.fill(part, width)
+            for part in parts
+        )
+
+
+def _wrapped(line: str, width: int) -> str:
+    if re.match(r"(\w+:)?\s*drac(-bench)? ", line):
+        return line
+    column = re.match(r"\s*(- |\S+\s{2,})?", line)
+    return textwrap.fill(line, width, subsequent_indent=" " * (column.end() if column else 0))
+
+
 def parse(flags_type: type, argv: Sequence[str], prog: str, description: str) -> Any:
     """Parse a command line into a dataclass of `option` and `positional`; --help prints and exits.
 
@@ -117,7 +143,7 @@ def parse(flags_type: type, argv: Sequence[str], prog: str, description: str) ->
     parser = _Parser(
         prog,
         description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
         allow_abbrev=False,
     )
     kinds, usage = get_type_hints(flags_type), f"{prog} [-h] [OPTIONS]"
@@ -168,8 +194,8 @@ def _words(argv: Sequence[str], values: Mapping[str, bool], parser: _Parser) -> 
         elif not word.startswith("--"):
             yield word
         elif flag not in values:
-            nearest, _, _ = unknown("option", flag, values).partition("; choose from")
-            parser.error(nearest)
+            near = others_flags.hint(flag, values) or nearest(flag, values)
+            parser.error(f"unknown option {flag!r}{near}")
         elif not values[flag]:
             yield from (flag, value) if equals else (flag,)
         else:
@@ -243,6 +269,9 @@ def _run_command(
         if name in ("-h", "--help", "help"):
             print(usage.strip())
             return 0 if words else 2
+        if name in ("-V", "--version"):
+            print(f"{prog} {provenance.version('procgen-drac')}")
+            return 0
         require_known("command", name, commands)
         return commands[name](rest)
     except ConfigError as error:

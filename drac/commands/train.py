@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from drac.commands import flags
-from drac.config import TrainConfig, build, preset_defaults
+from drac.config import TrainConfig, as_argv, build, preset_defaults
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import run_folder
@@ -21,11 +21,18 @@ unseen ones. The same command continues a run that was stopped; other --steps pr
 it, --finish ends it where it stands, and --fresh starts over. Ctrl-C and SIGTERM save first
 and end with status 75.
 
-example: drac train --game bigfish --method ucb-drac --seed 0 --steps 1M
-all methods: drac train --method help"""
+examples:
+  drac train --game bigfish --method ucb-drac --seed 0 --steps 1M
+  drac train --config results/runs/default/ppo/maze/seed0/config.json --experiment again
+  drac train --method help"""
 
 
 _OWN_FLAGS: list[flags.Field] = [
+    (
+        "config",
+        Path | None,
+        flags.option(None, "config.json of a run to repeat; what else is given changes it"),
+    ),
     (
         "run_dir",
         Path | None,
@@ -69,9 +76,11 @@ def train_command(argv: Sequence[str]) -> int:
             f"a run trains on --levels, A-B or all, and is evaluated on both splits:"
             f" --split {split} belongs to drac evaluate"
         )
+    argv = [*_of_file(flags.peek(argv, "--config")), *argv]
     config_fields = flags.config_fields(preset_defaults(flags.peek(argv, "--fidelity") or "paper"))
     flags_type = make_dataclass("TrainFlags", [*config_fields, *_OWN_FLAGS])
     values = vars(flags.parse(flags_type, argv, "drac train", TRAIN_HELP))
+    del values["config"]
     how = {name: values.pop(name) for name in ("fresh", "finish", "accept_changed_code")}
     if how["fresh"] and how["finish"]:
         raise ConfigError("--fresh starts a run over and --finish ends one: give one of them")
@@ -92,6 +101,16 @@ def train_command(argv: Sequence[str]) -> int:
     if flags.peek(argv, "--run-dir") == "":  # an unset variable of a script: not this folder
         raise ConfigError("run_dir is empty; give a folder, or leave --run-dir out")
     return _train(config, folder(config), **how)
+
+
+def _of_file(config: str | None) -> list[str]:
+    """Return the flags that a config.json, or a run's folder, stands for."""
+    if config is None or config.startswith("--"):  # it is not given, or lacks its value
+        return []
+    if not config:
+        raise ConfigError("config is empty; give a run's config.json, or leave --config out")
+    path = Path(config)
+    return as_argv(TrainConfig.from_json(path / "config.json" if path.is_dir() else path))
 
 
 def _without_plugin(values: dict[str, Any], folder: Callable[[TrainConfig], Path]) -> str:

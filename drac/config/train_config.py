@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import pydantic
 
@@ -47,6 +47,10 @@ class TrainConfig(Options):
     Raises:
         pydantic.ValidationError: (a ValueError) for unknown fields and impossible values.
     """
+
+    if TYPE_CHECKING:  # values may also be text, as on the command line: steps="1M"
+
+        def __init__(self, **options: Any) -> None: ...
 
     @pydantic.model_validator(mode="before")
     @classmethod

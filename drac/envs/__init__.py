@@ -1,5 +1,6 @@
-"""Procgen as vectors of envs, and which levels they play."""
+"""Procgen as vectors of envs, and which levels they play. Registers `procgen_drac/<game>-v0`."""
 
 from drac.envs.procgen_env import ProcgenVectorEnv
+from drac.envs.single_env import ProcgenEnv
 
-__all__ = ["ProcgenVectorEnv"]
+__all__ = ["ProcgenEnv", "ProcgenVectorEnv"]

@@ -60,8 +60,8 @@ class ChosenLevels(VectorWrapper[Any, Any, Any, Any, Any]):
     def receive(self) -> Any:
         """Finish the step and move the envs whose episode ended to the levels chosen for them."""
         obs, rewards, terminated, truncated, infos = self.env.receive()
-        if "_episode" in infos:
-            obs, now = self._begin(np.flatnonzero(infos["_episode"]).tolist(), self._choose)
+        if "_finished" in infos:
+            obs, now = self._begin(np.flatnonzero(infos["_finished"]).tolist(), self._choose)
             infos |= now
         return obs, rewards, terminated, truncated, infos
 

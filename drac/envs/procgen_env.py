@@ -82,7 +82,7 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
 
     `infos["level_seed"]` holds the level each env is now in, and after a step
     `infos["prev_level_seed"]` the one in which the step was taken. Where an episode just ended,
-    `infos["_episode"]` is True and `infos["episode"]` has its raw return `r`, length `l` in steps
+    `infos["_finished"]` is True and `infos["finished"]` has its raw return `r`, length `l` in steps
     and `level_seed`, each of shape `(N,)`.
 
     Args:
@@ -102,6 +102,7 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
     metadata: dict[str, Any] = {  # noqa: RUF012 - gymnasium declares it so
         "autoreset_mode": AutoresetMode.SAME_STEP,
         "render_modes": ["rgb_array"],
+        "render_fps": 15,  # as in Procgen's own videos: one frame a step
     }
 
     def __init__(
@@ -238,12 +239,12 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
         self._lengths += 1
         infos: _Infos = {key: self._level_seeds(key) for key in ("level_seed", "prev_level_seed")}
         if first.any():
-            infos["episode"] = {
+            infos["finished"] = {
                 "r": np.where(first, self._returns, 0.0),
                 "l": np.where(first, self._lengths, 0),
                 "level_seed": infos["prev_level_seed"],
             }
-            infos["_episode"] = first.copy()
+            infos["_finished"] = first.copy()
             self._returns[first] = 0
             self._lengths[first] = 0
         return obs["rgb"], rewards, first, np.zeros_like(first), infos

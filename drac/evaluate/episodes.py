@@ -155,7 +155,7 @@ def play(
 
     Args:
         player: chooses the actions.
-        env: gives `infos["episode"]` as `ProcgenVectorEnv` does.
+        env: gives `infos["finished"]` as `ProcgenVectorEnv` does.
         quota: for each env, at least 0.
         on_episode: called after every episode that counts.
         on_step: called before every step of the envs; what it raises ends the evaluation.
@@ -171,10 +171,10 @@ def play(
             on_step()
         # An env that has played its quota steps on, since Procgen steps all.
         obs, _, _, _, infos = env.step(player(obs, active))
-        if "episode" not in infos:
+        if "finished" not in infos:
             continue
-        ended = infos["episode"]
-        for i in active[infos["_episode"][active]]:
+        ended = infos["finished"]
+        for i in active[infos["_finished"][active]]:
             done[i].append(
                 Episode(int(ended["level_seed"][i]), float(ended["r"][i]), int(ended["l"][i]))
             )

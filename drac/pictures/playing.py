@@ -97,8 +97,8 @@ def watch(
                 before = obs[0]
                 obs, rewards, _, _, infos = env.step(action)
                 episode = None
-                if "episode" in infos:
-                    ended = infos["episode"]
+                if "finished" in infos:
+                    ended = infos["finished"]
                     episode = Episode(level_seed, float(ended["r"][0]), int(ended["l"][0]))
                 yield Moment(
                     picture=picture,

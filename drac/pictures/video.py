@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drac.envs import ProcgenVectorEnv
 from drac.files import atomic
 
 if TYPE_CHECKING:
     import av
     from PIL import Image
 
-FPS = 15
-"""Frames a second, as in Procgen's own videos: one an environment step."""
+FPS: int = ProcgenVectorEnv.metadata["render_fps"]
+"""Frames a second: one an environment step."""
 
 SUFFIXES = (".mp4", ".gif")
 

@@ -21,7 +21,9 @@ def of_method(config: TrainConfig) -> ActorCritic:
     return make(config, NUM_ACTIONS, OBS_SHAPE, torch.Generator().manual_seed(0))
 
 
-def load_agent(run_dir: Path, config: TrainConfig, device: str = "auto") -> tuple[ActorCritic, int]:
+def load_agent(
+    run_dir: Path | str, config: TrainConfig, device: str = "auto"
+) -> tuple[ActorCritic, int]:
     """Return the network of a run's newest checkpoint, and the step it was saved at.
 
     It is the network of the run's method, in evaluation mode.
@@ -36,7 +38,7 @@ def load_agent(run_dir: Path, config: TrainConfig, device: str = "auto") -> tupl
         ConfigError: if there is no checkpoint, it does not fit the config, or CUDA is absent.
     """
     device = hardware.resolve(config.model_copy(update={"device": device})).device
-    path = checkpoint.newest(run_dir)
+    path = checkpoint.newest(Path(run_dir))
     if path is None:
         raise ConfigError(f"{run_dir} has no checkpoint yet")
     network = of_method(config).to(device).eval()

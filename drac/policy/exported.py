@@ -49,7 +49,7 @@ class Policy:
     card: dict[str, Any]
 
 
-def export(run_dir: Path, out: Path) -> Policy:
+def export(run_dir: Path | str, out: Path | str) -> Policy:
     """Write the policy of a run's newest checkpoint to `out`, its card to .json and .md beside it.
 
     Args:
@@ -63,6 +63,7 @@ def export(run_dir: Path, out: Path) -> Policy:
         ConfigError: before anything is written: there is no run, or no checkpoint that fits it,
             or one of the three files is there and is not of an earlier export.
     """
+    run_dir, out = Path(run_dir), Path(out)
     require_free(out)
     run_folder.require_plain(run_dir)
     if not (run_dir / "config.json").is_file():
@@ -134,7 +135,7 @@ def read_card(path: Path) -> dict[str, Any]:
     return card
 
 
-def load(path: Path, device: torch.device | str | None = None) -> Policy:
+def load(path: Path | str, device: torch.device | str | None = None) -> Policy:
     """Read a policy that `export` wrote.
 
     Names, shapes and types of the weights are compared with the network's before any is read.
@@ -147,6 +148,7 @@ def load(path: Path, device: torch.device | str | None = None) -> Policy:
         ConfigError: if the file is missing, damaged, not one of ours, or does not fit the network
             of the config in its card.
     """
+    path = Path(path)
     card = read_card(path)
     config = TrainConfig.from_data(card.get("config"), f"the card of {path}")
     step = card.get("step")

@@ -81,7 +81,7 @@ def describe(config: TrainConfig, procgen_build: str) -> dict[str, Any]:
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,  # with the build, e.g. "+cpu", which its metadata may lack
-            **{package: _version(package) for package in packages},
+            **{package: version(package) for package in packages},
         },
         "procgen_build": procgen_build,
         PLUGINS: providers(config),
@@ -100,7 +100,8 @@ def _text(word: str) -> str:
     return os.fsencode(word).decode("utf-8", "replace")
 
 
-def _version(package: str) -> str:
+def version(package: str) -> str:
+    """Return the version of an installed package, or "not installed"."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

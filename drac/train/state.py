@@ -108,9 +108,9 @@ class Training:
 
     def count_episodes(self, infos: dict[str, Any], rows: slice) -> None:
         """Take note of the episodes of the envs in `rows` that ended, in the order of envs."""
-        if "episode" not in infos:
+        if "finished" not in infos:
             return
-        ended, episode = infos["_episode"], infos["episode"]
+        ended, episode = infos["_finished"], infos["finished"]
         self.episodes += int(ended.sum())
         self.ended[rows] |= ended
         self.recent.extend(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import shlex
 import statistics
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from augmentations import registry
 from benchmark import cli as bench
 from drac import cli
 
+TYPED = (ROOT / "README.md", ROOT / "docs" / "policies.md")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EVIDENCE = ROOT / "results" / "evidence" / "starpilot-ppo-500k"
 
@@ -41,6 +45,32 @@ def test_the_new_augmentation_trains(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     with arms.open(newline="") as file:
         selected = [row["arm"] for row in csv.DictReader(file) if row["selected"] == "1"]
     assert selected == ["crop", "invert"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "checker", ["mypy --strict --follow-imports=silent", f"pyright --pythonpath {sys.executable}"]
+)
+def test_the_python_examples_have_their_types(checker: str, tmp_path: Path) -> None:
+    """As a user's type checker sees them, with defaults; pyright is tried where it is installed."""
+    words = checker.split()
+    pytest.importorskip(words[0])
+    for page in TYPED:
+        (code,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        (tmp_path / f"{page.stem.lower()}.py").write_text(code, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", *words, *sorted(tmp_path.glob("*.py"))],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "MYPYPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 COMMANDS = re.findall(r"^    ((?:drac|drac-bench) [^#\n]*)", README, re.MULTILINE)

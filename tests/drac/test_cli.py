@@ -6,12 +6,14 @@ import os
 import shlex
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 from checkout import ROOT
 from small_runs import small_run
 
+from benchmark import cli as bench
 from drac import cli
 from drac.config import TrainConfig
 from drac.errors import NonFinite
@@ -76,6 +78,13 @@ def test_the_reader_of_the_help_may_go_away() -> None:
         assert done.stdout in ("141\n", "0\n")
 
 
+@pytest.mark.parametrize("flag", ["--version", "-V"])
+def test_the_version_is_told(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (cli.main([flag]), bench.main([flag])) == (0, 0)
+    version = metadata.version("procgen-drac")
+    assert capsys.readouterr().out == f"drac {version}\ndrac-bench {version}\n"
+
+
 # Good input to train
 
 
@@ -105,6 +114,28 @@ def test_the_run_folder_follows_from_the_config(
     assert run_dir == Path("out/runs/mine/drac-flip-axis-vertical/maze/seed7")
     assert (config.game, config.steps, config.num_envs) == ("maze", 64, 4)
     assert "train 1.00, test 2.00; files in out/runs/mine" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("given", ["run", "run/config.json"])
+def test_a_config_is_a_command_line(
+    started: list[tuple[TrainConfig, Path]], here: Path, given: str
+) -> None:
+    """What is given beside it changes it; the folder follows from the outcome."""
+    saved = TrainConfig(
+        game="maze",
+        method="drac",
+        augmentation="flip(axis='vertical')",
+        fidelity="released",
+        gamma=0.9,
+    )
+    (here / "run").mkdir()
+    (here / "run" / "config.json").write_text(saved.to_json())
+    assert cli.main(["train", "--config", given, "--experiment", "again"]) == 0
+    assert cli.main(["train", "--seed", "3", f"--config={given}", "--steps", "1M"]) == 0
+    (repeated, folder), (changed, _) = started
+    assert repeated == saved
+    assert folder == Path("results/runs/again/drac-flip-axis-vertical/maze/seed0")
+    assert changed == saved.model_copy(update={"seed": 3, "steps": 10**6})
 
 
 @pytest.mark.parametrize("name", ["with spaces", "füße/日本語", "[red]x[/]", ":smile:", "%s {0}"])

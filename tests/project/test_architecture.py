@@ -45,7 +45,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "objectives arms evaluate runs",
         "learner policy pictures",
         "train",
-        "api commands",
+        "api commands sb3",
         "cli",
     ),
     "benchmark": (

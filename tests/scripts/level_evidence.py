@@ -69,7 +69,7 @@ def play(game: str, episodes: int, num_envs: int = 64, ended: float = 0.0) -> di
         _, _, over, _, infos = step(env, actions)
         mismatches += int((infos["prev_level_seed"] != playing).sum())
         if over.any():
-            mismatches += int((infos["episode"]["level_seed"][over] != playing[over]).sum())
+            mismatches += int((infos["finished"]["level_seed"][over] != playing[over]).sum())
             playing[over] = asked[given_out:]
         mismatches += int((infos["level_seed"] != playing).sum())
         done += int(over.sum())

@@ -67,8 +67,8 @@ class Numbers(VectorEnv[Any, Any, Any]):
         done = self.time % 7 == 0
         infos: dict[str, Any] = {}
         if done.any():
-            infos = {"episode": {"r": self.sum.copy(), "l": np.full(self.num_envs, 7)}}
-            infos["_episode"] = done
+            infos = {"finished": {"r": self.sum.copy(), "l": np.full(self.num_envs, 7)}}
+            infos["_finished"] = done
             self.sum[done] = 0
         return self.see(), rewards, done, np.zeros_like(done), infos
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from dataclasses import make_dataclass
 from typing import Any
 
@@ -9,7 +11,9 @@ import pytest
 from drawn_configs import configs
 from hypothesis import given
 
-from drac.commands import flags
+from benchmark import cli as bench
+from drac import cli as drac
+from drac.commands import flags, others_flags
 from drac.config import TrainConfig, as_argv, build, preset_defaults
 from drac.errors import ConfigError
 
@@ -140,3 +144,67 @@ def test_a_count_that_is_none_is_named(given_: str, at_least: int) -> None:
     with pytest.raises(ConfigError, match=r"^episodes "):
         flags.whole_number("episodes", given_, at_least)
     assert flags.whole_number("episodes", "1k", 1) == 1000
+
+
+# What other trainers call it
+
+
+@pytest.mark.parametrize(
+    ("program", "command", "said"),
+    [
+        (drac, "train --lr 1e-3", "'--lr' (here: --learning-rate)"),
+        (drac, "train --env-id maze", "(here: --game)"),
+        (bench, "run --env-id maze", "(here: --games)"),
+        (drac, "train --total-timesteps=1M", "(here: --steps)"),
+        (bench, "run --total_timesteps 1M", "'--total-timesteps' (here: --steps)"),
+        (drac, "train --n-envs 8", "(here: --num-envs)"),
+        (drac, "train --resume", "(the same command continues a run that was stopped)"),
+        (drac, "train --capture-video", "(drac watch makes a video of a run)"),
+        (drac, "train --track", "(TensorBoard files are written into the run's folder"),
+        (bench, "run --learning-rat 1", "(did you mean '--learning-rate'?)"),
+        (drac, "evaluate x --n-eval-episodes 5", "(here: --episodes)"),
+        (bench, "status --resume", "(did you mean '--results'?)"),
+        (bench, "tables --lr 1", "unknown option '--lr'"),
+    ],
+)
+def test_flags_of_other_trainers_are_understood(
+    program: Any, command: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert program.main(command.split()) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_what_they_are_called_here_exists() -> None:
+    known = {f"--{name}".replace("_", "-") for name in TrainConfig.model_fields}
+    known |= {"--experiment", "--results", "--episodes"}
+    assert set(others_flags._SAME.values()) <= known
+    assert not (others_flags._SAME.keys() | others_flags._OTHERWISE.keys()) & known
+
+
+# Help
+
+
+HELPS = [
+    (program, command)
+    for program in (drac, bench)
+    for command in re.findall(r"^  ([a-z-]+)", program.USAGE, re.MULTILINE)
+    if "drac" not in command  # an example
+]
+
+
+@pytest.mark.parametrize("columns", [60, 120])
+@pytest.mark.parametrize(("program", "command"), HELPS)
+def test_the_help_is_tidy_and_as_wide_as_the_terminal(
+    program: Any,
+    command: str,
+    columns: int,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with contextlib.suppress(SystemExit):
+        program.main([command, *(["show"] if command == "augmentations" else []), "--help"])
+    said = capsys.readouterr().out
+    assert not re.search(r"\{None\}|\(default: ?\)|--no-no|\(default: [^)]*\)\s*\(default", said)
+    lines = [line for line in said.splitlines() if "  drac" not in line and ": drac" not in line]
+    assert max(map(len, lines)) <= columns  # but for commands, which are copied

@@ -114,8 +114,8 @@ def test_only_the_envs_whose_episode_ended_are_moved() -> None:
         returns += rewards
         assert infos["prev_level_seed"].tolist() == before
         for i in np.flatnonzero(ended):
-            assert infos["episode"]["level_seed"][i] == before[i]
-            assert infos["episode"]["r"][i] == returns[i]
+            assert infos["finished"]["level_seed"][i] == before[i]
+            assert infos["finished"]["r"][i] == returns[i]
             returns[i] = 0
             playing[i] = next(expected)
             np.testing.assert_array_equal(obs[i], alone[playing[i]])

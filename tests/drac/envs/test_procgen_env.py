@@ -77,11 +77,11 @@ def test_what_it_returns_is_in_its_spaces(env: ProcgenVectorEnv) -> None:
         assert not truncated.any()
         assert infos["level_seed"].shape == (4,)
         assert infos["level_seed"].dtype == np.int64
-        assert ("episode" in infos) == ("_episode" in infos) == terminated.any()
+        assert ("finished" in infos) == ("_finished" in infos) == terminated.any()
         if terminated.any():
-            np.testing.assert_array_equal(infos["_episode"], terminated)
-            assert infos["episode"].keys() == {"r", "l", "level_seed"}
-            assert {value.shape for value in infos["episode"].values()} == {(4,)}
+            np.testing.assert_array_equal(infos["_finished"], terminated)
+            assert infos["finished"].keys() == {"r", "l", "level_seed"}
+            assert {value.shape for value in infos["finished"].values()} == {(4,)}
 
 
 def test_gymnasium_s_vector_wrappers_understand_it(env: ProcgenVectorEnv) -> None:
@@ -90,7 +90,7 @@ def test_gymnasium_s_vector_wrappers_understand_it(env: ProcgenVectorEnv) -> Non
     assert len(infos) == 4
     for actions in random_actions(60, 4):
         _, _, ended, _, infos = listed.step(actions)
-        assert [("episode" in info) for info in infos] == ended.tolist()
+        assert [("finished" in info) for info in infos] == ended.tolist()
 
 
 def test_what_was_returned_stays_as_it_was(env: ProcgenVectorEnv) -> None:
@@ -162,8 +162,8 @@ def test_levels_come_from_the_split(split: procgen_env.Split, levels: range) -> 
     seen = set(env.reset()[1]["level_seed"].tolist())
     for *_, infos in play(env, random_actions(250, 8)):
         seen |= set(infos["level_seed"].tolist())
-        if "episode" in infos:
-            seen |= set(infos["episode"]["level_seed"][infos["_episode"]].tolist())
+        if "finished" in infos:
+            seen |= set(infos["finished"]["level_seed"][infos["_finished"]].tolist())
     env.close()
     assert seen <= set(levels)
     assert len(seen) > min(len(levels) - 1, 20)
@@ -210,8 +210,8 @@ def test_episodes_are_those_of_an_independent_count(env: ProcgenVectorEnv) -> No
                 totals[i], steps[i] = 0.0, 0
                 levels[i] = raw.get_info()[i]["level_seed"]
         assert infos["level_seed"].tolist() == levels
-        for i in np.flatnonzero(infos.get("_episode", np.zeros(4, bool))):
-            episode = infos["episode"]
+        for i in np.flatnonzero(infos.get("_finished", np.zeros(4, bool))):
+            episode = infos["finished"]
             row = (float(episode["r"][i]), int(episode["l"][i]), int(episode["level_seed"][i]))
             got.append((t, int(i), *row))
     raw.close()
@@ -271,10 +271,10 @@ def test_a_reset_forgets_running_returns(env: ProcgenVectorEnv) -> None:
     env.reset(seed=5)
     lengths: dict[int, int] = {}
     for t, (*_, infos) in enumerate(play(env, random_actions(200, 4)), start=1):
-        for i in np.flatnonzero(infos.get("_episode", ())):
+        for i in np.flatnonzero(infos.get("_finished", ())):
             lengths.setdefault(int(i), t)
             if lengths[int(i)] == t:
-                assert infos["episode"]["l"][i] == t
+                assert infos["finished"]["l"][i] == t
     assert len(lengths) > 1
 
 
@@ -287,7 +287,7 @@ def test_a_state_continues_bit_for_bit_in_a_fresh_env(env: ProcgenVectorEnv) -> 
     states, shown = env.get_state(), env.observe()
     actions = random_actions(100, 4, seed=1)
     expected = play(env, actions)
-    assert any("episode" in infos for *_, infos in expected)
+    assert any("finished" in infos for *_, infos in expected)
 
     env.set_state(states)  # back to the past
     np.testing.assert_equal(env.observe(), shown)
@@ -324,9 +324,9 @@ def test_a_state_may_be_put_into_some_envs_only(env: ProcgenVectorEnv) -> None:
             np.testing.assert_array_equal(value[1], own[0])
         for i, wanted_infos, j in ((0, expected[4], 3), (2, expected[4], 1), (1, lone[4], 0)):
             assert got[4]["level_seed"][i] == wanted_infos["level_seed"][j]
-            if "_episode" in got[4] and got[4]["_episode"][i]:
-                for key, value in got[4]["episode"].items():
-                    assert value[i] == wanted_infos["episode"][key][j]
+            if "_finished" in got[4] and got[4]["_finished"][i]:
+                for key, value in got[4]["finished"].items():
+                    assert value[i] == wanted_infos["finished"][key][j]
     other.close()
     alone.close()
 

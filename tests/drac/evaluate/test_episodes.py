@@ -56,7 +56,7 @@ class KnownLengths(VectorEnv):
         infos: dict[str, Any] = {}
         if done.any():
             ended = {"r": (self.lengths == 2) * 1.0, "l": self.lengths.copy()}
-            infos = {"episode": {**ended, "level_seed": self.lengths.copy()}, "_episode": done}
+            infos = {"finished": {**ended, "level_seed": self.lengths.copy()}, "_finished": done}
         self.lengths = np.where(done, self.draw(self.num_envs), self.lengths)
         self.time[done] = 0
         return self.obs, np.zeros(self.num_envs), done, np.zeros_like(done), infos
@@ -87,8 +87,8 @@ def test_taking_the_first_episodes_to_finish_would_be_biased() -> None:
         while finished < 64:
             _, _, _, _, infos = env.step(np.zeros(64, int))
             if infos:
-                lengths += infos["episode"]["l"][infos["_episode"]].tolist()
-                finished += int(infos["_episode"].sum())
+                lengths += infos["finished"]["l"][infos["_finished"]].tolist()
+                finished += int(infos["_finished"].sum())
     assert stats.binomtest(lengths.count(2), len(lengths), 0.5).pvalue < 1e-20
 
 

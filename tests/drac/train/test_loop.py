@@ -220,8 +220,8 @@ def test_training_returns_are_those_of_finished_episodes() -> None:
 
     def spy(group: int) -> Any:
         out = receive(group)
-        if "episode" in out[3]:
-            seen.extend(out[3]["episode"]["r"][out[3]["_episode"]])
+        if "finished" in out[3]:
+            seen.extend(out[3]["finished"]["r"][out[3]["_finished"]])
         return out
 
     training.env.receive = spy  # type: ignore[method-assign]

@@ -59,11 +59,11 @@ class Probe(VectorEnv):
         done = self.time == self.length
         infos: dict[str, Any] = {}
         if done.any():
-            infos["episode"] = {
+            infos["finished"] = {
                 "r": np.where(done, rewards, 0.0),
                 "l": np.where(done, self.time, 0),
             }
-            infos["_episode"] = done
+            infos["_finished"] = done
         self.time[done] = 0
         self.begin(done)
         return self.see(), rewards, done, np.zeros_like(done), infos
