@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import suites
+from benchmark.commands import choices
 from benchmark.suites import RunSpec, Suite
 from drac.commands import flags
 from drac.config import TrainConfig, preset_defaults
@@ -27,17 +28,17 @@ train` holds for all runs of the sweep.
 
 example: drac-bench run --methods ppo ucb-drac --games all --seeds 0-2 --steps 1M --workers 2
 
-suites:
-""" + "\n".join(f"  {suite.name}: {suite.summary}" for suite in suites.SUITES.values())
+suites (drac-bench suites says what they cost, and how to write one's own):
+"""
 
-NO_SUITE = Suite("default", "what the flags say", methods=(), seeds=(0,))
+NO_SUITE = Suite("default", "what the flags say")
 
 POLL_INTERVAL_S = 0.2
 
 
 _Words = tuple[str, ...]
 _RUN_FLAGS: list[flags.Field] = [
-    ("suite", str | None, flags.option(None, "a suite from the list above")),
+    ("suite", str | None, flags.option(None, "a suite from the list above, or a file: mine.toml")),
     ("methods", _Words, flags.option((), "methods, or all (default: the suite's)")),
     ("games", _Words, flags.option((), "games, or all (default: the suite's, else all)")),
     ("seeds", _Words, flags.option((), "e.g. 0-2, or 0 1 (default: the suite's, else 0)")),
@@ -56,21 +57,24 @@ def run_command(argv: Sequence[str]) -> int:
     defaults = {**preset_defaults(fidelity), **suite.options, "fidelity": fidelity}
     fields = flags.config_fields(defaults, exclude=("game", "method", "seed"))
     flags_type = make_dataclass("RunFlags", [*_RUN_FLAGS, *fields])
-    given = vars(flags.parse(flags_type, argv, "drac-bench run", RUN_HELP))
-    own = {name: given.pop(name) for name, *_ in _RUN_FLAGS}
+    about = RUN_HELP + choices.listed(suites.built_in())
+    values = vars(flags.parse(flags_type, argv, "drac-bench run", about))
+    own = {name: values.pop(name) for name, *_ in _RUN_FLAGS}
+    asked = flags.named(argv)
     for name in ("methods", "games", "seeds"):
-        if not own[name] and any(word.partition("=")[0] == f"--{name}" for word in argv):
+        if not own[name] and name in asked:
             raise ConfigError(f"--{name} names nothing to run")
-    methods = suites.parse_methods(own["methods"] or suite.methods, given["augmentation"])
-    if not methods:
+    methods = suites.parse_methods(own["methods"], values["augmentation"])
+    if not (methods or suite.every_method):
         raise ConfigError("say what to run: --suite demo, or --methods ppo ucb-drac")
     workers = flags.whole_number("workers", own["workers"], at_least=1)
     experiment = suite.name if own["experiment"] is None else own["experiment"]
     run_folder.check_name("experiment", experiment)
-    games = suites.parse_games(own["games"] or suite.games)
-    seeds = suites.parse_seeds(own["seeds"]) or suite.seeds
-    runs = list(suites.expand(experiment, methods, games, seeds, given))
-    return _run(Store(own["results"]), experiment, runs, workers)
+    games, seeds = suites.parse_games(own["games"]), suites.parse_seeds(own["seeds"])
+    given = {name: value for name, value in values.items() if name in asked}
+    runs = list(suite.runs(experiment, methods, games, seeds, given))
+    experiments = dict.fromkeys(spec.experiment for spec, _ in runs)
+    return _run(Store(own["results"]), " ".join(experiments), runs, workers)
 
 
 def _run(store: Any, experiment: str, runs: list[tuple[RunSpec, TrainConfig]], workers: int) -> int:
@@ -82,7 +86,7 @@ def _run(store: Any, experiment: str, runs: list[tuple[RunSpec, TrainConfig]], w
     _check_devices([config for _, config in left])
     elsewhere = [spec for spec, _ in left if lock.in_use(store.run_dir(spec))]
     todo = {spec.id: spec for spec, _ in left if spec not in elsewhere}
-    store.add_to_plan(experiment, [spec for spec, _ in runs])
+    store.add_to_plans([spec for spec, _ in runs])
     engine = LocalEngine(workers)
     for spec, config in left:
         if spec.id in todo:

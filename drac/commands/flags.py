@@ -6,6 +6,7 @@ import argparse
 import codecs
 import dataclasses
 import io
+import itertools
 import math
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -87,6 +88,13 @@ def peek(argv: Sequence[str], flag: str) -> str | None:
         elif word.startswith(f"{flag}="):
             value = word.partition("=")[2]
     return value
+
+
+def named(argv: Sequence[str]) -> set[str]:
+    """Return the flags that a command line gives, as fields: "--num-envs=8" is num_envs."""
+    words = itertools.takewhile(lambda word: word != "--", argv)
+    given = (word[2:].partition("=")[0] for word in words if word.startswith("--"))
+    return {name.replace("-", "_") for name in given}
 
 
 class _Parser(argparse.ArgumentParser):

@@ -43,6 +43,7 @@ def test_the_new_augmentation_trains(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert selected == ["crop", "invert"]
 
 
+STORE = ("suites", "logs", "import-runs", "index")
 COMMANDS = re.findall(r"^    ((?:drac|drac-bench) [^#\n]*)", README, re.MULTILINE)
 
 
@@ -81,7 +82,7 @@ def test_the_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("drac.files.run_folder.require_writable", lambda folder: None)
     monkeypatch.chdir(ROOT)
     program, *words = shlex.split(command)
-    if words[0] in ("evaluate", "export", "watch", "status"):  # they need a run that is there
+    if words[0] in ("evaluate", "export", "watch", "status", *STORE):  # they need runs
         pytest.skip("covered by the tests of the commands")
     assert (cli.main if program == "drac" else bench.main)(words) == 0
     assert reached or words[-1] == "help"
