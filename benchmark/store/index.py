@@ -66,11 +66,17 @@ def state_of(run_dir: Path) -> State:
     seen: list[Any] = []
     newest = 0
     folder = str(run_dir)
+    try:
+        present = {"", *os.listdir(folder)}  # noqa: PTH208 - of thousands of runs
+    except OSError:
+        present = {""}
     for name in ("", *OWN_FOLDERS, *FILES):
         try:
-            now = os.lstat(f"{folder}/{name}" if name else folder)
-        except OSError as error:
-            seen.append(error.errno)
+            now = os.lstat(f"{folder}/{name}" if name else folder) if name in present else None
+        except OSError:
+            now = None
+        if now is None:
+            seen.append(None)
             continue
         size = 0 if stat.S_ISDIR(now.st_mode) else now.st_size
         seen.append((now.st_mode, now.st_ino, size, now.st_mtime_ns, now.st_ctime_ns))
