@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 DEMO = $(BIN)/drac-bench run --suite demo --workers 2 && $(BIN)/drac-bench tables --suite demo
 # Two processes, one thread each; the tests of one file stay together and share its fixtures.
 TEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations 10
+# What writes evidence.
+SCRIPT = OMP_NUM_THREADS=1 PYTHONPATH=.:tests/support $(BIN)/python tests/scripts
 
 # The interpreter to make .venv from; empty: the first suitable one on PATH.
 PYTHON ?=
@@ -36,8 +38,8 @@ help:
 	@echo "make demo    train UCB-DrAC on all 16 games for a few steps and print the table"
 	@echo "make test    run the tests; options for pytest: make test ARGS='-k bandit'"
 	@echo "make test-all     with the full matrices, as CI does"
-	@echo "make test-fuzz    100,000 damaged and hostile files to everything that reads some"
-	@echo "make test-faults  100 kills of runs, which must end as if there had been none"
+	@echo "make test-fuzz    1,000,000 hostile files and command lines to everything that reads some"
+	@echo "make test-faults  1,000 kills and other faults; all must end as if there had been none"
 	@echo "make architecture  the layers of the packages, with their files and lines"
 	@echo "make check   ruff, the formatter and mypy"
 	@echo "make browser installs Chromium from Debian's packages, for the browser test of the report"
@@ -55,13 +57,13 @@ test: $(STAMP)
 test-all: $(STAMP)
 	@$(TEST) $(ARGS)
 
-# Long, and each writes the log that is committed; ARGS='--kills 10' is shorter.
+# Hours, and each writes the log that is committed; ARGS='--faults 40' is shorter.
 test-fuzz: $(STAMP)
-	@OMP_NUM_THREADS=1 PYTHONPATH=.:tests/support $(BIN)/python tests/scripts/fuzz_readers.py --inputs 100000 \
-		--log results/evidence/fuzz-readers.txt $(ARGS)
+	@$(SCRIPT)/fuzz_readers.py --inputs 800000 --log results/evidence/fuzz-readers.txt $(ARGS)
+	@$(SCRIPT)/fuzz_flags.py --inputs 160000 --log results/evidence/fuzz-flags.txt $(ARGS)
 
 test-faults: $(STAMP)
-	@$(BIN)/python tests/scripts/fault_runs.py --kills 100 --log results/evidence/faults.txt $(ARGS)
+	@$(SCRIPT)/fault_runs.py --faults 1112 --log results/evidence/faults.txt $(ARGS)
 
 check: $(STAMP)
 	@$(BIN)/ruff check .

@@ -3,7 +3,7 @@
 from drac.config import TrainConfig
 from drac.envs import ProcgenVectorEnv
 from drac.errors import ConfigError, NonFinite
-from drac.evaluate import evaluate
+from drac.evaluate import evaluate, evaluate_each
 from drac.games import GAMES, normalize_score
 from drac.learner import Learner
 from drac.methods import METHODS, Method
@@ -37,6 +37,7 @@ __all__ = [
     "UpdateStats",
     "Watcher",
     "evaluate",
+    "evaluate_each",
     "export_policy",
     "iterate",
     "load_agent",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
 
 GAMES: tuple[str, ...] = (
     "bigfish",
@@ -25,6 +28,37 @@ GAMES: tuple[str, ...] = (
     "starpilot",
 )
 """Cobbe et al. 2020, "Leveraging Procedural Generation to Benchmark RL", in alphabetical order."""
+
+Mode = Literal["easy", "hard", "extreme", "memory", "exploration"]
+"""Procgen's distribution modes; not every game has the last three."""
+
+EXPLORATION_LEVELS: Mapping[str, int] = MappingProxyType(
+    {
+        "caveflyer": 1259048185,
+        "climber": 1561126160,
+        "coinrun": 1949448038,
+        "heist": 876640971,
+        "jumper": 1434825276,
+        "leaper": 1318677581,
+        "maze": 158988835,
+        "ninja": 1123500215,
+    }
+)
+"""The one level, of the hard distribution, that a game's exploration mode consists of."""
+
+MODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "easy": GAMES,
+        "hard": GAMES,
+        "extreme": ("chaser", "dodgeball", "leaper", "starpilot"),
+        "memory": ("caveflyer", "dodgeball", "heist", "jumper", "maze", "miner"),
+        "exploration": tuple(EXPLORATION_LEVELS),
+    }
+)
+"""The games that have each mode: `parse_options` of Procgen's game.cpp, and its env.py."""
+
+RANGED_MODES = ("easy", "hard")
+"""The modes with published score ranges; in the others returns cannot be normalized by them."""
 
 NUM_ACTIONS = 15
 """Every game has the same 15 actions; many do nothing in a given game."""
@@ -85,6 +119,33 @@ def score_range(game: str, mode: str = "easy", ranges: str = "default") -> tuple
             if (row["mode"], row["game"], row["source"]) == (mode, game, RANGE_SOURCES[ranges]):
                 return float(row["r_min"]), float(row["r_max"])
     raise ValueError(f"no published score range for game {game!r} in mode {mode!r}")
+
+
+UNSOLVABLE = "cannot be solved"
+"""What is said beside a level of `unsolvable`."""
+
+
+@cache
+def unsolvable(game: str, mode: str) -> frozenset[int]:
+    """Return the known levels that cannot be solved: whatever is done, an episode ends at once.
+
+    results/published/README.md says which levels were looked at.
+    """
+    with (PUBLISHED / "unsolvable_levels.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return frozenset(int(r["level"]) for r in rows if (r["game"], r["mode"]) == (game, mode))
+
+
+def require_mode(game: str, mode: str) -> None:
+    """Check that a game has a mode.
+
+    Raises:
+        ValueError: if it has not; the message names the games that have it.
+    """
+    if mode not in MODES:
+        raise ValueError(f"unknown mode {mode!r}: choose {', '.join(MODES)}")
+    if game not in MODES[mode]:
+        raise ValueError(f"{game} has no mode {mode!r}; {', '.join(MODES[mode])} have it")
 
 
 def normalize_score(score: float, game: str, mode: str = "easy", ranges: str = "default") -> float:

@@ -18,8 +18,10 @@ from benchmark.analysis.comparable import (
     variants,
 )
 from benchmark.store.run_record import RunRecord
+from drac.config.level_list import ALL
 from drac.config.quantities import count_text, number_of
 from drac.errors import shown
+from drac.games import RANGED_MODES
 from drac.runs import foreign_code
 from drac.runs.logs import SPLITS
 
@@ -224,10 +226,20 @@ def apart_from_published(complete: pd.DataFrame) -> list[str]:
         which = "These runs" if steps < full else "Some runs"
         notes.append(f"{which} are shorter than the published ones of {count_text(full)} steps.")
     levels = dict.fromkeys((own["levels"], own["mode"]) for own in complete["settings"])
-    other = sorted(f"{own} ({mode})" for own, mode in levels if own != PUBLISHED_LEVELS[mode])
+    other = sorted(f"{own} ({mode})" for own, mode in levels if own != PUBLISHED_LEVELS.get(mode))
     if other:
         notes.append(
             f"Trained on levels {', '.join(other)}; the published runs on"
             f" {' and '.join(f'{levels} ({mode})' for mode, levels in PUBLISHED_LEVELS.items())}."
+        )
+    if any(own == ALL for own, _ in levels):
+        notes.append(
+            "Where levels are all, training and test levels are of one distribution: the difference"
+            " of the returns is no generalization gap."
+        )
+    if unranged := [m for m in _values(complete, "mode") if m not in RANGED_MODES]:
+        notes.append(
+            f"No score ranges are published for {' and '.join(unranged)} mode: its returns are"
+            f" never min-max-normalized, and no episode is called solved."
         )
     return notes

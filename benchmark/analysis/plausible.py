@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
@@ -12,7 +13,7 @@ import pandas as pd
 
 from benchmark.analysis import comparable
 from benchmark.statistics.aggregate import Scores
-from drac.games import GAMES, RANGE_SOURCES, score_range
+from drac.games import GAMES, RANGE_SOURCES, RANGED_MODES, score_range
 from drac.runs.logs import EVAL_COLUMNS
 
 ONE_GOAL = ("coinrun", "heist", "jumper", "leaper", "maze", "ninja")
@@ -46,10 +47,21 @@ class Scored(NamedTuple):
 
 
 def most(game: str, mode: str) -> float:
-    """Return a score that no mean over episodes of a game exceeds."""
+    """Return a score that no mean over episodes of a game exceeds; infinite where unknown."""
     if game in ONE_GOAL:
         return 10.0
+    if mode not in RANGED_MODES:
+        return math.inf
     return _ROOM * max(score_range(game, mode, source)[1] for source in RANGE_SOURCES)
+
+
+WITH_PENALTIES = ("fruitbot", "plunder")
+"""Games in which an episode can return less than 0."""
+
+
+def least(game: str) -> float:
+    """Return a score that no mean over episodes of a game falls below."""
+    return -math.inf if game in WITH_PENALTIES else 0.0
 
 
 def copied(scores: Scores) -> list[str]:
@@ -101,7 +113,9 @@ def _doubts(one: Scored) -> Iterator[str]:
             yield f"{name}: all runs have the same score on {_listed(same)}: copies?"
     elif same := [game for game, own in _by_game(one.played) if len({*own}) < len(own)]:
         yield f"{name}: runs have the very same episodes on {_listed(same)}: copies?"
-    if beyond := [game for game, own in games if own.max() > most(game, one.mode)]:
+    if beyond := [
+        game for game, own in games if own.max() > most(game, one.mode) or own.min() < least(game)
+    ]:
         yield f"{name}: scores that no run can have on {_listed(beyond)}: percentages or mistaken?"
     elif len(games) > 1 and _normalized(one.scores if one.best is None else one.best):
         yield f"{name}: all scores are from 0 to 1 on {len(games)} games: already normalized?"

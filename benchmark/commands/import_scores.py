@@ -8,45 +8,97 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 from benchmark.analysis import comparable, plausible
 from benchmark.scores import imported as imports
+from benchmark.scores.reading import Told, game_and_mode
 from drac.commands import flags
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import run_folder
-from drac.games import GAMES
+from drac.games import GAMES, MODES
+from drac.runs.logs import SPLITS
 
-HELP = """Bring in anybody's scores: a CSV file with the columns method, game, split, run, score,
-and mode (easy or hard), steps and caution if it has them. They are kept below RESULTS/scores with
-the file's name, its SHA-256 and the date, and drac-bench compare knows their methods.
+HELP = """Bring in anybody's scores, which are kept below RESULTS/scores with the file's name, its
+SHA-256 and the date; drac-bench compare then knows their methods. A file is one of:
+  - text with commas, semicolons or tabs and a row for each run: the columns method, game, split,
+    run, score, and mode, steps and caution if it has them
+  - the same with a column for each game, and method, seed, split and mode if it has them
+  - .npy, .npz or JSON: one array (runs, games), or arrays by method; --games names the columns
+  - the progress of a training (train-procgen's progress.csv, CleanRL, TensorBoard, ...), of one
+    run a file: the mean return of its last --final steps is the score
+Games may be spelled BigFish or procgen:procgen-bigfish-v0. --show prints what was understood.
 
-example: drac-bench import-scores results/published/run_scores.csv --name rliable"""
+examples:
+  drac-bench import-scores results/published/run_scores.csv --name rliable
+  drac-bench import-scores scores.npy --games all --method my-agent --show
+  drac-bench import-scores logs/bigfish_ppo_seed*.csv --final 1M --name theirs"""
+
+FIRST = 5
+"""Rows that --show prints."""
 
 
 @dataclass
 class ImportFlags:
     """Flags of `drac-bench import-scores`."""
 
-    file: tuple[Path, ...] = flags.positional("the CSV file")
+    file: tuple[Path, ...] = flags.positional("the file; several of progress files")
     name: str | None = flags.option(None, "what the set is called (default: the file's name)")
     replace: bool = flags.option(False, "replace a set of that name")
+    show: bool = flags.option(False, "print what was understood, and write nothing")
+    method: str = flags.option("", "of a file that does not say it (default: the file's name)")
+    game: str = flags.option("", "of a progress file whose name does not say it", "GAME")
+    seed: str = flags.option("", "likewise", "N")
+    split: str = flags.option("", "where the file does not say it (default: test)", "{train,test}")
+    mode: str = flags.option("", "likewise (default: easy)", "MODE")
+    games: tuple[str, ...] = flags.option((), "of an array's columns, or all", "GAME")
+    final: str = flags.option("", "steps at the end of a progress file, e.g. 1M", "N")
     results: Path = flags.option(Path("results"), "root of all results")
 
 
 def import_command(argv: Sequence[str]) -> int:
     """`drac-bench import-scores`."""
     given: ImportFlags = flags.parse(ImportFlags, argv, "drac-bench import-scores", HELP)
-    if len(given.file) != 1:
-        raise ConfigError(f"give one FILE.csv, not {len(given.file)}")
-    return _bring_in(given.file[0], given)
+    if len(given.file) != 1 and not (given.file and given.final):
+        raise ConfigError(f"give one FILE.csv, not {len(given.file)}; several with --final only")
+    return _bring_in(given, _told(given))
 
 
-def _bring_in(path: Path, given: ImportFlags) -> int:
-    name = given.name or re.sub(r"[^A-Za-z0-9._+-]+", "-", path.stem)
+def _bring_in(given: ImportFlags, told: Told) -> int:
+    name = given.name or re.sub(r"[^A-Za-z0-9._+-]+", "-", given.file[0].stem)
     run_folder.require_writable(imports.folder(given.results))
-    imported = imports.read(path, name)
+    imported = imports.read_all(given.file, name, told)
     run_folder.check_name("name", name)
+    if given.show:
+        print("\n".join([*_understood(imported), *_summary(imported), "nothing was written"]))
+        return 0
+    return _keep(imported, given)
+
+
+def _told(given: ImportFlags) -> Told:
+    final = flags.whole_number("final", given.final, 1) if given.final else 0
+    own = {"method": given.method, "seed": given.seed, "games": given.games, "final": final}
+    return told_of(given.split, given.mode, given.game, **own)
+
+
+def told_of(split: str, mode: str, game: str, **more: Any) -> Told:
+    """Return what the command line says of files; `more` are further fields of `Told`.
+
+    Raises:
+        ConfigError: for an unknown split, mode or game.
+    """
+    for kind, word, known in (("split", split, SPLITS), ("mode", mode, MODES)):
+        if word:
+            flags.require_known(kind, word, known)
+    name, its_mode = game_and_mode(game) or (game, "")
+    if game:
+        flags.require_known("game", name, GAMES)
+    return Told(split=split, mode=mode or its_mode, game=name, **more)
+
+
+def _keep(imported: imports.ScoreSet, given: ImportFlags) -> int:
+    name = imported.name
     if name in imports.names(given.results) and not given.replace:
         there = imports.load(given.results, name)  # damaged: says so
         if there.sha256 != imported.sha256:
@@ -61,6 +113,19 @@ def _bring_in(path: Path, given: ImportFlags) -> int:
     if line := _next(imported, given.results):
         print(line)
     return 0
+
+
+def _understood(imported: imports.ScoreSet) -> list[str]:
+    """Return what --show prints before the summary: columns, assumptions and the first rows."""
+    reading = imported.reading
+    width = max(map(len, reading.meaning), default=0)
+    rows = imported.rows[[*imports.REQUIRED, "mode", "steps"]].head(FIRST)
+    return [
+        f"{imported.source}: {reading.kind}",
+        *(f"  {name:<{width}}  {meaning}" for name, meaning in reading.meaning.items()),
+        *rows.to_string(index=False, na_rep="unknown").split("\n"),
+        "",
+    ]
 
 
 def _next(imported: imports.ScoreSet, results: Path) -> str:
@@ -103,4 +168,4 @@ def _summary(imported: imports.ScoreSet) -> list[str]:
     if imported.ignored:
         names = (name or "one without a name" for name in imported.ignored)
         lines.append(f"  columns not kept: {', '.join(names)}")
-    return lines
+    return lines + [f"  {note}" for note in imported.reading.notes]

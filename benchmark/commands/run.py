@@ -143,7 +143,7 @@ def _complete(store: Any, spec: RunSpec, config: TrainConfig) -> bool:
     """Whether a run needs nothing more; raises ConfigError if its folder cannot be used."""
     run_dir = store.run_dir(spec)
     run_folder.require_writable(run_dir)
-    run_folder.require_plain(run_dir, store.root)
+    run_folder.require_plain(run_dir, store.runs)
     if not (run_dir / "config.json").exists():
         return False
     saved = TrainConfig.from_json(run_dir / "config.json")

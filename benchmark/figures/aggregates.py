@@ -42,6 +42,8 @@ _SPLITS = {"training levels": "train", "full distribution": "test"}
 def aggregate_curves(histories: Histories, style: Style) -> list[Drawing]:
     """Normalized return of evaluations over steps, its mean over games."""
     scale = choose(histories)
+    if not scale.labels:
+        return []
     generator = np.random.default_rng(_SEED)
     tables = []
     for split, label in product(SPLITS, scale.labels):
@@ -122,6 +124,8 @@ def _without_band(table: pd.DataFrame) -> list[str]:
 def intervals(histories: Histories, style: Style) -> list[Drawing]:
     """IQM, median, mean and optimality gap of the final test scores, with intervals."""
     scale = choose(histories)
+    if not scale.labels:
+        return []
     generator = np.random.default_rng(_SEED)
     rows: list[dict[str, Any]] = []
     for label in scale.labels:
@@ -177,6 +181,8 @@ def _draw_intervals(ax: Axes, rows: pd.DataFrame, style: Style) -> None:
 def profiles(histories: Histories, style: Style) -> list[Drawing]:
     """Share of runs above each score: performance profiles of the final scores."""
     scale = choose(histories)
+    if not scale.labels:
+        return []
     generator = np.random.default_rng(_SEED)
     scores = {
         (split, label): final_scores(histories, scale, label, split)

@@ -17,6 +17,7 @@ from benchmark.figures.canvas import Panels, draw
 from benchmark.figures.drawing import Drawing, Style
 from benchmark.store.many_files import RUN
 from benchmark.tables.levels import SOLVED
+from drac.config.level_list import ALL
 from drac.games import score_range
 
 _COLUMNS = 200
@@ -29,7 +30,7 @@ def level_table(histories: Histories, split: str) -> pd.DataFrame:
     """Return how each level went in the last evaluations of all seeds.
 
     Args:
-        histories: the runs.
+        histories: the runs, all of modes with published score ranges.
         split: "train" or "test".
 
     Returns:
@@ -58,22 +59,27 @@ def level_table(histories: Histories, split: str) -> pd.DataFrame:
 
 
 def train_levels(histories: Histories, style: Style) -> list[Drawing]:
-    """Every training level, by method: bright if it is solved."""
+    """Every training level, by method: bright if it is solved; not of runs on all levels."""
+    finite = [own.get("levels") != ALL for own in histories.runs["settings"]]
+    histories = histories.where(finite).with_ranges
     table = level_table(histories, "train")
     title = "Training levels that are solved"
-    return [_levels("levels-train", title, "training level", table, histories, style)]
+    return _levels("levels-train", title, "training level", table, histories, style)
 
 
 def test_levels(histories: Histories, style: Style) -> list[Drawing]:
     """The test levels of the last evaluations, by method, from failed to solved."""
+    histories = histories.with_ranges
     table = level_table(histories, "test")
     title = "Test levels that fail, and that are solved"
-    return [_levels("levels-test", title, "share of the test levels", table, histories, style)]
+    return _levels("levels-test", title, "share of the test levels", table, histories, style)
 
 
 def _levels(
     name: str, title: str, xlabel: str, table: pd.DataFrame, histories: Histories, style: Style
-) -> Drawing:
+) -> list[Drawing]:
+    if histories.runs.empty:
+        return []
     labels, train = histories.labels, name == "levels-train"
     columns = "each column a level, by its seed" if train else "its levels sorted by their score"
     how = (
@@ -97,7 +103,7 @@ def _levels(
 
     height = max(0.55 * style.panel, len(labels) * style.font * 1.3 / 72)
     panels = Panels(histories.games, xlabel, legend=_scale(train), height=height, sharey=True)
-    return draw(name, title, table, notes, style, panels, paint)
+    return [draw(name, title, table, notes, style, panels, paint)]
 
 
 def _ends(histories: Histories) -> tuple[int, int]:

@@ -53,7 +53,7 @@ def choose(histories: Histories) -> Scale:
     By PPO as in Raileanu et al. 2021, Table 1: over PPO's mean final return on that game and split.
     It needs exactly one setting of PPO among the runs, complete and with a positive mean on every
     game; runs of another protocol than PPO's are left out. Min-max as in Cobbe et al. 2020, section
-    2.2, with the default ranges of `drac.games`.
+    2.2, with the default ranges of `drac.games`; runs of modes without such ranges are left out.
     """
     runs = histories.runs
     histories, other = _like_ppo(histories)
@@ -65,6 +65,8 @@ def choose(histories: Histories) -> Scale:
     reference, why = _ppo(histories.runs, games)
     divisors = pd.DataFrame({"compared": compared}, index=runs.index)
     if reference is None:
+        if len(histories.with_ranges.runs) < len(runs):
+            return choose(histories.with_ranges)
         modes = [values.get("mode", "easy") for values in runs["settings"]]
         pairs = zip(runs["game"], modes, strict=True)
         ranges = np.array([score_range(*pair) for pair in pairs]).reshape(-1, 2)

@@ -30,8 +30,7 @@ def require_replaceable(out: Path) -> None:
     """
     if out.exists() and not out.is_dir():
         raise ConfigError(f"{out} is a file; --out must be a folder that does not exist yet")
-    parent = out.resolve().parent
-    run_folder.require_writable(parent)
+    run_folder.require_writable(_place(out).parent)
     if not out.exists() or not any(out.iterdir()):
         return
     known = _files_of_a_report(out)
@@ -47,6 +46,11 @@ def require_replaceable(out: Path) -> None:
             f"{out} holds {own[0]}{more}, which no report wrote and a new one would delete:"
             f" move it away, or choose another --out"
         )
+
+
+def _place(out: Path) -> Path:
+    """Return where a folder lies, links resolved; `Path.resolve` raises for one to itself."""
+    return Path(os.path.realpath(out))
 
 
 def _files_of_a_report(folder: Path) -> set[str] | None:
@@ -69,7 +73,7 @@ def swapped_in(out: Path) -> Iterator[Path]:
         ConfigError: see `require_replaceable`.
     """
     require_replaceable(out)
-    place = out.resolve()
+    place = _place(out)
     place.parent.mkdir(parents=True, exist_ok=True)
     temporary, lock = _begin(place)
     try:

@@ -110,7 +110,7 @@ def copy_clips(site: Site, game: str) -> tuple[list[Clip], list[str]]:
     """Copy the clips of a game's runs into the site; returns them, and what must be said."""
     runs = site.content.runs
     rows = runs[runs["game"] == game].sort_values("seed", kind="stable").to_dict("records")
-    root = site.content.store.root
+    root = site.content.store.runs
     found = [
         (row, row["folder"] / FOLDER / name)
         for row in rows

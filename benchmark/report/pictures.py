@@ -9,7 +9,6 @@ from benchmark.analysis.histories import Histories
 from benchmark.figures import catalogue as figure_catalogue
 from benchmark.figures.drawing import SCREEN, Style
 from benchmark.report.site import Picture, Site
-from benchmark.store.many_files import RUN
 
 # The pages have titles and notes as text. One panel is as wide as a phone can show legibly.
 WHOLE = replace(SCREEN, titled=False, noted=False)
@@ -34,15 +33,9 @@ def whole(site: Site, names: Iterable[str]) -> list[Picture]:
 def of_game(site: Site, game: str, names: Iterable[str]) -> list[Picture]:
     """Return figures of the runs on one game; none if they have logged nothing yet."""
     every = site.content.histories
-    runs = every.runs[every.runs["game"] == game]
-    if runs.empty:
+    own = replace(every.where(every.runs["game"] == game), notes=())  # they stand elsewhere
+    if own.runs.empty:
         return []
-    tables = {
-        name: table[table[RUN].isin(runs.index)]
-        for name in ("progress", "evaluations", "levels", "arms")
-        for table in [getattr(every, name)]
-    }
-    own = replace(every, runs=runs, **tables, notes=())  # what is missing stands elsewhere
     return [picture for name in names for picture in _drawn(site, name, own, ONE_GAME, game)]
 
 

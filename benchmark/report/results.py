@@ -16,6 +16,7 @@ from benchmark.statistics import aggregate, bootstrap, normalize
 from benchmark.statistics.aggregate import Scores, summarize
 from benchmark.tables.table import NOT_AVAILABLE, Block, Table
 from drac.config.quantities import number_of
+from drac.games import RANGED_MODES
 from drac.runs.logs import SPLITS
 
 RESAMPLES = 10_000
@@ -179,7 +180,7 @@ def _aggregates(label: str, mode: str, split: str, raw: Scores, games: list[str]
     runs = int(np.isfinite(raw).sum())
     row: dict[str, Any] = {"method": label, "split": split, "runs": runs, "games": len(games)}
     row |= dict.fromkeys([*names, "iqm_low", "iqm_high"], nan)
-    if not runs:
+    if not runs or mode not in RANGED_MODES:
         return row
     own = normalize.min_max(raw, games, mode)
     for name in names:
@@ -209,7 +210,7 @@ def _text(value: float, digits: int = 2) -> str:
 
 def _with_interval(row: dict[str, Any]) -> str:
     if np.isnan(row["iqm"]):
-        return "missing"
+        return "-" if row["runs"] else "missing"
     ends = bootstrap.Interval(row["iqm_low"], row["iqm_high"])
     return f"{row['iqm']:.2f} {ends.text()}" if ends.known else f"{row['iqm']:.2f} (no interval)"
 

@@ -190,6 +190,15 @@ class Cell(Record):
     graphs: bool | None = None
     attempts: tuple[float, ...] = ()
 
+    @model_serializer(mode="wrap")
+    def _without_absent(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what older files do not have, where there is nothing to say."""
+        return {
+            name: value
+            for name, value in serialize(self).items()
+            if name not in ("graphs", "attempts") or value not in (None, ())
+        }
+
     @property
     def name(self) -> str:
         """What was measured, in a word or two."""

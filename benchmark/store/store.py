@@ -23,6 +23,7 @@ from drac import methods
 from drac.config import TrainConfig
 from drac.errors import ConfigError, shown
 from drac.files import atomic, run_folder, untrusted
+from drac.methods import per_game
 from drac.runs.logs import SPLITS
 
 LOG = "train.log"
@@ -49,7 +50,7 @@ class Store:
 
     def read(self, spec: RunSpec) -> RunRecord:
         """Read a run's files, each once; it is a problem too if they are those of another run."""
-        record = read_run(self.run_dir(spec), self.root)
+        record = read_run(self.run_dir(spec), self.runs)
         if record.config is None or record.problems:
             return record
         found = record.config
@@ -131,7 +132,7 @@ class Store:
         if path.parent.is_symlink():  # each of its runs says so
             return []
         try:
-            plan = untrusted.read_json(path, PLAN_LIMIT, self.root)
+            plan = untrusted.read_json(path, PLAN_LIMIT, self.runs)
             ids = plan.get("runs") if isinstance(plan, dict) else None
             if not isinstance(ids, list):
                 raise ValueError('it has no list "runs"')
@@ -258,8 +259,11 @@ _NO_MATTER = {"game", "method", "seed", "augmentation"} | {
 def settings(config: TrainConfig, meta: Mapping[str, Any]) -> dict[str, Any]:
     """Return what two runs must share before their scores may be averaged or compared.
 
-    Options that its method does not have are no settings of a run.
+    Options that its method does not have are no settings of a run, nor are those that were
+    published for its game.
     """
     without = _NO_MATTER | methods.options_of_others(config.method)
+    if config.per_game == "published":  # which says it all, whatever the game
+        without |= per_game.NAMES
     values = {name: value for name, value in config if name not in without}
     return {**values, "procgen_build": untrusted.text(meta.get("procgen_build")) or "unknown"}

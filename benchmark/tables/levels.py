@@ -10,7 +10,7 @@ from benchmark.analysis.caveats import with_caveats
 from benchmark.analysis.comparable import counted
 from benchmark.tables.per_game import OVERLAP
 from benchmark.tables.table import Block, Table
-from drac.games import GAMES, score_range
+from drac.games import GAMES, RANGED_MODES, UNSOLVABLE, score_range, unsolvable
 
 SOLVED = 0.5
 """Min-max normalized return from which an episode counts as solved."""
@@ -44,9 +44,12 @@ def solved(returns: ArrayLike, game: str, mode: str = "easy") -> NDArray[np.bool
 def level_successes(complete: pd.DataFrame) -> pd.DataFrame:
     """Return one row a level: `game, variant, split, level_seed, episodes, solved, mean_return`.
 
+    And a `note`: `UNSOLVABLE` or "".
+
     Args:
         complete: as `benchmark.analysis.comparable.counted` returns runs; episodes of their final
-            evaluations are pooled over the seeds of a variant.
+            evaluations are pooled over the seeds of a variant. Modes without published score
+            ranges are left out.
     """
     parts = []
     for (game, label), own in complete.groupby(["game", "label"], sort=False):
@@ -55,16 +58,23 @@ def level_successes(complete: pd.DataFrame) -> pd.DataFrame:
             for name in ("split", "level_seed", "return")
         }
         mode = own["settings"].iloc[0]["mode"]
+        if mode not in RANGED_MODES:
+            continue
         success = solved(columns["return"], str(game), mode)
-        parts.append(
-            pd.DataFrame({**columns, "solved": success.astype(int), "game": game, "variant": label})
-        )
+        cannot = np.isin(columns["level_seed"], [*unsolvable(str(game), mode)])
+        columns |= {"solved": success.astype(int), "note": np.where(cannot, UNSOLVABLE, "")}
+        parts.append(pd.DataFrame({**columns, "game": game, "variant": label}))
     if not parts:
-        return pd.DataFrame(columns=[*_KEYS, "episodes", "solved", "mean_return"])
+        return pd.DataFrame(columns=[*_KEYS, "episodes", "solved", "mean_return", "note"])
     episodes = pd.concat(parts, ignore_index=True)
     return (
         episodes.groupby(_KEYS, sort=False)
-        .agg(episodes=("solved", "size"), solved=("solved", "sum"), mean_return=("return", "mean"))
+        .agg(
+            episodes=("solved", "size"),
+            solved=("solved", "sum"),
+            mean_return=("return", "mean"),
+            note=("note", "first"),
+        )
         .reset_index()
         .sort_values(_KEYS, kind="stable", ignore_index=True)
     )
@@ -118,8 +128,11 @@ def _share(part: float, whole: float) -> str:
 def _seeds(failed: pd.DataFrame) -> str:
     """Name the levels that were failed most often, the lowest seeds first among equals."""
     order = failed.sort_values(["episodes", "level_seed"], ascending=[False, True], kind="stable")
-    pairs = zip(order["level_seed"][:NAMED], order["episodes"][:NAMED], strict=True)
-    said = ", ".join(f"{seed}" if times == 1 else f"{seed} ({times}x)" for seed, times in pairs)
+    named = order[["level_seed", "episodes", "note"]][:NAMED].itertuples(index=False)
+    said = ", ".join(
+        f"{seed}" + (f" ({times}x)" if times > 1 else "") + (f" {note}" if note else "")
+        for seed, times, note in named
+    )
     return (said or "none") + (f" and {len(failed) - NAMED} more" if len(failed) > NAMED else "")
 
 

@@ -2,82 +2,46 @@
 
 from __future__ import annotations
 
-import json
+import shlex
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drac.commands import flags
-from drac.config import TrainConfig, build
+from drac.commands.evaluation_plan import (
+    EvaluateFlags,
+    Plan,
+    find_runs,
+    plans_of,
+    require_compatible,
+)
+from drac.commands.playing import DEVICES, require_free, title
+from drac.commands.robustness import robustness_of
+from drac.config import TrainConfig
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
-from drac.files import atomic, run_folder
-from drac.runs import provenance
+from drac.files import atomic
 
 if TYPE_CHECKING:
     import pandas as pd
 
 HELP = """Play episodes with the newest checkpoint of a run, or with a policy of drac export, print
-their statistics and keep every episode in a CSV file. With --robustness, measure instead how much
+their statistics and keep every episode in a CSV file. With --levels, every level that is listed is
+played equally often. Several runs end in a table with a row for each; where one fails the others
+are still evaluated, and the exit status is not 0. With --robustness, measure instead how much
 policy, value and features change where only the background does (the paper's Table 2), on both
 splits unless one is named.
 
 examples:
   drac evaluate results/runs/default/ppo/coinrun/seed0 --split test --episodes 100
+  drac evaluate results/runs/default/ppo/jumper/seed0 --levels 5,9,30-40 --each 4
+  drac evaluate results/runs/default/*/*/seed* --split train --each 1 --out table.csv
   drac evaluate results/runs/default/ppo/coinrun/seed0 --robustness
   drac evaluate policy.safetensors --split test"""
 
-DEVICES = ("auto", "cpu", "cuda")
-ROBUSTNESS = "robustness.csv"
-"""Its name in a run's folder; where the numbers come from is in a .json beside it."""
-
-
-@dataclass(kw_only=True)
-class PlayFlags:
-    """Flags of `drac evaluate` and of `drac watch`."""
-
-    split: str = flags.option(
-        "",
-        "train (the run's own levels), test (the full distribution) or levels A-B; default: test",
-        "SPLIT",
-    )
-    seed: str = flags.option("0", "decides levels and actions", "N")
-    device: str = flags.option(
-        "auto", "where the network runs; auto: CUDA if there is one", "{auto,cpu,cuda}"
-    )
-
-
-@dataclass(kw_only=True)
-class EvaluateFlags(PlayFlags):
-    """Flags of `drac evaluate`."""
-
-    run: Path = flags.positional("a run's folder, or a .safetensors file of drac export")
-    episodes: str = flags.option("100", "how many, shared out over the envs in advance", "N")
-    num_envs: str = flags.option("64", "environments played side by side", "N")
-    robustness: bool = flags.option(False, "measure what a changed background changes")
-    out: Path | None = flags.option(
-        None,
-        "where the episodes go (default: RUN/evaluations/SPLIT-seedK-STEP.csv, RUN/robustness.csv)",
-    )
-
-
-def read_split(given: str, config: TrainConfig) -> Any:
-    """Return the split that was named: "test" or a range of levels.
-
-    Raises:
-        ConfigError: if it is none.
-    """
-    if given == "train":
-        return config.train_levels
-    if given == "test":
-        return "test"
-    try:
-        other = {**config.model_dump(), "levels": given}
-        return build(other, recorded=True).train_levels
-    except ConfigError as error:
-        raise ConfigError(f"split must be train, test or levels A-B: {error}") from None
+LISTED = 40
+"""So many levels are printed one by one; the file has all."""
 
 
 def evaluate_command(argv: Sequence[str]) -> int:
@@ -88,155 +52,186 @@ def evaluate_command(argv: Sequence[str]) -> int:
         for name, at_least in (("episodes", 1), ("num_envs", 1), ("seed", 0))
     }
     flags.require_known("device", given.device, DEVICES)
+    for name in ("split", "levels", "each"):
+        if flags.peek(argv, f"--{name}") == "":  # an unset variable of a script
+            raise ConfigError(f"{name} is empty; give it a value, or leave --{name} out")
+    require_compatible(given, flags.peek(argv, "--episodes") is not None)
+    runs = find_runs(given.run)
     from drac.policy.read import read_run  # torch is imported from here on
 
-    config = read_run(given.run)
-    if flags.peek(argv, "--split") == "":  # an unset variable of a script
-        raise ConfigError("split is empty: give train, test or levels A-B")
-    names = [given.split] if given.split else ["train", "test"] if given.robustness else ["test"]
-    splits = {name: read_split(name, config) for name in names}
+    configs = {run: read_run(run) for run in runs}
+    plans = {run: _plans(given, run, config) for run, config in configs.items()}
+    if len(runs) > 1:
+        return _several(given, argv, configs, plans, counts)
+    _one(given, runs[0], configs[runs[0]], plans[runs[0]], counts, given.out)
+    return 0
+
+
+def _plans(given: EvaluateFlags, run: Path, config: TrainConfig) -> list[Plan]:
+    try:
+        return plans_of(given, config)
+    except ConfigError as error:
+        raise ConfigError(_of(run, error)) from None
+
+
+def _one(
+    given: EvaluateFlags,
+    run: Path,
+    config: TrainConfig,
+    plans: Sequence[Plan],
+    counts: dict[str, int],
+    out: Path | None,
+) -> dict[str, Any]:
+    """Evaluate a run, print what came of it and return it as a row of the table of runs."""
     if given.robustness:
-        return _robustness(given, config, splits, **counts)
-    return _evaluate(given, config, splits, **counts)
+        splits = {plan.name: plan.split for plan in plans}
+        robustness_of(run, config, splits, counts, given.device, out)
+        return {}
+    (plan,) = plans
+    return _play(given, run, config, plan, counts, out)
 
 
-def require_free(out: Path, given: bool) -> None:
-    """Check that a file can be written, and, if its name was given, that there is none.
-
-    Raises:
-        ConfigError: otherwise.
-    """
-    if given and out.exists():
-        raise ConfigError(f"{out} exists; choose another --out")
-    if out.is_dir():
-        raise ConfigError(f"{out} is a folder")
-    run_folder.require_writable(out.parent)
-
-
-def _evaluate(
-    given: EvaluateFlags, config: TrainConfig, splits: dict[str, Any], **counts: int
-) -> int:
+def _play(
+    given: EvaluateFlags,
+    run: Path,
+    config: TrainConfig,
+    plan: Plan,
+    counts: dict[str, int],
+    out: Path | None,
+) -> dict[str, Any]:
     from rich.console import Console
     from rich.progress import Progress
 
-    from drac.evaluate import evaluate
+    from drac.evaluate import evaluate, evaluate_each
     from drac.policy.read import kept_in, read_agent
 
-    agent, step = read_agent(given.run, config, given.device, "drac evaluate")
-    ((name, split),) = splits.items()
-    default = kept_in(given.run, "evaluations") / f"{name}-seed{counts['seed']}-step{step}.csv"
-    out = given.out or default
-    require_free(out, given.out is not None)
+    agent, step = read_agent(run, config, given.device, "drac evaluate")
+    file = f"{plan.file_name}-seed{counts['seed']}-step{step}.csv"
+    given_out, out = out is not None, out or kept_in(run, "evaluations") / file
+    require_free(out, given_out)
+    seed, num_envs = counts["seed"], counts["num_envs"]
     with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task(f"{config.game}, {name} split", total=counts["episodes"])
-        played = evaluate(
-            agent,
-            config.game,
-            split,
-            *(counts[name] for name in ("episodes", "num_envs", "seed")),
-            mode=config.mode,
-            precision=config.precision,
-            on_episode=lambda: bar.advance(task),
-        ).assign(split=name)
+        total = len(plan.levels) * plan.each or counts["episodes"]
+        task = bar.add_task(f"{config.game}, {plan.where}", total=total)
+        how: Any = {"mode": config.mode, "precision": config.precision}
+        how["on_episode"] = lambda: bar.advance(task)
+        if plan.levels:
+            played = evaluate_each(
+                agent, config.game, plan.levels, plan.each, num_envs, seed, **how
+            )
+            played.insert(0, "split", plan.name)
+        else:
+            many = counts["episodes"]
+            played = evaluate(agent, config.game, plan.split, many, num_envs, seed, **how)
+            played = played.assign(split=plan.name)
     played.insert(0, "step", step)
     out.parent.mkdir(parents=True, exist_ok=True)
     atomic.write_text(out, played.to_csv(index=False))
+    print("\n".join([f"{title(config, step)}, {plan.where}", *_statistics(played)]))
+    if plan.levels:
+        print("\n".join(_by_level(played)))
+    print(f"every episode: {out}")
+    return _row(run, config, step, plan, played)
+
+
+def _statistics(played: pd.DataFrame) -> list[str]:
     returns, lengths = played["return"].astype(float), played["length"].astype(int)
     error = returns.std() / len(returns) ** 0.5
-    print(
-        f"{_title(config, step)}, {name} split\n"
-        f"{number_of(len(played), 'episode')} on"
-        f" {number_of(played['level_seed'].nunique(), 'level')}\n"
-        f"return  mean {returns.mean():.3f} +- {error:.3f} (standard error)"
-        f"  median {returns.median():.3f}  min {returns.min():g}  max {returns.max():g}\n"
-        f"length  mean {lengths.mean():.1f}  min {lengths.min()}  max {lengths.max()}\n"
-        f"every episode: {out}"
-    )
-    return 0
+    return [
+        (
+            f"{number_of(len(played), 'episode')} on"
+            f" {number_of(played['level_seed'].nunique(), 'level')}"
+        ),
+        (
+            f"return  mean {returns.mean():.3f} +- {error:.3f} (standard error)"
+            f"  median {returns.median():.3f}  min {returns.min():g}  max {returns.max():g}"
+        ),
+        f"length  mean {lengths.mean():.1f}  min {lengths.min()}  max {lengths.max()}",
+    ]
 
 
-def _title(config: TrainConfig, step: int) -> str:
-    return f"{config.method} on {config.game}, seed {config.seed}, step {step:,}"
+def _by_level(played: pd.DataFrame) -> list[str]:
+    """Return a line a level, of many only those that cannot be solved; and the mean of the rest."""
+    cannot = played["note"] != ""
+    said = []
+    if played["level_seed"].nunique() <= LISTED:
+        by_level = played.groupby("level_seed", sort=False)
+        table = by_level.agg({"return": "mean", "length": "mean", "note": "first"}).reset_index()
+        table = table.rename(columns={"level_seed": "level", "return": "mean return"})
+        table["length"] = table["length"].round(1)
+        said = table.rename(columns={"length": "mean length"}).to_string(index=False).split("\n")
+        said = [line.rstrip() for line in said]
+    if cannot.any():
+        named = ", ".join(map(str, played.loc[cannot, "level_seed"].unique()))
+        rest = played.loc[~cannot, "return"]
+        without = f"; mean return without them {rest.mean():.3f}" if len(rest) else ""
+        said.append(f"cannot be solved, whatever is done: levels {named}{without}")
+    return said
 
 
-def _robustness(
-    given: EvaluateFlags, config: TrainConfig, splits: dict[str, Any], **counts: int
-) -> int:
-    import pandas as pd
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from drac.evaluate import robustness
-    from drac.policy.read import kept_in, read_agent
-
-    agent, step = read_agent(given.run, config, given.device, "drac evaluate", exact=True)
-    out = given.out or kept_in(given.run, ROBUSTNESS)
-    if out.suffix != ".csv":
-        raise ConfigError(f"out {str(out)!r} must end in .csv")
-    for path in (out, out.with_suffix(".json")):
-        require_free(path, given.out is not None)
-    tables, identical = [], {}
-    with Progress(console=Console(stderr=True)) as bar:
-        for name, split in splits.items():
-            task = bar.add_task(f"{config.game}, {name} split", total=counts["episodes"])
-            measured, identical[name] = robustness.measure(
-                agent,
-                config.game,
-                split,
-                **counts,
-                mode=config.mode,
-                max_steps=robustness.MAX_STEPS,
-                on_episode=partial(bar.advance, task),
-            )
-            tables.append(measured.assign(split=name))
-    table = pd.concat(tables, ignore_index=True)
-    record = _record(config, step, counts, identical, str(next(agent.parameters()).device))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    atomic.write_text(out, table.to_csv(index=False, na_rep="NaN"))
-    atomic.write_text(out.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
-    print(_title(config, step))
-    print(
-        f"{number_of(counts['episodes'], 'episode')} a split, {robustness.MAX_STEPS} steps of each"
-        f" at most"
-    )
-    print(_shown(table))
-    for variant, reason in record["unavailable"].items():
-        print(f"{variant}: not available: {reason}")
-    print(f"the numbers: {out}, what they mean: {out.with_suffix('.json')}")
-    return 0
+def _of(run: Path, error: BaseException) -> str:
+    """Return an error's sentence, which names the run."""
+    sentence = str(error).replace("\n", " ")
+    return sentence if sentence.startswith(str(run)) else f"{run}: {sentence}"
 
 
-def _record(
-    config: TrainConfig, step: int, counts: dict[str, int], identical: dict[str, Any], device: str
+def _row(
+    run: Path, config: TrainConfig, step: int, plan: Plan, played: pd.DataFrame
 ) -> dict[str, Any]:
-    """Return what is to be known about a robustness.csv: what was measured, how, and on what."""
-    from drac.envs.procgen_env import procgen_build
-    from drac.evaluate import robustness
-
-    how = {"device": "cuda" if "cuda" in device else "cpu", "precision": "float32"}
+    returns = played["return"].astype(float)
     return {
-        "format": 1,
-        **{name: getattr(config, name) for name in ("method", "game", "seed", "mode", "levels")},
+        "run": str(run),
+        "method": config.method,
+        "game": config.game,
+        "mode": config.mode,
+        "seed": config.seed,
         "step": step,
-        "evaluation": {**counts, "max_steps": robustness.MAX_STEPS},
-        "metrics": robustness.METRICS,
-        "variants": robustness.VARIANTS,
-        "unavailable": robustness.unavailable(config.game),
-        "identical_pictures": identical,
-        "sources": robustness.SOURCES,
-        **provenance.describe(config.model_copy(update=how), procgen_build()),
+        "split": plan.name,
+        "levels": played["level_seed"].nunique(),
+        "episodes": len(played),
+        "mean": returns.mean(),
+        "standard_error": returns.std() / len(returns) ** 0.5,
+        "median": returns.median(),
     }
 
 
-def _shown(table: pd.DataFrame) -> str:
-    """Return a robustness table for the terminal: a line a split and variant, NaN where missing."""
-    shown = table.assign(
-        cell=[
-            f"{value:.3f} +- {error:.3f}"
-            for value, error in zip(table["value"], table["standard_error"], strict=True)
-        ]
-    )
-    wide = shown.pivot(index=["split", "variant"], columns="metric", values="cell")
-    order = list(dict.fromkeys(table["metric"]))
-    pairs = table[table["metric"] == order[0]].set_index(["split", "variant"])["pairs"]
-    return str(wide[order].assign(pairs=pairs).reset_index().to_string(index=False))
+def _several(
+    given: EvaluateFlags,
+    argv: Sequence[str],
+    configs: dict[Path, TrainConfig],
+    plans: dict[Path, list[Plan]],
+    counts: dict[str, int],
+) -> int:
+    """Evaluate runs one after the other, whichever of them fail, and print a table of the others.
+
+    Returns:
+        0; 2 if something that was given, or a run, is at fault, and 1 if the machine is.
+    """
+    import pandas as pd
+
+    if given.out is not None:
+        if given.robustness:
+            raise ConfigError("out is of one run: leave --out out, or give one run")
+        require_free(given.out, True)
+    rows, failed, status = [], [], 0
+    for run, config in configs.items():
+        try:
+            rows.append(_one(given, run, config, plans[run], counts, None))
+        except (ConfigError, OSError, MemoryError) as error:
+            print(f"drac evaluate: error: {_of(run, error)}", file=sys.stderr)
+            failed.append(run)
+            status = max(status, 2 if isinstance(error, ConfigError) else 1)
+        print()
+    if rows and not given.robustness:
+        table = pd.DataFrame(rows)
+        print(table.to_string(index=False, float_format=lambda value: f"{value:.3f}"))
+        if given.out is not None:
+            given.out.parent.mkdir(parents=True, exist_ok=True)
+            atomic.write_text(given.out, table.to_csv(index=False))
+            print(f"the table: {given.out}")
+    if failed:
+        print(f"{len(rows)} of {len(configs)} runs were evaluated")
+        same = [word for word in argv if Path(word) not in given.run]
+        again = shlex.join(["drac", "evaluate", *map(str, failed), *same])
+        print(f"next, once that is mended: {again}")
+    return status

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import codecs
 import dataclasses
+import errno
 import io
 import itertools
 import math
@@ -24,6 +25,8 @@ from drac.errors import ConfigError, NonFinite
 Command = Callable[[Sequence[str]], int]
 Field = tuple[str, Any, Any]
 """(name, type, `option`), for `dataclasses.make_dataclass`."""
+
+_NO_PATH = (errno.ENAMETOOLONG, errno.ELOOP)
 
 FEW = 4
 """So many methods that have an option are named in its help."""
@@ -173,7 +176,7 @@ def _words(argv: Sequence[str], values: Mapping[str, bool], parser: _Parser) -> 
             yield from (flag, value) if equals else (flag,)
         else:
             value = value if equals else next(words, "--")
-            if not equals and value.startswith(("--", "-h")):
+            if value == "--" or (not equals and value.startswith(("--", "-h"))):
                 parser.error(f"missing value for argument {flag!r}")
             yield f"{flag}={value}"
 
@@ -224,8 +227,8 @@ def run_command(
 ) -> int:
     """Run one of a program's commands and return its exit status.
 
-    A `ConfigError` becomes one line on stderr and status 2; a failing disk, used up memory, or a
-    loss that is not finite, one line and status 1; Ctrl-C 130.
+    A `ConfigError`, or a path that no file can have, becomes one line on stderr and status 2; a
+    failing disk, used up memory, or a loss that is not finite, one line and status 1; Ctrl-C 130.
     """
     spin_briefly()
     _print_anything()
@@ -255,4 +258,4 @@ def _run_command(
     # A loss; memory; a full disk, or a path that no check foresaw.
     except (NonFinite, MemoryError, OSError) as error:
         print(f"{prog} {name}: error: {error}", file=sys.stderr)
-        return 1
+        return 2 if getattr(error, "errno", None) in _NO_PATH else 1

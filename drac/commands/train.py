@@ -66,7 +66,7 @@ def train_command(argv: Sequence[str]) -> int:
         return 0
     if (split := flags.peek(argv, "--split")) is not None:
         raise ConfigError(
-            f"a run trains on finitely many levels, --levels A-B, and is evaluated on both splits:"
+            f"a run trains on --levels, A-B or all, and is evaluated on both splits:"
             f" --split {split} belongs to drac evaluate"
         )
     config_fields = flags.config_fields(preset_defaults(flags.peek(argv, "--fidelity") or "paper"))

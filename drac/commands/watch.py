@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from augmentations.arguments import unknown
 from drac.commands import flags
-from drac.commands.evaluate import DEVICES, PlayFlags, read_split, require_free
+from drac.commands.playing import DEVICES, PlayFlags, read_split, require_free, require_level
 from drac.config import TrainConfig
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
@@ -77,6 +77,7 @@ def _played(given: WatchFlags, config: TrainConfig) -> tuple[str, Any]:
     if given.split:
         raise ConfigError(f"level {given.level} and split {given.split} exclude each other")
     level = flags.whole_number("level", given.level, 0, below=2**31 - 1)
+    require_level([level], config)
     return f"level{level}", range(level, level + 1)
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from augmentations import PAPER_ARMS
 from drac.config.fidelity import Fidelity
 from drac.config.quantities import Count, Interval
-from drac.games import GAMES
+from drac.games import GAMES, Mode
 
 _DIFFERS = "; --fidelity sets it"
 
@@ -61,8 +61,12 @@ class Options(BaseModel):
     )
 
     # Environment
-    mode: Literal["easy", "hard"] = Field("easy", description="Procgen's distribution mode")
-    levels: str = Field("0-199", description="training levels A-B, both included")
+    mode: Mode = Field(
+        "easy", description="Procgen's distribution mode; some games lack the last three"
+    )
+    levels: str = Field(
+        "0-199", description="training levels A-B, both included; all: the full distribution"
+    )
     num_envs: int = Field(64, ge=1, le=4096, description="environments stepped side by side")
     num_steps: int = Field(
         256, ge=1, le=2**20, description="steps of each environment in a rollout"
@@ -229,6 +233,9 @@ class Options(BaseModel):
     )
 
     # DAAC and IDAAC; the defaults are those of their released code
+    per_game: Literal["none", "published"] = Field(
+        "none", description="published: what the authors chose for each game, of the following"
+    )
     idaac_policy_epochs: int = Field(
         1, ge=1, le=1000, description="passes of the policy over each rollout"
     )

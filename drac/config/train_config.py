@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -18,6 +17,7 @@ import pydantic
 from augmentations import registry as augmentation_registry
 from augmentations.arguments import hint, unknown
 from drac import methods
+from drac.config import level_list
 from drac.config.fidelity import PRESETS, Fidelity
 from drac.config.options import Options
 from drac.errors import (
@@ -25,9 +25,9 @@ from drac.errors import (
     shown,
 )
 from drac.files import untrusted
-from drac.games import GAMES
+from drac.games import EXPLORATION_LEVELS, GAMES, require_mode
 from drac.methods import best_augmentations as best
-from drac.methods import spellings
+from drac.methods import per_game, spellings
 
 FORMAT = 1
 """Version of config.json. Raised when an old file can no longer be read as it is."""
@@ -67,7 +67,29 @@ class TrainConfig(Options):
             if wanted and not (recorded and spec):
                 spec = best.augmentation(game, data.get("best_from"), spec)
             data["augmentation"] = spec
+            if data.get("per_game") == "published":
+                data = cls._published(data, str(game))
+        default = Options.model_fields["levels"].default
+        level = EXPLORATION_LEVELS.get(str(data.get("game", cls.model_fields["game"].default)))
+        if data.get("mode") == "exploration" and level and data.get("levels", default) == default:
+            data["levels"] = f"{level}-{level}"
         return data
+
+    @classmethod
+    def _published(cls, data: dict[str, Any], game: str) -> dict[str, Any]:
+        """Add what was published for the game; another value than that is refused."""
+        settings = {
+            name: cls.model_fields[name].default
+            for name in per_game.NAMES & {*methods.get(data["method"]).options}
+        }
+        settings |= per_game.published(data["method"], game)
+        for name, value in settings.items():
+            if name in data and str(data[name]) not in (str(value), str(float(value))):
+                raise ValueError(
+                    f"{name} {shown(data[name])} is not what was published for {game}, {value};"
+                    f" leave it or per_game out"
+                )
+        return {**data, **settings}
 
     @pydantic.field_validator("game")
     @classmethod
@@ -79,15 +101,7 @@ class TrainConfig(Options):
     @pydantic.field_validator("levels")
     @classmethod
     def _level_range(cls, levels: str) -> str:
-        match = re.fullmatch(r"\s*(\d{1,10})\s*-\s*(\d{1,10})\s*", levels)
-        if not match:
-            raise ValueError(f"levels {shown(levels)} must be A-B with 0 <= A <= B, e.g. 0-199")
-        first, last = int(match.group(1)), int(match.group(2))
-        if first > last:
-            raise ValueError(f"levels {levels!r} are empty: the first must not exceed the last")
-        if last >= 2**31 - 1:
-            raise ValueError(f"levels {levels!r} must lie below {2**31 - 1}")
-        return f"{first}-{last}"
+        return level_list.training_levels(levels)
 
     @pydantic.field_validator("arms")
     @classmethod
@@ -115,6 +129,12 @@ class TrainConfig(Options):
 
     @pydantic.model_validator(mode="after")
     def _possible(self) -> TrainConfig:
+        require_mode(self.game, self.mode)
+        level = EXPLORATION_LEVELS.get(self.game)
+        if self.mode == "exploration" and self.levels != f"{level}-{level}":
+            raise ValueError(
+                f"{self.game}'s exploration mode has one level, {level}: leave levels out"
+            )
         if self.rollout_size % self.minibatches:
             raise ValueError(
                 f"num_envs {self.num_envs} x num_steps {self.num_steps} = {self.rollout_size} is"
@@ -131,11 +151,8 @@ class TrainConfig(Options):
             )
         if self.rollout_size < 2:
             raise ValueError("one step of one env is no rollout: it needs at least 2 samples")
-        if methods.get(self.method).chooses_levels and len(self.train_levels) > MAX_LEVELS:
-            raise ValueError(
-                f"levels {self.levels!r} are {len(self.train_levels):,}; method {self.method!r}"
-                f" chooses among {MAX_LEVELS:,} at most, as it keeps the beginning of each"
-            )
+        if methods.get(self.method).chooses_levels:
+            self._require_few_levels(self.train_levels)
         if self.compile and methods.get(self.method).augmentations == "learned":
             raise ValueError(f"method {self.method!r} differentiates the network: no compile there")
         if self.steps < self.rollout_size:
@@ -144,6 +161,16 @@ class TrainConfig(Options):
                 f" num_steps {self.num_steps} = {self.rollout_size}"
             )
         return self
+
+    def _require_few_levels(self, levels: range | Literal["test"]) -> None:
+        few = f"method {self.method!r} chooses among {MAX_LEVELS:,} at most"
+        if levels == "test":
+            raise ValueError(f"levels 'all' have no end; {few}, such as 0-199")
+        if len(levels) > MAX_LEVELS:
+            raise ValueError(
+                f"levels {self.levels!r} are {len(levels):,}; {few}, as it keeps the beginning of"
+                f" each"
+            )
 
     @pydantic.model_validator(mode="after")
     def _has_its_options(self) -> TrainConfig:
@@ -176,8 +203,10 @@ class TrainConfig(Options):
         return has_it and self.minibatch_by == "envs"
 
     @property
-    def train_levels(self) -> range:
-        """The training levels as a range of Procgen level seeds."""
+    def train_levels(self) -> range | Literal["test"]:
+        """The training levels as a range of Procgen level seeds; all of them are "test"."""
+        if self.levels == level_list.ALL:
+            return "test"
         first, last = self.levels.split("-")
         return range(int(first), int(last) + 1)
 

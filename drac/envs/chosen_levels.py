@@ -23,9 +23,9 @@ class ChosenLevels(VectorWrapper[Any, Any, Any, Any, Any]):
 
     Args:
         env: the envs; their own choice of levels is not used.
-        first: returns the level of an env's first episode after a reset, called in the order of
-            envs.
-        choose: returns the level of an episode that follows another.
+        first: returns the level of an env's first episode after a reset, given the env's index;
+            called in the order of envs.
+        choose: likewise that of an episode that follows another.
         states: the states in which levels begin, by level; filled in as levels are first played
             (1 ms and some 25 KB each).
     """
@@ -35,8 +35,8 @@ class ChosenLevels(VectorWrapper[Any, Any, Any, Any, Any]):
     def __init__(
         self,
         env: ProcgenVectorEnv,
-        first: Callable[[], int],
-        choose: Callable[[], int],
+        first: Callable[[int], int],
+        choose: Callable[[int], int],
         states: dict[int, bytes] | None = None,
     ) -> None:
         super().__init__(env)
@@ -66,10 +66,10 @@ class ChosenLevels(VectorWrapper[Any, Any, Any, Any, Any]):
         return obs, rewards, terminated, truncated, infos
 
     def _begin(
-        self, slots: Sequence[int], choose: Callable[[], int]
+        self, slots: Sequence[int], choose: Callable[[int], int]
     ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
         """Begin an episode in some envs; return what all of them show then."""
-        self.env.set_state([self._state(choose()) for _ in slots], slots)
+        self.env.set_state([self._state(choose(slot)) for slot in slots], slots)
         return self.env.observe()
 
     def _state(self, level: int) -> bytes:

@@ -22,8 +22,10 @@ class Prioritized:
 
     def __init__(self, config: TrainConfig) -> None:
         self._score, self._cut = config.plr_score, config.plr_cut_episodes
+        levels = config.train_levels
+        assert levels != "test"  # the config has refused it
         self.sampler = LevelSampler(
-            config.train_levels,
+            levels,
             np.random.default_rng(seed_sequence(config.seed, "levels")),
             temperature=config.plr_temperature,
             staleness=config.plr_staleness,
@@ -46,7 +48,10 @@ class Prioritized:
                 "prioritized level replay needs a finite set of training levels, such as 0-199;"
                 " the test split, with num_levels=0, has no end"
             )
-        return ChosenLevels(env, self.sampler.first, self.sampler.draw, self._states)
+        sampler = self.sampler
+        return ChosenLevels(
+            env, lambda slot: sampler.first(), lambda slot: sampler.draw(), self._states
+        )
 
     def update(self, rollout: Rollout) -> None:
         """Score the levels of a rollout."""

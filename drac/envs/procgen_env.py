@@ -15,7 +15,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from augmentations.arguments import unknown
-from drac.games import GAMES, NUM_ACTIONS
+from drac.games import EXPLORATION_LEVELS, GAMES, NUM_ACTIONS, Mode, require_mode
 from drac.seeding import stream_seed
 
 # gym prints a notice about its successor whenever something imports it; procgen does.
@@ -57,6 +57,14 @@ def level_range(split: Split) -> tuple[int, int]:
     return split.start, len(split)
 
 
+def _exploration_level(game: str, split: Split) -> range:
+    level = EXPLORATION_LEVELS[game]
+    only = range(level, level + 1)
+    if split not in ("train", "test", only):
+        raise ValueError(f"{game}'s exploration mode has one level, {level}, not {split!r}")
+    return only
+
+
 def _checked(seed: int) -> int:
     if not 0 <= seed < 2**31:
         raise ValueError(f"seed must be in 0..{2**31 - 1}, not {seed}")
@@ -82,12 +90,13 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
         num_envs: N.
         split: "train" (levels 0..199), "test" (the full distribution) or a range of levels.
         seed: decides the order of levels and everything random inside them; 0..2**31-1.
-        mode: Procgen's distribution mode.
+        mode: Procgen's distribution mode. Exploration has one level a game, which all splits are.
         num_threads: Procgen's worker threads; the results do not depend on it.
         render_mode: "rgb_array" has Procgen draw large pictures too, for `render`.
 
     Raises:
-        ValueError: for an unknown game, split or mode, a seed out of range, or too few envs.
+        ValueError: for an unknown game, split or mode, a mode that the game has not, a seed out of
+            range, or too few envs.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 - gymnasium declares it so
@@ -101,7 +110,7 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
         num_envs: int,
         split: Split = "train",
         seed: int = 0,
-        mode: Literal["easy", "hard"] = "easy",
+        mode: Mode = "easy",
         num_threads: int = 2,
         render_mode: Literal["rgb_array"] | None = None,
     ) -> None:
@@ -109,13 +118,14 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
             raise ValueError(unknown("game", game, GAMES))
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1, not {num_envs}")
-        if mode not in ("easy", "hard"):
-            raise ValueError(f"unknown mode {mode!r}: choose 'easy' or 'hard'")
+        require_mode(game, mode)
         if num_threads < 0:
             raise ValueError(f"num_threads must be at least 0, not {num_threads}")
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"unknown render_mode {render_mode!r}: choose None or 'rgb_array'")
         self.game, self.num_envs, self.render_mode = game, num_envs, render_mode
+        if mode == "exploration":
+            split = _exploration_level(game, split)
         self._start_level, self._num_levels = level_range(split)
         self._mode, self._num_threads = mode, num_threads
         self._seed, self._resets = _checked(seed), 0
@@ -160,7 +170,7 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
             env_name=self.game,
             num_levels=self._num_levels,
             start_level=self._start_level,
-            distribution_mode=self._mode,
+            distribution_mode="hard" if self._mode == "exploration" else self._mode,
             rand_seed=seed,
             num_threads=self._num_threads,
             render_mode=self.render_mode,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drac.envs.procgen_env import ProcgenVectorEnv, Split
-from drac.games import NUM_ACTIONS
+from drac.games import NUM_ACTIONS, Mode
 
 
 def random_play(
@@ -21,7 +20,7 @@ def random_play(
     *,
     env_seed: int,
     random: np.random.Generator,
-    mode: Literal["easy", "hard"] = "easy",
+    mode: Mode = "easy",
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
     """Play in envs of its own, with random actions; `steps` + 1 times, yield what is seen.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from drac.cuda_graphs import Captured, Recorder, record_cuda_graph
 from drac.envs import ProcgenVectorEnv
 from drac.envs.procgen_env import Split
 from drac.errors import NonFinite
-from drac.games import NUM_ACTIONS
+from drac.games import NUM_ACTIONS, Mode
 from drac.networks import ActorCritic
 from drac.networks.sampling import autocast, draw_noise, pick_actions
 from drac.seeding import stream_seed
@@ -67,6 +67,13 @@ def evaluating(agent: Agent) -> Iterator[None]:
         yield
     finally:
         agent.train(before)
+
+
+def device_of(agent: Agent) -> torch.device:
+    """Return where an agent computes: on the CPU, if it is no network."""
+    if isinstance(agent, nn.Module):
+        return next(agent.parameters()).device
+    return torch.device("cpu")
 
 
 class Player:
@@ -177,6 +184,30 @@ def play(
     return [episode for episodes in done for episode in episodes]
 
 
+def play_out(
+    agent: Agent,
+    env: VectorEnv[Any, Any, Any],
+    quota: Sequence[int],
+    seed: int,
+    precision: str = "float32",
+    on_episode: Callable[[], None] | None = None,
+    on_step: Callable[[], None] | None = None,
+) -> pd.DataFrame:
+    """Play as `play` does, the agent in evaluation mode, and close the env.
+
+    Returns:
+        One row per episode: `level_seed, return, length`.
+    """
+    import pandas as pd
+
+    generator = torch.Generator(device_of(agent)).manual_seed(stream_seed(seed, "actions"))
+    with contextlib.closing(env), evaluating(agent):
+        player = Player(agent, env.num_envs, NUM_ACTIONS, generator, precision)
+        played = play(player, env, quota, on_episode, on_step)
+    table = pd.DataFrame([asdict(e) for e in played], columns=[f.name for f in fields(Episode)])
+    return table.rename(columns={"episode_return": "return"})
+
+
 def evaluate(
     agent: Agent,
     game: str,
@@ -185,7 +216,7 @@ def evaluate(
     num_envs: int = 64,
     seed: int = 0,
     *,
-    mode: Literal["easy", "hard"] = "easy",
+    mode: Mode = "easy",
     precision: str = "float32",
     on_episode: Callable[[], None] | None = None,
     on_step: Callable[[], None] | None = None,
@@ -210,21 +241,12 @@ def evaluate(
     Raises:
         ValueError: for an unknown game or split, or counts below 1.
     """
-    import pandas as pd
-
     if episodes < 1 or num_envs < 1:
         raise ValueError(f"episodes {episodes} and num_envs {num_envs} must be at least 1")
     num_envs = min(num_envs, episodes)
-    device = next(agent.parameters()).device if isinstance(agent, nn.Module) else "cpu"
-    generator = torch.Generator(device).manual_seed(stream_seed(seed, "actions"))
-    threads = hardware.evaluation_threads(generator.device.type)
+    threads = hardware.evaluation_threads(device_of(agent).type)
     env = ProcgenVectorEnv(game, num_envs, split, stream_seed(seed, "env"), mode, threads)
-    player = Player(agent, num_envs, NUM_ACTIONS, generator, precision)
-    try:
-        with evaluating(agent):
-            played = play(player, env, quotas(episodes, num_envs), on_episode, on_step)
-    finally:
-        env.close()
-    table = pd.DataFrame([asdict(e) for e in played], columns=[f.name for f in fields(Episode)])
+    quota = quotas(episodes, num_envs)
+    table = play_out(agent, env, quota, seed, precision, on_episode, on_step)
     table.insert(0, "split", split_name(split))
-    return table.rename(columns={"episode_return": "return"})
+    return table

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from drac.envs.procgen_env import Split
 from drac.evaluate import backgrounds, invariance
 from drac.evaluate.episodes import Agent, evaluating, split_name
 from drac.evaluate.variants import PLAIN, SECOND, Trajectory, trajectories
+from drac.games import Mode
 from drac.seeding import seed_sequence, stream_seed
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def measure(
     num_envs: int = 64,
     seed: int = 0,
     *,
-    mode: Literal["easy", "hard"] = "easy",
+    mode: Mode = "easy",
     max_steps: int = MAX_STEPS,
     on_episode: Callable[[], None] | None = None,
 ) -> tuple[pd.DataFrame, dict[str, int]]:

@@ -37,14 +37,25 @@ def require_writable(folder: Path) -> None:
     """
     existing = folder
     try:
-        while not existing.exists() and existing != existing.parent:
+        while not _there(existing) and existing != existing.parent:
             existing = existing.parent
+        is_folder = existing.is_dir()
     except OSError as error:  # a name that is too long, or a parent that may not be entered
         raise ConfigError(f"{folder} cannot be written: {error.strerror}") from None
-    if not existing.is_dir():
-        raise ConfigError(f"{folder} cannot be a run folder: {existing} is a file")
+    if not is_folder:
+        what = "a file" if existing.exists() else "a link to nothing"
+        raise ConfigError(f"{folder} cannot be a run folder: {existing} is {what}")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise ConfigError(f"{folder} cannot be written: no permission in {existing}")
+
+
+def _there(path: Path) -> bool:
+    """Whether there is something of this name, a link to nothing included."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def require_plain(run_dir: Path, root: Path | None = None) -> None:

@@ -51,6 +51,8 @@ def table(path: Path) -> dict[str, str]:
         ValueError: see `augmentation`.
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe, which would be waited for, or a folder
+            raise OSError("it is no file")
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file)
             lacking = [name for name in COLUMNS if name not in (rows.fieldnames or ())]

@@ -47,7 +47,7 @@ _RL2 = (
 _DISCOUNTED_UCB = ("discounted_ucb_discount", "discounted_ucb_exploration")
 _DECOUPLED = (
     *("idaac_policy_epochs", "idaac_value_epochs", "idaac_value_every"),
-    "idaac_advantage_coef",
+    *("idaac_advantage_coef", "per_game"),
 )
 
 _DRAC = "drac.objectives.drac:DrAC"

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from drac.envs.procgen_env import TRAIN_LEVELS, Split, procgen_build
 from drac.envs.random_play import random_play
 from drac.files import atomic
+from drac.games import Mode
 from drac.seeding import seed_sequence, stream_seed
 
 FRAMES = 4
@@ -28,7 +29,7 @@ _GAP = 4  # pixels of the game between two frames
 
 
 def strip(
-    game: str, split: Split, mode: Literal["easy", "hard"], seed: int = 0
+    game: str, split: Split, mode: Mode, seed: int = 0
 ) -> tuple[NDArray[np.uint8], list[int]]:
     """Return frames of different levels side by side, after random play, and their levels.
 
@@ -55,7 +56,7 @@ def strip(
     return picture, [int(level) for level in levels[chosen]]
 
 
-def write(folder: Path, mode: Literal["easy", "hard"], game: str) -> None:
+def write(folder: Path, mode: Mode, game: str) -> None:
     """Write GAME-MODE-train.png, GAME-MODE-test.png and GAME-MODE.json (levels and build)."""
     from matplotlib.image import imsave  # without pyplot
 
@@ -77,7 +78,7 @@ def main(argv: Sequence[str]) -> int:
     """Write the strips of the games that are named."""
     folder, mode, *games = argv
     for game in games:
-        write(Path(folder), cast(Literal["easy", "hard"], mode), game)
+        write(Path(folder), cast(Mode, mode), game)
     return 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from augmentations import as_float
 from drac.envs import ProcgenVectorEnv
 from drac.envs.procgen_env import Split
 from drac.evaluate.episodes import Agent, Episode, evaluating
+from drac.games import Mode
 from drac.networks.sampling import autocast, sample_actions
 from drac.seeding import stream_seed
 
@@ -58,7 +58,7 @@ def watch(
     episodes: int,
     seed: int = 0,
     *,
-    mode: Literal["easy", "hard"] = "easy",
+    mode: Mode = "easy",
     precision: str = "float32",
 ) -> Iterator[Moment]:
     """Play episodes one after the other, with sampled actions, and yield every step.

@@ -16,7 +16,7 @@ from drac import methods
 from drac.config import FORMAT as CONFIG_FORMAT
 from drac.config import TrainConfig
 from drac.files import untrusted
-from drac.games import normalize_score
+from drac.games import RANGED_MODES, normalize_score
 from drac.runs import logs
 from drac.runs.meta import read_meta
 
@@ -102,14 +102,16 @@ def _summary(config: TrainConfig, returns: list[float]) -> dict[str, float | int
     summary: dict[str, float | int] = {"episodes": number, "mean": mean}
     if number > 1:
         summary["standard_error"] = statistics.stdev(returns) / number**0.5
-    return {**summary, "normalized": normalize_score(mean, config.game, config.mode)}
+    if config.mode in RANGED_MODES:
+        summary["normalized"] = normalize_score(mean, config.game, config.mode)
+    return summary
 
 
 def markdown(card: Mapping[str, Any], name: str) -> str:
     """Return the card as a page; `name` is what the policy's file is called."""
     rows = [
         f"| {split} | {_number(score['mean'])} +- {_number(score.get('standard_error'))}"
-        f" | {_number(score['normalized'])} | {score['episodes']} |"
+        f" | {_number(score.get('normalized'))} | {score['episodes']} |"
         for split, score in card["scores"].items()
     ]
     scored = (

@@ -70,6 +70,10 @@ BAD: dict[str, list[tuple[str, str]]] = {
         ("--method plr --split test", "evaluated on both splits: --split test belongs"),
         ("--gme maze", "unknown option '--gme' (did you mean '--game'?)"),
         ("--game", "'--game'"),
+        ("--game=--", "missing value for argument '--game'"),
+        ("--method drac-best --best-from odd/pipe", "pipe cannot be read"),
+        ("--run-dir odd/loop", "loop is a link to nothing"),
+        ("--results odd/loop/x", "Too many levels of symbolic links"),
         ("--game maze stray", "stray"),
         ("stray", "stray"),
         ("-x", "-x"),
@@ -81,6 +85,8 @@ BAD: dict[str, list[tuple[str, str]]] = {
         ("run/config.json", "is no run"),
         ("empty", "empty has no checkpoint yet"),
         ("run stray", "stray"),
+        ("run --episodes=--", "missing value for argument '--episodes'"),
+        ("run --out odd/loop/x.csv", "loop is a link to nothing"),
         ("run --episodes 0", "episodes must be at least 1, not 0"),
         ("run --episodes -3", "episodes '-3' is not a whole number"),
         ("run --episodes ten", "episodes 'ten' is not a whole number"),
@@ -145,6 +151,9 @@ def test_bad_input_is_one_line(
     (here / "taken.csv").touch()
     (here / "file").touch()
     (here / "folder.png").mkdir()
+    (here / "odd").mkdir()
+    (here / "odd" / "loop").symlink_to("loop")
+    os.mkfifo(here / "odd" / "pipe")
     line = refused(*command.split(), *BEFORE.get(command, ()), *flags.split())
     assert line.startswith(f"drac {command}: error: ")
     assert message in line
@@ -181,6 +190,12 @@ def test_an_unwritable_folder(refused: Callable[..., str], monkeypatch: pytest.M
 def test_a_folder_that_the_system_does_not_make(refused: Callable[..., str]) -> None:
     assert "cannot be written" in refused("train", *SMALL, "--run-dir", "/proc/self/new/run")
     assert "too long" in refused("train", *SMALL, "--run-dir", "x" * 300)
+
+
+@pytest.mark.parametrize("words", ["export {}", "evaluate {}", "export run --out {}.safetensors"])
+def test_a_path_that_no_file_can_have(refused: Callable[..., str], here: Path, words: str) -> None:
+    small_run(here / "run")
+    assert "too long" in refused(*words.format("x" * 300).split())
 
 
 def test_a_folder_with_another_config(refused: Callable[..., str], here: Path) -> None:

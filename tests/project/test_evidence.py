@@ -123,3 +123,17 @@ def test_every_method_has_run_to_a_row_of_the_table() -> None:
     ) == {("coinrun", 20_000, 16, 64)}
     table = (EVIDENCE / "every-method" / "per-game.md").read_text()
     assert all(f"| {method} " in table for method in runs["method"])
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        ("faults", "; problems: 0"),
+        ("fuzz-flags", "failures: 0"),
+        ("fuzz-readers", "failures and changed files: 0"),
+    ],
+)
+def test_no_fault_and_no_input_has_failed(name: str, end: str) -> None:
+    first, *_, last = (EVIDENCE / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    assert (ROOT / first.removeprefix("command: python ").split()[0]).is_file()
+    assert last.endswith(end)

@@ -1,238 +1,202 @@
-"""The fault test: runs that are killed again and again end with the bits of one that never was.
+"""The fault test: what was killed again and again ends with the bits of what never was.
 
-For each of several methods one run is left alone. The same command, in another folder, is then
-killed (SIGKILL) and started again until its share of the kills has been dealt; half of them come
-while a checkpoint is being written, as its temporary file shows, the others at random moments. At
-the end weights, optimizer, generators and all CSV files must be those of the run left alone, timing
-columns aside. Nothing in drac knows of this.
+A command is left alone once. The same command, in another folder, then meets its share of faults,
+most of them kills (SIGKILL), and is started again after each. At the end weights, optimizer,
+generators, all CSV files, and pictures must be those of the command left alone, timing columns
+aside. Nothing in drac knows of this. The kinds of faults are those of KINDS; the work is cut into
+units of at most UNIT kills, and --state keeps those that are done, so that the same command
+continues after it was stopped.
 
-    python tests/scripts/fault_runs.py --kills 100 --seed 0 --log results/evidence/faults.txt
+    make test-faults ARGS="--faults 1000 --state faults.jsonl"
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import os
-import platform
+import json
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
+import fault_children
+import fault_commands
+import fault_sweeps
+import fault_training
+from fault_training import METHODS, Dealt, Run
+from log_head import add_log, written
+from synthetic_store import METHODS as STORE_METHODS
+from synthetic_store import write_store
 
-from drac.runs import checkpoint
-from drac.runs.logs import TIMING_COLUMNS
+from drac.games import GAMES
 
-ROOT = Path(__file__).resolve().parents[2]
-METHODS = ("ppo", "ucb-drac", "rl2-drac", "plr")
-BETWEEN = 5
-"""Updates that a run makes between two kills, at most. Each is followed by a checkpoint."""
+SLOW = ("Procgen", "many runs")
+"""Ends of the names of kinds that come last."""
 
-FLAGS = (
-    *("--game", "bigfish", "--num-envs", "4", "--num-steps", "16", "--hidden-size", "16"),
-    *("--minibatches", "2", "--epochs", "1", "--eval-episodes", "2", "--eval-envs", "2"),
-    *("--threads", "1", "--device", "cpu", "--precision", "float32", "--levels", "0-19"),
-    *("--checkpoint-every", "0", "--eval-every", "1280"),
-)
+UNIT = 20
+"""Kills of a unit, at most."""
 
-Tell = Callable[[str], None]
-
-
-@dataclass
-class Dealt:
-    """The kills of one run."""
-
-    in_saving: int = 0
-    at_random: int = 0
-    starts: int = 0
-    differing: list[str] = field(default_factory=list)
-
-    @property
-    def kills(self) -> int:
-        return self.in_saving + self.at_random
+Unit = Callable[[Path, int, random.Random], Dealt]
 
 
-def start(method: str, kills: int, run_dir: Path, log: Path) -> subprocess.Popen[bytes]:
-    """Start `drac train`, long enough for so many kills; the same command every time."""
-    steps = 64 * (BETWEEN * kills + 20)
-    command = [sys.executable, "-m", "drac.cli", "train", "--method", method, *FLAGS]
-    command += ["--steps", str(steps)]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    with log.open("ab") as file:
-        return subprocess.Popen(
-            [*command, "--run-dir", str(run_dir)], stdout=file, stderr=file, env=env, cwd=ROOT
-        )
+def _training(
+    fault: fault_training.Fault, method: str, folder: Path, faults: int, rng: Any, **how: Any
+) -> Dealt:
+    method = method or rng.choice(METHODS)
+    return fault_training.torment(Run(folder, method, faults, **how), fault, faults, rng)
 
 
-def newest_step(run_dir: Path) -> int:
-    """Return the step of a run's newest checkpoint, -1 if there is none."""
-    newest = checkpoint.newest(run_dir)
-    return int(newest.stem.removeprefix("step_")) if newest else -1
+def _sweep(fault: fault_sweeps.Fault, folder: Path, faults: int, rng: Any) -> Dealt:
+    return fault_sweeps.torment(fault_sweeps.Sweep(folder, faults), fault, faults, rng)
 
 
-def wait_for(process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> bool:
-    """Wait until something is so; False if the process ends first."""
-    while not ready():
-        if process.poll() is not None:
-            return False
-        time.sleep(0.0005)
-    return True
+def _playing(command: Sequence[str], folder: Path, faults: int, rng: Any) -> Dealt:
+    work = fault_commands.Work(command, folder / "log")
+    return fault_commands.torment(work, folder, faults, rng)
 
 
-def saving(run_dir: Path) -> bool:
-    """Whether a checkpoint is being written: its temporary file is there."""
+def _tabulating(command: Sequence[str], folder: Path, faults: int, rng: Any) -> Dealt:
+    work = fault_commands.Work(command, folder / "log")
+    return fault_commands.torment_store(work, folder.parent / "store", folder, faults, rng)
+
+
+def _kinds() -> dict[str, tuple[int, Unit]]:
+    """Return every kind of unit, and how many of eleven hundred faults are of it."""
+    kill = fault_training.kill
+    kinds: dict[str, tuple[int, Unit]] = {}
+    for method in METHODS:  # Procgen is slow to make, and PLR needs it
+        kinds[f"train {method}"] = 25 if method == "plr" else 100, partial(_training, kill, method)
+        real = {"procgen": True, "eval_every": 0, "eval_episodes": 1}
+        kinds[f"train {method}, Procgen"] = 3, partial(_training, kill, method, **real)
+    often = {"checkpoint_every": "0.0001"}  # minutes, of clocks that jump
+    jumping = partial(_training, fault_training.kill_under_jumping_clocks, "", **often)
+    claims = partial(_training, fault_training.foreign_claim, "", before=fault_training.no_locks)
+    return kinds | {
+        "storms of SIGTERM": (60, partial(_training, fault_training.storm, "")),
+        "STOP and CONT": (60, partial(_training, fault_training.standstill, "")),
+        "clocks that jump": (80, jumping),
+        "locks of another host": (50, partial(_training, fault_training.foreign_lock, "")),
+        "no locks, claims of another host": (50, claims),
+        "a run of a sweep": (40, partial(_sweep, fault_sweeps.kill_a_run)),
+        "a sweep": (30, partial(_sweep, fault_sweeps.kill_the_sweep)),
+        "two sweeps": (20, partial(_sweep, fault_sweeps.two_sweeps)),
+        **{
+            name: (number, partial(_playing, words))
+            for name, (number, words) in fault_commands.PLAYING.items()
+        },
+        **{
+            f"{name}, many runs": (5, partial(_tabulating, words))
+            for name, words in fault_commands.TABULATING.items()
+        },
+    }
+
+
+KINDS = _kinds()
+
+
+def units(kinds: Sequence[str], faults: int) -> list[tuple[str, int, int]]:
+    """Return (kind, number, faults) of all units, so that an early end has something of each."""
+    weight = sum(KINDS[kind][0] for kind in kinds)
+    found = []
+    for kind in kinds:
+        left = max(1, round(faults * KINDS[kind][0] / weight))
+        parts = -(-left // UNIT)
+        found += [(kind, n, left * (n + 1) // parts - left * n // parts) for n in range(parts)]
+    return sorted(found, key=lambda unit: (unit[0].endswith(SLOW), unit[1]))
+
+
+def deal(kind: str, number: int, faults: int, seed: int, folder: Path) -> Dealt:
+    """Do a unit; its folder is removed if nothing was wrong."""
+    own = folder / f"{kind}-{number}".replace(" ", "-").replace(",", "")
+    shutil.rmtree(own, ignore_errors=True)
+    own.mkdir(parents=True)
+    dealt = Dealt()
     try:
-        return any(p.name.startswith(".step_") for p in checkpoint.folder(run_dir).iterdir())
-    except FileNotFoundError:
-        return False
-
-
-def kill_once(process: subprocess.Popen[bytes], run_dir: Path, mid: bool, rng: Any) -> bool:
-    """Kill a run while it saves, or at a random moment; False if it ended before.
-
-    A start always makes some progress first, lest a run be killed for ever in its imports; every
-    tenth kill does come there.
-    """
-    begun, updates = newest_step(run_dir), rng.randrange(1, BETWEEN)
-    if not mid and rng.random() < 0.2:
-        time.sleep(rng.uniform(0.0, 6.0))
-        if process.poll() is not None:
-            return False
-    else:
-        if not wait_for(process, lambda: newest_step(run_dir) >= begun + 64 * updates):
-            return False
-        if mid:
-            if not wait_for(process, lambda: saving(run_dir)):
-                return False
-            time.sleep(rng.choice((0.0, 0.0, 0.001, 0.003)))
-        else:
-            time.sleep(rng.uniform(0.0, 0.3))
-    process.kill()
-    return process.wait() == -9
-
-
-def torment(method: str, folder: Path, kills: int, rng: Any, tell: Tell) -> Dealt:
-    """Run a method to its end, killing it `kills` times on the way."""
-    run_dir, log, dealt = folder / f"{method}-killed", folder / f"{method}-killed.log", Dealt()
-    shutil.rmtree(run_dir, ignore_errors=True)
-    while True:
-        dealt.starts += 1
-        process = start(method, kills, run_dir, log)
-        if dealt.kills >= kills:
-            status = process.wait()
-            break
-        mid = dealt.in_saving <= dealt.at_random
-        if not kill_once(process, run_dir, mid, rng):
-            status = process.wait()
-            if status >= 0:
-                break
-        left = saving(run_dir)  # what the killed process did not remove
-        dealt.in_saving += left
-        dealt.at_random += not left
-        tell(
-            f"{method}: kill {dealt.kills} of {kills}"
-            f" {'while saving' if left else 'between'}, at step {newest_step(run_dir):,}"
-        )
-    if status:
-        last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-        dealt.differing.append(f"ended with status {status}: {last}")
+        dealt = KINDS[kind][1](own, faults, random.Random(f"{seed} {kind} {number}"))
+    except fault_children.Hanging as error:
+        dealt.problems.append(str(error))
+    if not dealt.problems:
+        shutil.rmtree(own)
     return dealt
 
 
-def differences(one: Path, other: Path) -> list[str]:
-    """Return what differs between two finished runs, timing aside; nothing if they are equal."""
-    found = []
-    ours, theirs = checkpoint.newest(one), checkpoint.newest(other)
-    if ours is None or theirs is None or ours.name != theirs.name:
-        return [f"checkpoints {ours} and {theirs}"]
-    a, b = (checkpoint.load(path) for path in (ours, theirs))
-    for key in ("training", "evaluations", "evaluated_step"):
-        found += differing(a[key], b[key], key)
-    for path in sorted(one.glob("*.csv")):
-        if rows(path) != rows(other / path.name):
-            found.append(path.name)
-    names = [{path.name for path in run.glob("*.csv")} for run in (one, other)]
-    return found + sorted(names[0] ^ names[1])
-
-
-def differing(a: Any, b: Any, where: str) -> list[str]:
-    """Return the places in which two states differ by a bit."""
-    if isinstance(a, torch.Tensor):
-        same = a.dtype == b.dtype and a.shape == b.shape
-        as_bytes = [t.contiguous().view(torch.uint8) if t.dim() else t for t in (a, b)]
-        return [] if same and torch.equal(*as_bytes) else [where]
-    if isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys():
-        return [place for key in a for place in differing(a[key], b[key], f"{where}.{key}")]
-    if isinstance(a, list | tuple) and len(a) == len(b):
-        pairs = enumerate(zip(a, b, strict=True))
-        return [place for n, (x, y) in pairs for place in differing(x, y, f"{where}[{n}]")]
-    return [] if a == b else [where]
-
-
-def rows(path: Path) -> list[list[str]]:
-    """Return a CSV file's rows without the columns that measure time."""
-    with path.open(newline="", encoding="utf-8") as file:
-        table = list(csv.reader(file))
-    kept = [n for n, name in enumerate(table[0]) if name not in TIMING_COLUMNS]
-    return [[row[n] for n in kept] for row in table]
+def table(reached: Sequence[tuple[str, int, Dealt]], planned: int) -> list[str]:
+    """Return the lines of the log: a kind each, and the totals of what was reached."""
+    kinds = list(dict.fromkeys(kind for kind, _, _ in reached))
+    width = max(map(len, kinds))
+    lines = [f"{'kind':{width}}{'kills':>8}{'other faults':>14}{'starts':>8}  the end"]
+    total, kills, wrong = Counter[str](), 0, []
+    for kind in kinds:
+        parts = [dealt for of, _, dealt in reached if of == kind]
+        faults = sum((part.faults for part in parts), Counter[str]())
+        own, starts = sum(part.kills for part in parts), sum(part.starts for part in parts)
+        problems = [problem for part in parts for problem in part.problems]
+        end = "; ".join(problems[:2]) or "as if left alone, bit for bit"
+        lines.append(f"{kind:{width}}{own:>8}{faults.total() - own:>14}{starts:>8}  {end}")
+        total, kills = total + faults, kills + own
+        wrong += [f"{kind}: {problem}" for problem in problems]
+    lines += ["", *(f"{number:6,} {name}" for name, number in sorted(total.items())), "", *wrong]
+    lines.append(
+        f"{len(reached)} of {planned} units, {kills:,} kills and {total.total() - kills:,} other"
+        f" faults; problems: {len(wrong)}"
+    )
+    return lines
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Deal the kills, print a table, and write it to --log."""
+    """Deal the faults, print a table, and write it to --log."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--methods", nargs="+", default=METHODS)
-    parser.add_argument("--log", type=Path, help="where the table goes")
-    given = parser.parse_args(argv)
-    rng, begun = random.Random(given.seed), time.monotonic()
-    shares = [
-        given.kills * (n + 1) // len(given.methods) - given.kills * n // len(given.methods)
-        for n in range(len(given.methods))
-    ]
-    results: dict[str, Dealt] = {}
+    parser.add_argument("--faults", type=int, default=100)
+    parser.add_argument("--kinds", nargs="+", default=[*KINDS], choices=[*KINDS], metavar="KIND")
+    parser.add_argument("--folders", type=int, default=20_000, help="runs in the large store")
+    parser.add_argument("--folder", type=Path, help="works here, in place of a temporary folder")
+    parser.add_argument("--state", type=Path, help="a file of the units that are done")
+    add_log(parser)
+    argv = sys.argv[1:] if argv is None else argv
+    given, begun = parser.parse_args(argv), time.monotonic()
+    done = _already(given.state) if given.state and given.state.exists() else {}
+    planned = units(given.kinds, given.faults)
+    log = ""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for method, share in zip(given.methods, shares, strict=True):
-            print(f"{method}: left alone", flush=True)
-            if start(method, share, folder / method, folder / f"{method}.log").wait():
-                print((folder / f"{method}.log").read_text(encoding="utf-8"))
-                return 1
-            dealt = torment(method, folder, share, rng, lambda text: print(text, flush=True))
-            if not dealt.differing:
-                dealt.differing = differences(folder / method, folder / f"{method}-killed")
-            results[method] = dealt
-    lines = [
-        f"command: python tests/scripts/fault_runs.py --kills {given.kills} --seed {given.seed}",
-        f"machine: {platform.machine()}, {platform.system()}, Python {platform.python_version()}",
-        f"time: {time.monotonic() - begun:.0f} s; a checkpoint after each update",
-        "",
-        f"{'method':12}{'kills':>7}{'while saving':>14}{'at random':>11}{'starts':>8}  the end",
-    ]
-    for method, dealt in results.items():
-        end = "; ".join(dealt.differing[:5]) or "bit-identical"
-        lines.append(
-            f"{method:12}{dealt.kills:>7}{dealt.in_saving:>14}{dealt.at_random:>11}"
-            f"{dealt.starts:>8}  {end}"
-        )
-    total = sum(dealt.kills for dealt in results.values())
-    mid = sum(dealt.in_saving for dealt in results.values())
-    failed = [method for method, dealt in results.items() if dealt.differing]
-    enough = total >= given.kills
-    said = f"{total} kills, {mid} while saving; runs that differ: {', '.join(failed) or 'none'}"
-    lines += ["", said if enough else f"{said}; a run ended before its kills had been dealt"]
-    print("\n".join(lines))
-    if given.log:
-        given.log.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return 1 if failed or not enough else 0
+        folder = given.folder or Path(name)
+        for kind, number, faults in planned:
+            if (kind, number) not in done:
+                if kind.endswith("many runs") and not (folder / "store").exists():
+                    large_store(folder / "store", given.folders)
+                dealt = done[kind, number] = deal(kind, number, faults, given.seed, folder)
+                said = ", ".join(dealt.problems) or f"{dealt.kills} kills"
+                print(f"{time.monotonic() - begun:6,.0f} s  {kind} {number}: {said}", flush=True)
+                if given.state:
+                    with given.state.open("a", encoding="utf-8") as file:
+                        file.write(json.dumps({"unit": [kind, number], **vars(dealt)}) + "\n")
+            reached = [(*unit[:2], done[unit[:2]]) for unit in planned if unit[:2] in done]
+            log = written(given, argv, begun, table(reached, len(planned)))
+    print(log)
+    return 0 if log.endswith("problems: 0") else 1
+
+
+def _already(state: Path) -> dict[tuple[str, int], Dealt]:
+    """Return the units that were done before."""
+    done = {}
+    for line in state.read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        kind, number = record.pop("unit")
+        done[kind, number] = Dealt(**{**record, "faults": Counter(record["faults"])})
+    return done
+
+
+def large_store(root: Path, folders: int) -> None:
+    """Write a store of so many runs, whole folders moved into place at the end."""
+    seeds = -(-folders // (len(STORE_METHODS) * len(GAMES)))
+    shutil.rmtree(root.with_name("unfinished"), ignore_errors=True)
+    write_store(root.with_name("unfinished"), seeds=seeds)
+    root.with_name("unfinished").rename(root)
 
 
 if __name__ == "__main__":

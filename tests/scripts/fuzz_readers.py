@@ -12,9 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import random
-import resource
 import struct
 import sys
 import tempfile
@@ -28,6 +26,8 @@ from typing import Any
 import fuzz_store
 import torch
 from checkout import RUNS
+from fuzz_values import TEXTS
+from log_head import add_log, written
 from small_runs import small_config, tree
 from torch import Tensor, nn
 
@@ -44,34 +44,7 @@ Mutate = Callable[[bytes, random.Random], bytes]
 ODD: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 2**31, 2**53 + 1, 2**64, -(2**63), 10**399, 10**5000),
     *(0.5, -0.0, 1e308, 5e-324, float("nan"), float("inf"), float("-inf")),
-    *(
-        "",
-        " ",
-        "0",
-        "-1",
-        "1e9",
-        "25M",
-        "nan",
-        "auto",
-        "help",
-        "..",
-        "../../x",
-        "/etc/passwd",
-        "a/b",
-    ),
-    *(
-        "\x00",
-        "\n",
-        "\ud800",
-        "ü",
-        "𝄞",
-        "x" * 5000,
-        "crop(" * 500,
-        "kornia:X",
-        "os:system",
-        "%s{0}",
-    ),
-    *("flip(axis=" + "9" * 5000 + ")", "ppo", "drac", "drac-crop", "drac-best", "idaac", "plr"),
+    *("\x00", "\ud800", *TEXTS),
     *([], {}, [[]], {"": 1}, [1] * 100, ["crop"] * 3, {"format": 1}, [None], [float("nan")]),
 )
 """Values that readers stumble over."""
@@ -320,6 +293,7 @@ def fuzz(
     folder: Path,
     tell: Callable[[str], None],
     first: int = 0,
+    keep: Callable[[Result], None] = lambda result: None,
     make: Callable[[Path], list[Target]] = targets,
 ) -> Result:
     """Try `inputs` mutants; policies are read into a `TinyNetwork`.
@@ -330,6 +304,7 @@ def fuzz(
         folder: empty; the files lie there.
         tell: is told of the progress.
         first: number of the first mutant that is tried.
+        keep: is given what came of them so far, every 10,000.
         make: what makes the files.
     """
     real = exported.of_method
@@ -353,6 +328,7 @@ def fuzz(
                 rate = (number + 1 - first) / (time.monotonic() - begun)
                 if number % 10_000 == 9999 or number == inputs - 1:
                     tell(f"{number + 1:,} inputs, {len(failures)} failures, {rate:.0f} a second")
+                    keep(Result({target.name: target.outcomes for target in made}, failures))
     finally:
         exported.of_method = agent.of_method = real
     return Result({target.name: target.outcomes for target in made}, failures)
@@ -377,43 +353,44 @@ def _try(target: Target, rng: random.Random) -> str:
     return ""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Fuzz, print a table, and write it to --log."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--inputs", type=int, default=100_000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--first", type=int, default=0, help="begin with this one")
-    parser.add_argument("--log", type=Path, help="where the table goes")
-    given = parser.parse_args(argv)
-    torch.set_num_threads(1)
-    begun = time.monotonic()
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # a disk is most of the time
-    with tempfile.TemporaryDirectory(dir=memory) as name:
-        folder, tell = Path(name), lambda text: print(text, flush=True)
-        result = fuzz(given.inputs, given.seed, folder, tell, given.first)
-        (folder / "store").mkdir()  # whose reader takes twenty times as long
-        many = fuzz(given.inputs // 20, given.seed, folder / "store", tell, make=store_targets)
-        result = Result(result.counts | many.counts, result.failures + many.failures)
-    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    options = f"--inputs {given.inputs} --seed {given.seed}"
-    lines = [
-        f"command: python tests/scripts/fuzz_readers.py {options}",
-        f"machine: {platform.machine()}, {platform.system()}, {versions}",
-        f"time: {time.monotonic() - begun:.0f} s, peak memory {peak:.0f} MiB",
-        "",
-        f"{'file':24}{'inputs':>10}{'refused':>10}{'read':>10}{'failures':>10}",
-    ]
+def table(result: Result) -> list[str]:
+    """Return the lines of the log: a kind of file each, and the failures."""
+    lines = [f"{'file':24}{'inputs':>10}{'refused':>10}{'read':>10}{'failures':>10}"]
     for name, counts in result.counts.items():
         read = counts["read"] + counts["unchanged"]
         lines.append(
             f"{name:24}{counts.total():>10,}{counts['refused']:>10,}{read:>10,}"
             f"{counts['failed']:>10,}"
         )
-    lines += ["", f"failures and changed files: {len(result.failures)}", *result.failures[:50]]
-    print("\n".join(lines))
-    if given.log:
-        given.log.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return [
+        *lines,
+        "",
+        f"failures and changed files: {len(result.failures)}",
+        *result.failures[:50],
+    ]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Fuzz, print a table, and write it to --log."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--inputs", type=int, default=100_000)
+    parser.add_argument("--first", type=int, default=0, help="begin with this one")
+    add_log(parser)
+    argv = sys.argv[1:] if argv is None else argv
+    given, begun = parser.parse_args(argv), time.monotonic()
+    torch.set_num_threads(1)
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # a disk is most of the time
+
+    def keep(result: Result) -> str:
+        return written(given, argv, begun, table(result))
+
+    with tempfile.TemporaryDirectory(dir=memory) as name:
+        folder, tell = Path(name), lambda text: print(text, flush=True)
+        result = fuzz(given.inputs, given.seed, folder, tell, given.first, keep)
+        (folder / "store").mkdir()  # whose reader takes twenty times as long
+        many = fuzz(given.inputs // 20, given.seed, folder / "store", tell, make=store_targets)
+        result = Result(result.counts | many.counts, result.failures + many.failures)
+    print(keep(result))
     return 1 if result.failures else 0
 
 

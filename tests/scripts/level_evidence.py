@@ -53,7 +53,7 @@ def play(game: str, episodes: int, num_envs: int = 64, ended: float = 0.0) -> di
     rng = np.random.default_rng(0)
     asked: list[int] = []
 
-    def choose() -> int:
+    def choose(slot: int) -> int:
         asked.append(int(rng.integers(NUM_LEVELS)))
         return asked[-1]
 

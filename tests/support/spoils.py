@@ -1,4 +1,4 @@
-"""An augmentation that breaks its contract."""
+"""An augmentation that breaks its contract, and one that has a state."""
 
 from __future__ import annotations
 
@@ -39,3 +39,24 @@ class Spoils(Augmentation):
             "nothing": lambda: None,
         }
         return spoiled[self.how]()  # type: ignore[no-untyped-call]
+
+
+class Counting(Augmentation):
+    """Darken by the number of the batch and the mean of all draws so far: its state."""
+
+    name = "counting"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("mean", torch.zeros(()))
+
+    def sample(self, shape: Sequence[int], generator: torch.Generator) -> dict[str, Tensor]:
+        by = torch.rand(shape[0], generator=generator)
+        self.batches += 1
+        self.mean += (by.mean() - self.mean) / self.batches
+        return {"by": by * 0.5 + self.mean * 0.2 + (self.batches % 7) * 0.01}
+
+    def apply(self, obs: Tensor, params: Mapping[str, Tensor]) -> Tensor:
+        obs = as_float(obs)
+        return obs * (1 - params["by"].to(obs)[:, None, None, None])

@@ -74,6 +74,18 @@ BAD = {
     "games of nothing": ("--games names nothing", ["run", "--suite", "demo", "--games"]),
     "seeds of nothing": ("--seeds names nothing", ["run", "--suite", "demo", "--seeds"]),
     "results is a file": ("is a file", ["run", "--suite", "demo", "--results", "file"]),
+    "results too long": ("too long", ["status", "--results", "x" * 300]),
+    "run too long": ("too long", ["plot", "x" * 300]),
+    "scores from a pipe": ("it is no regular file", ["import-scores", "pipe"]),
+    "scores from a device": ("it is no regular file", ["import-scores", "/dev/zero"]),
+    "results is a link to itself": (
+        "Too many levels of symbolic links",
+        ["run", "--suite", "demo", "--results", "loop"],
+    ),
+    "flag with the value --": (
+        "missing value for argument '--results'",
+        ["tables", "--results=--"],
+    ),
     "status of the unknown": ("unknown experiment 'x'", ["status", "--experiment", "x"]),
     "status with a wrong option": ("--experimnt", ["status", "--experimnt", "x"]),
 }
@@ -85,6 +97,8 @@ def test_bad_input_is_one_line_and_writes_nothing(
 ) -> None:
     message, words = BAD[name]
     (tmp_path / "file").write_text("")
+    (tmp_path / "loop").symlink_to("loop")
+    os.mkfifo(tmp_path / "pipe")
     assert message in refused(words, tmp_path, capsys)
 
 
@@ -129,6 +143,7 @@ def test_cuda_that_is_absent_is_noticed_before_anything_is_written(
 OTHER: dict[str, Any] = {
     "steps": 2_000_000, "fidelity": "released", "device": "cpu", "precision": "bf16",
     "threads": 3, "env_groups": 2, "tf32": True, "cuda_graphs": False, "mode": "hard",
+    "compile": True,
     "levels": "5-9", "num_envs": 8, "num_steps": 32, "learning_rate": 1e-3,
     "adam_eps": 1e-4, "gamma": 0.9, "gae_lambda": 0.5, "epochs": 2, "minibatches": 4, "clip": 0.3,
     "entropy_coef": 0.02, "value_coef": 0.4, "max_grad_norm": 1.5, "reward_gamma": 0.8,
@@ -151,7 +166,7 @@ OTHER: dict[str, Any] = {
     "rl2_hidden_size": 16, "rl2_learning_rate": 1e-3, "rl2_entropy_coef": 0.01,
     "rl2_reward_input": "latest", "minibatch_by": "steps", "idaac_policy_epochs": 2,
     "idaac_value_epochs": 3, "idaac_value_every": 2, "idaac_advantage_coef": 0.1,
-    "idaac_order_coef": 0.01, "idaac_order_hidden": 8,
+    "idaac_order_coef": 0.01, "idaac_order_hidden": 8, "per_game": "published",
 }  # fmt: skip
 """A value that is no default, for every option."""
 

@@ -404,6 +404,7 @@ BAD = {
     "a folder of others": ("is no report", ["--out", "mine"]),
     "the store": ("is no report", ["--out", "results"]),
     "here": ("is no report", ["--out", "."]),
+    "below a link to itself": ("loop is a link to nothing", ["--out", "loop/report"]),
     "below a file": ("notes.txt", ["--out", "notes.txt/report"]),
 }
 
@@ -413,6 +414,7 @@ def test_bad_input_writes_nothing(
     said: str, words: list[str], small: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (small / "notes.txt").write_text("mine")
+    (small / "loop").symlink_to("loop")
     (small / "mine").mkdir()
     (small / "mine/index.html").write_text("mine too")
     before = tree(small)

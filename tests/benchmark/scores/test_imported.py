@@ -80,7 +80,8 @@ GOOD = "ppo,bigfish,test,0,1.5"
     ("lines", "said"),
     [
         (["ppo,bigfsh,test,0,1"], "line 2: unknown game 'bigfsh' (did you mean 'bigfish'?)"),
-        (["ppo,BigFish,test,0,1"], "unknown game 'BigFish' (did you mean 'bigfish'?)"),
+        (["ppo,Big Fishy,test,0,1"], "unknown game 'Big Fishy' (did you mean 'bigfish'?)"),
+        (["ppo,BigfishHard-v0,test,0,1,easy"], "line 2 has 6 fields, the header 5"),
         (["ppo,xx,test,0,1"], "unknown game 'xx', choose from bigfish, bossfight"),
         (["ppo,bigfish,tset,0,1"], "unknown split 'tset' (did you mean 'test'?)"),
         ([GOOD, "", "ppo,bigfish,test,1,high"], "line 4: score 'high' is not a number"),
@@ -122,7 +123,8 @@ def test_bad_lines(
     ("header", "said"),
     [
         ("method,gmae,split,run,score", "no column 'game' (did you mean 'gmae'?)"),
-        ("method;game;split;run;score", "its first line is 'method;game;split;run;score'"),
+        ("method;game;split;run;score", "line 2 has 1 field, the header 5"),
+        ("method|game|split|run|score", "its first line is 'method|game|split|run|score'"),
         ("", "it is empty"),
         (f"{HEADER},run", "has the column 'run' twice"),
         (",".join(["x"] * 10**6), "it has 1,000,000 columns, more than the 1,000 allowed"),
@@ -151,7 +153,7 @@ def test_steps_are_a_positive_number(steps: str, tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["absent.csv"], "absent.csv cannot be read: No such file"),
-        (["."], "cannot be read: Is a directory"),
+        (["."], "cannot be read: it is no regular file"),
         (["binary.csv"], "cannot be read: it is not UTF-8 text"),
         ([], "give one FILE.csv, not 0"),
         (["given.csv", "given.csv"], "give one FILE.csv, not 2"),

@@ -76,6 +76,16 @@ def test_what_is_shown(tmp_path: Path) -> None:
     assert "half-way" in "\n".join(table.notes)
 
 
+def test_levels_that_cannot_be_solved_are_marked(tmp_path: Path) -> None:
+    write_run(tmp_path, game="jumper", train=[0] * 6, test=[10] * 6, eval_episodes=6)
+    table = TABLES["levels"](load(tmp_path))
+    assert table.data["note"].tolist() == [*[""] * 5, "cannot be solved"] * 2
+    assert "0, 1, 2, 3 and 2 more" in table.blocks[0].cells["never solved: seeds"].tolist()
+    write_run(tmp_path, game="jumper", seed=1, train=[10] * 5 + [0], test=[0] * 6, eval_episodes=6)
+    (cell,) = TABLES["levels"](load(tmp_path)).blocks[0].cells["never solved: seeds"]
+    assert cell == "5 (2x) cannot be solved"
+
+
 def test_long_lists_are_counted_to_their_end(tmp_path: Path) -> None:
     write_run(tmp_path, train=[0] * 9, test=[10] * 9, eval_episodes=9)
     train, test = TABLES["levels"](load(tmp_path)).blocks

@@ -150,7 +150,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"fidelity": "Paper"}, "fidelity 'Paper' is not possible.*'paper' or 'released'"),
     ({"fidelity": None}, "fidelity None"),
     ({"device": "cuda:1"}, "device 'cuda:1'"),
-    ({"mode": "Easy"}, "mode 'Easy'.*'easy' or 'hard'"),
+    ({"mode": "Easy"}, "mode 'Easy'.*'easy', 'hard', 'extreme', 'memory' or 'exploration'"),
     ({"arms": ()}, "arms are empty"),
     ({"arms": ("crop", "flip", "crop()")}, "arms name crop more than once"),
     ({"arms": ("crop", "flop")}, "unknown augmentation 'flop' .did you mean"),
@@ -301,6 +301,7 @@ def test_auto_becomes_what_was_resolved() -> None:
 
 OTHER: dict[str, Any] = {
     "game": "maze",
+    "compile": True,
     "tf32": True,
     "seed": 3,
     "mode": "hard",
@@ -360,6 +361,8 @@ def another(option: str) -> Any:
     default = TrainConfig.model_fields[option].default
     if option in OTHER:
         return OTHER[option]
+    if option == "per_game":
+        return "published"
     assert type(default) in (int, float), option
     return default + 1 if isinstance(default, int) else default / 2 or 0.5
 

@@ -36,7 +36,8 @@ def small(**options: Any) -> TrainConfig:
 
 
 def chosen(game: str, num_envs: int, levels: range, choose: Callable[[], int]) -> ChosenLevels:
-    return ChosenLevels(ProcgenVectorEnv(game, num_envs, levels, seed=3), choose, choose)
+    env = ProcgenVectorEnv(game, num_envs, levels, seed=3)
+    return ChosenLevels(env, lambda slot: choose(), lambda slot: choose())
 
 
 def end_episodes(env: ProcgenVectorEnv) -> None:
@@ -55,7 +56,9 @@ def test_a_level_begun_by_its_state_is_the_level_of_procgens_own_reset(game: str
     for _ in range(30):
         natural.step(rng.integers(0, 15, 3))
     end_episodes(natural)  # what follows is begun by Procgen's own reset
-    begun = ChosenLevels(ProcgenVectorEnv(game, 3, range(50), seed=1), lambda: level, lambda: level)
+    begun = ChosenLevels(
+        ProcgenVectorEnv(game, 3, range(50), seed=1), lambda slot: level, lambda slot: level
+    )
     obs, infos = begun.reset()
     np.testing.assert_array_equal(obs, natural.observe()[0])
     assert infos["level_seed"].tolist() == [level] * 3

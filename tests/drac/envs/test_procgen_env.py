@@ -370,7 +370,15 @@ def test_what_is_no_state_is_refused_and_nothing_is_set(env: ProcgenVectorEnv) -
         ({"num_envs": -3}, "num_envs must be at least 1"),
         ({"split": "valid"}, "unknown split 'valid'"),
         ({"split": range(3, 3)}, "non-empty"),
-        ({"mode": "extreme"}, "unknown mode 'extreme'"),
+        ({"mode": "Easy"}, "unknown mode 'Easy': choose easy, hard, extreme, memory, exploration"),
+        (
+            {"game": "coinrun", "mode": "extreme"},
+            "coinrun has no mode 'extreme'; chaser, dodgeball, leaper, starpilot have it",
+        ),
+        (
+            {"game": "maze", "mode": "exploration", "split": range(5)},
+            "maze's exploration mode has one level, 158988835",
+        ),
         ({"seed": -1}, "seed must be in 0..2147483647, not -1"),
         ({"seed": 2**31}, "seed must be in"),
         ({"num_threads": -1}, "num_threads must be at least 0"),

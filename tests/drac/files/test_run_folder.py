@@ -88,6 +88,13 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
             run_folder.require_writable(folder)
 
 
+def test_a_link_to_nothing_is_named(tmp_path: Path) -> None:
+    (tmp_path / "dangling").symlink_to("nowhere")
+    for folder in (tmp_path / "dangling", tmp_path / "dangling" / "a"):
+        with pytest.raises(ConfigError, match=r"/dangling is a link to nothing"):
+            run_folder.require_writable(folder)
+
+
 def test_a_folder_without_permission_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,7 +116,7 @@ def test_skipped_steps_are_as_if_they_had_not_been() -> None:
 def test_an_update_without_any_finite_step_ends_the_run_all_the_same() -> None:
     learner, _ = learner_with(range(1, 9), on_nan="skip")
     before = weights(learner.network)
-    with pytest.raises(NonFinite, match="none of the 8 gradient steps was finite without augm"):
+    with pytest.raises(NonFinite, match="none of 8 gradient steps was finite without augm"):
         learner.update(rollout(), None)
     assert torch.equal(weights(learner.network), before)
 

@@ -11,6 +11,12 @@ import pytest
 from drac.runs.signals import CAUGHT, stop_requested
 
 
+def test_what_schedulers_send_before_they_kill_is_caught() -> None:
+    """Slurm, submitit (USR2), LSF and Grid Engine (USR1, USR2, XCPU), a terminal that closes."""
+    names = {"SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU"}
+    assert names <= {number.name for number in CAUGHT}
+
+
 @pytest.mark.parametrize("number", CAUGHT)
 def test_the_first_signal_sets_the_flag_and_says_so_once(number: signal.Signals) -> None:
     said: list[str] = []
