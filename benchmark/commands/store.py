@@ -154,7 +154,7 @@ def _folder_of(run: str, store: Store) -> tuple[Path, Path]:
     parts = run.strip("/").split("/")
     spec = spec_of(*parts) if len(parts) == 4 and run_folder.NAME.fullmatch(parts[0]) else None
     if spec is not None and store.run_dir(spec).is_dir():
-        return store.run_dir(spec), store.root
+        return store.run_dir(spec), store.runs
     if Path(run).is_dir():
         return Path(run), Path(run)
     known = [own.id for name in store.experiments() for own in store.specs(name)]

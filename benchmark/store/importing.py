@@ -194,11 +194,11 @@ def _settle(spec: RunSpec, copies: Store, store: Store) -> Outcome:
     if named != spec:
         return Outcome(spec.id, f"its config.json is that of {named.id}")
     if os.path.lexists(place):
-        same = _same(copied, place, store.root)
+        same = _same(copied, place, store.runs)
         more = "" if same else " with other results, and nothing is overwritten"
         return Outcome(spec.id, f"it is there already{more}", there=same)
     try:
-        run_folder.require_plain(place, store.root)
+        run_folder.require_plain(place, store.runs)
         place.parent.mkdir(parents=True, exist_ok=True)
         copied.rename(place)
     except (OSError, ConfigError) as error:

@@ -84,8 +84,8 @@ class Store:
             index.save()
 
     def _linked(self, folder: Path, links: dict[Path, bool]) -> bool:
-        """Whether a folder below the root, or one between the two, is a link."""
-        if folder == self.root:
+        """Whether a folder in the store's runs, or one between the two, is a link."""
+        if folder == self.runs:
             return False
         if folder not in links:
             links[folder] = folder.is_symlink() or self._linked(folder.parent, links)
