@@ -7,14 +7,15 @@ from collections.abc import Sequence
 
 from benchmark.commands.bandits import bandits_command
 from benchmark.commands.compare import compare_command
-from benchmark.commands.figures import figures_command
+from benchmark.commands.figures import figures_command, plot_command
 from benchmark.commands.import_curves import import_curves_command
 from benchmark.commands.import_scores import import_command
-from benchmark.commands.plot import plot_command
 from benchmark.commands.report import report_command
 from benchmark.commands.run import run_command
 from benchmark.commands.speed import speed_command
 from benchmark.commands.status import status_command
+from benchmark.commands.store import import_runs_command, index_command, logs_command
+from benchmark.commands.suites import suites_command
 from benchmark.commands.tables import tables_command
 from drac.commands import flags
 
@@ -25,9 +26,14 @@ Run many agents on Procgen and tabulate what they reach on seen and unseen level
 
 commands:
   run      run a suite, or methods x games x seeds; what is complete is not run again
+  suites   list the suites and what they take; print one to write one's own
   status   show how far the runs of each experiment are
+  logs     print what a run has said
   tables   tabulate finished runs beside the published numbers
   compare  say whether one method is better than another, by how much, how sure
+  import-runs
+           bring in runs from another machine
+  index    bring up to date what tables and status know of runs
   import-scores
            bring in the scores of other people's runs, to be compared
   import-curves
@@ -41,7 +47,10 @@ commands:
 examples:
   drac-bench run --suite demo
   drac-bench run --methods ppo ucb-drac --games all --seeds 0-2 --steps 1M --workers 2
+  drac-bench suites
   drac-bench status
+  drac-bench logs demo/ucb-drac/coinrun/seed0 --follow
+  drac-bench import-runs runs.tar.gz
   drac-bench tables --table table1 --format latex
   drac-bench import-scores results/published/run_scores.csv
   drac-bench compare ucb-drac ppo
@@ -61,9 +70,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `drac-bench`; returns the exit status."""
     commands = {
         "run": run_command,
+        "suites": suites_command,
         "status": status_command,
+        "logs": logs_command,
         "tables": tables_command,
         "compare": compare_command,
+        "import-runs": import_runs_command,
+        "index": index_command,
         "import-scores": import_command,
         "import-curves": import_curves_command,
         "plot": plot_command,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark import suites
+from benchmark.commands import choices
 from benchmark.engines import catalogue, options
 from benchmark.suites import RunSpec, Suite
 from drac.commands import flags
@@ -33,10 +34,10 @@ train` holds for all runs of the sweep. Status 1: a run failed; 75: work is left
 
 example: drac-bench run --methods ppo ucb-drac --games all --seeds 0-2 --steps 1M --workers 2
 
-suites:
-""" + "\n".join(f"  {suite.name}: {suite.summary}" for suite in suites.SUITES.values())
+suites (drac-bench suites says what they cost, and how to write one's own):
+"""
 
-NO_SUITE = Suite("default", "what the flags say", methods=(), seeds=(0,))
+NO_SUITE = Suite("default", "what the flags say")
 
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.001, 0.2
 """Between two looks at the engine: short after something has ended, twice as long each time."""
@@ -44,7 +45,7 @@ SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.001, 0.2
 
 _Words = tuple[str, ...]
 _RUN_FLAGS: list[flags.Field] = [
-    ("suite", str | None, flags.option(None, "a suite from the list above")),
+    ("suite", str | None, flags.option(None, "a suite from the list above, or a file: mine.toml")),
     ("methods", _Words, flags.option((), "methods, or all (default: the suite's)")),
     ("games", _Words, flags.option((), "games, or all (default: the suite's, else all)")),
     ("seeds", _Words, flags.option((), "e.g. 0-2, or 0 1 (default: the suite's, else 0)")),
@@ -63,22 +64,25 @@ def run_command(argv: Sequence[str]) -> int:
     fields = flags.config_fields(defaults, exclude=("game", "method", "seed"))
     ours = [*_RUN_FLAGS, *options.fields(argv)]
     flags_type = make_dataclass("RunFlags", [*ours, *fields])
-    about = f"{RUN_HELP}\n\nengines, whose options --engine NAME --help lists:\n{options.listed()}"
-    given = vars(flags.parse(flags_type, argv, "drac-bench run", about))
-    own = {name: given.pop(name) for name, *_ in ours}
+    about = RUN_HELP + choices.listed(suites.built_in())
+    about += f"\n\nengines, whose options --engine NAME --help lists:\n{options.listed()}"
+    values = vars(flags.parse(flags_type, argv, "drac-bench run", about))
+    own = {name: values.pop(name) for name, *_ in ours}
+    asked = flags.named(argv)
     for name in ("methods", "games", "seeds"):
-        if not own[name] and flags.is_given(argv, name):
+        if not own[name] and name in asked:
             raise ConfigError(f"--{name} names nothing to run")
-    methods = suites.parse_methods(own["methods"] or suite.methods, given["augmentation"])
-    if not methods:
+    methods = suites.parse_methods(own["methods"], values["augmentation"])
+    if not (methods or suite.every_method):
         raise ConfigError("say what to run: --suite demo, or --methods ppo ucb-drac")
     options.read(own)
     experiment = suite.name if own["experiment"] is None else own["experiment"]
     run_folder.check_name("experiment", experiment)
-    games = suites.parse_games(own["games"] or suite.games)
-    seeds = suites.parse_seeds(own["seeds"]) or suite.seeds
-    runs = list(suites.expand(experiment, methods, games, seeds, given))
-    return _run(Store(own["results"]), experiment, runs, own)
+    games, seeds = suites.parse_games(own["games"]), suites.parse_seeds(own["seeds"])
+    given = {name: value for name, value in values.items() if name in asked}
+    runs = list(suite.runs(experiment, methods, games, seeds, given))
+    experiments = dict.fromkeys(spec.experiment for spec, _ in runs)
+    return _run(Store(own["results"]), " ".join(experiments), runs, own)
 
 
 def _run(
@@ -104,7 +108,7 @@ def _run(
         return 0
     with contextlib.ExitStack() as stack:  # whatever goes wrong, no child outlives us
         catalogue.called(own["engine"], lambda: stack.enter_context(engine))
-        store.add_to_plan(experiment, [spec for spec, _ in runs])
+        store.add_to_plans([spec for spec, _ in runs])
         display = SweepDisplay({id_: config for id_, (_, config) in todo.items()})
         stack.callback(display.close)
         by_others = f", {len(elsewhere)} in the hands of another process" if elsewhere else ""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shlex
-from collections.abc import Sequence
+import sys
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmark.commands.choices import experiments
 from drac.commands import flags
@@ -14,16 +18,23 @@ from drac.config.quantities import number_of
 from drac.files import lock
 
 if TYPE_CHECKING:
+    from benchmark.store.run_record import RunRecord
     from benchmark.store.store import Store
     from benchmark.suites import RunSpec
 
 STATUS_HELP = """Show how many runs of each experiment are complete, and what the others lack. With
---experiment, show every run: its step, steps/s, time left, last returns and augmentation.
+--experiment, show every run: its step, steps/s, time left, last returns and augmentation. --json
+has all of it for programs: docs/suites.md says what each field is.
 
-example: drac-bench status --experiment demo"""
+examples:
+  drac-bench status --experiment demo
+  drac-bench status --watch"""
 
+FORMAT = 1
+"""Of the JSON. Raised when a field goes or changes what it means."""
 
 SHOWN = 5  # incomplete runs of an experiment in the overview
+WATCH_S = 5.0
 
 
 @dataclass
@@ -33,6 +44,8 @@ class StatusFlags:
     experiment: str | None = flags.option(
         None, "show this experiment's runs one by one (default: all experiments, counted)"
     )
+    json: bool = flags.option(False, "print JSON; with --watch, a line of it each time")
+    watch: bool = flags.option(False, f"show it again every {WATCH_S:.0f} s, until Ctrl-C")
     results: Path = flags.option(Path("results"), "root of all results")
 
 
@@ -42,39 +55,96 @@ def status_command(argv: Sequence[str]) -> int:
 
     given: StatusFlags = flags.parse(StatusFlags, argv, "drac-bench status", STATUS_HELP)
     store = Store(given.results)
-    names = experiments(store, (given.experiment,) if given.experiment is not None else ())
+    try:
+        while True:
+            names = experiments(store, (given.experiment,) if given.experiment is not None else ())
+            if given.json:
+                _print_json(store, names, None if given.watch else 1)
+            else:
+                _print_text(store, names, given)
+            if not given.watch:
+                return 0
+            sys.stdout.flush()
+            time.sleep(WATCH_S)
+    except KeyboardInterrupt:
+        if not given.watch:
+            raise
+        return 0
+
+
+def _print_text(store: Store, names: Sequence[str], given: StatusFlags) -> None:
+    if given.watch:
+        clear = "\033[H\033[2J" if sys.stdout.isatty() else ""
+        print(f"{clear}{datetime.now().astimezone():%Y-%m-%d %H:%M:%S}")
     if not names:
         print(f"no runs below {store.runs}")
     for name in names:
-        runs = [_standing(store, spec) for spec in store.specs(name)]
-        incomplete = [said for state, said in runs if state != "complete"]
-        running = sum(state == "running" for state, _ in runs)
+        runs = [*_standing(store, name)]
+        incomplete = [run for run in runs if run[1] != "complete"]
+        running = sum(state == "running" for _, state, _ in runs)
         print(
             f"{name}: {len(runs) - len(incomplete)} of {number_of(len(runs), 'run')} complete,"
             f" {running} running"
         )
-        shown = [said for _, said in runs] if given.experiment else incomplete[:SHOWN]
-        for said in shown:
-            print(said)
+        for run in runs if given.experiment else incomplete[:SHOWN]:
+            print(_line(*run))
         if not given.experiment and len(incomplete) > SHOWN:
             rest = len(incomplete) - SHOWN
             where = f"--results={shlex.quote(str(store.root))}"
             print(f"  and {rest} more: drac-bench status --experiment {name} {where}")
-    return 0
 
 
-def _standing(store: Store, spec: RunSpec) -> tuple[str, str]:
-    """Return how a run stands, and the lines that say it: how far it is, and what it lacks."""
+def _standing(store: Store, experiment: str) -> Iterator[tuple[RunSpec, str, RunRecord]]:
+    """Yield every run of an experiment, how it stands, and what is known of it."""
+    specs = store.specs(experiment)
+    for spec, record in zip(specs, store.records(specs), strict=True):
+        state = "complete"
+        if record.problems:
+            state = "running" if lock.in_use(store.run_dir(spec)) else "incomplete"
+        yield spec, state, record
+
+
+def _line(spec: RunSpec, state: str, record: RunRecord) -> str:
+    """Return how far a run is, and what it lacks."""
     from benchmark.commands.display import progress_line
     from benchmark.store.progress import progress_of
 
-    record = store.read(spec)
     lacks = "; ".join(record.problems)
-    state = "complete"
-    if lacks:
-        state = "running" if lock.in_use(store.run_dir(spec)) else "incomplete"
     if record.config is None:
-        return state, f"  {spec.name}: {lacks}"
-    now = progress_of(record.config, record.updates, record.episodes)
+        return f"  {spec.name}: {lacks}"
+    now = progress_of(record.config, record.latest, record.episodes)
     line = f"  {spec.name}: {state}  {progress_line(now)}"
-    return state, line + (f"\n    lacks: {lacks}" if state == "incomplete" else "")
+    return line + (f"\n    lacks: {lacks}" if state == "incomplete" else "")
+
+
+def _print_json(store: Store, names: Sequence[str], indent: int | None) -> None:
+    found = []
+    for name in names:
+        runs = [_fields(store, *run) for run in _standing(store, name)]
+        states = [run["state"] for run in runs]
+        counts = {"complete": states.count("complete"), "running": states.count("running")}
+        found.append({"name": name, "planned": len(runs), **counts, "runs": runs})
+    about = {"format": FORMAT, "results": str(store.root)}
+    print(json.dumps({**about, "experiments": found}, indent=indent, allow_nan=False))
+
+
+def _fields(store: Store, spec: RunSpec, state: str, record: RunRecord) -> dict[str, Any]:
+    """Return what the JSON says of a run."""
+    from benchmark.store.progress import Progress, progress_of
+
+    now = Progress(0, 0)
+    if record.config is not None:
+        now = progress_of(record.config, record.latest, record.episodes)
+    return {
+        **{name: getattr(spec, name) for name in ("id", "method", "game", "seed")},
+        "state": state,
+        "lacks": list(record.problems),
+        "folder": str(store.run_dir(spec)),
+        "step": now.step,
+        "steps": now.total or None,
+        "steps_per_s": now.sps,
+        "seconds_left": now.seconds_left,
+        "train_return": now.train_return,
+        "test_return": now.test_return,
+        "augmentation": None if now.arm == "-" else now.arm,
+    }

@@ -58,7 +58,9 @@ class TablesFlags:
     experiment: tuple[str, ...] = flags.option(
         (), "experiments to tabulate together (default: each on its own)"
     )
-    suite: str | None = flags.option(None, "the same as --experiment, for a suite's name")
+    suite: str | None = flags.option(
+        None, "the same as --experiment, for the name or file of a suite"
+    )
     results: Path = flags.option(Path("results"), "root of all results")
 
 
@@ -74,7 +76,7 @@ def tables_command(argv: Sequence[str]) -> int:
     if not names and any(word.partition("=")[0] == "--table" for word in argv):
         raise ConfigError(f"--table names no table; choose from {', '.join(titles)}")
     store = Store(given.results)
-    wanted = given.experiment + ((suites.get(given.suite).name,) if given.suite else ())
+    wanted = given.experiment + (suites.get(given.suite).experiments if given.suite else ())
     found = experiments(store, wanted) if wanted or names != (RECOMPUTED,) else ()
     if RECOMPUTED in names:
         run_folder.require_writable(store.tables)

@@ -36,7 +36,7 @@ def fields(argv: Sequence[str]) -> tuple[flags.Field, ...]:
     own = {name for name, *_ in options}
     for other, entry in catalogue.ENGINES.items():
         for name, *_ in entry.options:
-            if name not in own and flags.is_given(argv, name):
+            if name not in own and name in flags.named(argv):
                 flag = f"--{name.replace('_', '-')}"
                 raise ConfigError(f"{flag} is for --engine {other}, not for the engine {chosen}")
     return _SHARED + options

@@ -28,6 +28,9 @@ from drac.runs.meta import META, read_meta
 
 ROBUSTNESS, HOW_ROBUST = "robustness.csv", "robustness.json"
 
+FILES = ("config.json", META, "progress.csv", "arms.csv", "eval.csv", ROBUSTNESS, HOW_ROBUST)
+"""What is read of a run."""
+
 
 @dataclass(frozen=True)
 class RunRecord:
@@ -37,7 +40,9 @@ class RunRecord:
         config: None if it has none that can be read.
         meta: meta.json; empty if absent or damaged.
         problems: what keeps the run from being complete; empty if nothing does.
-        updates: `step, arm, train_return, envs_ended, charts/SPS` of every update, of progress.csv.
+        damage: those of the problems that are damaged files.
+        updates: `step, arm` of every update, of progress.csv.
+        latest: `step, arm, train_return, envs_ended, charts/SPS` of the last update, if any.
         arms: `update, arm, count, mean, score` of every arm at the last update, of arms.csv.
         episodes: those of the last evaluation: `step, split, level_seed, return, length`.
         robustness: `metric, split, variant, pairs, value`; no rows where it was not measured.
@@ -49,7 +54,9 @@ class RunRecord:
     config: TrainConfig | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    damage: tuple[str, ...] = ()
     updates: Columns = field(default_factory=dict)
+    latest: Columns = field(default_factory=dict)
     arms: Columns = field(default_factory=dict)
     episodes: Columns = field(default_factory=dict)
     robustness: Columns = field(default_factory=dict)
@@ -72,12 +79,14 @@ def read_run(run_dir: Path, root: Path | None = None) -> RunRecord:
     except ConfigError as error:
         return RunRecord(problems=(str(error),))
     problems: list[str] = []
+    damage: list[str] = []
 
     def read(what: Callable[[], Columns], lacks: Callable[..., Iterator[str]]) -> Columns:
         try:
             columns = what()
         except DamagedError as error:
             problems.append(str(error))
+            damage.append(str(error))
             return {}
         problems.extend(lacks(config, columns))
         return columns
@@ -93,8 +102,20 @@ def read_run(run_dir: Path, root: Path | None = None) -> RunRecord:
     meta = read_meta(run_dir, root)
     if not meta:
         problems.append(f"no readable {META}")
+        damage += [f"no readable {META}"] * (run_dir / META).exists()
     robustness = _robustness(run_dir, root, _last(updates, "step") if updates else 0)
-    return RunRecord(config, meta, tuple(problems), updates, arms, episodes, *robustness)
+    return RunRecord(
+        config=config,
+        meta=meta,
+        problems=tuple(problems),
+        damage=tuple(damage),
+        updates={name: values for name, values in updates.items() if name in ("step", "arm")},
+        latest={name: values[-1:] for name, values in updates.items()},
+        arms=arms,
+        episodes=episodes,
+        robustness=robustness[0],
+        robustness_problem=robustness[1],
+    )
 
 
 def _robustness(run_dir: Path, root: Path, step: int) -> tuple[Columns, str]:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from benchmark.store.index import Index, state_of
 from benchmark.store.run_record import RunRecord, read_run
 from benchmark.suites import RunSpec
 from drac import methods
@@ -24,6 +28,7 @@ from drac.runs.logs import SPLITS
 
 LOG = "train.log"
 PLAN = "plan.json"
+PLAN_FORMAT = 1
 PLAN_LIMIT = 2**26  # bytes, of some million runs
 
 
@@ -55,6 +60,37 @@ class Store:
         # A copied or renamed folder would count as one more seed.
         return replace(record, problems=(f"its config.json is that of {named.id}",))
 
+    def records(
+        self, specs: Iterable[RunSpec], on_run: Callable[[], None] = lambda: None
+    ) -> Iterator[RunRecord]:
+        """Yield what `read` returns of runs, from the index where their files are as they were.
+
+        Args:
+            specs: which runs, best those of a method together.
+            on_run: called after each.
+        """
+        index, links = Index(self.root), dict[Path, bool]()
+        try:
+            for spec in specs:
+                run_dir = self.run_dir(spec)
+                state = state_of(run_dir)
+                record = None if self._linked(run_dir.parent, links) else index.get(spec.id, state)
+                if record is None:
+                    record = self.read(spec)
+                    index.add(spec.id, state, record, run_dir)
+                on_run()
+                yield record
+        finally:
+            index.save()
+
+    def _linked(self, folder: Path, links: dict[Path, bool]) -> bool:
+        """Whether a folder in the store's runs, or one between the two, is a link."""
+        if folder == self.runs:
+            return False
+        if folder not in links:
+            links[folder] = folder.is_symlink() or self._linked(folder.parent, links)
+        return links[folder]
+
     def problems(self, spec: RunSpec) -> list[str]:
         """Return what keeps a run from being complete."""
         return list(self.read(spec).problems)
@@ -68,17 +104,23 @@ class Store:
 
     def _begun(self, experiment: str) -> bool:
         try:
-            return bool(self.specs(experiment))
+            return any(self._found(experiment)) or bool(self.plan(experiment))
         except ConfigError:
             return True
 
     def specs(self, experiment: str) -> list[RunSpec]:
         """Return the runs of an experiment that are planned or have a folder."""
-        found = set(self.plan(experiment))
-        for path in (self.runs / experiment).glob("*/*/seed*/config.json"):
-            if (spec := _spec(experiment, *path.parts[-4:-1])) is not None:
-                found.add(spec)
-        return sorted(found)
+        found = {*self.plan(experiment), *self._found(experiment)}
+        return sorted(found, key=attrgetter("method", "game", "seed"))
+
+    def _found(self, experiment: str) -> Iterator[RunSpec]:
+        """Yield the runs that have a folder with a config.json."""
+        for method in _folders(self.runs / experiment):
+            for game in _folders(method):
+                for run in _folders(game):
+                    spec = spec_of(experiment, method.name, game.name, run.name)
+                    if spec is not None and os.access(f"{run.path}/config.json", os.F_OK):
+                        yield spec
 
     def plan(self, experiment: str) -> list[RunSpec]:
         """Return the runs that were asked for, also those that have not begun.
@@ -94,9 +136,16 @@ class Store:
             ids = plan.get("runs") if isinstance(plan, dict) else None
             if not isinstance(ids, list):
                 raise ValueError('it has no list "runs"')
+            if plan.get("format", PLAN_FORMAT) != PLAN_FORMAT:
+                raise ConfigError(
+                    f"{path} has format {shown(plan['format'])}; this version reads format"
+                    f" {PLAN_FORMAT}"
+                )
             return [_planned(experiment, run) for run in ids]
         except FileNotFoundError:
             return []
+        except ConfigError:
+            raise
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"{path} cannot be read as a plan of runs ({error}); delete it and ask for the"
@@ -110,16 +159,21 @@ class Store:
         with _locked(folder / f".{PLAN}.lock"):
             wanted = sorted({*self.plan(experiment), *specs})
             ids = [spec.name for spec in wanted]
-            text = json.dumps({"format": 1, "runs": ids}, indent=1) + "\n"
+            text = json.dumps({"format": PLAN_FORMAT, "runs": ids}, indent=1) + "\n"
             atomic.write_text(folder / PLAN, text)
+
+    def add_to_plans(self, specs: Iterable[RunSpec]) -> None:
+        """Record that runs were asked for, each in the plan of its experiment."""
+        for experiment, own in groupby(sorted(specs), attrgetter("experiment")):
+            self.add_to_plan(experiment, own)
 
     def load(
         self, specs: Iterable[RunSpec], on_run: Callable[[], None] = lambda: None
     ) -> pd.DataFrame:
         """Return one row per run: its result, its settings, and what it lacks.
 
-        Every file is read once. Columns: `experiment, method, game, seed, problems` (list of str),
-        `train, test` (mean of the final episodes; NaN where incomplete), `augmentation`
+        Every file is read at most once. Columns: `experiment, method, game, seed, problems` (list
+        of str), `train, test` (mean of the final episodes; NaN where incomplete), `augmentation`
         (specification of a fixed one, else ""), `settings` (dict of what must agree between
         runs that are averaged; empty where unknown), `arms` (dict arm -> count of the last
         update; empty where incomplete), `record` (the `RunRecord`: all that was read), `folder`.
@@ -132,15 +186,15 @@ class Store:
         columns += ["augmentation", "settings", "arms", "record", "folder"]
         rows = []
         seen: dict[str, dict[str, Any]] = {}  # runs of one sweep share their settings, and memory
-        for spec in specs:
-            row = self._row(spec)
+        specs = list(specs)
+        for spec, record in zip(specs, self.records(specs, on_run), strict=True):
+            row = self._row(spec, record)
             row["settings"] = seen.setdefault(repr(row["settings"]), row["settings"])
             rows.append(row)
-            on_run()
         return pd.DataFrame(rows, columns=columns)
 
-    def _row(self, spec: RunSpec) -> dict[str, Any]:
-        record, row = self.read(spec), dict(vars(spec))
+    def _row(self, spec: RunSpec, record: RunRecord) -> dict[str, Any]:
+        row = dict(vars(spec))
         row.update(problems=list(record.problems), augmentation="", settings={}, arms={})
         row.update(record=record, folder=self.run_dir(spec))
         if record.config is not None:
@@ -159,15 +213,23 @@ def root_of(run_dir: Path) -> Path:
     return run_dir.parents[4]
 
 
+def _folders(folder: os.PathLike[str]) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if entry.is_dir()]
+    except OSError:
+        return []
+
+
 def _planned(experiment: str, run: Any) -> RunSpec:
     parts = run.split("/") if isinstance(run, str) else ()
-    spec = _spec(experiment, *parts) if len(parts) == 3 else None
+    spec = spec_of(experiment, *parts) if len(parts) == 3 else None
     if spec is None:
         raise ValueError(f"{shown(run)} is no run")
     return spec
 
 
-def _spec(experiment: str, method: str, game: str, folder: str) -> RunSpec | None:
+def spec_of(experiment: str, method: str, game: str, folder: str) -> RunSpec | None:
     """Return the run of a folder method/game/seedK; None if these are no plain names.
 
     Names may come with a store from elsewhere: ".." would leave it, and tables print them.

@@ -7,6 +7,7 @@ import codecs
 import dataclasses
 import errno
 import io
+import itertools
 import math
 import re
 import sys
@@ -98,10 +99,11 @@ def peek(argv: Sequence[str], flag: str) -> str | None:
     return value
 
 
-def is_given(argv: Sequence[str], name: str) -> bool:
-    """Whether a command line, before it is parsed, has the flag of a field, with a value or not."""
-    words = (word.partition("=")[0] for word in argv)
-    return any(word.startswith("--") and word[2:].replace("-", "_") == name for word in words)
+def named(argv: Sequence[str]) -> set[str]:
+    """Return the flags that a command line gives, as fields: "--num-envs=8" is num_envs."""
+    words = itertools.takewhile(lambda word: word != "--", argv)
+    given = (word[2:].partition("=")[0] for word in words if word.startswith("--"))
+    return {name.replace("-", "_") for name in given}
 
 
 class _Parser(argparse.ArgumentParser):

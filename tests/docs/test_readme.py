@@ -73,6 +73,7 @@ def test_the_python_examples_have_their_types(checker: str, tmp_path: Path) -> N
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+STORE = ("suites", "logs", "import-runs", "index")
 COMMANDS = re.findall(r"^    ((?:drac|drac-bench) [^#\n]*)", README, re.MULTILINE)
 
 
@@ -111,7 +112,7 @@ def test_the_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("drac.files.run_folder.require_writable", lambda folder: None)
     monkeypatch.chdir(ROOT)
     program, *words = shlex.split(command)
-    if words[0] in ("evaluate", "export", "watch", "status"):  # they need a run that is there
+    if words[0] in ("evaluate", "export", "watch", "status", *STORE):  # they need runs
         pytest.skip("covered by the tests of the commands")
     assert (cli.main if program == "drac" else bench.main)(words) == 0
     assert reached or words[-1] == "help"

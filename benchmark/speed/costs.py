@@ -1,0 +1,134 @@
+"""What the runs of a suite take here: hours from a measured speed, and room on the disk."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmark.speed.records import RUN_STEPS, load
+from benchmark.store.store import Store
+from drac import methods
+from drac.config import TrainConfig
+from drac.config.quantities import number_of
+from drac.errors import ConfigError
+from drac.files import untrusted
+
+RECORDED = "speed.json"
+"""Of the results' root: where `drac-bench speed --json` may leave what is looked at here."""
+
+CPU, GPU = "CPU-hours", "GPU-hours"
+
+# Bytes, of runs that were made: a checkpoint and its part for each environment and for each level
+# that is chosen among; rows of CSV files, TensorBoard and the log; an episode of eval.csv.
+_CHECKPOINT, _ENVIRONMENT, _LEVEL, _UPDATE, _EPISODE = 7_500_000, 33_000, 25_000, 2_000, 27
+_KEPT = 2  # checkpoints
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast methods train here.
+
+    Attributes:
+        seconds: method -> of one core, or of one GPU, for each environment step, with evaluations
+            and checkpoints; not empty.
+        unit: CPU or GPU.
+        source: where they are from, for a sentence.
+    """
+
+    seconds: Mapping[str, float]
+    unit: str
+    source: str
+
+    def hours(self, config: TrainConfig) -> float:
+        """Return the hours of a run, of one core or of one GPU.
+
+        A method that was not measured counts as one with the same objective, else as the slowest.
+        """
+        if config.method in self.seconds:
+            each = self.seconds[config.method]
+        else:
+            objective = methods.get(config.method).objective
+            alike = [
+                seconds
+                for name, seconds in self.seconds.items()
+                if (found := methods.find(name)) and found.objective == objective
+            ]
+            each = max(alike or self.seconds.values())
+        return each * config.steps / 3600
+
+
+def pace(store: Store, speed: Path | None) -> Pace | None:
+    """Return how fast methods train here, from the first of these that there is.
+
+    A JSON file of `drac-bench speed`, the same as RESULTS/speed.json, the finished runs.
+
+    Args:
+        store: the runs, and the folder of speed.json.
+        speed: the file; it must be there.
+
+    Raises:
+        ConfigError: if a file is no JSON file of drac-bench speed, or has no speed of training.
+    """
+    recorded = store.root / RECORDED
+    if speed or recorded.exists():
+        return _of_report(speed or recorded)
+    return _of_runs(store)
+
+
+def _of_report(path: Path) -> Pace:
+    report = load(path)
+    rows = [*report.cells, *(row.alone for row in report.workers)]
+    found: dict[str, float] = {}
+    for cell in (cell for cell in rows if cell.engine == "drac"):
+        busy = cell.threads if cell.device == "cpu" else 1
+        seconds = cell.run_hours * 3600 / RUN_STEPS * busy
+        found[cell.method] = min(seconds, found.get(cell.method, seconds))
+    if not found:
+        raise ConfigError(f"{path} has no speed of training: drac-bench speed --json measures it")
+    unit = CPU if report.machine.device == "cpu" else GPU
+    return Pace(found, unit, f"{path}, measured on {report.machine.text()}")
+
+
+def _of_runs(store: Store) -> Pace | None:
+    """Return the medians of the finished runs of the commoner kind of device; None if none is."""
+    seconds: dict[str, dict[str, list[float]]] = {CPU: defaultdict(list), GPU: defaultdict(list)}
+    cpus: dict[str, set[str]] = {CPU: set(), GPU: set()}
+    specs = [spec for name in store.experiments() for spec in store.specs(name)]
+    for spec, record in zip(specs, store.records(specs), strict=True):
+        each, unit = _seconds(record.meta)
+        if not record.problems and each is not None:
+            seconds[unit][spec.method].append(each)
+            cpus[unit].add(untrusted.text(record.meta.get("cpu")) or "unknown CPU")
+    counts = {unit: sum(map(len, found.values())) for unit, found in seconds.items()}
+    unit = max(counts, key=lambda unit: counts[unit])
+    if not counts[unit]:
+        return None
+    where = f"{number_of(counts[unit], 'finished run')} below {store.runs}"
+    medians = {method: median(found) for method, found in seconds[unit].items()}
+    return Pace(medians, unit, f"{where}, trained on {', '.join(sorted(cpus[unit]))}")
+
+
+def _seconds(meta: Mapping[str, Any]) -> tuple[float | None, str]:
+    """Return a run's seconds of a core or a GPU for each step, None if it does not say."""
+    unit = GPU if meta.get("device") == "cuda" else CPU
+    wall, steps = untrusted.number(meta.get("wall_s")), untrusted.number(meta.get("steps"))
+    threads = untrusted.number(meta.get("threads"))
+    if not (wall > 0 and steps > 0):
+        return None, unit
+    return wall / steps * (threads if unit == CPU and isfinite(threads) else 1), unit
+
+
+def disk_bytes(configs: Iterable[TrainConfig]) -> int:
+    """Return the bytes that runs leave, about: checkpoints, and what grows with their length."""
+    total = 0
+    for config in configs:
+        levels = len(config.train_levels) if methods.get(config.method).chooses_levels else 0
+        evaluations = 1 + (config.steps // config.eval_every if config.eval_every else 0)
+        total += _KEPT * (_CHECKPOINT + _ENVIRONMENT * config.num_envs + _LEVEL * levels)
+        total += _UPDATE * config.num_updates + _EPISODE * 2 * config.eval_episodes * evaluations
+    return total

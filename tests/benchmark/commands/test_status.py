@@ -1,0 +1,139 @@
+"""`drac-bench status` for programs and for watching, and `drac-bench logs`."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from checkout import ROOT
+from refusals import refused
+from synthetic_runs import ARMS, TOTAL, write_run
+
+from benchmark import cli
+from benchmark.commands import status, store
+from benchmark.store.store import LOG, Store
+from benchmark.suites import RunSpec
+from drac.files import lock
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["experiments"] == []
+    write_run(Path("results"))
+    half = write_run(Path("results"), "ucb-drac", arms=ARMS)
+    (half / "eval.csv").unlink()
+    Store(Path("results")).add_to_plan("exp", [RunSpec("exp", "ppo", "maze", 1)])
+    with lock.owned(half):
+        assert cli.main(["status", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    (experiment,) = found.pop("experiments")
+    assert found == {"format": 1, "results": "results"}
+    done, planned, running = experiment.pop("runs")
+    assert experiment == {"name": "exp", "planned": 3, "complete": 1, "running": 1}
+    assert done == {
+        "id": "exp/ppo/coinrun/seed0",
+        "method": "ppo",
+        "game": "coinrun",
+        "seed": 0,
+        "state": "complete",
+        "lacks": [],
+        "folder": "results/runs/exp/ppo/coinrun/seed0",
+        "step": TOTAL,
+        "steps": TOTAL,
+        "steps_per_s": 1234.5,
+        "seconds_left": 0.0,
+        "train_return": 2.5,
+        "test_return": 2.0,
+        "augmentation": "none",
+    }
+    assert (planned["state"], planned["lacks"]) == ("incomplete", ["not started"])
+    assert (planned["step"], planned["steps"], planned["augmentation"]) == (0, None, None)
+    assert (running["state"], running["step"], running["test_return"]) == ("running", TOTAL, None)
+
+
+def test_the_page_has_every_field(capsys: pytest.CaptureFixture[str]) -> None:
+    write_run(Path("results"))
+    assert cli.main(["status", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    experiment = found["experiments"][0]
+    page = (ROOT / "docs" / "suites.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z_]+)` \|", page, re.MULTILINE)
+    assert rows == [*found, *experiment, *experiment["runs"][0]]
+
+
+def test_watching_goes_on_until_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(Path("results"))
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        write_run(Path("results"), seed=len(slept))
+        if len(slept) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(status.time, "sleep", sleep)
+    assert cli.main(["status", "--watch"]) == 0
+    shown = re.findall(r"exp: (\d) of \d runs? complete", capsys.readouterr().out)
+    assert shown == ["1", "2", "3"]
+    slept.clear()
+    for seed in (1, 2, 3):
+        (Path("results/runs/exp/ppo/coinrun") / f"seed{seed}").rename(f"away{seed}")
+    assert cli.main(["status", "--watch", "--json"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["experiments"][0]["planned"] for line in lines] == [1, 2, 3]
+
+
+def test_logs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_dir = write_run(Path("results"))
+    for name in ("exp/ppo/coinrun/seed0", str(run_dir), str(run_dir) + "/"):
+        (run_dir / LOG).write_bytes(b"one\n\x1b[31mtwo \xff\xc2\x9b\n")
+        assert cli.main(["logs", name]) == 0
+        assert capsys.readouterr().out == "one\n?[31mtwo \ufffd?\n"
+    (run_dir / LOG).unlink()
+    assert "has no train.log" in refused(["logs", str(run_dir)], tmp_path, capsys)
+    (run_dir / LOG).symlink_to("/etc/passwd")
+    assert "is a symbolic link" in refused(["logs", str(run_dir)], tmp_path, capsys)
+    said = refused(["logs", "exp/ppo/coinrum/seed0"], tmp_path, capsys)
+    assert "did you mean 'exp/ppo/coinrun/seed0'" in said
+    assert "unknown run '../x'" in refused(["logs", "../x"], tmp_path, capsys)
+    assert "give one run, not 0" in refused(["logs"], tmp_path, capsys)
+
+
+def test_only_the_end_of_an_endless_log(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dir = write_run(Path("results"))
+    monkeypatch.setattr(store, "_LOG_LIMIT", 10)
+    (run_dir / LOG).write_text("x" * 100 + "\nlast one\n")
+    assert cli.main(["logs", str(run_dir)]) == 0
+    assert capsys.readouterr().out == "\nlast one\n"
+
+
+def test_a_log_is_followed_while_the_run_is_trained(capsys: pytest.CaptureFixture[str]) -> None:
+    run_dir = write_run(Path("results"))
+
+    def train() -> None:
+        for line in ("one\n", "two\n", "three\n"):
+            with (run_dir / LOG).open("a") as log:
+                log.write(line)
+            time.sleep(0.7)
+        (run_dir / LOG).write_text("anew\n")
+
+    with lock.owned(run_dir):
+        follower = threading.Thread(target=cli.main, args=(["logs", str(run_dir), "--follow"],))
+        follower.start()
+        train()
+    follower.join(timeout=60)
+    assert not follower.is_alive()
+    assert capsys.readouterr().out == "one\ntwo\nthree\nanew\n"
