@@ -49,6 +49,7 @@ help:
 
 demo: $(STAMP)
 	@$(DEMO)
+	@echo "next: $(BIN)/drac-bench report --experiment demo --out report"
 
 test: $(STAMP)
 	@$(TEST) -m "not full" $(ARGS)

@@ -15,7 +15,7 @@ from benchmark.engines.local import Job
 from benchmark.store.progress import Progress, read_progress
 from drac.config.quantities import number_of
 
-PLAIN_INTERVAL_S = 15.0
+PLAIN_INTERVAL_S = 60.0  # since the last line: short runs are one line each
 LIVE_INTERVAL_S = 2.0  # looking means reading files, on the cores that train
 
 
@@ -55,7 +55,7 @@ class SweepDisplay:
         self._live = None
         self._shown_at = float("-inf")
         if self._console.is_terminal:
-            self._live = Live(console=self._console, refresh_per_second=4)
+            self._live = Live(console=self._console, refresh_per_second=4, transient=True)
             self._live.start()
 
     def message(self, text: str) -> None:
@@ -65,7 +65,7 @@ class SweepDisplay:
     def ended(self, run: str, outcome: str) -> None:
         """Count a run as done and say how it ended."""
         self._done += 1
-        self._shown_at = float("-inf")
+        self._shown_at = float("-inf") if self._live else time.monotonic()
         self.message(f"[{self._done}/{self._total}] {run}: {outcome}")
 
     def update(self, jobs: Sequence[Job]) -> None:

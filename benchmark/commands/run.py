@@ -44,6 +44,8 @@ _RUN_FLAGS: list[flags.Field] = [
     ("experiment", str | None, flags.option(None, "name (default: the suite's, else default)")),
     ("results", Path, flags.option(Path("results"), "root of all results")),
     ("workers", str, flags.option("1", "runs side by side; the cores are shared", "N")),
+    ("dry_run", bool, flags.option(False, "only say what is left to do and what it takes")),
+    ("yes", bool, flags.option(False, "begin without asking what takes more than a day")),
 ]
 
 
@@ -70,11 +72,21 @@ def run_command(argv: Sequence[str]) -> int:
     games = suites.parse_games(own["games"] or suite.games)
     seeds = suites.parse_seeds(own["seeds"]) or suite.seeds
     runs = list(suites.expand(experiment, methods, games, seeds, given))
-    return _run(Store(own["results"]), experiment, runs, workers)
+    store = Store(own["results"])
+    return _run(store, experiment, runs, workers, yes=own["yes"], dry_run=own["dry_run"])
 
 
-def _run(store: Any, experiment: str, runs: list[tuple[RunSpec, TrainConfig]], workers: int) -> int:
+def _run(
+    store: Any,
+    experiment: str,
+    runs: list[tuple[RunSpec, TrainConfig]],
+    workers: int,
+    *,
+    yes: bool,
+    dry_run: bool,
+) -> int:
     """Check everything, write the plan, execute what is left. Returns the exit status."""
+    from benchmark.commands import forecast
     from benchmark.commands.display import SweepDisplay
     from benchmark.engines.local import Job, LocalEngine
 
@@ -82,11 +94,16 @@ def _run(store: Any, experiment: str, runs: list[tuple[RunSpec, TrainConfig]], w
     _check_devices([config for _, config in left])
     elsewhere = [spec for spec, _ in left if lock.in_use(store.run_dir(spec))]
     todo = {spec.id: spec for spec, _ in left if spec not in elsewhere}
+    jobs = [Job(s.id, config, store.run_dir(s)) for s, config in left if s.id in todo]
+    if jobs and not forecast.agreed(jobs, workers, store.root, yes or dry_run):
+        print("nothing was begun")
+        return 1
+    if dry_run:
+        return 0
     store.add_to_plan(experiment, [spec for spec, _ in runs])
     engine = LocalEngine(workers)
-    for spec, config in left:
-        if spec.id in todo:
-            engine.submit(Job(spec.id, config, store.run_dir(spec)))
+    for job in jobs:
+        engine.submit(job)
     display = SweepDisplay(len(todo))
     by_others = f", {len(elsewhere)} in the hands of another process" if elsewhere else ""
     display.message(

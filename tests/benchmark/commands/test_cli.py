@@ -175,7 +175,9 @@ OTHER: dict[str, Any] = {
 def swept(monkeypatch: pytest.MonkeyPatch) -> list[tuple[RunSpec, TrainConfig]]:
     """What `drac-bench run` would run, instead of running it."""
     caught: list[tuple[RunSpec, TrainConfig]] = []
-    monkeypatch.setattr(run_command, "_run", lambda store, name, runs, workers: caught.extend(runs))
+    monkeypatch.setattr(
+        run_command, "_run", lambda store, name, runs, *_, **how: caught.extend(runs)
+    )
     return caught
 
 
