@@ -15,7 +15,7 @@ from benchmark.engines.local import Job
 from benchmark.store.progress import Progress, read_progress
 from drac.config.quantities import number_of
 
-PLAIN_INTERVAL_S = 60.0  # since the last line: short runs are one line each
+PLAIN_INTERVAL_S = 600.0  # since the last line: runs that are shorter are one line each
 LIVE_INTERVAL_S = 2.0  # looking means reading files, on the cores that train
 
 
@@ -53,8 +53,9 @@ class SweepDisplay:
         self._total, self._done = total, 0
         self._console = Console(file=sys.stdout)
         self._live = None
-        self._shown_at = float("-inf")
+        self._shown_at = time.monotonic()
         if self._console.is_terminal:
+            self._shown_at = float("-inf")
             self._live = Live(console=self._console, refresh_per_second=4, transient=True)
             self._live.start()
 

@@ -76,7 +76,7 @@ def _methods(content: Content) -> tuple[pd.DataFrame, list[str]]:
         for label, *_ in labels
     }
     common = aggregate.common_games(*(values["test"] for values in own.values()))
-    data = headline(content).data.query("split == 'test'").set_index("method")
+    data = headline(content).data.query("split == 'test'").set_index("method").to_dict("index")
     letters: dict[str, str] = {}
     rows = []
     for label, method, mode in labels:
@@ -87,8 +87,8 @@ def _methods(content: Content) -> tuple[pd.DataFrame, list[str]]:
                 "method": label,
                 "games": _ABSENT if common.any() else str(int(kept.sum())),
                 **_returns(means["train"], means["test"]),
-                "PPO, %": number(100 * data["ppo_normalized_mean"][label], ".1f", _ABSENT),
-                "IQM": _interval(data.loc[label]),
+                "PPO, %": number(100 * data[label]["ppo_normalized_mean"], ".1f", _ABSENT),
+                "IQM": _interval(data[label]),
                 "published": _published(method, mode, letters),
             }
         )

@@ -122,8 +122,10 @@ def brief(table: Table, width: int) -> Iterator[RenderableType]:
             yield _grid(block, box=None, padding=(0, 2, 0, 0))
             yield ""
     for note in table.notes:
-        lines = {"max_lines": 2, "subsequent_indent": "  ", "placeholder": " ..."}
-        yield Text(textwrap.fill(f"- {note}", width, break_on_hyphens=False, **lines))
+        wrapper = textwrap.TextWrapper(
+            width, subsequent_indent="  ", break_on_hyphens=False, max_lines=2, placeholder=" ..."
+        )
+        yield Text(wrapper.fill(f"- {note}"))
 
 
 def _grid(block: Block, **style: Any) -> rich.table.Table:
