@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from benchmark.commands.bandits import bandits_command
 from benchmark.commands.compare import compare_command
 from benchmark.commands.figures import figures_command
+from benchmark.commands.import_curves import import_curves_command
 from benchmark.commands.import_scores import import_command
 from benchmark.commands.plot import plot_command
 from benchmark.commands.report import report_command
@@ -29,6 +30,8 @@ commands:
   compare  say whether one method is better than another, by how much, how sure
   import-scores
            bring in the scores of other people's runs, to be compared
+  import-curves
+           bring in their learning curves, to be drawn beside ours
   plot     draw the learning curves of runs
   figures  draw figures of all runs: curves, intervals, profiles, what a bandit chose
   report   write all of it as a site of static files
@@ -42,6 +45,7 @@ examples:
   drac-bench tables --table table1 --format latex
   drac-bench import-scores results/published/run_scores.csv
   drac-bench compare ucb-drac ppo
+  drac-bench import-curves results/published/curves.csv --name openai
   drac-bench plot results/runs/default/ppo/starpilot/seed0 --out curve.png
   drac-bench figures --experiment demo
   drac-bench report --experiment demo --out report
@@ -60,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "tables": tables_command,
         "compare": compare_command,
         "import-scores": import_command,
+        "import-curves": import_curves_command,
         "plot": plot_command,
         "figures": figures_command,
         "report": report_command,

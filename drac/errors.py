@@ -27,6 +27,10 @@ class DiskError(OSError):
     """A write that could not be done. The message is one sentence, fit for the terminal."""
 
 
+class FolderGoneError(DiskError):
+    """A run's folder was moved or deleted while it was written: nothing of it is there."""
+
+
 class Interrupted(Exception):
     """A signal asked the run to stop, and its state has been saved."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from drac.errors import ConfigError
 from drac.games import GAMES, RANGED_MODES
 
 STATISTICS = {"IQM": aggregate.iqm, "median": aggregate.median, "mean": aggregate.mean}
+NO_INTERVAL = Interval(np.nan, np.nan)
 FEW_RUNS = 5
 """Fewer runs a game than this get a caution beside their intervals."""
 
@@ -163,6 +164,9 @@ def compare(
         resamples=resamples,
         generator=generator,
     )
+    if any(_mostly_copied(c.scores, common) for c in (a, b)):
+        aggregates = [replace(one, interval=NO_INTERVAL) for one in aggregates]
+        likely = NO_INTERVAL
     return Comparison(
         a=a,
         b=b,
@@ -177,6 +181,12 @@ def compare(
 
 
 NUM_PARTS = len(STATISTICS) + 1
+
+
+def _mostly_copied(scores: Scores, common: tuple[str, ...]) -> list[str]:
+    """Return the common games on which all runs are equal if these are most of them, else []."""
+    games = [game for game in plausible.copied(scores) if game in common]
+    return games if 2 * len(games) > len(common) else []
 
 
 def _games(a: Scores, b: Scores) -> Iterator[GameRow]:
@@ -214,12 +224,11 @@ def _verdict(found: Comparison) -> str:
             f"Whether {a} is better than {b} cannot be said: their runs differ in"
             f" {', '.join(unlike)}. As they are, for {a} {by}, and {on}."
         )
-    copies = {c.name: {*plausible.copied(c.scores)} & {*found.common} for c in (found.a, found.b)}
-    for name, games in copies.items():
-        if 2 * len(games) > len(found.common):
+    for one in (found.a, found.b):
+        if games := _mostly_copied(one.scores, found.common):
             return (
-                f"Whether {a} is better than {b} cannot be said: all runs of {name} have the same"
-                f" score on {len(games)} of {number_of(len(found.common), 'game')}, as copies"
+                f"Whether {a} is better than {b} cannot be said: all runs of {one.name} have the"
+                f" same score on {len(games)} of {number_of(len(found.common), 'game')}, as copies"
                 f" have, so that there is no interval. As they are, for {a} {by}, and {on}."
             )
     if not iqm.interval.known:

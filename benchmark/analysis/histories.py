@@ -18,6 +18,7 @@ from benchmark.analysis.caveats import (
     why_each,
 )
 from benchmark.analysis.comparable import variants
+from benchmark.scores.curves import CurveSet
 from benchmark.store.many_files import RUN, read_many
 from drac import methods
 from drac.config.quantities import number_of
@@ -55,6 +56,9 @@ class Histories:
         arms: `step, arm, score, selected` (0 or 1) of methods that choose among several.
         notes: what is missing or doubtful: runs that are not there, damaged, in progress, double,
             or like copies.
+        imported: curves of other people's runs, no further than ours of the same game and mode:
+            `run` (a number of its own), `label, game, split, step, value`.
+        sources: what is to be said of them.
     """
 
     runs: pd.DataFrame
@@ -63,6 +67,8 @@ class Histories:
     levels: pd.DataFrame
     arms: pd.DataFrame
     notes: tuple[str, ...]
+    imported: pd.DataFrame
+    sources: tuple[str, ...] = ()
 
     def where(self, chosen: Iterable[bool]) -> Histories:
         """Return some of the runs with what they did; the notes stay."""
@@ -72,7 +78,8 @@ class Histories:
             for name in ("progress", "evaluations", "levels", "arms")
             for table in [getattr(self, name)]
         }
-        return replace(self, runs=runs, **tables)
+        imported = self.imported[self.imported["game"].isin(runs["game"])]
+        return replace(self, runs=runs, imported=imported, **tables)
 
     @property
     def with_ranges(self) -> Histories:
@@ -106,7 +113,7 @@ def lengths(runs: pd.DataFrame) -> str:
     return f"Runs of {' or '.join(f'{number:,}' for number in steps)} steps." if steps else ""
 
 
-def load(runs: pd.DataFrame) -> Histories:
+def load(runs: pd.DataFrame, curves: Iterable[CurveSet] = ()) -> Histories:
     """Read the files of runs.
 
     Complete runs are drawn, each seed of a label and game once. Where such a cell has no complete
@@ -114,6 +121,7 @@ def load(runs: pd.DataFrame) -> Histories:
 
     Args:
         runs: as `Store.load` returns them.
+        curves: of other people's runs, to be drawn beside them.
     """
     runs = runs.reset_index(drop=True)
     runs["complete"] = runs["problems"].map(len) == 0
@@ -133,7 +141,36 @@ def load(runs: pd.DataFrame) -> Histories:
         for table in (progress, evaluations, levels, arms)
     )
     notes = tuple(_notes(runs, drawn, problems))
-    return Histories(drawn, progress, evaluations, levels, arms, notes)
+    found = Histories(drawn, progress, evaluations, levels, arms, notes, _NO_CURVES)
+    return _beside(found, curves)
+
+
+_NO_CURVES = pd.DataFrame(columns=[RUN, "label", "game", "split", "step", "value"])
+
+
+def _beside(own: Histories, curves: Iterable[CurveSet]) -> Histories:
+    """Add other people's curves of the games and modes that are drawn, as far as ours go."""
+    modes = {settings["mode"] for settings in own.runs["settings"]}
+    ends = own.progress.join(own.runs["game"], on=RUN).groupby("game")["step"].max()
+    parts, sources = [], []
+    for one in curves:
+        rows = one.rows[one.rows["mode"].isin(modes)].rename(
+            columns={"steps": "step", "mean_return": "value"}
+        )
+        rows = rows[rows["step"] <= rows["game"].map(ends).fillna(-1)]
+        if rows.empty:
+            continue
+        labels = rows["method"] + " (imported)"
+        parts.append(rows.assign(label=labels))
+        named = ", ".join(dict.fromkeys(labels))
+        sources.append(
+            f"{named}: from {one.source}, as far as our runs go; protocol and smoothing are theirs"
+        )
+    if not parts:
+        return own
+    rows = pd.concat(parts, ignore_index=True)
+    rows[RUN] = rows.groupby(["label", "game", "mode", "run"]).ngroup()
+    return replace(own, imported=rows[[*_NO_CURVES]], sources=tuple(f"{s}." for s in sources))
 
 
 def _labels(runs: pd.DataFrame) -> pd.Series[str]:

@@ -122,9 +122,10 @@ def _save(name: str, draw: Callable[[], list[Drawing]], folder: Path, form: str)
 
 def _load(store: Store, group: Sequence[str]) -> Histories:
     from benchmark.analysis import histories
+    from benchmark.scores import curves
 
     specs = [spec for name in group for spec in store.specs(name)]
     print(f"{' + '.join(group)}: {number_of(len(specs), 'run')}", flush=True)
     with bar("reading runs", len(specs)) as on_run:
         runs = store.load(specs, on_run)
-    return histories.load(runs)
+    return histories.load(runs, curves.every(store.root))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 from benchmark.analysis import comparable, plausible
 from benchmark.scores import imported as imports
@@ -76,15 +77,24 @@ def _bring_in(given: ImportFlags, told: Told) -> int:
 
 
 def _told(given: ImportFlags) -> Told:
-    for kind, word, known in (("split", given.split, SPLITS), ("mode", given.mode, MODES)):
+    final = flags.whole_number("final", given.final, 1) if given.final else 0
+    own = {"method": given.method, "seed": given.seed, "games": given.games, "final": final}
+    return told_of(given.split, given.mode, given.game, **own)
+
+
+def told_of(split: str, mode: str, game: str, **more: Any) -> Told:
+    """Return what the command line says of files; `more` are further fields of `Told`.
+
+    Raises:
+        ConfigError: for an unknown split, mode or game.
+    """
+    for kind, word, known in (("split", split, SPLITS), ("mode", mode, MODES)):
         if word:
             flags.require_known(kind, word, known)
-    game = game_and_mode(given.game) or (given.game, "")
-    if given.game:
-        flags.require_known("game", game[0], GAMES)
-    final = flags.whole_number("final", given.final, 1) if given.final else 0
-    mode = given.mode or game[1]
-    return Told(given.method, game[0], given.seed, given.split, mode, given.games, final)
+    name, its_mode = game_and_mode(game) or (game, "")
+    if game:
+        flags.require_known("game", name, GAMES)
+    return Told(split=split, mode=mode or its_mode, game=name, **more)
 
 
 def _keep(imported: imports.ScoreSet, given: ImportFlags) -> int:

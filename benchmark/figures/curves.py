@@ -27,7 +27,7 @@ def train_curves(histories: Histories, style: Style) -> list[Drawing]:
     values = histories.progress[[RUN, "step", "train_return", "envs_ended"]]
     title = "Return while training, on the training levels"
     how = "Mean of the last 100 training episodes of a run."
-    return [_curves("train-curves", title, how, "return", values, histories, style)]
+    return [_curves("train-curves", title, how, "return", values, histories, style, "train")]
 
 
 def test_curves(histories: Histories, style: Style) -> list[Drawing]:
@@ -36,7 +36,7 @@ def test_curves(histories: Histories, style: Style) -> list[Drawing]:
     values = rows[[RUN, "step", "return"]]
     title = "Test return, on the full distribution of levels"
     how = f"Test episodes per evaluation: {_episodes(rows)}."
-    return [_curves("test-curves", title, how, "return", values, histories, style)]
+    return [_curves("test-curves", title, how, "return", values, histories, style, "test")]
 
 
 def gap_curves(histories: Histories, style: Style) -> list[Drawing]:
@@ -69,13 +69,17 @@ def _curves(
     values: pd.DataFrame,
     histories: Histories,
     style: Style,
+    split: str = "",
 ) -> Drawing:
     """Draw the third column of `values` over the second, one panel a game, one line a label.
 
-    A fourth is the share of envs that have ended an episode: see `drac.stats.Report`.
+    A fourth is the share of envs that have ended an episode: see `drac.stats.Report`. With a split,
+    other people's curves of it are drawn beside ours.
     """
     table = per_game(values.iloc[:, :3].set_axis([RUN, "step", "value"], axis=1), histories.runs)
-    handles = legend(histories.labels, style)
+    others = histories.imported[histories.imported["split"] == split]
+    labels = [*histories.labels, *dict.fromkeys(others["label"])]
+    handles = legend(labels, style)
     if "envs_ended" in values:
         keys = ["label", "game", "step"]
         known = values.join(histories.runs[keys[:2]], on=RUN).groupby(keys, observed=True)
@@ -83,12 +87,18 @@ def _curves(
         if (table["envs_ended"] < 1).any():
             handles.append(Line2D([], [], color="0.3", alpha=LIGHTER, label=EARLY))
     notes = (how, *band_notes(table), *_absent(table, histories), *histories.notes)
+    if len(others):
+        theirs = per_game(
+            others[[RUN, "step", "value"]], others.drop_duplicates(RUN).set_index(RUN)
+        )
+        notes += (*histories.sources, *(f"Imported: {note}" for note in band_notes(theirs)))
+        table = pd.concat([table, theirs], ignore_index=True)
     cells = dict(iter(table.groupby(["label", "game"], observed=True)))
 
     def paint(game: str, ax: Axes) -> None:
-        own = [label for label in histories.labels if (label, game) in cells]
+        own = [label for label in labels if (label, game) in cells]
         for label in own:
-            draw_curve(ax, cells[label, game], label, histories.labels)
+            draw_curve(ax, cells[label, game], label, labels)
         if not own:
             empty(ax)
         dress(ax)

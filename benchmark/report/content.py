@@ -12,6 +12,7 @@ import pandas as pd
 from benchmark.analysis import histories
 from benchmark.analysis.comparable import counted
 from benchmark.analysis.histories import Histories
+from benchmark.scores import curves
 from benchmark.store.store import Store
 from benchmark.suites import RunSpec
 from drac.games import GAMES
@@ -39,7 +40,7 @@ class Content:
     @cached_property
     def histories(self) -> Histories:
         """What the runs did over time."""
-        return histories.load(self.runs)
+        return histories.load(self.runs, curves.every(self.store.root))
 
     @cached_property
     def games(self) -> list[str]:

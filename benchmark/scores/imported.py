@@ -6,28 +6,24 @@ row a run: the columns `method, game, split, run, score`, and `mode`, `steps` an
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from benchmark.scores import kept
 from benchmark.scores.reading import OPTIONAL, REQUIRED, Reading, Told
 from benchmark.scores.understand import checked, understand
 from drac.errors import ConfigError
-from drac.files import atomic, run_folder, untrusted
+from drac.files import untrusted
 
 __all__ = ["OPTIONAL", "REQUIRED", "ScoreSet", "folder", "load", "names", "read", "save"]
 
 NOTHING_TOLD = Told()
-_LIMIT = 2**28
-"""Bytes of a set that was imported."""
-
 _ORIGIN = ("source", "sha256", "imported")
-_AGAIN = "import the file again, with --replace"
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,7 @@ def read_all(
     contents, readings = [], []
     for path in paths:
         try:
-            contents.append(untrusted.read(path, _LIMIT, root))
+            contents.append(untrusted.read(path, kept.LIMIT, root))
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise ConfigError(f"{path} cannot be read: {reason}") from None
@@ -104,7 +100,7 @@ def read_all(
         name=name,
         rows=checked(paths[0] if not more else paths[0].parent, whole),
         source=paths[0].name + (f" and {more} more" if more else ""),
-        sha256=_sha256(b"".join(contents)),
+        sha256=kept.sha256(b"".join(contents)),
         imported=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         ignored=first.ignored,
         reading=whole,
@@ -114,12 +110,8 @@ def read_all(
 def save(scores: ScoreSet, results: Path) -> Path:
     """Write a set below `results`, replacing one of its name; returns the path of the CSV file."""
     path = folder(results) / f"{scores.name}.csv"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = scores.rows.to_csv(index=False)
-    origin = {name: getattr(scores, name) for name in _ORIGIN}
-    origin |= {"ignored": scores.ignored, "stored_sha256": _sha256(text.encode())}
-    atomic.write_text(path.with_suffix(".json"), json.dumps(origin, indent=1) + "\n")
-    atomic.write_text(path, text)
+    origin = {name: getattr(scores, name) for name in (*_ORIGIN, "ignored")}
+    kept.write(path, scores.rows.to_csv(index=False), origin)
     return path
 
 
@@ -131,33 +123,14 @@ def load(results: Path, name: str) -> ScoreSet:
     """
     path = folder(results) / f"{name}.csv"
     stored = read(path, name, root=results)
-    origin_path = path.with_suffix(".json")
+    said = kept.origin(path, results, (*_ORIGIN, "ignored"), stored.sha256)
+    texts: dict[str, Any] = {name: str(said[name]) for name in _ORIGIN}
     try:
-        origin = untrusted.read_json(origin_path, root=results)
-        said = {key: str(origin[key]) for key in _ORIGIN}
-        ignored, sha256 = tuple(map(str, origin["ignored"])), origin["stored_sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"{origin_path}, which says where {path.name} is from, cannot be read"
-            f" ({' '.join(str(error).split())}); {_AGAIN}"
-        ) from None
-    if sha256 != stored.sha256:
-        raise ConfigError(f"{path} is not what was imported from {said['source']}; {_AGAIN}")
-    return replace(
-        stored,
-        ignored=ignored,
-        source=said["source"],
-        sha256=said["sha256"],
-        imported=said["imported"],
-    )
+        return replace(stored, ignored=tuple(map(str, said["ignored"])), **texts)
+    except TypeError:
+        raise ConfigError(f"{path.with_suffix('.json')} is damaged; {kept.AGAIN}") from None
 
 
 def names(results: Path) -> list[str]:
     """Return the names of the imported sets."""
-    return sorted(
-        p.stem for p in folder(results).glob("*.csv") if run_folder.NAME.fullmatch(p.stem)
-    )
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    return kept.names(folder(results))

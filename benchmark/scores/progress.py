@@ -78,9 +78,12 @@ def _plain(name: str) -> str:
     return name.rpartition(" - ")[2].lower()
 
 
-def curves(lines: Lines) -> Curves | None:
-    """Return the curves of a progress file, or None if its columns are no such file's."""
-    found = columns(lines.header)
+def curves(lines: Lines, found: Mapping[str, str] | None = None) -> Curves | None:
+    """Return the curves of a progress file, or None if its columns are no such file's.
+
+    `found` are the columns of "steps" and of each split; None: those that `columns` knows.
+    """
+    found = columns(lines.header) if found is None else found
     if not found:
         return None
     places = {meaning: lines.header.index(name) for meaning, name in found.items()}
@@ -127,7 +130,7 @@ def end(path: Path, lines: Lines, told: Told) -> Reading:
             f"{path} is the progress of a training ({', '.join(found.columns.values())}): add"
             f" --final 1M, the last steps, whose mean return is to be the score"
         )
-    own = _named(path, told)
+    own = named(path, told)
     problems = list(found.problems)
     rows: list[tuple[str, Row]] = []
     last = found.steps.max(initial=0)
@@ -159,7 +162,7 @@ def end(path: Path, lines: Lines, told: Told) -> Reading:
     )
 
 
-def _named(path: Path, told: Told) -> Row:
+def named(path: Path, told: Told) -> Row:
     """Return game, method, run and mode of a progress file: as told, else from its name.
 
     A name is words with "_", "-", " " or "." between them, in any order: the game, the run as

@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO
 
-from drac.errors import ConfigError, DiskError
+from drac.errors import ConfigError, FolderGoneError
 from drac.files import run_folder, untrusted
 
 NAME = ".lock"
@@ -104,7 +104,7 @@ def owned(
 
         def require_ours() -> None:
             if not _is_still(folder, lock):
-                raise DiskError(
+                raise FolderGoneError(
                     f"{folder} was moved or deleted while it was trained in: nothing more is"
                     f" written there"
                 )

@@ -14,7 +14,7 @@ from drac.arms.build import build_augmentations
 from drac.arms.trial import try_augmentations
 from drac.config import TrainConfig
 from drac.config.quantities import number_of
-from drac.errors import ConfigError, DiskError, Interrupted, NonFinite
+from drac.errors import ConfigError, DiskError, FolderGoneError, Interrupted, NonFinite
 from drac.files import atomic, run_folder
 from drac.files.lock import owned, set_aside
 from drac.files.retry import Retry
@@ -86,6 +86,8 @@ def train(
         except NonFinite as error:
             saved = session.report_nan(error)
             raise NonFinite(f"{error}; {saved}{session.left_behind()}", error.evidence) from None
+        except FolderGoneError:
+            raise
         except DiskError as error:
             raise DiskError(f"{error}; {session.left_behind()}") from None
         except (MemoryError, RuntimeError) as error:

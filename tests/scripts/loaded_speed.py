@@ -27,7 +27,7 @@ def train(seconds: float, precision: str, threads: int, method: str) -> float:
     from drac.config import build
     from drac.train.state import Training
 
-    sizes = {"num_envs": 64, "num_steps": 32, "minibatches": 1, "epochs": 3}
+    sizes = {"num_envs": 64, "num_steps": 4, "minibatches": 1, "epochs": 3}
     how = {"game": "starpilot", "method": method, "precision": precision, "device": "cpu"}
     config = hardware.resolve(build({**sizes, **how, "threads": threads}))
     hardware.use(config)

@@ -433,6 +433,7 @@ def test_no_verdict_where_known_steps_differ(
 def test_copies_allow_no_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = answer(tmp_path, capsys, lambda m, g, r: usual(m, g, 0), "A", "B")
     assert "cannot be said: all runs of A have the same score on 16 of 16 games" in text
+    assert text.count("no interval") == 1 + 4  # the sentence; three statistics, P(improvement)
     assert "A: all runs have the same score on all 16 games: copies?" in text
     text = answer(tmp_path, capsys, lambda m, g, r: usual("A", g, r), "A", "B")
     assert "A and B have the same scores, run by run, on" in text
