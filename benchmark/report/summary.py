@@ -98,8 +98,8 @@ def _methods(content: Content) -> tuple[pd.DataFrame, list[str]]:
     explained = {
         "train": f"mean return over {over}",
         "PPO, %": "test / PPO's",
-        "IQM": "of min-max-normalized test [95 %]",
-        "published": "test / PPO's, %",
+        "IQM": "min-max-normalized test [95 %]",
+        "published": "% of PPO",
     }
     said = "; ".join(f"{name}: {text}" for name, text in explained.items() if name in cells)
     sources = [f"[{letter}] {name}" for letter, name in letters.items()]
