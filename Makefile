@@ -35,7 +35,7 @@ endef
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo    train UCB-DrAC on all 16 games for a few steps and print the table"
+	@echo "make demo    train UCB-DrAC on all 16 games for a few steps and print the results"
 	@echo "make test    run the tests; options for pytest: make test ARGS='-k bandit'"
 	@echo "make test-all     with the full matrices, as CI does"
 	@echo "make test-fuzz    1,000,000 hostile files and command lines to everything that reads some"
@@ -49,6 +49,7 @@ help:
 
 demo: $(STAMP)
 	@$(DEMO)
+	@echo "next: $(BIN)/drac-bench report --experiment demo --out report"
 
 test: $(STAMP)
 	@$(TEST) -m "not full" $(ARGS)

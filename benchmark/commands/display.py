@@ -17,7 +17,7 @@ from benchmark.store.progress import Progress, read_progress
 from drac.config import TrainConfig
 from drac.config.quantities import number_of
 
-PLAIN_INTERVAL_S = 15.0
+PLAIN_INTERVAL_S = 600.0  # since the last line: runs that are shorter are one line each
 LIVE_INTERVAL_S = 2.0  # looking means reading files, on the cores that train
 SHOWN = 32
 """Running runs that are shown, at most."""
@@ -57,9 +57,10 @@ class SweepDisplay:
         self._configs, self._done = configs, 0
         self._console = Console(file=sys.stdout)
         self._live = None
-        self._shown_at = float("-inf")
+        self._shown_at = time.monotonic()
         if self._console.is_terminal:
-            self._live = Live(console=self._console, refresh_per_second=4)
+            self._shown_at = float("-inf")
+            self._live = Live(console=self._console, refresh_per_second=4, transient=True)
             self._live.start()
 
     def message(self, text: str) -> None:
@@ -73,6 +74,7 @@ class SweepDisplay:
             self.message(f"{run}: {text}; tried again in {ended.again_in:.0f} s")
             return
         self._done += 1
+        self._shown_at = float("-inf") if self._live else time.monotonic()
         self.message(f"[{self._done}/{len(self._configs)}] {run}: {text}")
 
     def update(self, jobs: Sequence[Job]) -> None:

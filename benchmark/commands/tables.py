@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,20 +14,18 @@ from augmentations import plugins
 from benchmark import suites
 from benchmark.commands.choices import chosen, experiments, listed
 from benchmark.commands.progress_bar import bar
-from benchmark.tables.catalogue import KIND, RECOMPUTED, known, not_applicable
+from benchmark.tables.catalogue import KIND, RECOMPUTED, TABLES, known, not_applicable
 from drac.commands import flags
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from benchmark.store.store import Store
     from benchmark.tables.table import Table
 
-HELP = """Tabulate the finished runs of an experiment beside the published numbers: print the
-tables and write each as Markdown, CSV and LaTeX below RESULTS/tables. Without --table all that
-these runs have something to say to.
+HELP = """Tabulate the finished runs of an experiment beside the published numbers: print one screen
+of the most important, and write every table that these runs have something to say to, with all
+notes, as Markdown, CSV and LaTeX below RESULTS/tables. --all prints them, --table some of them.
 
 examples:
   drac-bench tables --experiment demo
@@ -50,6 +49,7 @@ class TablesFlags:
     """Flags of `drac-bench tables`."""
 
     table: tuple[str, ...] = flags.option((), "which tables (default: all that apply)", "NAME")
+    all: bool = flags.option(False, "print every table, with all notes")
     format: str = flags.option(
         "text",
         "how they are printed; files are written in every format",
@@ -75,89 +75,146 @@ def tables_command(argv: Sequence[str]) -> int:
     chosen("format", (given.format,), FORMATS)
     if not names and any(word.partition("=")[0] == "--table" for word in argv):
         raise ConfigError(f"--table names no table; choose from {', '.join(titles)}")
+    if names and given.all:
+        raise ConfigError("--all prints every table and --table some: give one of the two")
     store = Store(given.results)
     wanted = given.experiment + (suites.get(given.suite).experiments if given.suite else ())
-    found = experiments(store, wanted) if wanted or names != (RECOMPUTED,) else ()
-    if RECOMPUTED in names:
-        run_folder.require_writable(store.tables)
-        _recompute(store.tables, given.format)
-        names = tuple(name for name in names if name != RECOMPUTED)
-        if not names:
-            return 0
-    if not found:
+    of_runs = names != (RECOMPUTED,)
+    found = experiments(store, wanted) if wanted or of_runs else ()
+    if of_runs and not found:
         raise ConfigError(f"there are no runs below {store.runs}; begin with drac-bench run")
-    groups = [found] if wanted else [(name,) for name in found]
-    for group in groups:
-        run_folder.require_writable(store.tables / "+".join(group))
-    for group in groups:
-        _tabulate(store, group, names, given.format)
+    groups = ([found] if wanted else [(name,) for name in found]) if of_runs else []
+    for folder in ["+".join(group) for group in groups] + [""] * (RECOMPUTED in names):
+        run_folder.require_writable(store.tables / folder)
+    screen = not (names or given.all) and given.format == "text"
+    _tabulate(store, groups, names, given.format, screen)
     return 0
 
 
-def _tabulate(store: Store, group: tuple[str, ...], names: tuple[str, ...], shown: str) -> None:
+@dataclass(frozen=True)
+class _Written:
+    """What was made of some experiments, or of what others published.
+
+    Attributes:
+        folder: where the files are.
+        heading: the experiments; "" of none.
+        tables: in the order in which they are shown.
+        skipped: name -> why there is no such table.
+        screen: what is shown in place of the tables, or None.
+    """
+
+    folder: Path
+    heading: str
+    tables: Sequence[Table]
+    skipped: Mapping[str, str]
+    screen: Table | None = None
+
+
+def _tabulate(
+    store: Store,
+    groups: Sequence[tuple[str, ...]],
+    names: tuple[str, ...],
+    shown: str,
+    screen: bool,
+) -> None:
+    """Write all files, then print: a reader that goes away loses none of them."""
+    from benchmark.tables.recomputed import recomputed_table
+
+    made = []
+    if RECOMPUTED in names:
+        made.append(_Written(store.tables, "", [recomputed_table()], {}))
+        _write(store.tables, made[0].tables)
+    made += [_made(store, group, names, screen, len(groups) == 1) for group in groups]
+    for written in made:
+        if written.screen is None:
+            _show(written, shown)
+        else:
+            _show_screen(written, written.screen)
+    if screen and len(groups) > 1:
+        where = f"--experiment {groups[0][0]} --results={shlex.quote(str(store.root))}"
+        print(f"game by game: drac-bench tables {where}")
+
+
+def _made(
+    store: Store, group: tuple[str, ...], names: tuple[str, ...], screen: bool, alone: bool
+) -> _Written:
+    """Make and write the tables of some experiments together."""
     from benchmark.analysis.best_augmentation import BEST_FROM, sweep_choices
+    from benchmark.report.content import Content
+    from benchmark.report.summary import summary
     from benchmark.tables.every_run import every_run
 
     specs = [spec for name in group for spec in store.specs(name)]
     with bar("reading runs", len(specs)) as on_run:
         runs = store.load(specs, on_run)
     folder = store.tables / "+".join(group)
-    folder.mkdir(parents=True, exist_ok=True)
-    about = sys.stdout if shown == "text" else sys.stderr  # the rest is for programs
-    print(f"# {' + '.join(group)}", file=about)
-    skipped = {} if names else not_applicable(runs)
+    skipped, tables = {} if names else not_applicable(runs), []
     for name in known():
         if name in (names or known()) and name not in skipped:
             try:
-                plugins.called(KIND, name, partial(_make, name, runs, folder, shown))
+                table = plugins.called(KIND, name, partial(known()[name], runs))
+                plugins.called(KIND, name, partial(_write, folder, [table]))
+                tables.append(table)
             except plugins.PluginError as error:
                 skipped[name] = str(error)
-    for name, why in skipped.items():
-        print(f"no table {name}: {why}", file=about)
+    folder.mkdir(parents=True, exist_ok=True)
     atomic.write_text(folder / "runs.csv", every_run(runs).to_csv(index=False))
     best = sweep_choices(runs)
     if len(best):
         atomic.write_text(folder / BEST_FROM, best.to_csv(index=False))
-    print(f"written to {folder}", file=about)
+    first = summary(Content(store, group, runs), with_games=alone) if screen else None
+    return _Written(folder, " + ".join(group), tables, skipped, first)
 
 
-def _make(name: str, runs: pd.DataFrame, folder: Path, shown: str) -> None:
-    _give(known()[name](runs), folder, shown)
-
-
-def _recompute(folder: Path, shown: str) -> None:
-    """Show and write the table of what others published; it is of no experiment."""
-    from benchmark.tables.recomputed import recomputed_table
-
+def _write(folder: Path, tables: Sequence[Table]) -> None:
+    """Write tables in every format."""
     folder.mkdir(parents=True, exist_ok=True)
-    _give(recomputed_table(), folder, shown)
-    print(f"written to {folder}", file=sys.stdout if shown == "text" else sys.stderr)
+    for table in tables:
+        for form, ending in ENDINGS.items():
+            atomic.write_text(folder / f"{table.name}.{ending}", _text(table, form))
 
 
-def _give(table: Table, folder: Path, shown: str) -> None:
-    """Show a table in one format, and write it in all."""
+def _text(table: Table, form: str) -> str:
     from benchmark.tables import formats as table_formats
 
-    made = {
-        "markdown": table.markdown(table_formats.MARKDOWN_WIDTH),
-        "csv": table_formats.csv(table),
-        "latex": table_formats.latex(table),
-    }
-    if shown == "text":
-        _print(table)
-    else:
-        print(made[shown], end="" if shown == "csv" else "\n")
-    for form, content in made.items():
-        atomic.write_text(folder / f"{table.name}.{ENDINGS[form]}", content)
+    if form == "markdown":
+        return table.markdown(table_formats.MARKDOWN_WIDTH)
+    return table_formats.csv(table) if form == "csv" else table_formats.latex(table)
 
 
-def _print(table: Table) -> None:
+def _show(written: _Written, shown: str) -> None:
+    """Print every table in one format."""
+    from rich.console import Console
+
+    from benchmark.tables import formats as table_formats
+
+    about = sys.stdout if shown == "text" else sys.stderr  # the rest is for programs
+    if written.heading:
+        print(f"# {written.heading}", file=about)
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        console = Console(file=sys.stdout, width=PLAIN_WIDTH)
+    for table in written.tables:
+        if shown != "text":
+            print(_text(table, shown), end="" if shown == "csv" else "\n")
+            continue
+        for part in table_formats.text(table, console.width):
+            console.print(part)
+    for name, why in written.skipped.items():
+        print(f"no table {name}: {why}", file=about)
+    print(f"written to {written.folder}", file=about)
+
+
+def _show_screen(written: _Written, screen: Table) -> None:
+    """Print the most important in few lines, and where the rest is."""
     from rich.console import Console
 
     from benchmark.tables import formats as table_formats
 
     console = Console(file=sys.stdout)
-    if not console.is_terminal:
-        console = Console(file=sys.stdout, width=PLAIN_WIDTH)
-    for part in table_formats.text(table, console.width):
+    for part in table_formats.brief(screen, console.width):
         console.print(part)
+    for name, why in written.skipped.items():
+        if name not in TABLES:  # of those that are ours it is no news
+            print(f"no table {name}: {why}")
+    print(f"written to {written.folder} with all notes; --all prints them")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import textwrap
 import unicodedata
 from collections.abc import Iterator
 from itertools import chain
+from typing import Any
 
 import rich.box
 import rich.table
@@ -112,8 +114,22 @@ def text(table: Table, width: int) -> Iterator[RenderableType]:
         yield Text(f"- {' '.join(note.split())}")
 
 
-def _grid(block: Block) -> rich.table.Table:
-    grid = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
+def brief(table: Table, width: int) -> Iterator[RenderableType]:
+    """Yield the same in few lines: no rules, and of a note what two lines have room for."""
+    yield Text(table.title, style="bold")
+    for block in table.blocks:
+        if not block.cells.empty:
+            yield _grid(block, box=None, padding=(0, 2, 0, 0))
+            yield ""
+    for note in table.notes:
+        wrapper = textwrap.TextWrapper(
+            width, subsequent_indent="  ", break_on_hyphens=False, max_lines=2, placeholder=" ..."
+        )
+        yield Text(wrapper.fill(f"- {note}"))
+
+
+def _grid(block: Block, **style: Any) -> rich.table.Table:
+    grid = rich.table.Table(**{"box": rich.box.SIMPLE_HEAD, "pad_edge": False, **style})
     header, *body = block.rows(lambda cell, bold: Text(cell, style="bold" if bold else ""))
     for name, alignment in zip(header, _alignments(block), strict=True):
         grid.add_column(name, justify="right" if alignment == "r" else "left")

@@ -87,7 +87,9 @@ def test_every_cost_stands_in_the_page_once() -> None:
 def test_the_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything up to the work itself."""
     reached: list[Any] = []
-    monkeypatch.setattr("benchmark.commands.run._run", lambda *args: reached.append(args) or 0)
+    monkeypatch.setattr(
+        "benchmark.commands.run._run", lambda *args, **how: reached.append(args) or 0
+    )
     monkeypatch.setattr("benchmark.commands.tables._tabulate", lambda *args: reached.append(args))
     monkeypatch.setattr("benchmark.commands.tables._recompute", lambda *args: reached.append(args))
     monkeypatch.setattr("benchmark.commands.tables.experiments", lambda store, wanted: wanted)

@@ -199,7 +199,9 @@ OTHER: dict[str, Any] = {
 def swept(monkeypatch: pytest.MonkeyPatch) -> list[tuple[RunSpec, TrainConfig]]:
     """What `drac-bench run` would run, instead of running it."""
     caught: list[tuple[RunSpec, TrainConfig]] = []
-    monkeypatch.setattr(run_command, "_run", lambda store, name, runs, workers: caught.extend(runs))
+    monkeypatch.setattr(
+        run_command, "_run", lambda store, name, runs, *_, **how: caught.extend(runs)
+    )
     return caught
 
 
@@ -476,7 +478,7 @@ def test_a_sweep_from_run_to_tables_and_again(
     for spec in store.specs("smoke"):
         assert validate(store.run_dir(spec)) == []
     assert bench("status") == "smoke: 2 of 2 runs complete, 0 running\n"
-    tables = bench("tables", "--suite", "smoke")
+    tables = bench("tables", "--suite", "smoke", "--all")
     assert "All 2 planned runs are complete." in tables
     assert "prove nothing" in tables
     scores = pd.read_csv(tmp_path / "results/tables/smoke/per-game.csv")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from checkout import EVIDENCE
 from refusals import refused
 from synthetic_runs import ARMS, tree, write_run
 
 from benchmark import cli
+from benchmark.commands.tables import tables_command
 from benchmark.store.store import Store
 from benchmark.suites import RunSpec
 from benchmark.tables.catalogue import RECOMPUTED, TABLES
@@ -29,6 +32,7 @@ BAD = {
     "unknown suite": ("unknown suite", ["--suite", "x"]),
     "unknown table": ("unknown table 'tabel1' (did you mean 'table1'?)", ["--table", "tabel1"]),
     "an old name": ("unknown table 'best-augmentation'", ["--table", "best-augmentation"]),
+    "all and some": ("give one of the two", ["--all", "--table", "table1"]),
     "no table": ("--table names no table; choose from table1,", ["--table"]),
     "unknown format": ("unknown format 'pdf'; choose from text,", ["--format", "pdf"]),
     "format in the wrong case": ("did you mean 'latex'", ["--format", "LaTeX"]),
@@ -68,7 +72,7 @@ def test_the_names_of_the_help_are_those_of_the_tables(capsys: pytest.CaptureFix
 def test_what_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_run(tmp_path / "results", experiment="a")
     write_run(tmp_path / "results", "ucb-drac", experiment="b", arms=ARMS)
-    assert cli.main(["tables"]) == 0
+    assert cli.main(["tables", "--all"]) == 0
     out = capsys.readouterr().out
     assert "no table bandit: no runs of a method that chooses" in out
     assert "no table robustness: no run has a robustness.csv" in out
@@ -84,6 +88,67 @@ def test_what_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     together = pd.read_csv(folder / "a+b/per-game.csv")
     assert sorted(together["method"]) == ["ppo", "ucb-drac"]
     assert len(pd.read_csv(folder / "a+b/runs.csv")) == 2
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_first_screen_of_the_rehearsal(
+    width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/runs").symlink_to(EVIDENCE / "rehearsal/runs")
+    said = {}
+    for names in ([], ["rehearsal"], ["rehearsal", "rehearsal-augmentations"]):
+        words = ["--experiment", *names] if names else []
+        assert cli.main(["tables", *words]) == 0
+        said["+".join(names)] = lines = capsys.readouterr().out.splitlines()
+        assert len(lines) <= 40
+        assert all(len(line) <= width for line in lines if not line.startswith("written to"))
+        assert "no runs" not in "".join(lines)
+        assert "not available" not in "".join(lines)
+    alone = [line.split() for line in said["rehearsal"]]
+    written = pd.read_csv("results/tables/rehearsal/per-game.csv").set_index(["game", "method"])
+    maze = written.loc["maze", "ppo"]
+    values = (maze["train_mean"], maze["test_mean"], maze["gap_mean"])
+    assert ["maze", "ppo", *(f"{value:.2f}" for value in values), "crop"] in alone
+    assert ["coinrun", "2", "are", "equal", "-", "6.50", "-", "crop"] in alone
+    assert any(line[:1] == ["ucb-drac"] and "139.7" in line for line in alone)
+    assert not any(line[:1] == ["maze"] and "ppo" in line for line in map(str.split, said[""]))
+    together = [line.split() for line in said["rehearsal+rehearsal-augmentations"]]
+    assert ["starpilot", "cutout", "crop"] in together  # unlike steps: no method is the best
+
+
+def test_the_first_screen_of_runs_that_have_not_ended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Store(tmp_path / "results").add_to_plan("exp", [RunSpec("exp", "ppo", "maze", 0)])
+    assert cli.main(["tables"]) == 0
+    assert "exp: 0 of 1 run complete\n- drac-bench status" in capsys.readouterr().out
+    write_run(tmp_path / "results", "drac-crop", "coinrun")
+    write_run(tmp_path / "results", "drac-flip", "ninja")
+    assert cli.main(["tables"]) == 0
+    said = capsys.readouterr().out
+    assert "exp: 2 of 3 runs complete, 2 methods x 2 games x 1 seed, 300 steps" in said
+    assert "mean return over its games" in said
+    assert "Not complete and not counted: 1 run." in said
+
+
+def test_files_are_written_before_anything_is_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **more: object) -> None:
+        raise OSError("nobody reads")
+
+    write_run(tmp_path / "results")
+    for words in ([], ["--all"], ["--table", "levels", "recomputed"], ["--format", "csv"]):
+        shutil.rmtree(tmp_path / "results/tables", ignore_errors=True)
+        with monkeypatch.context() as patched:
+            patched.setattr("rich.console.Console.print", fail)
+            patched.setattr("builtins.print", fail)
+            with pytest.raises(OSError, match="nobody reads"):
+                tables_command(words)
+        assert (tmp_path / "results/tables/exp/levels.tex").exists()
+        assert (tmp_path / "results/tables/exp/runs.csv").exists()
 
 
 @pytest.mark.parametrize(("form", "end"), [("markdown", "md"), ("latex", "tex"), ("csv", "csv")])

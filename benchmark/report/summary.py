@@ -1,0 +1,158 @@
+"""What `drac-bench tables` shows first: one screen about the runs of some experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmark.analysis.caveats import apart_from_published, doubtful, missing, mixed
+from benchmark.analysis.comparable import PROTOCOL, differing, scores
+from benchmark.report.content import Content
+from benchmark.report.results import headline
+from benchmark.scores import published
+from benchmark.statistics import aggregate, bootstrap
+from benchmark.tables.augmentations import augmentations
+from benchmark.tables.table import Block, Table, number
+from drac.config.quantities import number_of
+from drac.runs.logs import SPLITS
+
+MOST_CAVEATS = 3
+"""The files have all of them."""
+
+_ABSENT = "-"
+
+
+def summary(content: Content, with_games: bool = True) -> Table:
+    """Say what the runs are, what each method with complete runs reached, and how far to trust it.
+
+    Args:
+        content: the runs.
+        with_games: whether there is a row for each game too.
+    """
+    complete, runs = content.complete, content.runs
+    title = f"{' + '.join(content.experiments)}: {_counts(content)}"
+    if complete.empty:
+        where = f"drac-bench status --experiment {content.experiments[0]} shows how far they are."
+        return Table("summary", title, pd.DataFrame(), pd.DataFrame(), (where,))
+    cells, legend = _methods(content)
+    blocks = [Block(cells)]
+    if with_games:
+        blocks += _games(content)
+    lacking = sum(map(bool, runs["problems"]))
+    caveats = [
+        *apart_from_published(complete)[:1],
+        *doubtful(complete),
+        *mixed(complete)[:1],
+        *([f"Not complete and not counted: {number_of(lacking, 'run')}."] if lacking else []),
+        *missing(runs)[1:],
+        *apart_from_published(complete)[1:],
+    ]
+    return Table.of("summary", title, blocks, cells, [*legend, *caveats[:MOST_CAVEATS]])
+
+
+def _counts(content: Content) -> str:
+    """Return "32 of 32 runs complete, 2 methods x 16 games x 1 seed, 50,000 steps"."""
+    complete = content.complete
+    planned = number_of(len(content.runs), "run")
+    said = f"{sum(not problems for problems in content.runs['problems']):,} of {planned} complete"
+    if complete.empty:
+        return said
+    columns = ("method", "game", "seed")
+    sizes = " x ".join(number_of(complete[name].nunique(), name) for name in columns)
+    steps = sorted({values["steps"] for values in complete["settings"]})
+    lengths = f"{steps[0]:,}" + (f" to {steps[-1]:,}" if len(steps) > 1 else "")
+    return f"{said}, {sizes}, {lengths} steps"
+
+
+def _methods(content: Content) -> tuple[pd.DataFrame, list[str]]:
+    """Return a row for each method with complete runs, and what its columns are."""
+    complete, games = content.complete, content.games
+    labels = [row for row in content.variants if row[0] in set(complete["label"])]
+    own = {
+        label: {s: scores(complete[complete["label"] == label], s, games) for s in SPLITS}
+        for label, *_ in labels
+    }
+    common = aggregate.common_games(*(values["test"] for values in own.values()))
+    data = headline(content).data.query("split == 'test'").set_index("method").to_dict("index")
+    letters: dict[str, str] = {}
+    rows = []
+    for label, method, mode in labels:
+        kept = common if common.any() else aggregate.num_runs(own[label]["test"]) > 0
+        means = {s: float(aggregate.mean(values[:, kept])) for s, values in own[label].items()}
+        rows.append(
+            {
+                "method": label,
+                "games": _ABSENT if common.any() else str(int(kept.sum())),
+                **_returns(means["train"], means["test"]),
+                "PPO, %": number(100 * data[label]["ppo_normalized_mean"], ".1f", _ABSENT),
+                "IQM": _interval(data[label]),
+                "published": _published(method, mode, letters),
+            }
+        )
+    cells = pd.DataFrame(rows)
+    cells = cells.loc[:, (cells != _ABSENT).any()]
+    over = f"{number_of(int(common.sum()), 'game')}, those of all" if common.any() else "its games"
+    explained = {
+        "train": f"mean return over {over}",
+        "PPO, %": "test / PPO's",
+        "IQM": "min-max-normalized test [95 %]",
+        "published": "% of PPO",
+    }
+    said = "; ".join(f"{name}: {text}" for name, text in explained.items() if name in cells)
+    sources = [f"[{letter}] {name}" for letter, name in letters.items()]
+    return cells, [" ".join([f"{said}.".replace("train:", "train, test:"), *sources])]
+
+
+def _returns(train: float, test: float) -> dict[str, str]:
+    values = {"train": train, "test": test, "gap": train - test}
+    return {name: number(value, ".2f", _ABSENT) for name, value in values.items()}
+
+
+def _interval(row: Mapping[Any, Any]) -> str:
+    ends = bootstrap.Interval(row["iqm_low"], row["iqm_high"])
+    return number(row["iqm"], ".2f", _ABSENT) + (f" {ends.text()}" if ends.known else "")
+
+
+def _published(method: str, mode: str, letters: dict[str, str]) -> str:
+    """Return the first published number of a method and its letter, which is put into `letters`."""
+    for letter, source in published.normalized_sources({mode}).items():
+        rows = published.normalized("test", source.name)
+        if (theirs := rows.get(published.NAMES.get(method, ""))) is not None:
+            letters[letter] = source.name.partition(",")[0]
+            return f"{theirs.mean:.1f} [{letter}]"
+    return _ABSENT
+
+
+def _games(content: Content) -> list[Block]:
+    """Return a row for each game: the method with the best mean test return, and augmentations.
+
+    No method is the best where they were not run by the same protocol.
+    """
+    complete = content.complete
+    best = augmentations(content.runs).data.set_index("game")
+    comparable = not set(differing(complete)) & set(PROTOCOL)
+    rows = []
+    for game in content.games:
+        means = complete[complete["game"] == game].groupby("label", sort=False)[[*SPLITS]].mean()
+        top = means[np.isclose(means["test"], means["test"].max())]
+        row = {"game": game}
+        if comparable:
+            train, test = (float(top[s].iloc[0]) if len(top) else np.nan for s in SPLITS)
+            row["best on test"] = _one_of([str(label) for label in top.index])
+            row |= _returns(train if len(top) == 1 else np.nan, test)
+        for how in ("sweep", "bandit"):
+            row[f"{how}'s best"] = _one_of([arm for arm in best[how][game].split(" = ") if arm])
+        rows.append(row)
+    cells = pd.DataFrame(rows)
+    cells = cells.loc[:, (cells != _ABSENT).any()]
+    if complete["label"].nunique() == 1:
+        cells = cells.drop(columns="best on test")
+    return [Block(cells)] if len(cells.columns) > 1 else []
+
+
+def _one_of(names: Sequence[str]) -> str:
+    """Return the name, or how many are equally good."""
+    return names[0] if len(names) == 1 else f"{len(names)} are equal" if names else _ABSENT
