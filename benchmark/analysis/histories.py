@@ -72,7 +72,7 @@ class Histories:
 
     def where(self, chosen: Iterable[bool]) -> Histories:
         """Return some of the runs with what they did; the notes stay."""
-        runs = self.runs[list(chosen)]
+        runs = self.runs.loc[list(chosen)]
         tables = {
             name: table[table[RUN].isin(runs.index)]
             for name in ("progress", "evaluations", "levels", "arms")
@@ -150,7 +150,10 @@ _NO_CURVES = pd.DataFrame(columns=[RUN, "label", "game", "split", "step", "value
 
 def _beside(own: Histories, curves: Iterable[CurveSet]) -> Histories:
     """Add other people's curves of the games and modes that are drawn, as far as ours go."""
-    modes = {settings["mode"] for settings in own.runs["settings"]}
+    curves = list(curves)
+    if not curves or own.runs.empty:
+        return own
+    modes = {settings.get("mode", "easy") for settings in own.runs["settings"]}
     ends = own.progress.join(own.runs["game"], on=RUN).groupby("game")["step"].max()
     parts, sources = [], []
     for one in curves:

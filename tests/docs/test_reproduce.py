@@ -91,7 +91,6 @@ def test_the_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPat
         "benchmark.commands.run._run", lambda *args, **how: reached.append(args) or 0
     )
     monkeypatch.setattr("benchmark.commands.tables._tabulate", lambda *args: reached.append(args))
-    monkeypatch.setattr("benchmark.commands.tables._recompute", lambda *args: reached.append(args))
     monkeypatch.setattr("benchmark.commands.tables.experiments", lambda store, wanted: wanted)
     monkeypatch.setattr("drac.files.run_folder.require_writable", lambda folder: None)
     monkeypatch.chdir(ROOT)

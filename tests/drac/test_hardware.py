@@ -163,7 +163,7 @@ def test_the_record_is_json_and_complete(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_package_that_is_not_there_is_no_error() -> None:
-    assert provenance._version("no-such-package-at-all") == "not installed"
+    assert provenance.version("no-such-package-at-all") == "not installed"
 
 
 def test_the_seeds_of_streams_are_recorded() -> None:

@@ -273,7 +273,7 @@ def test_only_what_is_asked_for_is_read(
     read: list[str] = []
     row = Store._row
     monkeypatch.setattr(
-        Store, "_row", lambda self, spec: read.append(spec.method) or row(self, spec)
+        Store, "_row", lambda self, spec, *more: read.append(spec.method) or row(self, spec, *more)
     )
     run(capsys, root, "ucb-drac", "exp:ppo")
     assert sorted(read) == ["ppo"] * 4 + ["ucb-drac"] * 4

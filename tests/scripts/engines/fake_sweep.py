@@ -1,6 +1,6 @@
 """What an engine costs a run: thousands of fake trainers of milliseconds, some of which fail.
 
-python tests/scripts/fake_sweep.py --runs 10000 --engine local --workers 2
+python tests/scripts/engines/fake_sweep.py --runs 10000 --engine local --workers 2
 """
 
 from __future__ import annotations

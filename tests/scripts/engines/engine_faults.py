@@ -5,7 +5,7 @@ The same command is first left alone on the local engine. Then, on Ray, running 
 once and started again. At the end every run must be complete, and its state and CSV files those of
 the sweep left alone, timing columns aside.
 
-    python tests/scripts/engine_faults.py --kills 20 --log results/evidence/engine-faults.txt
+    python tests/scripts/engines/engine_faults.py --kills 20 --log engine-faults.txt
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = f"--seeds {given.seeds} --kills {given.kills} --seed {given.seed}"
     machine = f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}"
     lines = [
-        f"command: python tests/scripts/engine_faults.py {options} --storage {given.storage}",
+        f"command: python {__file__} {options} --storage {given.storage}",
         f"machine: {machine}, {time.monotonic() - begun:.0f} s",
         "",
         *done,
