@@ -19,7 +19,9 @@ from drac.commands import augmentations
 def test_command_lines_are_done_or_refused(inputs: int, tmp_path: Path) -> None:
     result = fuzz_flags.fuzz(inputs, 7, tmp_path, lambda text: None)
     assert result.failures == []
-    assert {counts.total() for counts in result.counts.values()} == {inputs // len(fuzz_flags.COMMANDS)}
+    assert {counts.total() for counts in result.counts.values()} == {
+        inputs // len(fuzz_flags.COMMANDS)
+    }
     outcomes = sum(result.counts.values(), fuzz_flags.Counter())
     assert outcomes["refused"] > inputs / 3
     assert outcomes["would start"] + outcomes["done"] > inputs / 5  # many pass all checks
