@@ -137,7 +137,7 @@ def column_a_game(path: Path, lines: Lines, told: Told) -> Reading:
             else:
                 rows.append((f"line {number}", {**own, "game": game, "score": cells[place]}))
     meaning = {
-        name: f"scores of {game_and_mode(name)[0]}"  # type: ignore[index]
+        name: f"scores of {(game_and_mode(name) or (name,))[0]}"
         if place in games
         else others.get(place, "not kept")
         for place, name in enumerate(lines.header)
