@@ -37,7 +37,7 @@ endef
 help:
 	@echo "make demo    train UCB-DrAC on all 16 games for a few steps and print the results"
 	@echo "make test    run the tests; options for pytest: make test ARGS='-k bandit'"
-	@echo "make test-all     with the full matrices, as CI does"
+	@echo "make test-all     with the full matrices; before a release"
 	@echo "make test-fuzz    1,000,000 hostile files and command lines to everything that reads some"
 	@echo "make test-faults  1,000 kills and other faults; all must end as if there had been none"
 	@echo "make architecture  the layers of the packages, with their files and lines"
@@ -54,7 +54,7 @@ demo: $(STAMP)
 test: $(STAMP)
 	@$(TEST) -m "not full" $(ARGS)
 
-# Also the full matrices (all methods and presets, a browser, fuzzed samples): what CI runs.
+# Also the full matrices (all methods and presets, every browser page, fuzzed samples).
 test-all: $(STAMP)
 	@$(TEST) $(ARGS)
 

@@ -112,6 +112,7 @@ def stubbed() -> Iterator[None]:
             patch.setattr(name, _start)
         patch.setattr("drac.train.train", _train)
         patch.setattr("drac.arms.trial._trial_images", _images)
+        patch.setattr("time.sleep", _start)  # `--watch`, `--follow`: they have shown it once
         yield
 
 
