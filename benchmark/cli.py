@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from benchmark.commands.bandits import bandits_command
 from benchmark.commands.compare import compare_command
 from benchmark.commands.figures import figures_command, plot_command
-from benchmark.commands.import_curves import import_curves_command
-from benchmark.commands.import_scores import import_command
+from benchmark.commands.import_scores import import_command, import_curves_command
 from benchmark.commands.report import report_command
 from benchmark.commands.run import run_command
 from benchmark.commands.speed import speed_command

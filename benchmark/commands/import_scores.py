@@ -1,4 +1,4 @@
-"""`drac-bench import-scores`: bring in the scores of other people's runs."""
+"""`drac-bench import-scores` and `import-curves`: bring in what other people's runs reached."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.analysis import comparable, plausible
+from benchmark.scores import curves
 from benchmark.scores import imported as imports
 from benchmark.scores.reading import Told, game_and_mode
 from drac.commands import flags
@@ -37,6 +38,18 @@ examples:
   drac-bench import-scores scores.npy --games all --method my-agent --show
   drac-bench import-scores logs/bigfish_ppo_seed*.csv --final 1M --name theirs"""
 
+CURVES_HELP = """Bring in learning curves, which are kept below RESULTS/curves with the files'
+names, their SHA-256 and the date; drac-bench figures and report then draw them beside ours,
+labelled as imported, as far as our runs go. The files are progress files of one run each
+(train-procgen, CleanRL, TensorBoard's exports, Stable-Baselines3, auto-drac; others by
+--step-column and --return-column), or one file with the columns method, game, split, run, steps and
+mean_return.
+
+examples:
+  drac-bench import-curves results/published/curves.csv --name openai
+  drac-bench import-curves runs/bigfish_ppo_seed*.csv --method "their PPO" --split train
+  drac-bench import-curves log.csv --step-column t --return-column R --game maze --seed 0"""
+
 FIRST = 5
 """Rows that --show prints."""
 
@@ -56,6 +69,23 @@ class ImportFlags:
     mode: str = flags.option("", "likewise (default: easy)", "MODE")
     games: tuple[str, ...] = flags.option((), "of an array's columns, or all", "GAME")
     final: str = flags.option("", "steps at the end of a progress file, e.g. 1M", "N")
+    results: Path = flags.option(Path("results"), "root of all results")
+
+
+@dataclass
+class CurveFlags:
+    """Flags of `drac-bench import-curves`."""
+
+    file: tuple[Path, ...] = flags.positional("one file, or several progress files")
+    name: str | None = flags.option(None, "what the set is called (default: the file's name)")
+    replace: bool = flags.option(False, "replace a set of that name")
+    step_column: str = flags.option("", "column of environment steps", "NAME")
+    return_column: str = flags.option("", "column of mean returns", "NAME")
+    method: str = flags.option("", "of files whose names do not say it")
+    game: str = flags.option("", "likewise", "GAME")
+    seed: str = flags.option("", "likewise", "N")
+    split: str = flags.option("", "where a file does not say it", "{train,test}")
+    mode: str = flags.option("", "likewise (default: easy)", "MODE")
     results: Path = flags.option(Path("results"), "root of all results")
 
 
@@ -171,3 +201,34 @@ def _summary(imported: imports.ScoreSet) -> list[str]:
         names = (name or "one without a name" for name in imported.ignored)
         lines.append(f"  columns not kept: {', '.join(names)}")
     return lines + [f"  {note}" for note in imported.reading.notes]
+
+
+def import_curves_command(argv: Sequence[str]) -> int:
+    """`drac-bench import-curves`."""
+    given: CurveFlags = flags.parse(CurveFlags, argv, "drac-bench import-curves", CURVES_HELP)
+    if not given.file:
+        raise ConfigError("give one FILE.csv, or several")
+    if bool(given.step_column) != bool(given.return_column):
+        raise ConfigError("--step-column and --return-column must be given together")
+    own = {"steps": given.step_column, "return": given.return_column}
+    told = told_of(given.split, given.mode, given.game, method=given.method, seed=given.seed)
+    name = given.name or re.sub(r"[^A-Za-z0-9._+-]+", "-", given.file[0].stem)
+    run_folder.check_name("name", name)
+    run_folder.require_writable(curves.folder(given.results))
+    found = curves.read_all(given.file, name, told, own if given.step_column else None)
+    if name in curves.names(given.results) and not given.replace:
+        there = curves.load(given.results, name)
+        if there.sha256 != found.sha256:
+            raise ConfigError(
+                f"{name!r} holds curves of another file ({there.source}, imported"
+                f" {there.imported}); give another --name, or --replace"
+            )
+    written = curves.save(found, given.results)
+    for (method, mode, split), rows in found.rows.groupby(["method", "mode", "split"], sort=False):
+        games, runs = rows["game"].nunique(), rows.groupby("game")["run"].nunique().max()
+        print(
+            f"{method}: {number_of(games, 'game')}, at most {number_of(runs, 'run')} a game,"
+            f" {split}, {mode}, {number_of(len(rows), 'point')} to step {rows['steps'].max():,.0f}"
+        )
+    print(f"written to {written}")
+    return 0

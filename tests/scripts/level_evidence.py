@@ -1,17 +1,20 @@
-"""Evidence that chosen levels are the ones played, and of what choosing them costs.
+"""Evidence that chosen levels are the ones played, what choosing costs, and which look alike.
 
     python tests/scripts/level_evidence.py seeds --out results/evidence/level-seeds.json
     python tests/scripts/level_evidence.py cost --out results/evidence/level-cost.json
+    python tests/scripts/level_evidence.py frames --out results/evidence/level-frames.json
 
-The first takes about half an hour, the second some minutes, on one core.
+The first takes about half an hour, the others some minutes, on one core.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -134,24 +137,60 @@ def shares(game: str, precision: str, updates: int, num_steps: int) -> list[dict
     return found
 
 
+def same_frames(
+    game: str, mode: Any, training: Sequence[int], test: Sequence[int]
+) -> dict[str, Any]:
+    """Count the test levels that begin with the very picture that a training level begins with.
+
+    Returns:
+        `training_levels` and their `training_frames`, the different ones; `test_levels`, of them
+        `equal` that begin with one of these frames, and their `share`.
+    """
+    known = {*first_frames(game, mode, training)}
+    equal = sum(frame in known for frame in first_frames(game, mode, test))
+    return {
+        "training_levels": len(training),
+        "training_frames": len(known),
+        "test_levels": len(test),
+        "equal": equal,
+        "share": equal / len(test),
+    }
+
+
+def first_frames(game: str, mode: Any, levels: Sequence[int]) -> list[bytes]:
+    """Return a digest of the first observation, uint8 (64, 64, 3), of each level."""
+    found = []
+    for level in levels:
+        own = range(level, level + 1)
+        with contextlib.closing(ProcgenVectorEnv(game, 1, own, mode=mode, num_threads=0)) as env:
+            found.append(hashlib.sha256(env.reset()[0].tobytes()).digest())
+    return found
+
+
 def main() -> None:
     """Parse, measure, write."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("what", choices=("seeds", "cost"))
+    parser.add_argument("what", choices=("seeds", "cost", "frames"))
     parser.add_argument("--games", nargs="+", default=list(GAMES), choices=GAMES)
     parser.add_argument("--episodes", type=int, default=10_000, help="of each game")
     parser.add_argument("--ended", type=float, default=0.02, help="probability of an early end")
     parser.add_argument("--precision", choices=("float32", "bf16"), default="bf16")
     parser.add_argument("--updates", type=int, default=2)
     parser.add_argument("--num-steps", type=int, default=256, help="of a rollout")
+    parser.add_argument("--mode", default="easy", help="of frames")
+    parser.add_argument("--test-levels", type=int, default=1000, help="of each game's frames")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     results: dict[str, Any] = {}
     for game in given.games:
         if given.what == "seeds":
             results[game] = play(game, given.episodes, ended=given.ended)
+        elif given.what == "frames":
+            drawn = np.random.default_rng(0).integers(NUM_LEVELS, 2**31 - 1, given.test_levels)
+            training = range(NUM_LEVELS)
+            results[game] = same_frames(game, given.mode, training, drawn.tolist())
         else:
             results[game] = shares(game, given.precision, given.updates, given.num_steps)
         print(game, results[game], flush=True)

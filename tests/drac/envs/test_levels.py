@@ -150,6 +150,14 @@ def test_a_level_that_was_not_asked_for_is_noticed(monkeypatch: pytest.MonkeyPat
     assert level_evidence.play("coinrun", 640, ended=0.1)["mismatches"] > 0
 
 
+def test_levels_of_the_same_first_frame_are_counted() -> None:
+    found = level_evidence.same_frames("leaper", "easy", range(3), [9, 2, 1, 0])
+    assert found == {
+        **{"training_levels": 3, "training_frames": 3},
+        **{"test_levels": 4, "equal": 3, "share": 0.75},
+    }
+
+
 def test_the_committed_evidence_covers_every_game() -> None:
     """10,000 episodes of each; choosing levels takes under 3 % of training, in every update."""
     evidence = EVIDENCE
