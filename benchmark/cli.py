@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from benchmark.commands.bandits import bandits_command
 from benchmark.commands.compare import compare_command
+from benchmark.commands.evaluate import evaluate_command
 from benchmark.commands.figures import figures_command, plot_command
 from benchmark.commands.import_scores import import_command, import_curves_command
 from benchmark.commands.report import report_command
@@ -28,6 +29,8 @@ commands:
   suites   list the suites and what they take; print one to write one's own
   status   show how far the runs of each experiment are
   logs     print what a run has said
+  evaluate
+           play further episodes with every finished run of an experiment
   tables   tabulate finished runs beside the published numbers
   compare  say whether one method is better than another, by how much, how sure
   import-runs
@@ -50,6 +53,7 @@ examples:
   drac-bench status
   drac-bench logs demo/ucb-drac/coinrun/seed0 --follow
   drac-bench import-runs runs.tar.gz
+  drac-bench evaluate --experiment demo --levels 1000-1999
   drac-bench tables --table table1 --format latex
   drac-bench import-scores results/published/run_scores.csv
   drac-bench compare ucb-drac ppo
@@ -72,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "suites": suites_command,
         "status": status_command,
         "logs": logs_command,
+        "evaluate": evaluate_command,
         "tables": tables_command,
         "compare": compare_command,
         "import-runs": import_runs_command,

@@ -50,11 +50,12 @@ class SweepDisplay:
     """Shows the runs of a sweep until `close`.
 
     Args:
-        configs: id of every run to execute -> its config.
+        total: how many jobs there are.
+        configs: id of a job that trains a run -> the run's config; how far others are is not shown.
     """
 
-    def __init__(self, configs: Mapping[str, TrainConfig]) -> None:
-        self._configs, self._done = configs, 0
+    def __init__(self, total: int, configs: Mapping[str, TrainConfig]) -> None:
+        self._total, self._configs, self._done = total, configs, 0
         self._console = Console(file=sys.stdout)
         self._live = None
         self._shown_at = time.monotonic()
@@ -75,7 +76,7 @@ class SweepDisplay:
             return
         self._done += 1
         self._shown_at = float("-inf") if self._live else time.monotonic()
-        self.message(f"[{self._done}/{len(self._configs)}] {run}: {text}")
+        self.message(f"[{self._done}/{self._total}] {run}: {text}")
 
     def update(self, jobs: Sequence[Job]) -> None:
         """Show where the running jobs are, from their files, if it is time to look again."""
@@ -83,6 +84,7 @@ class SweepDisplay:
         if time.monotonic() - self._shown_at < interval:
             return
         self._shown_at = time.monotonic()
+        jobs = [job for job in jobs if job.id in self._configs]
         now = {job.id: read_progress(job.run_dir, self._configs[job.id]) for job in jobs[:SHOWN]}
         more = f"and {number_of(len(jobs) - SHOWN, 'other')}" if len(jobs) > SHOWN else ""
         if self._live:
@@ -100,7 +102,7 @@ class SweepDisplay:
         for run, progress in now.items():
             bar = ProgressBar(total=progress.total, completed=progress.step, width=20)
             table.add_row(run, bar, *_texts(progress))
-        done = f"{self._done} of {number_of(len(self._configs), 'run')} done"
+        done = f"{self._done} of {number_of(self._total, 'run')} done"
         return Group(done, table, *filter(None, [more]))
 
     def close(self) -> None:

@@ -7,9 +7,10 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import make_dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from benchmark import suites
@@ -26,6 +27,7 @@ from drac.runs.meta import read_meta
 
 if TYPE_CHECKING:
     from benchmark.commands.display import SweepDisplay
+    from benchmark.engines.engine import Engine, Job
     from benchmark.engines.sweep import Outcome, Sweep
 
 RUN_HELP = """Run a suite, or methods x games x seeds, and keep what is finished: the same command
@@ -89,44 +91,76 @@ def _run(
     store: Any, experiment: str, runs: list[tuple[RunSpec, TrainConfig]], own: dict[str, Any]
 ) -> int:
     """Check everything, write the plan, execute what is left. Returns the exit status."""
-    from benchmark.commands.display import SweepDisplay
     from benchmark.engines.engine import training
-    from benchmark.engines.sweep import Sweep
 
     engine = options.make(own, store.root)
     left = [(spec, config) for spec, config in runs if not _complete(store, spec, config)]
     if not catalogue.get(own["engine"]).elsewhere:
-        _check_devices([config for _, config in left])
+        check_devices([config for _, config in left])
     elsewhere = [spec for spec, _ in left if lock.in_use(store.run_dir(spec))]
     todo = {spec.id: (spec, config) for spec, config in left if spec not in elsewhere}
     jobs = [
         training(spec.id, config, store.run_dir(spec), *options.share(own))
         for spec, config in todo.values()
     ]
+    by_others = f", {len(elsewhere)} in the hands of another process" if elsewhere else ""
+    first = f"{experiment}: {number_of(len(runs), 'run')}, {len(runs) - len(left)} complete"
+    where = f"drac-bench tables --experiment {experiment} --results={shlex.quote(str(store.root))}"
+    return carry_out(
+        own,
+        engine,
+        jobs,
+        lambda job, status: _outcome(store, todo[job.id][0], status),
+        f"{first}{by_others}",
+        next_command=where,
+        before=lambda: store.add_to_plans([spec for spec, _ in runs]),
+        configs={id_: config for id_, (_, config) in todo.items()},
+    )
+
+
+def carry_out(
+    own: Mapping[str, Any],
+    engine: Engine,
+    jobs: Sequence[Job],
+    judge: Callable[[Job, int], Outcome],
+    first: str,
+    *,
+    next_command: str = "",
+    before: Callable[[], None] = lambda: None,
+    configs: Mapping[str, TrainConfig] = MappingProxyType({}),
+) -> int:
+    """Execute jobs, or print them, and say how they ended; returns the exit status.
+
+    Args:
+        own: the flags of `benchmark.engines.options`.
+        engine: as these describe it.
+        jobs: what is left to do.
+        judge: as for `Sweep`.
+        first: the line that is printed first.
+        next_command: what to do when all is complete.
+        before: called as soon as the engine is there; nothing may be written earlier.
+        configs: of the jobs that train, by id.
+    """
+    from benchmark.commands.display import SweepDisplay
+    from benchmark.engines.sweep import Sweep
+
     if own["dry_run"]:
         print(engine.preview(jobs))
         return 0
     with contextlib.ExitStack() as stack:  # whatever goes wrong, no child outlives us
         catalogue.called(own["engine"], lambda: stack.enter_context(engine))
-        store.add_to_plans([spec for spec, _ in runs])
-        display = SweepDisplay({id_: config for id_, (_, config) in todo.items()})
+        before()
+        display = SweepDisplay(len(jobs), configs)
         stack.callback(display.close)
-        by_others = f", {len(elsewhere)} in the hands of another process" if elsewhere else ""
-        display.message(
-            f"{experiment}: {number_of(len(runs), 'run')}, {len(runs) - len(left)} complete"
-            f"{by_others}, {engine.where}"
-        )
+        display.message(f"{first}, {engine.where}")
         begun = time.monotonic()
-        sweep = Sweep(
-            engine, jobs, lambda job, s: _outcome(store, todo[job.id][0], s), own["retries"]
-        )
+        sweep = Sweep(engine, jobs, judge, own["retries"])
         waited = catalogue.called(own["engine"], lambda: _execute(sweep, display))
     if not waited:
         left_to = "left to the engine" if engine.detached else "stopped"
         print(f"{left_to}; the same command continues")
         return signals.EXIT_CODE
-    where = f"drac-bench tables --experiment {experiment} --results={shlex.quote(str(store.root))}"
-    return _summary(sweep, time.monotonic() - begun, where)
+    return _summary(sweep, time.monotonic() - begun, next_command)
 
 
 def _execute(sweep: Sweep, display: SweepDisplay) -> bool:
@@ -169,7 +203,8 @@ def _summary(sweep: Sweep, seconds: float, following: str) -> int:
     if stopped := sweep.having(State.STOPPED):
         print(f"{number_of(len(stopped), 'run')} left; the same command continues")
         return signals.EXIT_CODE
-    print(f"next: {following}")
+    if following:
+        print(f"next: {following}")
     return 0
 
 
@@ -187,7 +222,7 @@ def _complete(store: Any, spec: RunSpec, config: TrainConfig) -> bool:
     return not longer and not store.problems(spec)
 
 
-def _check_devices(configs: Sequence[TrainConfig]) -> None:
+def check_devices(configs: Sequence[TrainConfig]) -> None:
     """Fail before anything is written if runs ask for CUDA on a machine without it."""
     if any(config.device == "cuda" for config in configs):
         from drac.hardware import resolve  # imports torch
@@ -196,13 +231,15 @@ def _check_devices(configs: Sequence[TrainConfig]) -> None:
 
 
 def _outcome(store: Any, spec: RunSpec, status: int) -> Outcome:
-    """Say how a run ended: complete, stopped, taken by another, or FAILED: why, and its log."""
+    return outcome(store.run_dir(spec), status, store.problems(spec))
+
+
+def outcome(run_dir: Path, status: int, problems: Sequence[str]) -> Outcome:
+    """Say how a job ended: complete, stopped, taken by another, or FAILED: why, and its log."""
     from benchmark.engines.sweep import Outcome, State
     from benchmark.store.progress import last_line
     from benchmark.store.store import LOG
 
-    run_dir = store.run_dir(spec)
-    problems = store.problems(spec)
     if not status and not problems:
         return Outcome(State.COMPLETE, "complete")
     if lock.in_use(run_dir):

@@ -92,7 +92,7 @@ def tables_command(argv: Sequence[str]) -> int:
 
 
 @dataclass(frozen=True)
-class _Written:
+class Written:
     """What was made of some experiments, or of what others published.
 
     Attributes:
@@ -122,12 +122,12 @@ def _tabulate(
 
     made = []
     if RECOMPUTED in names:
-        made.append(_Written(store.tables, "", [recomputed_table()], {}))
-        _write(store.tables, made[0].tables)
+        made.append(Written(store.tables, "", [recomputed_table()], {}))
+        write(store.tables, made[0].tables)
     made += [_made(store, group, names, screen, len(groups) == 1) for group in groups]
     for written in made:
         if written.screen is None:
-            _show(written, shown)
+            show(written, shown)
         else:
             _show_screen(written, written.screen)
     if screen and len(groups) > 1:
@@ -137,7 +137,7 @@ def _tabulate(
 
 def _made(
     store: Store, group: tuple[str, ...], names: tuple[str, ...], screen: bool, alone: bool
-) -> _Written:
+) -> Written:
     """Make and write the tables of some experiments together."""
     from benchmark.analysis.best_augmentation import BEST_FROM, sweep_choices
     from benchmark.report.content import Content
@@ -153,7 +153,7 @@ def _made(
         if name in (names or known()) and name not in skipped:
             try:
                 table = plugins.called(KIND, name, partial(known()[name], runs))
-                plugins.called(KIND, name, partial(_write, folder, [table]))
+                plugins.called(KIND, name, partial(write, folder, [table]))
                 tables.append(table)
             except plugins.PluginError as error:
                 skipped[name] = str(error)
@@ -163,10 +163,10 @@ def _made(
     if len(best):
         atomic.write_text(folder / BEST_FROM, best.to_csv(index=False))
     first = summary(Content(store, group, runs), with_games=alone) if screen else None
-    return _Written(folder, " + ".join(group), tables, skipped, first)
+    return Written(folder, " + ".join(group), tables, skipped, first)
 
 
-def _write(folder: Path, tables: Sequence[Table]) -> None:
+def write(folder: Path, tables: Sequence[Table]) -> None:
     """Write tables in every format."""
     folder.mkdir(parents=True, exist_ok=True)
     for table in tables:
@@ -182,7 +182,7 @@ def _text(table: Table, form: str) -> str:
     return table_formats.csv(table) if form == "csv" else table_formats.latex(table)
 
 
-def _show(written: _Written, shown: str) -> None:
+def show(written: Written, shown: str) -> None:
     """Print every table in one format."""
     from rich.console import Console
 
@@ -205,7 +205,7 @@ def _show(written: _Written, shown: str) -> None:
     print(f"written to {written.folder}", file=about)
 
 
-def _show_screen(written: _Written, screen: Table) -> None:
+def _show_screen(written: Written, screen: Table) -> None:
     """Print the most important in few lines, and where the rest is."""
     from rich.console import Console
 

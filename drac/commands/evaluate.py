@@ -12,11 +12,11 @@ from drac.commands import flags
 from drac.commands.evaluation_plan import (
     EvaluateFlags,
     Plan,
+    counts_of,
     find_runs,
     plans_of,
-    require_compatible,
 )
-from drac.commands.playing import DEVICES, require_free, title
+from drac.commands.playing import require_free, title
 from drac.commands.robustness import robustness_of
 from drac.config import TrainConfig
 from drac.config.quantities import number_of
@@ -47,15 +47,7 @@ LISTED = 40
 def evaluate_command(argv: Sequence[str]) -> int:
     """`drac evaluate`."""
     given: EvaluateFlags = flags.parse(EvaluateFlags, argv, "drac evaluate", HELP)
-    counts = {
-        name: flags.whole_number(name, getattr(given, name), at_least)
-        for name, at_least in (("episodes", 1), ("num_envs", 1), ("seed", 0))
-    }
-    flags.require_known("device", given.device, DEVICES)
-    for name in ("split", "levels", "each"):
-        if flags.peek(argv, f"--{name}") == "":  # an unset variable of a script
-            raise ConfigError(f"{name} is empty; give it a value, or leave --{name} out")
-    require_compatible(given, flags.peek(argv, "--episodes") is not None)
+    counts = counts_of(given, argv)
     runs = find_runs(given.run)
     from drac.policy.read import read_run  # torch is imported from here on
 
@@ -106,8 +98,8 @@ def _play(
     from drac.policy.read import kept_in, read_agent
 
     agent, step = read_agent(run, config, given.device, "drac evaluate")
-    file = f"{plan.file_name}-seed{counts['seed']}-step{step}.csv"
-    given_out, out = out is not None, out or kept_in(run, "evaluations") / file
+    file = kept_in(run, "evaluations") / plan.csv_name(counts["seed"], step)
+    given_out, out = out is not None, out or file
     require_free(out, given_out)
     seed, num_envs = counts["seed"], counts["num_envs"]
     with Progress(console=Console(stderr=True)) as bar:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from drac.commands import flags
-from drac.commands.playing import PlayFlags, read_split, require_level
+from drac.commands.playing import DEVICES, PlayFlags, read_split, require_level
 from drac.config import TrainConfig
 from drac.config.level_list import parse_levels
 from drac.config.train_config import MAX_LEVELS
@@ -21,13 +21,9 @@ POLICY = ".safetensors"
 
 
 @dataclass(kw_only=True)
-class EvaluateFlags(PlayFlags):
-    """Flags of `drac evaluate`."""
+class EpisodesFlags(PlayFlags):
+    """What is played: flags of `drac evaluate`, and of `drac-bench evaluate`."""
 
-    run: tuple[Path, ...] = flags.positional(
-        "folders of runs, or .safetensors files of drac export; a quoted pattern such as"
-        " 'results/runs/*/*/*/seed*' names the runs that fit it"
-    )
     episodes: str = flags.option("100", "how many, shared out over the envs in advance", "N")
     levels: str = flags.option("", "in place of a split: 7, 0-199 or 5,9,30-40", "LIST")
     each: str = flags.option(
@@ -37,6 +33,16 @@ class EvaluateFlags(PlayFlags):
     )
     num_envs: str = flags.option("64", "environments played side by side", "N")
     robustness: bool = flags.option(False, "measure what a changed background changes")
+
+
+@dataclass(kw_only=True)
+class EvaluateFlags(EpisodesFlags):
+    """Flags of `drac evaluate`."""
+
+    run: tuple[Path, ...] = flags.positional(
+        "folders of runs, or .safetensors files of drac export; a quoted pattern such as"
+        " 'results/runs/*/*/*/seed*' names the runs that fit it"
+    )
     out: Path | None = flags.option(
         None,
         "where the episodes go (default: RUN/evaluations/SPLIT-seedK-STEP.csv, RUN/robustness.csv);"
@@ -75,9 +81,33 @@ class Plan:
             return name
         return f"{name[:50]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
+    def csv_name(self, seed: int, step: int) -> str:
+        """Return the name of the file of the episodes that a run plays as it is at `step`."""
+        return f"{self.file_name}-seed{seed}-step{step}.csv"
 
-def require_compatible(given: EvaluateFlags, episodes: bool) -> None:
-    """Refuse flags that exclude each other."""
+
+def counts_of(given: EpisodesFlags, argv: Sequence[str]) -> dict[str, int]:
+    """Check what is asked for, as far as that needs no run.
+
+    Returns:
+        `episodes`, `num_envs` and `seed`.
+
+    Raises:
+        ConfigError: for what is no number, empty or unknown, and flags that exclude each other.
+    """
+    counts = {
+        name: flags.whole_number(name, getattr(given, name), at_least)
+        for name, at_least in (("episodes", 1), ("num_envs", 1), ("seed", 0))
+    }
+    flags.require_known("device", given.device, DEVICES)
+    for name in ("split", "levels", "each"):
+        if flags.peek(argv, f"--{name}") == "":  # an unset variable of a script
+            raise ConfigError(f"{name} is empty; give it a value, or leave --{name} out")
+    _require_compatible(given, flags.peek(argv, "--episodes") is not None)
+    return counts
+
+
+def _require_compatible(given: EpisodesFlags, episodes: bool) -> None:
     if given.levels and given.split:
         raise ConfigError(f"levels {given.levels} and split {given.split} exclude each other")
     if episodes and (given.levels or given.each):
@@ -106,7 +136,7 @@ def find_runs(words: Sequence[Path]) -> list[Path]:
     return list(found)
 
 
-def plans_of(given: EvaluateFlags, config: TrainConfig) -> list[Plan]:
+def plans_of(given: EpisodesFlags, config: TrainConfig) -> list[Plan]:
     """Return what is played with a run of this config, one plan a split."""
     if given.levels:
         levels = parse_levels(given.levels, MAX_LEVELS)

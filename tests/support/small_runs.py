@@ -25,8 +25,13 @@ def small_run(folder: Path, saved: bool = True, **options: Any) -> TrainConfig:
     config = small_config(**options)
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(config.to_json(), encoding="utf-8")
-    if not saved:
-        return config
+    if saved:
+        save_untrained(folder, config, config.rollout_size)
+    return config
+
+
+def save_untrained(folder: Path, config: TrainConfig, step: int) -> None:
+    """Save a checkpoint of an untrained agent, which can be evaluated, not continued."""
     network = of_method(config)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -34,9 +39,7 @@ def small_run(folder: Path, saved: bool = True, **options: Any) -> TrainConfig:
             if tensor.is_floating_point():
                 tensor.add_(torch.randn(tensor.shape, generator=generator), alpha=0.1)
     training = {"network": network.state_dict(), "update": 1}
-    state = {"config": config.model_dump(mode="json"), "training": training}
-    checkpoint.save(folder, config.rollout_size, state)
-    return config
+    checkpoint.save(folder, step, {"config": config.model_dump(mode="json"), "training": training})
 
 
 def tree(folder: Path) -> dict[str, bytes | None]:
