@@ -71,9 +71,8 @@ class _Evaluation:
 
         if self.robustness:
             there = self.store.read(self.spec).robustness
-            return (
-                there if {*there.get("split", ())} >= {plan.name for plan in self.plans} else None
-            )
+            splits = {plan.name for plan in self.plans}
+            return there if splits <= {*there.get("split", ())} else None
         (plan,), config = self.plans, self.record.config
         assert config is not None
         name = plan.csv_name(self.counts["seed"], total_steps(config))
