@@ -31,8 +31,12 @@ def scores(
         games: the order of the second axis.
         run: the column that says which run it is.
     """
-    table = runs.pivot(index=run, columns="game", values=column)
-    return table.reindex(columns=list(games)).to_numpy(np.float64)
+    places = {game: place for place, game in enumerate(games)}
+    rows, which = np.unique(runs[run].to_numpy(), return_inverse=True)
+    table = np.full((len(places) + 1, len(rows)), np.nan)  # the last is of other games
+    where = np.array([places.get(game, -1) for game in runs["game"]], dtype=np.intp)
+    table[where, which] = runs[column].to_numpy(np.float64)
+    return table[:-1].T
 
 
 def protocol(settings: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -57,11 +61,12 @@ def variants(runs: pd.DataFrame) -> pd.Series[str]:
     where a run departs from its preset.
     """
     unlike = differing(runs)
-    return pd.Series(
-        [_label(*run, unlike) for run in zip(runs["method"], runs["settings"], strict=True)],
-        index=runs.index,
-        dtype="object",
-    )
+    labels: dict[tuple[str, int], str] = {}  # runs share their settings: see `Store.load`
+    for method, settings in zip(runs["method"], runs["settings"], strict=True):
+        if (method, id(settings)) not in labels:
+            labels[method, id(settings)] = _label(method, settings, unlike)
+    own = [labels[key] for key in zip(runs["method"], map(id, runs["settings"]), strict=True)]
+    return pd.Series(own, index=runs.index, dtype="object")
 
 
 def _label(method: str, settings: Mapping[str, Any], unlike: Iterable[str]) -> str:
@@ -101,8 +106,11 @@ def baseline(complete: pd.DataFrame, settings: Mapping[str, Any], method: str) -
     """
     runs = complete[complete["method"] == method]
     for names in (PROTOCOL, settings):
-        agree = [all(own[n] == settings[n] for n in names if n in own) for own in runs["settings"]]
-        chosen = runs[np.array(agree, dtype=bool)]
+        agree = {
+            id(own): all(own[n] == settings[n] for n in names if n in own)
+            for own in {id(own): own for own in runs["settings"]}.values()
+        }
+        chosen = runs[np.array([agree[id(own)] for own in runs["settings"]], dtype=bool)]
         if chosen["label"].nunique() == 1:
             return chosen
     return complete[:0]

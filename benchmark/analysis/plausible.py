@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -14,7 +13,6 @@ import pandas as pd
 from benchmark.analysis import comparable
 from benchmark.statistics.aggregate import Scores
 from drac.games import GAMES, RANGE_SOURCES, RANGED_MODES, score_range
-from drac.runs.logs import EVAL_COLUMNS
 
 ONE_GOAL = ("coinrun", "heist", "jumper", "leaper", "maze", "ninja")
 """Games whose every episode returns 0 or 10."""
@@ -81,18 +79,12 @@ def of_runs(name: str, runs: pd.DataFrame, split: str) -> Scored:
         runs: as `comparable.counted` returns them, of one label.
         split: "train" or "test".
     """
-    played = [record.episodes for record in runs["record"]]
     runs = runs.assign(
-        played=[_number(own[column].tobytes() for column in EVAL_COLUMNS[2:]) for own in played],
-        best=[own["return"].max() for own in played],
+        played=[record.episodes_number for record in runs["record"]],
+        best=[record.best_return for record in runs["record"]],
     )
     columns = (comparable.scores(runs, column, GAMES) for column in (split, "played", "best"))
     return Scored(name, runs["settings"].iloc[0]["mode"], *columns)
-
-
-def _number(parts: Iterable[bytes]) -> float:
-    digest = hashlib.sha256(b"".join(parts)).digest()
-    return float(int.from_bytes(digest[:6], "little"))  # exact in float64
 
 
 def cautions(methods: Sequence[Scored]) -> list[str]:

@@ -116,7 +116,7 @@ def headline(content: Content) -> Table:
     games = [game for game, kept in zip(content.games, common, strict=True) if kept]
     blocks, data = [], []
     for split, heading in (("test", "test levels"), ("train", "training levels")):
-        rows = _of_split(content, split, common)
+        rows = of_split(content, split, common)
         blocks.append(Block(_cells(rows), heading))
         data += rows
     title = f"Aggregates over {len(games)} of {number_of(len(content.games), 'game')}"
@@ -132,9 +132,10 @@ def headline(content: Content) -> Table:
     )
 
 
-def _of_split(
+def of_split(
     content: Content, split: str, common: np.ndarray[Any, np.dtype[np.bool_]]
 ) -> list[dict[str, Any]]:
+    """Return the rows of `headline`'s data of one split, over the games that are `common`."""
     complete = content.complete
     every = {
         label: scores(complete[complete["label"] == label], split, content.games)[:, common]

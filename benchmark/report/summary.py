@@ -11,7 +11,7 @@ import pandas as pd
 from benchmark.analysis.caveats import apart_from_published, doubtful, missing, mixed
 from benchmark.analysis.comparable import PROTOCOL, differing, scores
 from benchmark.report.content import Content
-from benchmark.report.results import headline
+from benchmark.report.results import of_split
 from benchmark.scores import published
 from benchmark.statistics import aggregate, bootstrap
 from benchmark.tables.augmentations import augmentations
@@ -76,7 +76,7 @@ def _methods(content: Content) -> tuple[pd.DataFrame, list[str]]:
         for label, *_ in labels
     }
     common = aggregate.common_games(*(values["test"] for values in own.values()))
-    data = headline(content).data.query("split == 'test'").set_index("method").to_dict("index")
+    data = {row["method"]: row for row in of_split(content, "test", common)}
     letters: dict[str, str] = {}
     rows = []
     for label, method, mode in labels:

@@ -30,7 +30,7 @@ from drac.config import TrainConfig
 from drac.files.run_folder import OWN_FOLDERS
 
 NAME = "index.sqlite"
-FORMAT = 1
+FORMAT = 2
 """Raised whenever `read_run` finds something else in the same files."""
 
 SETTLED_S = 2.0
@@ -38,14 +38,26 @@ SETTLED_S = 2.0
 
 _SCHEMA = (
     "CREATE TABLE runs (id TEXT PRIMARY KEY, signature TEXT NOT NULL, config TEXT NOT NULL,"
-    " facts TEXT NOT NULL, arrays BLOB NOT NULL, checksum INTEGER NOT NULL)"
+    " layout TEXT NOT NULL, facts TEXT NOT NULL, arrays BLOB NOT NULL, checksum INTEGER NOT NULL)"
 )
 _WAIT_S = 2.0  # for another process that writes
 _TABLES = ("updates", "latest", "arms", "episodes", "robustness")
 _WIDTHS = ("<i1", "<i2", "<i4", "<i8")
 
 Result = TypeVar("Result")
-_Row = tuple[str, str, str, bytes, int]
+_Row = tuple[str, str, str, str, bytes, int]
+
+
+@dataclass(frozen=True)
+class _Column:
+    """Where some of a run's values lie among its bytes: numbers, or which of `words` they are."""
+
+    table: str
+    name: str
+    kind: np.dtype[Any]
+    count: int
+    offset: int
+    words: np.ndarray[Any, Any] | None
 
 
 @dataclass(frozen=True)
@@ -97,7 +109,8 @@ class Index:
         self._prefix = ""
         self._rows: dict[str, _Row] = {}
         self._configs: dict[str, TrainConfig] = {}
-        self._new: list[tuple[str, str, str, str, bytes, int]] = []
+        self._layouts: dict[str, list[_Column]] = {}
+        self._new: list[tuple[str, str, str, str, str, bytes, int]] = []
 
     def get(self, run: str, state: State) -> RunRecord | None:
         """Return what is known of a run; None if that is nothing, or of other files.
@@ -114,9 +127,38 @@ class Index:
         if row is None or row[0] != state.signature:
             return None
         try:
-            return _unpacked(row, self._configs) if _checksum(row[:-1]) == row[-1] else None
+            return self._unpacked(row) if _checksum(row[:-1]) == row[-1] else None
         except (ValueError, KeyError, TypeError, IndexError):  # ours cannot be so
             return None
+
+    def _unpacked(self, row: _Row) -> RunRecord:
+        """Return the record of a row; many have the same config but for the seed, and layout.
+
+        Raises:
+            ValueError, KeyError, TypeError, IndexError: if it is none of ours.
+        """
+        _, shared, layout, text, arrays, _ = row
+        facts = json.loads(text)
+        if shared not in self._configs:
+            self._configs[shared] = TrainConfig.from_data(json.loads(shared), NAME)
+        if layout not in self._layouts:
+            self._layouts[layout] = _read_layout(layout)
+        tables: dict[str, Columns] = {table: {} for table in _TABLES}
+        for column in self._layouts[layout]:
+            values = np.frombuffer(arrays, column.kind, column.count, column.offset)
+            if column.words is not None:
+                values = column.words[values]
+            elif column.kind != np.float64:
+                values = values.astype(np.int64)
+            tables[column.table][column.name] = values
+        return RunRecord(
+            config=self._configs[shared].model_copy(update={"seed": facts["seed"]}),
+            meta=facts["meta"],
+            problems=tuple(facts["problems"]),
+            damage=tuple(facts["damage"]),
+            robustness_problem=facts["robustness_problem"],
+            **tables,
+        )
 
     def add(self, run: str, state: State, record: RunRecord, run_dir: Path) -> None:
         """Keep what was read of a run, if a later change of its files is sure to be noticed."""
@@ -212,17 +254,17 @@ def _rows(database: sqlite3.Connection, prefix: str) -> dict[str, _Row]:
 
 
 def _insert(database: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
-    database.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?)", rows)
+    database.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
 
-def _checksum(row: tuple[str, str, str, bytes]) -> int:
+def _checksum(row: tuple[str, str, str, str, bytes]) -> int:
     """Return a checksum of a row: SQLite notices damage to its own structure alone."""
     *texts, arrays = row
     return zlib.crc32("".join(texts).encode(), zlib.crc32(arrays))
 
 
-def _packed(record: RunRecord, config: TrainConfig) -> tuple[str, str, bytes]:
-    """Return a record as texts and bytes: its config without the seed, which many share."""
+def _packed(record: RunRecord, config: TrainConfig) -> tuple[str, str, str, bytes]:
+    """Return a record as texts and bytes; many share its config, without the seed, and layout."""
     columns: list[tuple[str, str, str, int, list[str] | None]] = []
     parts: list[bytes] = []
     for table in _TABLES:
@@ -242,10 +284,9 @@ def _packed(record: RunRecord, config: TrainConfig) -> tuple[str, str, bytes]:
         "problems": record.problems,
         "damage": record.damage,
         "robustness_problem": record.robustness_problem,
-        "columns": columns,
     }
     shared = json.dumps({"format": CONFIG_FORMAT, **config.model_dump(mode="json"), "seed": 0})
-    return shared, json.dumps(facts), b"".join(parts)
+    return shared, json.dumps(columns), json.dumps(facts), b"".join(parts)
 
 
 def _narrow(values: np.ndarray[Any, Any]) -> str:
@@ -254,31 +295,11 @@ def _narrow(values: np.ndarray[Any, Any]) -> str:
     return next(t for t in _WIDTHS if np.iinfo(t).min <= low and high <= np.iinfo(t).max)
 
 
-def _unpacked(row: _Row, configs: dict[str, TrainConfig]) -> RunRecord:
-    """Return the record of a row.
-
-    Raises:
-        ValueError, KeyError, TypeError, IndexError: if it is none of ours.
-    """
-    _, shared, text, arrays, _ = row
-    facts = json.loads(text)
-    if shared not in configs:
-        configs[shared] = TrainConfig.from_data(json.loads(shared), NAME)
-    tables: dict[str, Columns] = {table: {} for table in _TABLES}
-    offset = 0
-    for table, name, kind, count, words in facts["columns"]:
-        values: np.ndarray[Any, Any] = np.frombuffer(arrays, kind, count, offset)
-        offset += values.nbytes
-        if words is not None:
-            values = np.array(words, dtype=object)[values]
-        elif kind != "<f8":
-            values = values.astype(np.int64)
-        tables[table][name] = values
-    return RunRecord(
-        config=configs[shared].model_copy(update={"seed": facts["seed"]}),
-        meta=facts["meta"],
-        problems=tuple(facts["problems"]),
-        damage=tuple(facts["damage"]),
-        robustness_problem=facts["robustness_problem"],
-        **tables,
-    )
+def _read_layout(text: str) -> list[_Column]:
+    """Return the columns that `_packed` wrote."""
+    columns, offset = [], 0
+    for table, name, kind, count, words in json.loads(text):
+        known = None if words is None else np.array(words, dtype=object)
+        columns.append(_Column(table, name, np.dtype(kind), count, offset, known))
+        offset += count * np.dtype(kind).itemsize
+    return columns

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from drac.config import TrainConfig
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import run_folder, untrusted
-from drac.runs.logs import SPLITS
+from drac.runs.logs import EVAL_COLUMNS, SPLITS
 from drac.runs.meta import META, read_meta
 
 ROBUSTNESS, HOW_ROBUST = "robustness.csv", "robustness.json"
@@ -61,6 +63,18 @@ class RunRecord:
     episodes: Columns = field(default_factory=dict)
     robustness: Columns = field(default_factory=dict)
     robustness_problem: str = ""
+
+    @cached_property
+    def episodes_number(self) -> float:
+        """A number of `episodes`, of their levels, returns and lengths: equal if these are."""
+        content = b"".join(self.episodes[name].tobytes() for name in EVAL_COLUMNS[2:])
+        digest = hashlib.sha256(content).digest()
+        return float(int.from_bytes(digest[:6], "little"))  # exact in float64
+
+    @cached_property
+    def best_return(self) -> float:
+        """The highest of `episodes`."""
+        return float(self.episodes["return"].max())
 
 
 def read_run(run_dir: Path, root: Path | None = None) -> RunRecord:

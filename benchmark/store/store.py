@@ -185,27 +185,36 @@ class Store:
         columns = ["experiment", "method", "game", "seed", "problems", *SPLITS]
         columns += ["augmentation", "settings", "arms", "record", "folder"]
         rows = []
-        seen: dict[str, dict[str, Any]] = {}  # runs of one sweep share their settings, and memory
+        seen: dict[Any, dict[str, Any]] = {}  # runs of one sweep share their settings, and memory
         specs = list(specs)
         for spec, record in zip(specs, self.records(specs, on_run), strict=True):
-            row = self._row(spec, record)
-            row["settings"] = seen.setdefault(repr(row["settings"]), row["settings"])
-            rows.append(row)
+            rows.append(self._row(spec, record) | {"settings": _shared(record, seen)})
         return pd.DataFrame(rows, columns=columns)
 
     def _row(self, spec: RunSpec, record: RunRecord) -> dict[str, Any]:
         row = dict(vars(spec))
-        row.update(problems=list(record.problems), augmentation="", settings={}, arms={})
+        row.update(problems=list(record.problems), augmentation="", arms={})
         row.update(record=record, folder=self.run_dir(spec))
         if record.config is not None:
             row["augmentation"] = record.config.augmentation or ""
-            row["settings"] = settings(record.config, record.meta)
         if not row["problems"]:
             played = record.episodes
             row.update({s: float(played["return"][played["split"] == s].mean()) for s in SPLITS})
             counts = (record.arms[name].tolist() for name in ("arm", "count"))
             row["arms"] = dict(zip(*counts, strict=True))
         return row
+
+
+def _shared(record: RunRecord, seen: dict[Any, dict[str, Any]]) -> dict[str, Any]:
+    """Return a run's `settings`, the same object for equal ones."""
+    if record.config is None:
+        return {}
+    own = {**vars(record.config), "seed": 0, "build": str(record.meta.get("procgen_build"))}
+    key = tuple(own.values())
+    if key not in seen:
+        found = settings(record.config, record.meta)
+        seen[key] = seen.setdefault(repr(found), found)
+    return seen[key]
 
 
 def root_of(run_dir: Path) -> Path:

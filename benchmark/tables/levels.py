@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from benchmark.analysis.caveats import with_caveats
 from benchmark.analysis.comparable import counted
+from benchmark.store.run_files import Columns
 from benchmark.tables.per_game import OVERLAP
 from benchmark.tables.table import Block, Table
 from drac.games import GAMES, RANGED_MODES, UNSOLVABLE, score_range, unsolvable
@@ -51,32 +52,47 @@ def level_successes(complete: pd.DataFrame) -> pd.DataFrame:
             evaluations are pooled over the seeds of a variant. Modes without published score
             ranges are left out.
     """
-    parts = []
-    for (game, label), own in complete.groupby(["game", "label"], sort=False):
-        columns = {
-            name: np.concatenate([record.episodes[name] for record in own["record"]])
-            for name in ("split", "level_seed", "return")
-        }
+    return _together(_by_level(complete))
+
+
+_Levels = dict[tuple[str, str, str], Columns]
+"""(game, variant, split), sorted -> what `level_successes` returns of it."""
+
+
+def _by_level(complete: pd.DataFrame) -> _Levels:
+    found: _Levels = {}
+    for (game, label), own in complete.groupby(["game", "label"]):
         mode = own["settings"].iloc[0]["mode"]
         if mode not in RANGED_MODES:
             continue
-        success = solved(columns["return"], str(game), mode)
-        cannot = np.isin(columns["level_seed"], [*unsolvable(str(game), mode)])
-        columns |= {"solved": success.astype(int), "note": np.where(cannot, UNSOLVABLE, "")}
-        parts.append(pd.DataFrame({**columns, "game": game, "variant": label}))
-    if not parts:
-        return pd.DataFrame(columns=[*_KEYS, "episodes", "solved", "mean_return", "note"])
-    episodes = pd.concat(parts, ignore_index=True)
-    return (
-        episodes.groupby(_KEYS, sort=False)
-        .agg(
-            episodes=("solved", "size"),
-            solved=("solved", "sum"),
-            mean_return=("return", "mean"),
-            note=("note", "first"),
+        splits, seeds, returns = (
+            np.concatenate([record.episodes[name] for record in own["record"]])
+            for name in ("split", "level_seed", "return")
         )
-        .reset_index()
-        .sort_values(_KEYS, kind="stable", ignore_index=True)
+        for split in sorted({*splits}):
+            here = splits == split
+            levels, which = np.unique(seeds[here], return_inverse=True)
+            success = solved(returns[here], str(game), mode)
+            cannot = np.isin(levels, [*unsolvable(str(game), mode)])
+            found[str(game), str(label), split] = {
+                "level_seed": levels,
+                "episodes": np.bincount(which),
+                "solved": np.bincount(which[success], minlength=len(levels)),
+                "mean_return": pd.Series(returns[here]).groupby(which).mean().to_numpy(),
+                "note": np.where(cannot, UNSOLVABLE, "").astype(object),
+            }
+    return found
+
+
+def _together(found: _Levels) -> pd.DataFrame:
+    if not found:
+        return pd.DataFrame(columns=[*_KEYS, "episodes", "solved", "mean_return", "note"])
+    sizes = [len(own["level_seed"]) for own in found.values()]
+    keys = zip(_KEYS, zip(*found, strict=True), strict=False)
+    columns = {name: np.repeat(np.array(own, dtype=object), sizes) for name, own in keys}
+    names = next(iter(found.values()))
+    return pd.DataFrame(
+        columns | {name: np.concatenate([own[name] for own in found.values()]) for name in names}
     )
 
 
@@ -87,37 +103,37 @@ def levels(runs: pd.DataFrame) -> Table:
         runs: as `Store.load` returns them.
     """
     complete = counted(runs)
-    table = level_successes(complete)
+    found = _by_level(complete)
     labels = list(dict.fromkeys(complete["label"]))
-    games = [game for game in GAMES if game in set(table["game"])]
-    groups = dict(iter(table.groupby(["game", "variant", "split"], sort=False)))
     blocks = []
     for split, heading in _HEADINGS.items():
         cells = [
-            {"game": game, "method": label, **_counts(groups[game, label, split])}
-            for game in games
+            {"game": game, "method": label, **_counts(found[game, label, split])}
+            for game in GAMES
             for label in labels
-            if (game, label, split) in groups
+            if (game, label, split) in found
         ]
         nothing = [{"game": "-", "method": "no runs"}]
         blocks.append(Block(pd.DataFrame(cells or nothing), heading, keys=2))
     title = "Levels: solved in training, failed in testing"
-    return Table.of("levels", title, blocks, table, with_caveats(runs, complete, _NOTES))
+    notes = with_caveats(runs, complete, _NOTES)
+    return Table.of("levels", title, blocks, _together(found), notes)
 
 
 _HEADINGS = {"train": "Training levels", "test": "Test levels: the full distribution"}
 
 
-def _counts(own: pd.DataFrame) -> dict[str, str]:
+def _counts(own: Columns) -> dict[str, str]:
     """Return the cells of a method on a game; a level may have been played several times."""
-    never, always = own["solved"] == 0, own["solved"] == own["episodes"]
+    episodes, levels = own["episodes"], len(own["episodes"])
+    never, always = own["solved"] == 0, own["solved"] == episodes
     return {
-        "levels": f"{len(own):,}",
-        "episodes": f"{own['episodes'].sum():,}",
-        "episodes solved": _share(own["solved"].sum(), own["episodes"].sum()),
-        "levels always solved": f"{always.sum():,} ({_share(always.sum(), len(own))})",
-        "never solved": f"{never.sum():,} ({_share(never.sum(), len(own))})",
-        "never solved: seeds": _seeds(own[never]),
+        "levels": f"{levels:,}",
+        "episodes": f"{episodes.sum():,}",
+        "episodes solved": _share(own["solved"].sum(), episodes.sum()),
+        "levels always solved": f"{always.sum():,} ({_share(always.sum(), levels)})",
+        "never solved": f"{never.sum():,} ({_share(never.sum(), levels)})",
+        "never solved: seeds": _seeds({name: values[never] for name, values in own.items()}),
     }
 
 
@@ -125,15 +141,16 @@ def _share(part: float, whole: float) -> str:
     return f"{part / whole:.0%}" if whole else "-"
 
 
-def _seeds(failed: pd.DataFrame) -> str:
+def _seeds(failed: Columns) -> str:
     """Name the levels that were failed most often, the lowest seeds first among equals."""
-    order = failed.sort_values(["episodes", "level_seed"], ascending=[False, True], kind="stable")
-    named = order[["level_seed", "episodes", "note"]][:NAMED].itertuples(index=False)
+    order = np.lexsort((failed["level_seed"], -failed["episodes"]))
+    columns = (failed[name][order[:NAMED]] for name in ("level_seed", "episodes", "note"))
     said = ", ".join(
         f"{seed}" + (f" ({times}x)" if times > 1 else "") + (f" {note}" if note else "")
-        for seed, times, note in named
+        for seed, times, note in zip(*columns, strict=True)
     )
-    return (said or "none") + (f" and {len(failed) - NAMED} more" if len(failed) > NAMED else "")
+    more = f" and {len(order) - NAMED} more" if len(order) > NAMED else ""
+    return (said or "none") + more
 
 
 _NOTES = (
