@@ -33,10 +33,10 @@ def scores(
     """
     places = {game: place for place, game in enumerate(games)}
     rows, which = np.unique(runs[run].to_numpy(), return_inverse=True)
-    table = np.full((len(places) + 1, len(rows)), np.nan)  # the last is of other games
+    table = np.full((len(rows), len(places) + 1), np.nan)  # the last is of other games
     where = np.array([places.get(game, -1) for game in runs["game"]], dtype=np.intp)
-    table[where, which] = runs[column].to_numpy(np.float64)
-    return table[:-1].T
+    table[which, where] = runs[column].to_numpy(np.float64)
+    return table[:, :-1]
 
 
 def protocol(settings: Mapping[str, Any]) -> tuple[Any, ...]:

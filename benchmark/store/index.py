@@ -42,7 +42,7 @@ _SCHEMA = (
 )
 _WAIT_S = 2.0  # for another process that writes
 _TABLES = ("updates", "latest", "arms", "episodes", "robustness")
-_WIDTHS = ("<i1", "<i2", "<i4", "<i8")
+_WIDTHS = {f"<i{size}": 2 ** (8 * size - 1) for size in (1, 2, 4, 8)}
 
 Result = TypeVar("Result")
 _Row = tuple[str, str, str, str, bytes, int]
@@ -292,7 +292,7 @@ def _packed(record: RunRecord, config: TrainConfig) -> tuple[str, str, str, byte
 def _narrow(values: np.ndarray[Any, Any]) -> str:
     """Return the narrowest type that holds these integers."""
     low, high = int(values.min(initial=0)), int(values.max(initial=0))
-    return next(t for t in _WIDTHS if np.iinfo(t).min <= low and high <= np.iinfo(t).max)
+    return next(kind for kind, limit in _WIDTHS.items() if -limit <= low and high < limit)
 
 
 def _read_layout(text: str) -> list[_Column]:

@@ -42,14 +42,15 @@ def _descriptor(path: Path, root: Path | None, flags: int) -> int:
     """Open a path; below `root`, which itself may be reached by links, none is followed."""
     if root is None:
         return os.open(path, flags)
-    parts, here = path.relative_to(root).parts, root
+    parts = path.relative_to(root).parts
     descriptor = os.open(root, _FOLDER if parts else flags)
-    for part in parts:
-        above, here = descriptor, here / part
+    for depth, part in enumerate(parts, start=1):
+        above = descriptor
         try:
-            how = flags if here == path else _FOLDER
+            how = flags if depth == len(parts) else _FOLDER
             descriptor = os.open(part, how | os.O_NOFOLLOW, dir_fd=above)
         except OSError as error:
+            here = root.joinpath(*parts[:depth])
             if here.is_symlink():
                 raise OSError(errno.ELOOP, f"{here} is a symbolic link", str(here)) from None
             raise OSError(error.errno, error.strerror, str(here)) from None
