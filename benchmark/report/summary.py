@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmark.analysis.best_augmentation import BANDIT, bandit_choice, fixed, sweep_choice
 from benchmark.analysis.caveats import apart_from_published, doubtful, missing, mixed
 from benchmark.analysis.comparable import PROTOCOL, differing, scores
 from benchmark.report.content import Content
 from benchmark.report.results import of_split
 from benchmark.scores import published
 from benchmark.statistics import aggregate, bootstrap
-from benchmark.tables.augmentations import augmentations
 from benchmark.tables.table import Block, Table, number
 from drac.config.quantities import number_of
 from drac.runs.logs import SPLITS
@@ -132,7 +132,7 @@ def _games(content: Content) -> list[Block]:
     No method is the best where they were not run by the same protocol.
     """
     complete = content.complete
-    best = augmentations(content.runs).data.set_index("game")
+    runs = {"sweep": fixed(complete), "bandit": complete[complete["method"] == BANDIT]}
     comparable = not set(differing(complete)) & set(PROTOCOL)
     rows = []
     for game in content.games:
@@ -143,8 +143,9 @@ def _games(content: Content) -> list[Block]:
             train, test = (float(top[s].iloc[0]) if len(top) else np.nan for s in SPLITS)
             row["best on test"] = _one_of([str(label) for label in top.index])
             row |= _returns(train if len(top) == 1 else np.nan, test)
-        for how in ("sweep", "bandit"):
-            row[f"{how}'s best"] = _one_of([arm for arm in best[how][game].split(" = ") if arm])
+        for how, choice in (("sweep", sweep_choice), ("bandit", bandit_choice)):
+            _, found = choice(runs[how][runs[how]["game"] == game])
+            row[f"{how}'s best"] = _one_of([arm for arm in found[how].split(" = ") if arm])
         rows.append(row)
     cells = pd.DataFrame(rows)
     cells = cells.loc[:, (cells != _ABSENT).any()]

@@ -189,7 +189,9 @@ class Store:
         specs = list(specs)
         for spec, record in zip(specs, self.records(specs, on_run), strict=True):
             rows.append(self._row(spec, record) | {"settings": _shared(record, seen)})
-        return pd.DataFrame(rows, columns=columns)
+        # Objects all: whoever walks over the texts of a column of pandas' own type waits for it.
+        texts = ("experiment", "method", "game", "augmentation")
+        return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(texts, object))
 
     def _row(self, spec: RunSpec, record: RunRecord) -> dict[str, Any]:
         row = dict(vars(spec))

@@ -134,8 +134,8 @@ def augmentations(runs: pd.DataFrame) -> Table:
 
 def fixed_or_bandit(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the runs that are in this table: of DrAC with a fixed augmentation, of the bandit."""
-    own = [name == BANDIT or is_fixed(name) for name in runs["method"]]
-    return runs[np.array(own, dtype=bool)]
+    own = [name for name in set(runs["method"]) if name == BANDIT or is_fixed(name)]
+    return runs[runs["method"].isin(own)]
 
 
 def _planned(runs: pd.DataFrame) -> list[str]:

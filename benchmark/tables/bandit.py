@@ -53,7 +53,7 @@ def bandit(runs: pd.DataFrame) -> Table:
     Args:
         runs: as `Store.load` returns them.
     """
-    own = runs[np.array([chooses(name) for name in runs["method"]], dtype=bool)]
+    own = runs[runs["method"].isin(list(filter(chooses, set(runs["method"]))))]
     complete = counted(own)
     data = [row for run in complete.to_dict("records") for row in _arms(run)]
     frame = pd.DataFrame(data, columns=[*_COLUMNS])

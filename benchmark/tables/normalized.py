@@ -35,7 +35,7 @@ class _Variant:
     runs: pd.DataFrame
     ppo: pd.DataFrame
 
-    @property
+    @cached_property
     def both(self) -> tuple[str, ...]:
         """Games on which it and PPO have runs."""
         have = set(self.runs["game"]) & set(self.ppo["game"])
