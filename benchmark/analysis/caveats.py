@@ -13,6 +13,7 @@ from benchmark.analysis.comparable import (
     PROTOCOL,
     counted,
     differing,
+    distinct_settings,
     setting_text,
     unequal_seeds,
     variants,
@@ -101,7 +102,7 @@ def _seeds(complete: pd.DataFrame) -> list[str]:
 
 
 def _values(complete: pd.DataFrame, name: str) -> list[Any]:
-    return list(dict.fromkeys(values[name] for values in complete["settings"]))
+    return list(dict.fromkeys(values[name] for values in distinct_settings(complete)))
 
 
 def with_caveats(runs: pd.DataFrame, complete: pd.DataFrame, own: Iterable[str]) -> list[str]:
@@ -126,13 +127,11 @@ def doubtful(complete: pd.DataFrame) -> list[str]:
     Args:
         complete: complete runs with their `label`, each (label, game, seed) once.
     """
+    groups = [(str(label), own) for label, own in complete.groupby("label", sort=False)]
+    methods = [plausible.of_runs(label, own, SPLITS[::-1]) for label, own in groups]
     found = []
-    for split in reversed(SPLITS):
-        methods = [
-            plausible.of_runs(str(label), own, split)
-            for label, own in complete.groupby("label", sort=False)
-        ]
-        found += [f"WARNING: {said}" for said in plausible.cautions(methods)]
+    for of_split in zip(*methods, strict=True):
+        found += [f"WARNING: {said}" for said in plausible.cautions(of_split)]
     return [*dict.fromkeys(found), *changed_code(complete)]
 
 
@@ -142,6 +141,9 @@ def changed_code(complete: pd.DataFrame) -> list[str]:
     Args:
         complete: as for `doubtful`.
     """
+    noted = (foreign_code.CODE, foreign_code.CHANGES)
+    if not any(name in record.meta for record in complete["record"] for name in noted):
+        return []
     codes = complete["record"].map(lambda record: record.meta.get(foreign_code.CODE))
     recorded = codes.map(lambda code: isinstance(code, dict)).astype(bool)
     known = complete.assign(code=codes)[recorded]
@@ -197,7 +199,7 @@ def mixed(complete: pd.DataFrame) -> list[str]:
 def common_settings(complete: pd.DataFrame) -> str:
     """Describe the settings of the runs in one sentence; several values are listed."""
     names = ("fidelity", "mode", "levels", "precision", "device", "procgen_build", "eval_episodes")
-    lengths = dict.fromkeys(map(_steps_text, complete["settings"]))
+    lengths = dict.fromkeys(map(_steps_text, distinct_settings(complete)))
     rest = (f"{name} {' / '.join(map(str, _values(complete, name)))}" for name in names)
     return f"Settings: steps {' / '.join(lengths)}, {', '.join(rest)}."
 
@@ -225,7 +227,7 @@ def apart_from_published(complete: pd.DataFrame) -> list[str]:
     elif shortest < full:
         which = "These runs" if steps < full else "Some runs"
         notes.append(f"{which} are shorter than the published ones of {count_text(full)} steps.")
-    levels = dict.fromkeys((own["levels"], own["mode"]) for own in complete["settings"])
+    levels = dict.fromkeys((own["levels"], own["mode"]) for own in distinct_settings(complete))
     other = sorted(f"{own} ({mode})" for own, mode in levels if own != PUBLISHED_LEVELS.get(mode))
     if other:
         notes.append(

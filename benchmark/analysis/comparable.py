@@ -44,10 +44,15 @@ def protocol(settings: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(settings.get(name) for name in PROTOCOL)
 
 
+def distinct_settings(runs: pd.DataFrame) -> list[Mapping[str, Any]]:
+    """Return the settings of runs, each object once: see `Store.load`."""
+    return list({id(settings): settings for settings in runs["settings"]}.values())
+
+
 def differing(runs: pd.DataFrame) -> list[str]:
     """Return the settings in which runs that have them do not agree."""
     values: dict[str, set[str]] = {}
-    for settings in {id(settings): settings for settings in runs["settings"]}.values():
+    for settings in distinct_settings(runs):
         for name, value in settings.items():
             values.setdefault(name, set()).add(repr(value))
     return [name for name, found in values.items() if len(found) > 1]
@@ -108,7 +113,7 @@ def baseline(complete: pd.DataFrame, settings: Mapping[str, Any], method: str) -
     for names in (PROTOCOL, settings):
         agree = {
             id(own): all(own[n] == settings[n] for n in names if n in own)
-            for own in {id(own): own for own in runs["settings"]}.values()
+            for own in distinct_settings(runs)
         }
         chosen = runs[np.array([agree[id(own)] for own in runs["settings"]], dtype=bool)]
         if chosen["label"].nunique() == 1:

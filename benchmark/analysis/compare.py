@@ -287,7 +287,7 @@ def _cautions(found: Comparison) -> Iterator[str]:
 def _scored(one: Contestant, split: str) -> plausible.Scored:
     if one.runs is None:
         return plausible.Scored(one.name, one.mode, one.scores)
-    return plausible.of_runs(one.name, one.runs, split)
+    return plausible.of_runs(one.name, one.runs, (split,))[0]
 
 
 def _run_counts(name: str, counts: list[int]) -> Iterator[str]:

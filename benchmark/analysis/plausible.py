@@ -71,29 +71,35 @@ def copied(scores: Scores) -> list[str]:
     return [game for game, own in _by_game(scores) if len(own) > 1 and np.ptp(own) == 0]
 
 
-def of_runs(name: str, runs: pd.DataFrame, split: str) -> Scored:
-    """Return the scores of a method's runs on a split.
+def of_runs(name: str, runs: pd.DataFrame, splits: Sequence[str]) -> list[Scored]:
+    """Return the scores of a method's runs on each split.
 
     Args:
         name: the method's.
         runs: as `comparable.counted` returns them, of one label.
-        split: "train" or "test".
+        splits: "train", "test".
     """
     runs = runs.assign(
         played=[record.episodes_number for record in runs["record"]],
         best=[record.best_return for record in runs["record"]],
     )
-    columns = (comparable.scores(runs, column, GAMES) for column in (split, "played", "best"))
-    return Scored(name, runs["settings"].iloc[0]["mode"], *columns)
+    played, best = (comparable.scores(runs, column, GAMES) for column in ("played", "best"))
+    mode = runs["settings"].iloc[0]["mode"]
+    scores = (comparable.scores(runs, split, GAMES) for split in splits)
+    return [Scored(name, mode, own, played, best) for own in scores]
 
 
 def cautions(methods: Sequence[Scored]) -> list[str]:
     """Say in a few sentences what is odd about scores, of one method alone or of two together."""
     found = [said for one in methods for said in _doubts(one)]
-    for a, b in combinations(methods, 2):
-        if same := _shared(a, b):
-            both = f"{a.name} and {b.name}"
-            found.append(f"{both} have the same scores, run by run, on {same}: copies?")
+    scored = [dict(_by_game(one.scores)) for one in methods]
+    played = [None if one.played is None else dict(_by_game(one.played)) for one in methods]
+    for a, b in combinations(range(len(methods)), 2):
+        known = played[a], played[b]
+        own, other = (scored[a], scored[b]) if known[0] is None or known[1] is None else known
+        if same := [g for g in own if g in other and np.array_equal(own[g], other[g])]:
+            both = f"{methods[a].name} and {methods[b].name}"
+            found.append(f"{both} have the same scores, run by run, on {_listed(same)}: copies?")
     more = [f"{len(found) - SHOWN} more doubts of these kinds."] if len(found) > SHOWN else []
     return found[:SHOWN] + more
 
@@ -115,13 +121,6 @@ def _doubts(one: Scored) -> Iterator[str]:
 
 def _normalized(scores: Scores) -> bool:
     return bool(np.nanmin(scores) >= 0 and 0 < np.nanmax(scores) <= 1)
-
-
-def _shared(a: Scored, b: Scored) -> str:
-    """Say on which games two methods have the same scores, run by run; "" if on none."""
-    both = (a.scores, b.scores) if a.played is None or b.played is None else (a.played, b.played)
-    own, other = (dict(_by_game(scores)) for scores in both)
-    return _listed([g for g in own if g in other and np.array_equal(own[g], other[g])])
 
 
 def _by_game(scores: Scores) -> list[tuple[str, Scores]]:

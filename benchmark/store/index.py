@@ -8,6 +8,7 @@ wrong with it, it is left aside or made anew, and that it cannot be written is n
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -73,7 +74,7 @@ class State:
     settled: bool
 
 
-def state_of(run_dir: Path) -> State:
+def state_of(run_dir: Path | str) -> State:
     """Return what the files of a run's folder are like now; absent ones are part of it."""
     seen: list[Any] = []
     newest = 0
@@ -285,8 +286,17 @@ def _packed(record: RunRecord, config: TrainConfig) -> tuple[str, str, str, byte
         "damage": record.damage,
         "robustness_problem": record.robustness_problem,
     }
-    shared = json.dumps({"format": CONFIG_FORMAT, **config.model_dump(mode="json"), "seed": 0})
-    return shared, json.dumps(columns), json.dumps(facts), b"".join(parts)
+    return (
+        _without_seed(config.model_copy(update={"seed": 0})),
+        json.dumps(columns),
+        json.dumps(facts),
+        b"".join(parts),
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def _without_seed(config: TrainConfig) -> str:
+    return json.dumps({"format": CONFIG_FORMAT, **config.model_dump(mode="json")})
 
 
 def _narrow(values: np.ndarray[Any, Any]) -> str:

@@ -69,27 +69,27 @@ class Store:
             specs: which runs, best those of a method together.
             on_run: called after each.
         """
-        index, links = Index(self.root), dict[Path, bool]()
+        index, links = Index(self.root), dict[str, bool]()
+        runs = str(self.runs)
         try:
             for spec in specs:
-                run_dir = self.run_dir(spec)
-                state = state_of(run_dir)
-                record = None if self._linked(run_dir.parent, links) else index.get(spec.id, state)
+                state = state_of(f"{runs}/{spec.id}")  # paths take longer than looking there
+                parent = spec.id.rpartition("/")[0]
+                record = None if self._linked(parent, links) else index.get(spec.id, state)
                 if record is None:
                     record = self.read(spec)
-                    index.add(spec.id, state, record, run_dir)
+                    index.add(spec.id, state, record, self.run_dir(spec))
                 on_run()
                 yield record
         finally:
             index.save()
 
-    def _linked(self, folder: Path, links: dict[Path, bool]) -> bool:
+    def _linked(self, folder: str, links: dict[str, bool]) -> bool:
         """Whether a folder in the store's runs, or one between the two, is a link."""
-        if folder == self.runs:
-            return False
-        if folder not in links:
-            links[folder] = folder.is_symlink() or self._linked(folder.parent, links)
-        return links[folder]
+        if folder and folder not in links:
+            above = folder.rpartition("/")[0]
+            links[folder] = (self.runs / folder).is_symlink() or self._linked(above, links)
+        return links.get(folder, False)
 
     def problems(self, spec: RunSpec) -> list[str]:
         """Return what keeps a run from being complete."""

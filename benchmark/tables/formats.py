@@ -38,12 +38,15 @@ _SPECIALS = {
     "±": r"$\pm$",
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
+_TRANSLATION = str.maketrans(_SPECIALS)
 _NUMERIC = re.compile(r"[-+]?[0-9.]")
 _NO_NUMBERS = {NOT_AVAILABLE, "missing", "no runs", "-", ""}
 
 
 def escape(text: str) -> str:
     """Return text as LaTeX prints it; a character that pdfLaTeX has no glyph for by its number."""
+    if text.isascii() and text.isprintable():
+        return text.translate(_TRANSLATION)
     return "".join(_SPECIALS.get(character) or _letter(character) for character in text)
 
 

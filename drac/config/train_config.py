@@ -8,6 +8,7 @@ the released code read differently takes its default from the preset named by `f
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -277,6 +278,10 @@ class TrainConfig(Options):
         # A config.json says which augmentation it was: no other file that it names is opened.
         if values.get("best_from") is not None and not values.get("augmentation"):
             raise ConfigError(f"{what}: best_from without the augmentation that was found there")
+        seed = values.get("seed")
+        if type(seed) is int and 0 <= seed < 2**31:
+            with contextlib.suppress(ConfigError):  # said below, with its source
+                return _recorded(json.dumps(values | {"seed": 0})).model_copy(update={"seed": seed})
         return build(values, what=what, recorded=True)
 
     def continue_from(self, saved: TrainConfig, where: Path, reached: int = 0) -> TrainConfig:
@@ -326,6 +331,12 @@ def build(values: dict[str, Any], what: str = "", recorded: bool = False) -> Tra
         return TrainConfig.model_validate(values, context={"recorded": True} if recorded else None)
     except pydantic.ValidationError as error:
         raise ConfigError((f"{what}: " if what else "") + explain(error)) from None
+
+
+@functools.lru_cache(maxsize=1024)
+def _recorded(text: str) -> TrainConfig:
+    """Build a recorded config from JSON; those of a sweep are alike but for their seeds."""
+    return build(json.loads(text), recorded=True)
 
 
 def explain(error: pydantic.ValidationError) -> str:
