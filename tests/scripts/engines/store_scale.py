@@ -1,6 +1,7 @@
 """How the store's index, `status` and `tables` grow with the number of runs.
 
-    PYTHONPATH=.:tests/scripts python tests/scripts/engines/store_scale.py FOLDER --runs 1000 10000 100000
+    export PYTHONPATH=.:tests/scripts
+    python tests/scripts/engines/store_scale.py FOLDER --runs 1000 10000 100000
 
 writes stores of 10 methods x 10 games: ten seeds as `synthetic_store.py` invents them, further ones
 that share the CSV files of these as hard links. Prints the CPU seconds of each command.
