@@ -38,7 +38,8 @@ def save_untrained(folder: Path, config: TrainConfig, step: int) -> None:
         for tensor in network.state_dict().values():
             if tensor.is_floating_point():
                 tensor.add_(torch.randn(tensor.shape, generator=generator), alpha=0.1)
-    training = {"network": network.state_dict(), "update": 1}
+    update = step // config.rollout_size
+    training = {"network": network.state_dict(), "update": update}
     checkpoint.save(folder, step, {"config": config.model_dump(mode="json"), "training": training})
 
 

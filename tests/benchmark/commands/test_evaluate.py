@@ -45,9 +45,9 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     return jobs
 
 
-def complete_run(seed: int = 0, **options: Any) -> Path:
+def complete_run(seed: int = 0) -> Path:
     """Write a complete run that can be evaluated."""
-    folder = write_run(Path("results"), seed=seed, hidden_size=4, **options)
+    folder = write_run(Path("results"), game="starpilot", seed=seed, hidden_size=4)
     save_untrained(folder, TrainConfig.from_json(folder / "config.json"), TOTAL)
     return folder
 
@@ -86,7 +86,7 @@ def test_every_complete_run_is_played_once(
 ) -> None:
     for seed in (0, 1):
         complete_run(seed)
-    (write_run(Path("results"), seed=2) / "eval.csv").unlink()
+    (write_run(Path("results"), game="starpilot", seed=2) / "eval.csv").unlink()
     assert cli.main(LEVELS) == 0
     out = capsys.readouterr().out
     assert "exp: 2 complete runs, 0 evaluated already" in out
@@ -95,10 +95,10 @@ def test_every_complete_run_is_played_once(
     name = "evaluation-levels5+9-each2-seed0"
     runs = pd.read_csv(f"results/tables/exp/{name}.csv")
     assert runs[["game", "method", "seed", "step", "levels", "episodes"]].to_numpy().tolist() == [
-        ["coinrun", "ppo", seed, TOTAL, 2, 4] for seed in (0, 1)
+        ["starpilot", "ppo", seed, TOTAL, 2, 4] for seed in (0, 1)
     ]
     file = f"evaluations/levels5+9-each2-seed0-step{TOTAL}.csv"
-    episodes = [pd.read_csv(f"results/runs/exp/ppo/coinrun/seed{seed}/{file}") for seed in (0, 1)]
+    episodes = [pd.read_csv(f"results/runs/exp/ppo/starpilot/seed{seed}/{file}") for seed in (0, 1)]
     assert runs["mean"].tolist() == [own["return"].mean() for own in episodes]
     levels = pd.read_csv(f"results/tables/exp/{name}-levels.csv")
     assert levels["level_seed"].tolist() == [5, 9]
@@ -125,7 +125,7 @@ def test_a_dry_run_prints_the_commands(capsys: pytest.CaptureFixture[str]) -> No
     complete_run()
     assert cli.main([*LEVELS, "--dry-run", "--seed", "3"]) == 0
     assert capsys.readouterr().out == (
-        "python -m drac.cli evaluate results/runs/exp/ppo/coinrun/seed0 --seed=3 --levels=5,9"
+        "python -m drac.cli evaluate results/runs/exp/ppo/starpilot/seed0 --seed=3 --levels=5,9"
         " --each=2 --num-envs=2\n"
     )
     assert not Path("results/tables").exists()
@@ -134,10 +134,10 @@ def test_a_dry_run_prints_the_commands(capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.slow
 def test_a_run_that_cannot_be_evaluated_stops_no_other(capfd: pytest.CaptureFixture[str]) -> None:
     complete_run()
-    write_run(Path("results"), seed=1)  # without a checkpoint
+    write_run(Path("results"), game="starpilot", seed=1)  # without a checkpoint
     assert cli.main([*LEVELS, "--retries", "0", "--workers", "2", "--device", "cpu"]) == 1
     out = capfd.readouterr().out
-    assert "exp/ppo/coinrun/seed1, levels 5,9, 2 of each, seed 0: FAILED (exit status 2" in out
-    assert "this run alone: python -m drac.cli evaluate results/runs/exp/ppo/coinrun/seed1" in out
-    assert "ppo/coinrun/seed1 (not evaluated)" in out
+    assert "exp/ppo/starpilot/seed1, levels 5,9, 2 of each, seed 0: FAILED (exit status 2" in out
+    assert "this run alone: python -m drac.cli evaluate results/runs/exp/ppo/starpilot/seed1" in out
+    assert "ppo/starpilot/seed1 (not evaluated)" in out
     assert len(pd.read_csv("results/tables/exp/evaluation-levels5+9-each2-seed0.csv")) == 1
