@@ -13,7 +13,7 @@ import gymnasium
 import level_evidence
 import numpy as np
 import pytest
-from checkout import EVIDENCE
+from checkout import EVIDENCE, ROOT
 from procgen_runs import played, procgen_config, some_games
 
 from drac.config import TrainConfig, build
@@ -154,6 +154,17 @@ def test_levels_of_the_same_first_frame_are_counted() -> None:
     found = level_evidence.same_frames("leaper", "easy", range(3), [9, 2, 1, 0])
     expected = {"training_levels": 3, "training_frames": 3, "test_levels": 4}
     assert found == {**expected, "equal": 3, "share": 0.75}
+
+
+def test_the_committed_evidence_counts_the_first_frames_of_every_game() -> None:
+    found = json.loads((EVIDENCE / "level-frames.json").read_text())["games"]
+    assert list(found) == list(GAMES)
+    counts = {(one["training_levels"], one["test_levels"]) for one in found.values()}
+    assert counts == {(200, 1000)}
+    equal = {game: one["equal"] for game, one in found.items() if one["equal"]}
+    page = " ".join((ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8").split())
+    said = ", ".join(f"{game} {count}" for game, count in equal.items())
+    assert f": {said}, in the other {len(GAMES) - len(equal)} games none (" in page
 
 
 def test_the_committed_evidence_covers_every_game() -> None:
