@@ -95,8 +95,9 @@ def cautions(methods: Sequence[Scored]) -> list[str]:
     scored = [dict(_by_game(one.scores)) for one in methods]
     played = [None if one.played is None else dict(_by_game(one.played)) for one in methods]
     for a, b in combinations(range(len(methods)), 2):
-        known = played[a], played[b]
-        own, other = (scored[a], scored[b]) if known[0] is None or known[1] is None else known
+        own, other = played[a], played[b]
+        if own is None or other is None:
+            own, other = scored[a], scored[b]
         if same := [g for g in own if g in other and np.array_equal(own[g], other[g])]:
             both = f"{methods[a].name} and {methods[b].name}"
             found.append(f"{both} have the same scores, run by run, on {_listed(same)}: copies?")

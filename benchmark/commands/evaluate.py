@@ -166,14 +166,10 @@ def _tabulate(
     found = {store.run_dir(one.spec): there for one in asked if (there := one.found()) is not None}
     if not found:
         return
-    pairs = zip(runs["folder"], runs["record"], strict=True)
-    played = runs.assign(
-        record=[replace(record, episodes=found.get(folder, {})) for folder, record in pairs],
-        problems=[
-            problems or ([] if folder in found else ["not evaluated"])
-            for folder, problems in zip(runs["folder"], runs["problems"], strict=True)
-        ],
-    )
+    played = runs.copy()
+    for row, folder, record, lacks in runs[["folder", "record", "problems"]].itertuples():
+        played.at[row, "record"] = replace(record, episodes=found.get(folder, {}))
+        played.at[row, "problems"] = lacks or ([] if folder in found else ["not evaluated"])
     plan = asked[0].plans[0]
     name = f"evaluation-{plan.file_name}-seed{asked[0].counts['seed']}"
     table = evaluation(played, name, plan.where)
