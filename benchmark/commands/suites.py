@@ -28,7 +28,9 @@ SHOW = "show"
 class SuitesFlags:
     """Flags of `drac-bench suites`."""
 
-    names: tuple[str, ...] = flags.positional("suites, or files NAME.toml (default: the built-in)")
+    names: tuple[str, ...] = flags.positional(
+        "suites, or files NAME.toml (default: the built-in)", "SUITE"
+    )
     methods: tuple[str, ...] = flags.option((), "as for drac-bench run, like those below")
     games: tuple[str, ...] = flags.option((), "count these games")
     seeds: tuple[str, ...] = flags.option((), "count these seeds")
