@@ -30,6 +30,7 @@ Field = tuple[str, Any, Any]
 
 _NO_PATH = (errno.ENAMETOOLONG, errno.ELOOP)
 
+
 def option(default: Any, text: str, metavar: str = "", group: str = "") -> Any:
     """Return a field of a dataclass that is a flag.
 

@@ -190,7 +190,7 @@ def test_headline_counts_the_games_that_all_have(root: Path) -> None:
     assert better == pytest.approx(np.mean(won))
     assert "1 of 3 games" in table.title
     assert any("left out: heist, maze" in note for note in table.notes)
-    assert "no interval" in table.cells.set_index("method").loc["drac-crop", "IQM"]
+    assert "no interval" in table.cells.set_index("method").loc["drac-crop", "IQM, %"]
 
 
 def test_a_variant_is_compared_with_ppo_of_its_own_protocol(tmp_path: Path) -> None:
