@@ -59,8 +59,8 @@ examples:
   drac-bench bandits --seeds 0-19
 
 `drac-bench COMMAND --help` lists the options. One run: `drac --help`.
-`drac-bench --version` says which one this is; `drac-bench --print-completion SHELL` prints how bash, zsh
-or tcsh completes its command lines.
+`drac-bench --version` says which one this is; `drac-bench --print-completion SHELL`
+prints how bash, zsh or tcsh completes its command lines.
 """
 
 
