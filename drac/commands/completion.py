@@ -12,13 +12,15 @@ from drac import methods
 from drac.errors import ConfigError
 from drac.games import GAMES
 
+Command = Callable[[Sequence[str]], int]
+
 SHELLS = ("bash", "zsh", "tcsh")
 
 ASK = "--ask-for-the-parser"
 """A command line of this very object has a command raise its parser; nobody can type it."""
 
 
-class Asked(Exception):  # noqa: N818 - it is an answer
+class Asked(Exception):
     """Brings the parser that was asked for."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
@@ -26,23 +28,24 @@ class Asked(Exception):  # noqa: N818 - it is an answer
         self.parser = parser
 
 
-def parser_of(
-    prog: str, commands: Mapping[str, Callable[[Sequence[str]], int]]
-) -> argparse.ArgumentParser:
+def parser_of(prog: str, commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     """Return a parser of a whole program: a subparser for each of its commands."""
     parser = argparse.ArgumentParser(prog)
     subparsers = parser.add_subparsers()
     for name, command in commands.items():
-        try:
-            command([ASK])
-        except Asked as asked:
-            subparsers.add_parser(name, parents=[asked.parser], add_help=False, help=name)
+        subparsers.add_parser(name, parents=[_asked(command)], add_help=False, help=name)
     return parser
 
 
-def script(
-    prog: str, commands: Mapping[str, Callable[[Sequence[str]], int]], words: Sequence[str]
-) -> str:
+def _asked(command: Command) -> argparse.ArgumentParser:
+    try:
+        command([ASK])
+    except Asked as asked:
+        return asked.parser
+    raise AssertionError("a command that parses no command line")
+
+
+def script(prog: str, commands: Mapping[str, Command], words: Sequence[str]) -> str:
     """Return what a shell is to read, so that it completes a program's command lines.
 
     Raises:

@@ -215,7 +215,8 @@ def _several(
     """Evaluate runs one after the other, whichever of them fail, and print a table of the others.
 
     Returns:
-        The exit status and the rows of that table. 0; 2 if something that was given, or a run, is at fault, and 1 if the machine is.
+        The exit status and the rows of that table. The status is 0; 2 if something that was given,
+        or a run, is at fault, and 1 if the machine is.
     """
     import pandas as pd
 

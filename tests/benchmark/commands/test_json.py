@@ -1,4 +1,4 @@
-"""`--json`: one object on stdout, with the fields that docs/json.md lists, and nothing else there."""
+"""`--json`: one object on stdout and nothing else, with the fields that docs/json.md lists."""
 
 from __future__ import annotations
 
