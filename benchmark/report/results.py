@@ -227,8 +227,8 @@ def _headline_notes(content: Content, games: list[str]) -> tuple[str, ...]:
         notes.append("Where a game has one run only, there is no confidence interval.")
     notes.append(
         f"Min-max-normalized returns in %, in the file as shares. IQM: interquartile mean, with its"
-        f" 95 % interval (stratified bootstrap over runs, {RESAMPLES:,} resamples; Agarwal et al. 2021). P(improvement):"
-        f" how likely one run beats one of PPO on a game, averaged over games; of PPO with the same"
+        f" 95 % interval (stratified bootstrap over runs, {RESAMPLES:,} resamples; Agarwal et al."
+        f" 2021). P(improvement): how likely one run beats one of PPO on a game, averaged over games; of PPO with the same"
         f" steps and other settings that matter, or '-'. mean / PPO: over games on which PPO's mean"
         f" return is positive."
     )
