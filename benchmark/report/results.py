@@ -228,8 +228,8 @@ def _headline_notes(content: Content, games: list[str]) -> tuple[str, ...]:
     notes.append(
         f"Min-max-normalized returns in %, in the file as shares. IQM: interquartile mean, with its"
         f" 95 % interval (stratified bootstrap over runs, {RESAMPLES:,} resamples; Agarwal et al."
-        f" 2021). P(improvement): how likely one run beats one of PPO on a game, averaged over games; of PPO with the same"
-        f" steps and other settings that matter, or '-'. mean / PPO: over games on which PPO's mean"
-        f" return is positive."
+        f" 2021). P(improvement): how likely one run beats one of PPO on a game, averaged over"
+        f" games; of PPO with the same steps and other settings that matter, or '-'. mean / PPO:"
+        f" over games on which PPO's mean return is positive."
     )
     return tuple(notes)
