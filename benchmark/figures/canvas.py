@@ -161,7 +161,7 @@ def curve(ax: Axes, steps: Any, values: Any, early: int, **look: Any) -> None:
         ax.plot(steps[: early + 1], values[: early + 1], **(look | faint))
 
 
-def empty(ax: Axes, text: str = "no runs") -> None:
+def empty(ax: Axes, text: str = "no values") -> None:
     """Say in a panel that there is nothing to draw."""
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color="0.45")
 
