@@ -95,7 +95,8 @@ def _one(
     if given.robustness:
         splits = {plan.name: plan.split for plan in plans}
         table = robustness_of(run, config, splits, counts, given.device, out)
-        return [{**_about(run, config), **row} for row in table.to_dict("records")]
+        rows: list[dict[str, Any]] = table.to_dict("records")  # type: ignore[assignment]
+        return [{**_about(run, config), **row} for row in rows]
     (plan,) = plans
     return [_play(given, run, config, plan, counts, out)]
 

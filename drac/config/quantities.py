@@ -45,7 +45,7 @@ def number_of(count: int, noun: str) -> str:
 
 def duration(seconds: float) -> str:
     """Return a time as h:mm:ss, such as "0:03:15" or "30:00:00"."""
-    whole = int(seconds)
+    whole = round(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 

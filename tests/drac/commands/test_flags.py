@@ -240,7 +240,7 @@ def test_a_shell_completes(
     pytest.importorskip("shtab")
     assert program.main(["--print-completion", shell]) == 0
     script = capsys.readouterr().out
-    shown = ("starpilot", "ucb-drac", "--learning-rate", *(["show"] if program is drac else []))
+    shown = ("starpilot", "ucb-drac", "learning-rate", *(["show"] if program is drac else []))
     assert all(word in script for word in shown)
     if shell == "bash":
         (tmp_path / "script").write_text(script)
