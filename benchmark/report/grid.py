@@ -81,11 +81,13 @@ def grid(
     """Make a table of a data frame, whose first columns name the rows.
 
     A column whose every cell begins with a number, or stands for one that is missing, is sorted by
-    that number: "1.23 ± 0.45" by 1.23.
+    that number: "1.23 ± 0.45" by 1.23. A column of "-" alone is left out: the file has it.
     """
     headings, columns = [], []
     for heading in frame:
         texts = [shown(value) for value in frame[heading]]
+        if texts and {*texts} == {"-"} and len(headings) >= keys:
+            continue
         lacking = [is_lacking(text) for text in texts]
         numbers = [number(text) for text in texts]
         numeric = not all(lacking) and numbers.count(None) == lacking.count(True)
