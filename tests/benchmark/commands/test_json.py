@@ -13,6 +13,8 @@ from refusals import refused
 from synthetic_runs import load, write_run
 
 from benchmark import cli as bench
+from benchmark.commands import speed
+from benchmark.speed.records import AugmentationReport
 from benchmark.tables.catalogue import TABLES, not_applicable
 from drac import cli as drac
 from drac.commands.output import print_json
@@ -98,6 +100,12 @@ def test_the_fields_of_a_speed_file_are_listed() -> None:
         assert {"machine", rows} <= listed("drac-bench speed")
         known |= {*found, *found[rows][0]}
     assert listed("drac-bench speed") <= known
+
+
+def test_figures_of_speed_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "results/evidence/augmentation-speed.json").read_text()
+    speed._show([], AugmentationReport.model_validate_json(text), speed.STDOUT, "for people")
+    assert capsys.readouterr().out == text
 
 
 def test_what_is_no_number_is_null(capsys: pytest.CaptureFixture[str]) -> None:
