@@ -58,13 +58,10 @@ _COLUMNS = (
 )
 
 _NOTES = (
+    "on its levels: mean return on the levels that the run learns on; means over seeds",
     (
-        "on its levels: mean return on the levels that the run learns on, at its first evaluation and"
-        " its last; means over seeds"
-    ),
-    (
-        "to scratch's last: the first evaluation whose mean is at least the last one of the run of the"
-        " same game and levels that begins with new weights; of several, of the best"
+        "to scratch's last: the first evaluation no worse than the last one from new weights, on"
+        " the same game and levels; of several, the best"
     ),
     "test: unseen levels; a best before the last says that the run over-fits from there on",
     "what is forgotten of the levels that the weights come from: drac evaluate RUN --levels A-B",
