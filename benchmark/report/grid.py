@@ -90,7 +90,8 @@ def grid(
     names = list(frame.columns)
     if len(names) > WIDE:
         names[keys:] = sorted(names[keys:], key=lambda name: not str(name).startswith("published"))
-    headings, columns = [], []
+    headings: list[tuple[str, bool]] = []
+    columns: list[list[Cell]] = []
     for heading in names:
         texts = [shown(value) for value in frame[heading]]
         if texts and {*texts} == {"-"} and len(headings) >= keys:
