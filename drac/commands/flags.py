@@ -261,7 +261,7 @@ def _run_command(
         if name in ("-V", "--version"):
             print(f"{prog} {provenance.version('procgen-drac')}")
             return 0
-        if name == "--print-completion":
+        if name == "--print-completion" and " " not in prog:
             print(completion.script(prog, commands, rest))
             return 0
         if name is completion.ASK:
