@@ -58,7 +58,7 @@ FIRST = 5
 class ImportFlags:
     """Flags of `drac-bench import-scores`."""
 
-    file: tuple[Path, ...] = flags.positional("the file; several of progress files")
+    file: tuple[Path, ...] = flags.positional("the file; several of progress files", "FILE")
     name: str | None = flags.option(None, "what the set is called (default: the file's name)")
     replace: bool = flags.option(False, "replace a set of that name")
     show: bool = flags.option(False, "print what was understood, and write nothing")
@@ -76,7 +76,7 @@ class ImportFlags:
 class CurveFlags:
     """Flags of `drac-bench import-curves`."""
 
-    file: tuple[Path, ...] = flags.positional("one file, or several progress files")
+    file: tuple[Path, ...] = flags.positional("one file, or several progress files", "FILE")
     name: str | None = flags.option(None, "what the set is called (default: the file's name)")
     replace: bool = flags.option(False, "replace a set of that name")
     step_column: str = flags.option("", "column of environment steps", "NAME")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from drac.config import TrainConfig, as_argv
 from drac.errors import ConfigError
@@ -52,6 +52,14 @@ def training(
     words = ["-m", "drac.cli", "train", *as_argv(config), "--run-dir", str(run_dir)]
     memory = RUN_BYTES + 3 * config.rollout_size * _FRAME_BYTES
     return Job(run, tuple(words), run_dir, cpus, gpus, memory)
+
+
+class Room(NamedTuple):
+    """What jobs have of this machine: so many at a time, cores of each, and GPUs of all."""
+
+    jobs: int
+    cores: int
+    gpus: int
 
 
 class Engine(ABC):
@@ -98,6 +106,10 @@ class Engine(ABC):
     @abstractmethod
     def running(self) -> list[Job]:
         """The jobs that are executing, as far as is known."""
+
+    def room(self, jobs: Sequence[Job]) -> Room | None:
+        """Return what these jobs, at least one, will have of this machine; None if of others."""
+        return None
 
     def preview(self, jobs: Sequence[Job]) -> str:
         """Return what would be executed for these jobs, as text; nothing is entered or written."""

@@ -41,8 +41,10 @@ class EvaluateFlags(EpisodesFlags):
 
     run: tuple[Path, ...] = flags.positional(
         "folders of runs, or .safetensors files of drac export; a quoted pattern such as"
-        " 'results/runs/*/*/*/seed*' names the runs that fit it"
+        " 'results/runs/*/*/*/seed*' names the runs that fit it",
+        "RUN",
     )
+    json: bool = flags.option(False, "print JSON, and all else on stderr: docs/json.md")
     out: Path | None = flags.option(
         None,
         "where the episodes go (default: RUN/evaluations/SPLIT-seedK-STEP.csv, RUN/robustness.csv);"

@@ -21,7 +21,7 @@ example: drac export results/runs/default/ucb-drac/bigfish/seed0 --out policy.sa
 class ExportFlags:
     """Flags of `drac export`."""
 
-    run: Path = flags.positional("a run's folder")
+    run: Path = flags.positional("a run's folder", "RUN")
     out: Path | None = flags.option(
         None, "the file to write, ending in .safetensors (default: RUN/policy.safetensors)"
     )

@@ -77,7 +77,10 @@ def test_what_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "no table bandit: no runs of a method that chooses" in out
     assert "no table robustness: no run has a robustness.csv" in out
     folder = tmp_path / "results/tables"
-    made = {"a": ("table1", "per-game", "levels"), "b": tuple(set(TABLES) - {"robustness"})}
+    made = {
+        "a": ("table1", "per-game", "levels"),
+        "b": tuple(set(TABLES) - {"robustness", "transfer"}),
+    }
     for name, names in made.items():
         found = {path.name for path in (folder / name).iterdir()}
         files_of = {f"{table}.{end}" for table in names for end in ("md", "csv", "tex")}
@@ -140,7 +143,13 @@ def test_files_are_written_before_anything_is_printed(
         raise OSError("nobody reads")
 
     write_run(tmp_path / "results")
-    for words in ([], ["--all"], ["--table", "levels", "recomputed"], ["--format", "csv"]):
+    for words in (
+        [],
+        ["--all"],
+        ["--table", "levels", "recomputed"],
+        ["--format", "latex"],
+        ["--json"],
+    ):
         shutil.rmtree(tmp_path / "results/tables", ignore_errors=True)
         with monkeypatch.context() as patched:
             patched.setattr("rich.console.Console.print", fail)
