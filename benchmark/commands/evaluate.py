@@ -166,10 +166,11 @@ def _tabulate(
     found = {store.run_dir(one.spec): there for one in asked if (there := one.found()) is not None}
     if not found:
         return
-    played = runs.copy()
-    for row, folder, record, lacks in runs[["folder", "record", "problems"]].itertuples():
-        played.at[row, "record"] = replace(record, episodes=found.get(folder, {}))
-        played.at[row, "problems"] = lacks or ([] if folder in found else ["not evaluated"])
+    known: Any = {"record": [], "problems": []}
+    for folder, record, lacks in zip(*(runs[name] for name in ("folder", *known)), strict=True):
+        known["record"].append(replace(record, episodes=found.get(folder, {})))
+        known["problems"].append(lacks or ([] if folder in found else ["not evaluated"]))
+    played = runs.assign(**known)
     plan = asked[0].plans[0]
     name = f"evaluation-{plan.file_name}-seed{asked[0].counts['seed']}"
     table = evaluation(played, name, plan.where)
