@@ -185,7 +185,8 @@ class RayEngine(Engine):
             raise ConfigError(f"{what}: {said}") from None
         strategies = imported("ray.util.scheduling_strategies", "ray")
         node = ray.get_runtime_context().get_node_id()
-        here = strategies.NodeAffinitySchedulingStrategy(node, soft=True)
+        # Not soft: of an actor without cores Ray ignores that, and takes a node at random.
+        here = strategies.NodeAffinitySchedulingStrategy(node, soft=False)
         self._desk = ray.remote(num_cpus=0, scheduling_strategy=here)(Desk).remote()
         # What a lost node had is tried again by whoever asked for it: it goes on from its files.
         self._execute = ray.remote(max_retries=0)(execute)
