@@ -278,7 +278,8 @@ class RayEngine(Engine):
             said = " ".join(str(error).split())
             raise ConnectionError(f"this node has left the Ray cluster: {said}") from None
         for run, files in handed_in.items():
-            unpack(files, self._held[run][0])
+            if run in self._held:  # a node that was given up for lost may still hand in
+                unpack(files, self._held[run][0])
 
     def _close(self, job: Job, status: int | str) -> int:
         """Give a run's folder free; returns the exit status."""
