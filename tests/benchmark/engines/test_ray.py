@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ray_cluster import RayCluster, ray_cluster
@@ -68,6 +69,13 @@ def test_files_travel_whole_the_newest_checkpoint_alone(tmp_path: Path) -> None:
         "progress.csv": "a\n1\n",
         "evaluations/a.csv": "b\n",
     }
+
+
+def test_what_comes_after_a_node_was_given_up_is_let_be(tmp_path: Path) -> None:
+    engine, late = RayEngine(None, fetch=True), pack(tmp_path)
+    engine._ray = SimpleNamespace(get=lambda answer: answer)
+    engine._desk = SimpleNamespace(take=SimpleNamespace(remote=lambda: {"given up": late}))
+    engine._collect()
 
 
 # --- a cluster ----------------------------------------------------------------------------------
