@@ -138,6 +138,8 @@ def test_jobs_end_and_stop(cluster: RayCluster, tmp_path: Path, fetch: bool) -> 
             engine.submit(one)
         begun = [one.run_dir / "checkpoint/step_000000000001.pt" for one in long]
         finish(engine, 4, until=lambda: sum(path.exists() for path in begun) == 2)
+        some_looks = time.monotonic() + 4 * engine_module.LOOK_S
+        finish(engine, 4, until=lambda: time.monotonic() > some_looks)
         assert all(lock.in_use(one.run_dir) for one in long) == fetch
     for one in short:
         cwd = Path((one.run_dir / "train.log").read_text().strip())
