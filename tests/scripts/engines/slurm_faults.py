@@ -103,7 +103,8 @@ def wait_until(ready: Callable[[], object]) -> None:
 def start(folder: Path, steps: int, words: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start the suite in a new folder; what it prints goes to sweep.log there."""
     folder.mkdir()
-    suite = ["run", "--suite", "smoke", "--device", "cpu", "--steps", str(steps)]
+    suite = ["run", "--suite", "smoke", "--hidden-size", "8", "--epochs", "1", "--device", "cpu"]
+    suite += ["--steps", str(steps)]
     command = [sys.executable, "-c", WARNED_EARLY, *suite, *words]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     env["PYTHONPATH"] = f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"
