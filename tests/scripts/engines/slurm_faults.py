@@ -55,6 +55,7 @@ MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 ReturnToService=2
+MinJobAge=36000
 NodeName={host} NodeAddr=127.0.0.1 CPUs=2
 PartitionName=all Nodes={host} Default=YES
 """
@@ -151,7 +152,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         jobs = json.loads((engine / "jobs.json").read_text())
         for spec in stores[0].specs("smoke"):
             job = jobs[spec.id]
-            limits = (engine / f"{job}_0_log.out").read_text().count("this job is timed-out")
+            said_by_it = (engine / f"{job}_0_log.out").read_text()  # some lines twice
+            limits = len({*re.findall(".*this job is timed-out.*", said_by_it)})
             array, index = job.split("_")
             (line,) = re.findall(rf".*ArrayJobId={array} ArrayTaskId={index} .*", listed)
             restarts = int(re.findall(r"Restarts=(\d+)", line)[0])
