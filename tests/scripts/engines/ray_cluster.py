@@ -65,7 +65,8 @@ class RayCluster:
 
     def remove(self, node: subprocess.Popen[bytes]) -> None:
         """Kill a node with all that it runs, as when a machine is lost."""
-        os.killpg(node.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(node.pid, signal.SIGKILL)
         node.wait()
         self.nodes.remove(node)
 
