@@ -39,7 +39,8 @@ class RayCluster:
         words += ["--num-cpus=1", "--num-gpus=0", "--block", "--disable-usage-stats"]
         words += ["--object-store-memory=100000000", f"--node-ip-address={self._own_ip()}"]
         env = {**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}
-        env |= {"OMP_NUM_THREADS": "1", "RAY_health_check_period_ms": "500"}  # sees a lost node
+        env |= {"OMP_NUM_THREADS": "1", "RAY_AUTH_MODE": "disabled"}  # no token of the user's
+        env |= {"RAY_health_check_period_ms": "500"}  # a lost node is seen early
         said = folder / f"node{time.monotonic_ns()}.log"
         with said.open("wb") as log:
             node = subprocess.Popen(
