@@ -8,7 +8,7 @@ DEMO = $(BIN)/drac-bench run --suite demo --workers 2 && $(BIN)/drac-bench table
 # Two processes, one thread each; the tests of one file stay together and share its fixtures.
 TEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations 10
 # What writes evidence.
-SCRIPT = OMP_NUM_THREADS=1 PYTHONPATH=.:tests/support $(BIN)/python tests/scripts
+SCRIPT = OMP_NUM_THREADS=1 PYTHONPATH=.:tests/support:tests/scripts $(BIN)/python tests/scripts
 
 # The interpreter to make .venv from; empty: the first suitable one on PATH.
 PYTHON ?=
@@ -65,6 +65,7 @@ test-fuzz: $(STAMP)
 
 test-faults: $(STAMP)
 	@$(SCRIPT)/fault_runs.py --faults 1112 --log results/evidence/faults.txt $(ARGS)
+	@$(SCRIPT)/engines/engine_faults.py --log results/evidence/engine-faults.txt
 
 check: $(STAMP)
 	@$(BIN)/ruff check .
