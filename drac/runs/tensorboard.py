@@ -53,7 +53,7 @@ class EventLog:
 
     def hparams(self, settings: Mapping[str, Any]) -> None:
         """Write a run's options, for the table of TensorBoard's HParams."""
-        from tensorboard.plugins.hparams.api import hparams_pb
+        from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
         plain = {k: v if isinstance(v, int | float | str) else str(v) for k, v in settings.items()}
         self._append(summary=hparams_pb(plain))
