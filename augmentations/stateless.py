@@ -114,7 +114,7 @@ def wrap(
     if not callable(target):
         raise ValueError(
             f"the augmentation {name!r} must be a subclass of Augmentation, a torch Module or a"
-            f" function of images; it is a {type(target).__name__}"
+            f" function of images, not of type {type(target).__name__}"
         )
     images = () if inspect.isclass(target) else (None,)
     check_accepted(name, target, (*images, *positional), own)

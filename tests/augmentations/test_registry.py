@@ -141,6 +141,7 @@ NO_LITERAL = "is not a number, text, True, False or None, or a tuple, list or di
     ("spec", "said"),
     [
         ("crop(pad=f())", f"(pad=f() {NO_LITERAL}"),
+        ("crop(1, f( 2 ))", f"(f( 2 ) {NO_LITERAL}"),
         ("crop(size=3, pad=(1,\n f( 2 )))", f"(pad=(1, f( 2 )) {NO_LITERAL}"),
         ("crop(pad=nan)", f"(pad=nan {NO_LITERAL}"),
         ("crop(pad=-inf)", f"(pad=-inf {NO_LITERAL}"),
