@@ -32,9 +32,11 @@ def frames() -> Tensor:
 
 
 def close(one: Tensor | np.ndarray, other: Tensor) -> bool:
-    return torch.allclose(torch.as_tensor(one), other, rtol=1e-4, atol=1e-5)
+    """Whether two outputs agree to 1e-5 of the largest, beyond which sums of float32 differ."""
+    return torch.allclose(torch.as_tensor(one), other, rtol=0, atol=1e-5 * float(other.abs().max()))
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.load. is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("method", METHODS)
 def test_torchscript_gives_the_same(tmp_path: Path, frames: Tensor, method: str) -> None:
     config = small_run(tmp_path / "run", method=method)
