@@ -51,7 +51,8 @@ class Stateless(Augmentation):
         self, function: Callable[[Tensor], Tensor], name: str = "", batch_wide: bool = False
     ) -> None:
         super().__init__()
-        if not callable(function) or inspect.isclass(function):
+        given: Any = function
+        if not callable(given) or inspect.isclass(given):
             raise ValueError(f"function must be a function of images; got {function!r}")
         if not isinstance(batch_wide, bool):
             raise ValueError(f"batch_wide must be True or False; got {batch_wide!r}")
