@@ -74,6 +74,11 @@ TABLES: Mapping[str, Entry] = MappingProxyType(
         "levels": Entry(
             "training levels solved, test levels failed", "benchmark.tables.levels:levels"
         ),
+        "transfer": Entry(
+            "learning from trained weights on other levels (drac train --init-from)",
+            "benchmark.tables.transfer:transfer",
+            "benchmark.tables.transfer:lacking",
+        ),
     }
 )
 """Name -> table, in the order in which they are shown. All are made of runs."""

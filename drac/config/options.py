@@ -42,6 +42,10 @@ class Options(BaseModel):
     steps: Count = Field(
         25_000_000, gt=0, le=2**53, description="environment steps, e.g. 25M, 500k, 1e6"
     )
+    init_from: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="begin with the weights of this run or policy, e.g. RUNS/ppo/{game}/seed{seed}",
+    )
     fidelity: Fidelity = Field("paper", description="the paper's equations, or the released code")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA if there is one")
     precision: Literal["auto", "float32", "bf16"] = Field(

@@ -18,6 +18,7 @@ from drac.errors import ConfigError, DiskError, FolderGoneError, Interrupted, No
 from drac.files import atomic, run_folder
 from drac.files.lock import owned, set_aside
 from drac.files.retry import Retry
+from drac.policy.initial import initial_network
 from drac.returns import explained_variance
 from drac.runs import checkpoint, provenance, trackers
 from drac.runs.signals import stop_requested
@@ -156,6 +157,8 @@ def prepare(
         config = config.continue_from(saved, run_dir, reached)
         provenance.require(config, run_dir)
     methods.get(config.method).require_parts()
+    if fresh or not reached:
+        initial_network(config)  # what it begins with must be there; a run that goes on has its own
     made = build_augmentations(config)  # only their classes know which arguments they take
     config = hardware.resolve(config)
     hardware.require_memory(config)

@@ -18,6 +18,7 @@ from drac.errors import ConfigError, Interrupted, NonFinite
 from drac.evaluate import evaluate
 from drac.files import atomic
 from drac.files.retry import Retry
+from drac.policy.initial import INITIAL, initial_network
 from drac.runs import checkpoint, foreign_code, meta, provenance
 from drac.runs.logs import SPLITS, RunLog
 from drac.runs.trackers import IDS, Tracker
@@ -97,8 +98,7 @@ class Session:
         self._retry = retry or Retry(self.config.disk_wait, watcher.message, stopping)
         limit = checkpoint.most_bytes(training.network.state_dict(), self.config)
         state = checkpoint.load_newest(run_dir, watcher.message, self._restore, limit)
-        if not state:
-            checkpoint.require_new(run_dir)
+        began = {} if state else self._begin()
         code = self._code(accept_changed_code)
         self.evaluations: dict[str, float] = state.get("evaluations", {})
         self.evaluated_step: int = state.get("evaluated_step", 0)
@@ -117,8 +117,21 @@ class Session:
         sessions = meta.begin_session(run_dir, newest.name if newest else None, training.step)
         facts = provenance.describe(self.config, procgen_build())
         ids = {IDS: tracker.ids} if tracker.ids else {}
-        self._write_meta(**facts, **code, **ids, sessions=sessions)
+        self._write_meta(**facts, **code, **began, **ids, sessions=sessions)
         watcher.begun(self.config, training.step)
+
+    def _begin(self) -> dict[str, Any]:
+        """Give a new run the weights that it is to begin with; return that for meta.json.
+
+        Raises:
+            ConfigError: if it is no new run, or these weights are not there.
+        """
+        checkpoint.require_new(self.run_dir)
+        if (initial := initial_network(self.config)) is None:
+            return {}
+        network, facts = initial
+        self.training.network.load_state_dict(network.state_dict())
+        return {INITIAL: facts}
 
     def _code(self, accept_changed: bool) -> dict[str, Any]:
         """Return what meta.json is to say of others' code.

@@ -64,11 +64,14 @@ def test_bf16_learns_like_float32(what: str) -> None:
     assert row in (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["training", "worker", "augmentation"])
+SPEEDS = ("training-speed", "training-speed-half-rate", "worker-speed", "augmentation-speed")
+
+
+@pytest.mark.parametrize("name", SPEEDS)
 def test_the_measured_speeds_are_read_and_written_as_they_are(name: str) -> None:
-    path = EVIDENCE / f"{name}-speed.json"
+    path = EVIDENCE / f"{name}.json"
     text = path.read_text(encoding="utf-8")
-    of_augmentations = name == "augmentation"
+    of_augmentations = name == "augmentation-speed"
     found = AugmentationReport.model_validate_json(text) if of_augmentations else load(path)
     assert found.to_json() == text
 
@@ -81,6 +84,7 @@ def test_the_performance_page_shows_the_measured_tables() -> None:
         speed_tables.cells(training),
         speed_tables.phases(training),
         speed_tables.workers(workers),
+        speed_tables.cells(load(EVIDENCE / "training-speed-half-rate.json")),
     ):
         for line in shown.markdown().splitlines()[2:]:
             assert line in page

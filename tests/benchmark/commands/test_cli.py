@@ -164,7 +164,7 @@ def test_cuda_that_is_absent_is_noticed_before_anything_is_written(
 OTHER: dict[str, Any] = {
     "steps": 2_000_000, "fidelity": "released", "device": "cpu", "precision": "bf16",
     "threads": 3, "env_groups": 2, "tf32": True, "cuda_graphs": False, "mode": "hard",
-    "compile": True,
+    "compile": True, "init_from": "runs/ppo",
     "levels": "5-9", "num_envs": 8, "num_steps": 32, "learning_rate": 1e-3,
     "adam_eps": 1e-4, "gamma": 0.9, "gae_lambda": 0.5, "epochs": 2, "minibatches": 4, "clip": 0.3,
     "entropy_coef": 0.02, "value_coef": 0.4, "max_grad_norm": 1.5, "reward_gamma": 0.8,

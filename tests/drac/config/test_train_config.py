@@ -301,6 +301,7 @@ def test_auto_becomes_what_was_resolved() -> None:
 
 OTHER: dict[str, Any] = {
     "game": "maze",
+    "init_from": "runs/ppo",
     "compile": True,
     "tf32": True,
     "seed": 3,
