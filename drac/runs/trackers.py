@@ -11,6 +11,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from augmentations.errors import told
@@ -88,7 +89,7 @@ class Tracker:
 
     Args:
         kind: one of NAMES.
-        name: of the run, for people.
+        run_dir: the run's folder, whose end is its name: experiment/method/game/seed.
         settings: its options.
         known: what meta.json has under IDS.
         notify: is told if the tracker fails.
@@ -100,7 +101,7 @@ class Tracker:
     def __init__(
         self,
         kind: str = "none",
-        name: str = "",
+        run_dir: Path = Path(),
         settings: Mapping[str, Any] | None = None,
         known: Any = None,
         notify: Callable[[str], None] = lambda text: None,
@@ -110,6 +111,7 @@ class Tracker:
         self.ids = {str(k): str(v) for k, v in known.items()} if isinstance(known, dict) else {}
         if kind == "none":
             return
+        name = "/".join(run_dir.absolute().parts[-4:]).lstrip("/")
         try:
             self._backend = _KINDS[kind](name, settings or {}, self.ids.get(kind, ""))
         except ConfigError:

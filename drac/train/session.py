@@ -109,7 +109,7 @@ class Session:
         positions, tables = state.get("positions"), training.levels.table()
         settings = self.config.model_dump(mode="json")
         known = meta.read_meta(run_dir).get(IDS)
-        tracker = Tracker(track, run_name(run_dir), settings, known, watcher.message)
+        tracker = Tracker(track, run_dir, settings, known, watcher.message)
         self._log = RunLog(
             run_dir, positions, training.step, tables, self._retry, settings, tracker
         )
@@ -305,11 +305,6 @@ class Session:
         """Close logs and envs."""
         self._log.close()
         self.training.env.close()
-
-
-def run_name(run_dir: Path) -> str:
-    """Return what a tracker calls a run: experiment/method/game/seed, the end of its folder."""
-    return "/".join(run_dir.absolute().parts[-4:]).lstrip("/")
 
 
 class _Stopped(Exception):
