@@ -37,9 +37,11 @@ def run_twice(folder: Path, track: str) -> str:
     """Train two thirds of a run, then all of it, in two sessions; its id in the tracker."""
     config = tiny_config(method="ucb-drac", arms=("crop", "flip(axis='vertical')"))
     run_dir = folder / "e" / "ucb-drac" / "coinrun" / "seed0"
-    train(config.model_copy(update={"steps": 16}), run_dir, track=track)
+    watcher = Recording()
+    train(config.model_copy(update={"steps": 16}), run_dir, watcher, track=track)
     first = json.loads((run_dir / "meta.json").read_text())["trackers"]
-    train(config, run_dir, track=track)
+    train(config, run_dir, watcher, track=track)
+    assert [text for text in watcher.said if "warning" in text] == []
     assert json.loads((run_dir / "meta.json").read_text())["trackers"] == first
     return str(first[track])
 
