@@ -68,12 +68,13 @@ def parts(log: bytes) -> Iterator[bytes]:
 
 @pytest.mark.filterwarnings("default")  # what another library warns of is its own
 def test_wandb_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("wandb")
+    wandb = pytest.importorskip("wandb")
     from wandb.proto.wandb_internal_pb2 import Record
 
     for name, value in {"MODE": "offline", "DIR": str(tmp_path), "SILENT": "true"}.items():
         monkeypatch.setenv(f"WANDB_{name}", value)
     number = run_twice(tmp_path, "wandb")
+    wandb.teardown()  # its own process has written everything then
     files = sorted((tmp_path / "wandb").glob(f"offline-run-*/run-{number}.wandb"))
     assert len(files) == 2  # one a session, both of the same run
     steps: list[float] = []
