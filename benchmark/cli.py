@@ -26,24 +26,21 @@ usage: drac-bench COMMAND [OPTIONS]
 Run many agents on Procgen and tabulate what they reach on seen and unseen levels.
 
 commands:
-  run      run a suite, or methods x games x seeds; what is complete is not run again
-  suites   list the suites and what they take; print one to write one's own
-  status   show how far the runs of each experiment are
-  logs     print what a run has said
-  tables   tabulate finished runs beside the published numbers
-  compare  say whether one method is better than another, by how much, how sure
-  import-runs
-           bring in runs from another machine
-  index    bring up to date what tables and status know of runs
-  import-scores
-           bring in the scores of other people's runs, to be compared
-  import-curves
-           bring in their learning curves, to be drawn beside ours
-  plot     draw the learning curves of runs
-  figures  draw figures of all runs: curves, intervals, profiles, what a bandit chose
-  report   write all of it as a site of static files
-  speed    measure how fast this machine is
-  bandits  compare what chooses the augmentation on simulated return curves
+  run            run a suite, or methods x games x seeds; what is complete is not run again
+  suites         list the suites and what they take; print one to write one's own
+  status         show how far the runs of each experiment are
+  logs           print what a run has said
+  tables         tabulate finished runs beside the published numbers
+  compare        say whether one method is better than another, by how much, how sure
+  import-runs    bring in runs from another machine
+  index          bring up to date what tables and status know of runs
+  import-scores  bring in the scores of other people's runs, to be compared
+  import-curves  bring in their learning curves, to be drawn beside ours
+  plot           draw the learning curves of runs
+  figures        draw figures of all runs: curves, intervals, profiles, what a bandit chose
+  report         write all of it as a site of static files
+  speed          measure how fast this machine is
+  bandits        compare what chooses the augmentation on simulated return curves
 
 examples:
   drac-bench run --suite demo
@@ -63,7 +60,8 @@ examples:
   drac-bench bandits --seeds 0-19
 
 `drac-bench COMMAND --help` lists the options. One run: `drac --help`.
-`drac-bench --version` says which one this is.
+`drac-bench --version` says which one this is; `drac-bench --print-completion SHELL`
+prints how bash, zsh or tcsh completes its command lines.
 """
 
 

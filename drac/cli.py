@@ -34,7 +34,8 @@ examples:
   drac augmentations show --game coinrun --out gallery.png
 
 `drac COMMAND --help` lists the options. Many runs at once: `drac-bench --help`.
-`drac --version` says which one this is.
+`drac --version` says which one this is; `drac --print-completion SHELL` prints how bash, zsh
+or tcsh completes its command lines.
 """
 
 

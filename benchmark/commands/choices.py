@@ -62,4 +62,5 @@ def require_picture(path: Path) -> None:
 
 def listed(titles: Mapping[str, str]) -> str:
     """Return names and what they stand for, a line each, for a command's help."""
-    return "\n".join(f"  {name:<15}{title}" for name, title in titles.items())
+    width = max(map(len, titles), default=0) + 2
+    return "\n".join(f"  {name:<{width}}{title}" for name, title in titles.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.commands.choices import chosen, experiments
 from benchmark.commands.progress_bar import bar
 from drac.commands import flags
+from drac.commands.output import print_json
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder
@@ -29,6 +31,9 @@ where several experiments or imported sets have one of that name.
 
 example: drac-bench compare ucb-drac ppo --experiment paper-table1"""
 
+FORMAT = 1
+"""Of the JSON: see `drac.commands.output.print_json`."""
+
 SEED = 0
 """Of the bootstrap: the same question has the same answer."""
 
@@ -37,7 +42,7 @@ SEED = 0
 class CompareFlags:
     """Flags of `drac-bench compare`."""
 
-    methods: tuple[str, ...] = flags.positional("A and B")
+    methods: tuple[str, ...] = flags.positional("A and B", "METHOD")
     experiment: tuple[str, ...] = flags.option(
         (), "take runs of these experiments together (default: each on its own)"
     )
@@ -48,6 +53,7 @@ class CompareFlags:
         "{default,train-procgen}",
     )
     csv: Path | None = flags.option(None, "a file for the numbers")
+    json: bool = flags.option(False, "print the numbers as JSON: docs/json.md")
     results: Path = flags.option(Path("results"), "root of all results")
 
 
@@ -67,11 +73,14 @@ def compare_command(argv: Sequence[str]) -> int:
 
 def _report(given: CompareFlags) -> int:
     found = _compare(given)
-    _show(found)
+    if given.json:
+        print_json(FORMAT, rows=_rows(found).to_dict("records"))
+    else:
+        _show(found)
     if given.csv:
         given.csv.parent.mkdir(parents=True, exist_ok=True)
         atomic.write_text(given.csv, _rows(found).to_csv(index=False))
-        print(f"written to {given.csv}")
+        print(f"written to {given.csv}", file=sys.stderr if given.json else sys.stdout)
     return 0
 
 

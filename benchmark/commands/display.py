@@ -8,17 +8,18 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from benchmark.engines.engine import Job
 from benchmark.engines.sweep import Ended
 from benchmark.store.progress import Progress, read_progress
 from drac.config import TrainConfig
-from drac.config.quantities import number_of
+from drac.config.quantities import duration, number_of
 
 PLAIN_INTERVAL_S = 600.0  # since the last line: runs that are shorter are one line each
 LIVE_INTERVAL_S = 2.0  # looking means reading files, on the cores that train
+NARROW = 110
+"""A terminal with fewer columns shows shares of steps, and no note beside early returns."""
 SHOWN = 32
 """Running runs that are shown, at most."""
 
@@ -28,10 +29,7 @@ def _number(value: float | None, digits: int = 2) -> str:
 
 
 def _time_left(progress: Progress) -> str:
-    if progress.seconds_left is None:
-        return "-"
-    seconds = int(progress.seconds_left)
-    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    return "-" if progress.seconds_left is None else duration(progress.seconds_left)
 
 
 def progress_line(now: Progress) -> str:
@@ -71,7 +69,7 @@ class SweepDisplay:
         """Say how a run ended, and count it as done if it is not tried again."""
         run, text = ended.job.id, ended.outcome.text
         if ended.again_in is not None:
-            self.message(f"{run}: {text}; tried again in {ended.again_in:.0f} s")
+            self.message(f"{run}: {text}; tried again in {duration(ended.again_in)}")
             return
         self._done += 1
         self._shown_at = float("-inf") if self._live else time.monotonic()
@@ -94,14 +92,30 @@ class SweepDisplay:
             self.message(f"  {more}")
 
     def _table(self, now: Mapping[str, Progress], more: str) -> Group:
+        narrow = self._console.width < NARROW
         table = Table(box=None, pad_edge=False)
-        for name in ("run", "", "step", "steps/s", "left", "train", "test", "augmentation"):
-            table.add_column(name, justify="left" if name in ("run", "augmentation") else "right")
+        for name in ("game", "seed", "method", "step", "steps/s", "left", "train", "test", "arm"):
+            yields = name in ("method", "arm")  # of its width, where the terminal is narrow
+            left = yields or name == "game"
+            table.add_column(
+                name,
+                justify="left" if left else "right",
+                overflow="ellipsis",
+                no_wrap=not yields,
+            )
+        several = len({run.split("/")[0] for run in self._configs}) > 1
         for run, progress in now.items():
-            bar = ProgressBar(total=progress.total, completed=progress.step, width=20)
-            table.add_row(run, bar, *_texts(progress))
+            experiment, method, game, seed = run.split("/")
+            method = f"{experiment}/{method}" if several else method
+            step, sps, left_, train, *rest = _texts(progress)
+            if narrow:
+                step = f"{100 * progress.step // progress.total}%"
+                train = _number(progress.train_return) + ("*" if progress.early else "")
+            table.add_row(game, seed.removeprefix("seed"), method, step, sps, left_, train, *rest)
         done = f"{self._done} of {number_of(len(self._configs), 'run')} done"
-        return Group(done, table, *filter(None, [more]))
+        early = narrow and any(progress.early for progress in now.values())
+        notes = ["* of the envs that have ended an episode so far" if early else "", more]
+        return Group(done, table, *filter(None, notes))
 
     def close(self) -> None:
         """Leave the terminal as it was."""

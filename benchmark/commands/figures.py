@@ -141,7 +141,7 @@ example: drac-bench plot results/runs/default/ppo/starpilot/seed0 --out curve.pn
 class PlotFlags:
     """Flags of `drac-bench plot`."""
 
-    run: tuple[Path, ...] = flags.positional("folders of runs")
+    run: tuple[Path, ...] = flags.positional("folders of runs", "RUN")
     out: Path = flags.option(Path("curves.png"), "the picture: .png, .pdf or .svg")
 
 

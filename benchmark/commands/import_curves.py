@@ -30,7 +30,7 @@ examples:
 class CurveFlags:
     """Flags of `drac-bench import-curves`."""
 
-    file: tuple[Path, ...] = flags.positional("one file, or several progress files")
+    file: tuple[Path, ...] = flags.positional("one file, or several progress files", "FILE")
     name: str | None = flags.option(None, "what the set is called (default: the file's name)")
     replace: bool = flags.option(False, "replace a set of that name")
     step_column: str = flags.option("", "column of environment steps", "NAME")

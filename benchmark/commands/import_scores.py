@@ -45,7 +45,7 @@ FIRST = 5
 class ImportFlags:
     """Flags of `drac-bench import-scores`."""
 
-    file: tuple[Path, ...] = flags.positional("the file; several of progress files")
+    file: tuple[Path, ...] = flags.positional("the file; several of progress files", "FILE")
     name: str | None = flags.option(None, "what the set is called (default: the file's name)")
     replace: bool = flags.option(False, "replace a set of that name")
     show: bool = flags.option(False, "print what was understood, and write nothing")

@@ -7,7 +7,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import make_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from benchmark.suites import RunSpec, Suite
 from drac.commands import flags
 from drac.commands.train import TRACK
 from drac.config import TrainConfig, preset_defaults
-from drac.config.quantities import number_of
+from drac.config.quantities import duration, number_of
 from drac.errors import ConfigError
 from drac.files import lock, run_folder
 from drac.runs import signals, trackers
@@ -27,6 +27,7 @@ from drac.runs.meta import read_meta
 
 if TYPE_CHECKING:
     from benchmark.commands.display import SweepDisplay
+    from benchmark.engines.engine import Room
     from benchmark.engines.sweep import Outcome, Sweep
 
 RUN_HELP = """Run a suite, or methods x games x seeds, and keep what is finished: the same command
@@ -37,6 +38,9 @@ example: drac-bench run --methods ppo ucb-drac --games all --seeds 0-2 --steps 1
 
 suites (drac-bench suites says what they cost, and how to write one's own):
 """
+
+LONG_H = 24.0
+"""Hours beyond which it is asked, or warned, before anything begins."""
 
 NO_SUITE = Suite("default", "what the flags say")
 
@@ -107,6 +111,9 @@ def _run(
         training(spec.id, config, store.run_dir(spec), *options.share(own), own["track"])
         for spec, config in todo.values()
     ]
+    if todo and not _agreed(store, todo, engine.room(jobs), own):
+        print("nothing was begun")
+        return 1
     if own["dry_run"]:
         print(engine.preview(jobs))
         return 0
@@ -131,6 +138,30 @@ def _run(
         return signals.EXIT_CODE
     where = f"drac-bench tables --experiment {experiment} --results={shlex.quote(str(store.root))}"
     return _summary(sweep, time.monotonic() - begun, where)
+
+
+def _agreed(
+    store: Any,
+    todo: Mapping[str, tuple[RunSpec, TrainConfig]],
+    room: Room | None,
+    own: dict[str, Any],
+) -> bool:
+    """Say what the runs take; whether they may begin, which is asked if it is more than a day."""
+    from benchmark.speed.costs import forecast
+
+    takes = forecast(store, {store.run_dir(spec): config for spec, config in todo.values()}, room)
+    about = sys.stderr if own["dry_run"] else sys.stdout  # where the commands are for programs
+    print(takes.text, file=about, flush=True)
+    if not takes.fits:
+        print("drac-bench run: warning: the disk may fill up", file=sys.stderr)
+    if own["dry_run"] or own["yes"] or takes.hours is None or takes.hours <= LONG_H:
+        return True
+    said = f"this takes {takes.hours / 24:,.1f} days here"
+    if not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()):
+        print(f"drac-bench run: warning: {said}", file=sys.stderr)
+        return True
+    print(f"{said}; begin? [y/N] ", end="", flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _execute(sweep: Sweep, display: SweepDisplay) -> bool:
@@ -158,7 +189,7 @@ def _summary(sweep: Sweep, seconds: float, following: str) -> int:
     from benchmark.engines.sweep import State, log_end
 
     finished, failed = sweep.having(State.COMPLETE), sweep.having(State.FAILED)
-    print(f"{number_of(len(finished), 'run')} finished in {seconds:.0f} s")
+    print(f"{number_of(len(finished), 'run')} finished in {duration(seconds)}")
     for ended in failed:
         print("", f"{ended.job.id}: {ended.outcome.text}", sep="\n")
         for line in log_end(ended.job):

@@ -42,6 +42,7 @@ and what part of an update each would take. Nothing else should run meanwhile.
 example: drac-bench speed augmentations --augmentations crop color-jitter"""
 
 DEVICES = ("cpu", "cuda")
+STDOUT = Path("-")
 
 _Words = tuple[str, ...]
 
@@ -87,7 +88,7 @@ class SpeedFlags:
         "measure again what other processes disturb, at most so often; the least disturbed counts",
         "N",
     )
-    json: Path | None = flags.option(None, "a file for the figures")
+    json: Path | None = flags.option(None, "a file for the figures; - prints them")
 
 
 @dataclass
@@ -100,14 +101,14 @@ class AugmentationsFlags:
     )
     repeats: str = flags.option("5", "rounds whose median counts", "N")
     device: str = flags.option("cpu", "where to measure", "{cpu,cuda}")
-    json: Path | None = flags.option(None, "a file for the figures")
+    json: Path | None = flags.option(None, "a file for the figures; - prints them")
 
 
 @dataclass
 class CompareFlags:
     """Flags of `drac-bench speed compare`."""
 
-    files: tuple[Path, ...] = flags.positional("two JSON files of drac-bench speed")
+    files: tuple[Path, ...] = flags.positional("two JSON files of drac-bench speed", "FILE")
 
 
 def speed_command(argv: Sequence[str]) -> int:
@@ -160,7 +161,7 @@ COMMANDS = {"augmentations": augmentations_command, "compare": compare_command}
 
 def _require_writable(json: Path | None) -> None:
     """Refuse a file for the figures that could not be written after all the measuring."""
-    if json is not None:
+    if json is not None and json != STDOUT:
         run_folder.require_writable(json.parent)
         if json.is_dir():
             raise ConfigError(f"{json} is a folder")
@@ -168,6 +169,9 @@ def _require_writable(json: Path | None) -> None:
 
 def _show(tables: Sequence[Table], report: Record, json: Path | None, more: str = "") -> None:
     """Print what was measured, and keep it in a file if there is to be one."""
+    if json == STDOUT:
+        print(report.to_json(), end="")
+        return
     for table in tables:
         print(table.markdown())
     if more:
@@ -206,7 +210,8 @@ def _training(
             with _progress() as on_part:
                 verdicts = plan.verdicts(resolved[0], on_part)
             passed = all(verdict.passed for verdict in verdicts)
-            print("\n".join(verdict.text() for verdict in verdicts), flush=True)
+            about = sys.stderr if given.json == STDOUT else sys.stdout
+            print("\n".join(verdict.text() for verdict in verdicts), file=about, flush=True)
         with _progress() as on_part:
             planned = plan.Plan(resolved, given.full, attempts, on_part)
             if workers > 1:

@@ -69,7 +69,9 @@ class ImportFlags:
 class LogsFlags:
     """Flags of `drac-bench logs`."""
 
-    run: tuple[str, ...] = flags.positional("EXPERIMENT/METHOD/GAME/seedK, or a run's folder")
+    run: tuple[str, ...] = flags.positional(
+        "EXPERIMENT/METHOD/GAME/seedK, or a run's folder", "RUN"
+    )
     follow: bool = flags.option(False, "go on while the run is trained")
     results: Path = flags.option(Path("results"), "root of all results")
 

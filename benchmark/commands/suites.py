@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmark import suites
 from benchmark.suites import files
 from drac.commands import flags
-from drac.config.quantities import count_text
+from drac.config.quantities import count_text, size_of
 from drac.errors import ConfigError
 
 HELP = """List the suites with their runs, steps, hours here and disk; or print one as the TOML file
@@ -28,7 +28,9 @@ SHOW = "show"
 class SuitesFlags:
     """Flags of `drac-bench suites`."""
 
-    names: tuple[str, ...] = flags.positional("suites, or files NAME.toml (default: the built-in)")
+    names: tuple[str, ...] = flags.positional(
+        "suites, or files NAME.toml (default: the built-in)", "SUITE"
+    )
     methods: tuple[str, ...] = flags.option((), "as for drac-bench run, like those below")
     games: tuple[str, ...] = flags.option((), "count these games")
     seeds: tuple[str, ...] = flags.option((), "count these seeds")
@@ -76,8 +78,7 @@ def _list(given: SuitesFlags) -> int:
         configs = [config for _, config in own]
         hours = f"{sum(map(pace.hours, configs)):,.1f}" if pace else "-"
         steps = count_text(sum(config.steps for config in configs))
-        size = costs.disk_bytes(configs)
-        disk = f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"
+        disk = size_of(costs.disk_bytes(configs))
         table.add_row(suite.name, f"{len(own):,}", steps, hours, disk, suite.summary)
     console = Console()
     if not console.is_terminal:

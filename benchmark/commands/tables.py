@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from augmentations import plugins
 from benchmark import suites
@@ -16,6 +16,7 @@ from benchmark.commands.choices import chosen, experiments, listed
 from benchmark.commands.progress_bar import bar
 from benchmark.tables.catalogue import KIND, RECOMPUTED, TABLES, known, not_applicable
 from drac.commands import flags
+from drac.commands.output import print_json
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder
 
@@ -38,6 +39,9 @@ runs.csv has every planned run. Where fixed augmentations of DrAC were compared,
 the best of each game, for --method drac-best --best-from."""
 
 _RECOMPUTED = "published aggregates, from the published means of games; needs no runs"
+FORMAT = 1
+"""Of the JSON: see `drac.commands.output.print_json`."""
+
 ENDINGS = {"markdown": "md", "csv": "csv", "latex": "tex"}
 FORMATS = ("text", *ENDINGS)
 PLAIN_WIDTH = 160
@@ -55,6 +59,7 @@ class TablesFlags:
         "how they are printed; files are written in every format",
         "{text,markdown,csv,latex}",
     )
+    json: bool = flags.option(False, "print every table, or some, as JSON: docs/json.md")
     experiment: tuple[str, ...] = flags.option(
         (), "experiments to tabulate together (default: each on its own)"
     )
@@ -77,6 +82,8 @@ def tables_command(argv: Sequence[str]) -> int:
         raise ConfigError(f"--table names no table; choose from {', '.join(titles)}")
     if names and given.all:
         raise ConfigError("--all prints every table and --table some: give one of the two")
+    if given.json and (given.format != "text" or given.all):
+        raise ConfigError("--json is a form of its own, of every table or some: give it alone")
     store = Store(given.results)
     wanted = given.experiment + (suites.get(given.suite).experiments if given.suite else ())
     of_runs = names != (RECOMPUTED,)
@@ -84,10 +91,16 @@ def tables_command(argv: Sequence[str]) -> int:
     if of_runs and not found:
         raise ConfigError(f"there are no runs below {store.runs}; begin with drac-bench run")
     groups = ([found] if wanted else [(name,) for name in found]) if of_runs else []
+    if given.format == "csv" and (len(names) != 1 or len(groups) > 1):
+        raise ConfigError(
+            "--format csv prints one table of one experiment, so that there is one header: name"
+            f" them, such as --table {names[0] if names else 'per-game'} --experiment"
+            f" {found[0] if found else 'NAME'}; the files are written in every format anyway"
+        )
     for folder in ["+".join(group) for group in groups] + [""] * (RECOMPUTED in names):
         run_folder.require_writable(store.tables / folder)
-    screen = not (names or given.all) and given.format == "text"
-    _tabulate(store, groups, names, given.format, screen)
+    screen = not (names or given.all or given.json) and given.format == "text"
+    _tabulate(store, groups, names, "json" if given.json else given.format, screen)
     return 0
 
 
@@ -125,6 +138,9 @@ def _tabulate(
         made.append(_Written(store.tables, "", [recomputed_table()], {}))
         _write(store.tables, made[0].tables)
     made += [_made(store, group, names, screen, len(groups) == 1) for group in groups]
+    if shown == "json":
+        print_json(FORMAT, experiments=[_fields(written) for written in made])
+        return
     for written in made:
         if written.screen is None:
             _show(written, shown)
@@ -180,6 +196,21 @@ def _text(table: Table, form: str) -> str:
     if form == "markdown":
         return table.markdown(table_formats.MARKDOWN_WIDTH)
     return table_formats.csv(table) if form == "csv" else table_formats.latex(table)
+
+
+def _fields(written: _Written) -> dict[str, Any]:
+    """Return what the JSON says of some experiments together."""
+    tables = [
+        {
+            "name": table.name,
+            "title": table.title,
+            "rows": table.data.to_dict("records"),
+            "notes": table.notes,
+        }
+        for table in written.tables
+    ]
+    about = {"name": written.heading, "folder": str(written.folder)}
+    return {**about, "tables": tables, "skipped": dict(written.skipped)}
 
 
 def _show(written: _Written, shown: str) -> None:

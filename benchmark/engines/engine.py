@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 from drac.config import TrainConfig, as_argv
 
@@ -57,6 +58,14 @@ def training(
     return Job(run, tuple(words), run_dir, cpus, gpus, memory)
 
 
+class Room(NamedTuple):
+    """What jobs have of this machine: so many at a time, cores of each, and GPUs of all."""
+
+    jobs: int
+    cores: int
+    gpus: int
+
+
 class Engine(ABC):
     """Executes jobs. It is entered with `with`; leaving it cancels what it still has.
 
@@ -101,6 +110,10 @@ class Engine(ABC):
     @abstractmethod
     def running(self) -> list[Job]:
         """The jobs that are executing, as far as is known."""
+
+    def room(self, jobs: Sequence[Job]) -> Room | None:
+        """Return what these jobs, at least one, will have of this machine; None if of others."""
+        return None
 
     def preview(self, jobs: Sequence[Job]) -> str:
         """Return what would be executed for these jobs, as text; nothing is entered or written."""

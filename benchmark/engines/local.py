@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.engines import process
-from benchmark.engines.engine import Engine, Job
+from benchmark.engines.engine import Engine, Job, Room
 from drac.commands import flags
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
@@ -95,6 +95,12 @@ class LocalEngine(Engine):
     def running(self) -> list[Job]:
         """The jobs that are executing."""
         return [running.job for running in self._running.values()]
+
+    def room(self, jobs: Sequence[Job]) -> Room:
+        """Return what these jobs will have of this machine."""
+        cores = self._threads(jobs[0])
+        at_a_time = self.workers or max(1, self._cores // cores)
+        return Room(min(at_a_time, len(jobs)), cores, len(self.gpus) or 1)
 
     def _threads(self, job: Job) -> int:
         return job.cpus or max(1, self._cores // (self.workers or self._cores))

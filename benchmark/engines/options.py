@@ -22,6 +22,7 @@ _SHARED: tuple[flags.Field, ...] = (
     ("runs_per_gpu", str | None, flags.option(None, "runs that share a GPU", "N")),
     ("retries", str, flags.option("2", "how often a run that fails again is tried again", "N")),
     ("dry_run", bool, flags.option(False, "print what would be executed, and do nothing")),
+    ("yes", bool, flags.option(False, "begin what takes more than a day without being asked")),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import pandas as pd
@@ -75,7 +76,7 @@ def draw(
             texts.append(figure.suptitle(title + panels.length, x=1.5 * PAD / width, ha="left"))
         if style.noted:
             texts.append(_notes(figure, notes, style))
-        if panels.legend:
+        if panels.legend and style.labelled:
             texts.append(_legend(body, panels.legend))
         around = sum(text.get_window_extent().height / figure.dpi + 2 * PAD for text in texts)
         panel = panels.height or style.panel * (1.0 if columns > 2 else 1.5)
@@ -94,7 +95,22 @@ def draw(
             paint(panels.names[place], ax)
         figure.get_layout_engine().execute(figure)  # type: ignore[union-attr]
         figure.set_layout_engine("none")  # once: each time would move things a little
-    return Drawing(name, title, figure, table, notes, style)
+    return Drawing(name, title, figure, table, notes, style, tuple(panels.legend))
+
+
+def legend_of(drawings: Sequence[Drawing], style: Style) -> Drawing:
+    """Return the legend of figures that are shown side by side: every label once."""
+    handles: dict[str, Artist] = {}
+    for handle in chain.from_iterable(drawing.legend for drawing in drawings):
+        handles.setdefault(str(handle.get_label()), handle)
+    with style.context():
+        figure = Figure(figsize=(style.width, 1.0), dpi=DPI, layout="constrained")
+        body = figure.add_subfigure(figure.add_gridspec(1, 1)[0, 0])
+        legend = _legend(body, [*handles.values()])
+        height = legend.get_window_extent().height / figure.dpi + 2 * PAD
+        figure.set_size_inches(style.width, height)
+    labels = pd.DataFrame({"label": [*handles]})
+    return Drawing("legend", f"Legend: {', '.join(handles)}", figure, labels, (), style)
 
 
 def _notes(figure: Figure, notes: Sequence[str], style: Style) -> Artist:
@@ -145,7 +161,7 @@ def curve(ax: Axes, steps: Any, values: Any, early: int, **look: Any) -> None:
         ax.plot(steps[: early + 1], values[: early + 1], **(look | faint))
 
 
-def empty(ax: Axes, text: str = "no runs") -> None:
+def empty(ax: Axes, text: str = "no values") -> None:
     """Say in a panel that there is nothing to draw."""
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color="0.45")
 

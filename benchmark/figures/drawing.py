@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 from matplotlib import rc_context
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from drac.files import atomic
@@ -37,6 +38,7 @@ class Style:
         titled: whether the title stands in the figure; on paper the caption has it.
         format: of its files, unless another is asked for.
         noted: whether the notes stand in the figure; a page that shows it has them as text.
+        labelled: whether its legend does; a page may show one for several figures.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Style:
     titled: bool
     format: str
     noted: bool = True
+    labelled: bool = True
 
     @property
     def marker(self) -> float:
@@ -106,6 +109,7 @@ class Drawing:
         data: the numbers that are drawn.
         notes: how to read it, and what is missing.
         style: what it was made for.
+        legend: the handles of its legend, whether or not that stands in the figure.
     """
 
     name: str
@@ -114,6 +118,7 @@ class Drawing:
     data: pd.DataFrame
     notes: tuple[str, ...]
     style: Style
+    legend: tuple[Artist, ...] = ()
 
     @property
     def caption(self) -> str:

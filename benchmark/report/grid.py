@@ -63,6 +63,9 @@ class Grid:
     keys: int = 1
 
 
+WIDE = 12
+"""Columns beyond which a screen of 1,280 pixels does not show the last ones."""
+
 Links = Mapping[str, Mapping[str, str]]
 """Where cells lead: heading of their column -> their text -> path."""
 
@@ -81,11 +84,18 @@ def grid(
     """Make a table of a data frame, whose first columns name the rows.
 
     A column whose every cell begins with a number, or stands for one that is missing, is sorted by
-    that number: "1.23 ± 0.45" by 1.23.
+    that number: "1.23 ± 0.45" by 1.23. A column of "-" alone is left out: the file has it. In a
+    `WIDE` table published numbers come first, so that one sees them without scrolling.
     """
-    headings, columns = [], []
-    for heading in frame:
+    names = list(frame.columns)
+    if len(names) > WIDE:
+        names[keys:] = sorted(names[keys:], key=lambda name: not str(name).startswith("published"))
+    headings: list[tuple[str, bool]] = []
+    columns: list[list[Cell]] = []
+    for heading in names:
         texts = [shown(value) for value in frame[heading]]
+        if texts and {*texts} == {"-"} and len(headings) >= keys:
+            continue
         lacking = [is_lacking(text) for text in texts]
         numbers = [number(text) for text in texts]
         numeric = not all(lacking) and numbers.count(None) == lacking.count(True)

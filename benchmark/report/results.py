@@ -163,10 +163,10 @@ def _cells(rows: list[dict[str, Any]]) -> pd.DataFrame:
         {
             "method": [row["method"] for row in rows],
             "runs": [str(row["runs"]) for row in rows],
-            "IQM": [_with_interval(row) for row in rows],
-            "mean": [_text(row["mean"]) for row in rows],
-            "median": [_text(row["median"]) for row in rows],
-            "optimality gap": [_text(row["optimality_gap"]) for row in rows],
+            "IQM, %": [_with_interval(row) for row in rows],
+            "mean, %": [_text(100 * row["mean"], 1) for row in rows],
+            "median, %": [_text(100 * row["median"], 1) for row in rows],
+            "optimality gap, %": [_text(100 * row["optimality_gap"], 1) for row in rows],
             "mean / PPO, %": [_text(100 * row["ppo_normalized_mean"], 1) for row in rows],
             "P(improvement)": [_text(row["better_than_ppo"]) for row in rows],
         }
@@ -211,8 +211,8 @@ def _text(value: float, digits: int = 2) -> str:
 def _with_interval(row: dict[str, Any]) -> str:
     if np.isnan(row["iqm"]):
         return "-" if row["runs"] else "missing"
-    ends = bootstrap.Interval(row["iqm_low"], row["iqm_high"])
-    return f"{row['iqm']:.2f} {ends.text()}" if ends.known else f"{row['iqm']:.2f} (no interval)"
+    ends = bootstrap.Interval(100 * row["iqm_low"], 100 * row["iqm_high"])
+    return f"{100 * row['iqm']:.1f} {ends.text(digits=1) if ends.known else '(no interval)'}"
 
 
 def _headline_notes(content: Content, games: list[str]) -> tuple[str, ...]:
@@ -226,10 +226,10 @@ def _headline_notes(content: Content, games: list[str]) -> tuple[str, ...]:
     if content.complete.groupby(["label", "game"]).size().min() == 1:
         notes.append("Where a game has one run only, there is no confidence interval.")
     notes.append(
-        f"Min-max-normalized returns. IQM: interquartile mean, with its 95 % interval (stratified"
-        f" bootstrap over runs, {RESAMPLES:,} resamples; Agarwal et al. 2021). P(improvement):"
-        f" how likely one run beats one of PPO on a game, averaged over games; of PPO with the same"
-        f" steps and other settings that matter, or '-'. mean / PPO: over games on which PPO's mean"
-        f" return is positive."
+        f"Min-max-normalized returns in %, in the file as shares. IQM: interquartile mean, with its"
+        f" 95 % interval (stratified bootstrap over runs, {RESAMPLES:,} resamples; Agarwal et al."
+        f" 2021). P(improvement): how likely one run beats one of PPO on a game, averaged over"
+        f" games; of PPO with the same steps and other settings that matter, or '-'. mean / PPO:"
+        f" over games on which PPO's mean return is positive."
     )
     return tuple(notes)

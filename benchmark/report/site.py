@@ -203,6 +203,12 @@ class Site:
             *(round(96 * inches) for inches in drawing.figure.get_size_inches()),
         )
 
+    def legend(self, drawing: Drawing, name: str) -> Picture:
+        """Write the legend of figures side by side, which has no numbers and no notes."""
+        src = self.write(f"figures/{slug(name)}.svg", drawing.render("svg"))
+        size = (round(96 * inches) for inches in drawing.figure.get_size_inches())
+        return Picture(slug(name), src, drawing.title, (), "", True, *size)
+
 
 def breakable(text: str) -> Markup:
     """Return text as HTML that may be broken after a slash: paths are long, phones narrow."""

@@ -1,20 +1,24 @@
-"""What the runs of a suite take here: hours from a measured speed, and room on the disk."""
+"""What runs take here: hours from a measured speed, and room on the disk."""
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmark.engines.engine import Room
 from benchmark.speed.records import RUN_STEPS, load
+from benchmark.store.progress import read_progress
 from benchmark.store.store import Store
 from drac import methods
 from drac.config import TrainConfig
-from drac.config.quantities import number_of
+from drac.config.quantities import duration, number_of, size_of
 from drac.errors import ConfigError
 from drac.files import untrusted
 
@@ -22,6 +26,7 @@ RECORDED = "speed.json"
 """Of the results' root: where `drac-bench speed --json` may leave what is looked at here."""
 
 CPU, GPU = "CPU-hours", "GPU-hours"
+AUTO = "auto"
 
 # Bytes, of runs that were made: a checkpoint and its part for each environment and for each level
 # that is chosen among; rows of CSV files, TensorBoard and the log; an episode of eval.csv.
@@ -44,8 +49,8 @@ class Pace:
     unit: str
     source: str
 
-    def hours(self, config: TrainConfig) -> float:
-        """Return the hours of a run, of one core or of one GPU.
+    def hours(self, config: TrainConfig, steps: int | None = None) -> float:
+        """Return the hours of a run, of one core or of one GPU; of all its steps by default.
 
         A method that was not measured counts as one with the same objective, else as the slowest.
         """
@@ -59,7 +64,7 @@ class Pace:
                 if (found := methods.find(name)) and found.objective == objective
             ]
             each = max(alike or self.seconds.values())
-        return each * config.steps / 3600
+        return each * (config.steps if steps is None else steps) / 3600
 
 
 def pace(store: Store, speed: Path | None) -> Pace | None:
@@ -132,3 +137,61 @@ def disk_bytes(configs: Iterable[TrainConfig]) -> int:
         total += _KEPT * (_CHECKPOINT + _ENVIRONMENT * config.num_envs + _LEVEL * levels)
         total += _UPDATE * config.num_updates + _EPISODE * 2 * config.eval_episodes * evaluations
     return total
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What runs will take.
+
+    Attributes:
+        text: runs, steps, time and disk, in one line.
+        hours: until all have ended; None if that is unknown.
+        fits: whether the disk has room for what they leave.
+    """
+
+    text: str
+    hours: float | None
+    fits: bool
+
+
+def forecast(store: Store, runs: Mapping[Path, TrainConfig], room: Room | None) -> Forecast:
+    """Say what is left to do, and what it takes at the speed that `pace` knows.
+
+    Args:
+        store: of the runs.
+        runs: their folders, which need not be there, and what they are; at least one.
+        room: what they will have of this machine; None if they are executed elsewhere.
+    """
+    now = [read_progress(run_dir, config) for run_dir, config in runs.items()]
+    steps = [run.total - run.step for run in now]
+    hours, time = _time(store, list(zip(runs.values(), steps, strict=True)), room)
+    size = disk_bytes(runs.values())
+    there = next(path for path in (store.root, *store.root.absolute().parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    to_do = f"to do: {number_of(len(runs), 'run')}, {number_of(sum(steps), 'step')}"
+    text = f"{to_do}, {time}, {size_of(size)} of disk ({size_of(free)} free)"
+    return Forecast(text, hours, size <= free)
+
+
+def _time(
+    store: Store, left: Sequence[tuple[TrainConfig, int]], room: Room | None
+) -> tuple[float | None, str]:
+    """Return the hours until all runs have ended, None if unknown, and what to say of them."""
+    try:
+        known = pace(store, None)
+    except ConfigError as error:  # runs do not need it
+        return None, f"time unknown ({error})"
+    wanted = {CPU if config.device == "cpu" else GPU for config, _ in left if config.device != AUTO}
+    if known is None or wanted - {known.unit}:
+        measure = f"drac-bench speed --json {shlex.quote(str(store.root / RECORDED))} measures it"
+        return None, f"time unknown ({measure})"
+    hours = [known.hours(config, steps) for config, steps in left]
+    if room is None:
+        return None, f"about {sum(hours):,.1f} {known.unit} (from {known.source})"
+    lanes = room.gpus
+    if known.unit == CPU:
+        lanes = room.jobs
+        threads = [room.cores if c.threads == AUTO else int(c.threads) for c, _ in left]
+        hours = [each / number for each, number in zip(hours, threads, strict=True)]
+    wall = max(sum(hours) / lanes, *hours)
+    return wall, f"about {duration(3600 * wall)} (from {known.source})"

@@ -316,6 +316,7 @@ class AugmentationSpeed(Record):
 class AugmentationReport(Record):
     """Everything that `drac-bench speed augmentations` has measured."""
 
+    format: int = FORMAT
     machine: Machine
     game: str
     batch: int

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drac.commands import flags
+from drac.commands.output import print_json
 from drac.errors import ConfigError
 from drac.files import run_folder
 from drac.games import GAMES
@@ -45,17 +46,26 @@ PICTURES = (".png", ".pdf", ".svg")
 MOST_TILES = 100  # in a row, or in a column; pictures have an end, and so has patience
 
 
+FORMAT = 1
+"""Of the JSON: see `drac.commands.output.print_json`."""
+
+
 @dataclass
 class ListFlags:
     """Flags of `drac augmentations list`."""
 
+    json: bool = flags.option(False, "print JSON: docs/json.md says what it holds")
+
 
 def list_command(argv: Sequence[str]) -> int:
     """`drac augmentations list`."""
-    flags.parse(ListFlags, argv, "drac augmentations list", LIST_HELP)
+    given: ListFlags = flags.parse(ListFlags, argv, "drac augmentations list", LIST_HELP)
     from drac.arms.catalogue import entries  # torch is imported from here on
 
-    print(listing(entries()))
+    if given.json:
+        print_json(FORMAT, augmentations=[{**asdict(e), "spec": e.spec} for e in entries()])
+    else:
+        print(listing(entries()))
     return 0
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from drac.config import TrainConfig
+from drac.config.quantities import duration
 from drac.files import retry
 from drac.stats import Report, early_text
 from drac.timing import Stopwatch
@@ -76,10 +77,10 @@ class TerminalWatcher(Watcher):
         if self._bar:
             self._bar.update(self._task, completed=step, **self._fields())
         elif self._line_due():
-            left = f"{(self._total - step) / self._sps:,.0f}" if self._sps else "-"
+            left = duration((self._total - step) / self._sps) if self._sps else "-"
             fields = self._fields()
             self.message(
-                f"step {step:,.0f}/{self._total:,}  {fields['sps']} steps/s  {left} s left"
+                f"step {step:,.0f}/{self._total:,}  {fields['sps']} steps/s  {left} left"
                 f"  {fields['returns']}  arm {self._arm}"
             )
 
@@ -130,7 +131,7 @@ def watching() -> Iterator[TerminalWatcher]:
         BarColumn(bar_width=24),
         TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
         TextColumn("{task.fields[sps]} steps/s"),
-        TimeRemainingColumn(compact=True),
+        TimeRemainingColumn(),
         TextColumn("{task.fields[returns]}"),
         TextColumn("{task.fields[arm]}", style="cyan", markup=False),
     )

@@ -16,6 +16,7 @@ from drac.commands.evaluation_plan import (
     plans_of,
     require_compatible,
 )
+from drac.commands.output import only_json, print_json
 from drac.commands.playing import DEVICES, require_free, title
 from drac.commands.robustness import robustness_of
 from drac.config import TrainConfig
@@ -40,6 +41,9 @@ examples:
   drac evaluate results/runs/default/ppo/coinrun/seed0 --robustness
   drac evaluate policy.safetensors --split test"""
 
+FORMAT = 1
+"""Of the JSON: see `drac.commands.output.print_json`."""
+
 LISTED = 40
 """So many levels are printed one by one; the file has all."""
 
@@ -61,10 +65,15 @@ def evaluate_command(argv: Sequence[str]) -> int:
 
     configs = {run: read_run(run) for run in runs}
     plans = {run: _plans(given, run, config) for run, config in configs.items()}
-    if len(runs) > 1:
-        return _several(given, argv, configs, plans, counts)
-    _one(given, runs[0], configs[runs[0]], plans[runs[0]], counts, given.out)
-    return 0
+    status = 0
+    with only_json(given.json):
+        if len(runs) > 1:
+            status, rows = _several(given, argv, configs, plans, counts)
+        else:
+            rows = _one(given, runs[0], configs[runs[0]], plans[runs[0]], counts, given.out)
+    if given.json:
+        print_json(FORMAT, rows=rows)
+    return status
 
 
 def _plans(given: EvaluateFlags, run: Path, config: TrainConfig) -> list[Plan]:
@@ -81,14 +90,15 @@ def _one(
     plans: Sequence[Plan],
     counts: dict[str, int],
     out: Path | None,
-) -> dict[str, Any]:
-    """Evaluate a run, print what came of it and return it as a row of the table of runs."""
+) -> list[dict[str, Any]]:
+    """Evaluate a run, print what came of it and return it as rows of the table of runs."""
     if given.robustness:
         splits = {plan.name: plan.split for plan in plans}
-        robustness_of(run, config, splits, counts, given.device, out)
-        return {}
+        table = robustness_of(run, config, splits, counts, given.device, out)
+        rows: list[dict[str, Any]] = table.to_dict("records")  # type: ignore[assignment]
+        return [{**_about(run, config), **row} for row in rows]
     (plan,) = plans
-    return _play(given, run, config, plan, counts, out)
+    return [_play(given, run, config, plan, counts, out)]
 
 
 def _play(
@@ -175,16 +185,17 @@ def _of(run: Path, error: BaseException) -> str:
     return sentence if sentence.startswith(str(run)) else f"{run}: {sentence}"
 
 
+def _about(run: Path, config: TrainConfig) -> dict[str, Any]:
+    names = ("method", "game", "mode", "seed")
+    return {"run": str(run), **{name: getattr(config, name) for name in names}}
+
+
 def _row(
     run: Path, config: TrainConfig, step: int, plan: Plan, played: pd.DataFrame
 ) -> dict[str, Any]:
     returns = played["return"].astype(float)
     return {
-        "run": str(run),
-        "method": config.method,
-        "game": config.game,
-        "mode": config.mode,
-        "seed": config.seed,
+        **_about(run, config),
         "step": step,
         "split": plan.name,
         "levels": played["level_seed"].nunique(),
@@ -201,11 +212,12 @@ def _several(
     configs: dict[Path, TrainConfig],
     plans: dict[Path, list[Plan]],
     counts: dict[str, int],
-) -> int:
+) -> tuple[int, list[dict[str, Any]]]:
     """Evaluate runs one after the other, whichever of them fail, and print a table of the others.
 
     Returns:
-        0; 2 if something that was given, or a run, is at fault, and 1 if the machine is.
+        The exit status and the rows of that table. The status is 0; 2 if something that was given,
+        or a run, is at fault, and 1 if the machine is.
     """
     import pandas as pd
 
@@ -213,10 +225,11 @@ def _several(
         if given.robustness:
             raise ConfigError("out is of one run: leave --out out, or give one run")
         require_free(given.out, True)
-    rows, failed, status = [], [], 0
+    rows: list[dict[str, Any]] = []
+    failed, status = [], 0
     for run, config in configs.items():
         try:
-            rows.append(_one(given, run, config, plans[run], counts, None))
+            rows += _one(given, run, config, plans[run], counts, None)
         except (ConfigError, OSError, MemoryError) as error:
             print(f"drac evaluate: error: {_of(run, error)}", file=sys.stderr)
             failed.append(run)
@@ -230,8 +243,8 @@ def _several(
             atomic.write_text(given.out, table.to_csv(index=False))
             print(f"the table: {given.out}")
     if failed:
-        print(f"{len(rows)} of {len(configs)} runs were evaluated")
+        print(f"{len(configs) - len(failed)} of {len(configs)} runs were evaluated")
         same = [word for word in argv if Path(word) not in given.run]
         again = shlex.join(["drac", "evaluate", *map(str, failed), *same])
         print(f"next, once that is mended: {again}")
-    return status
+    return status, rows

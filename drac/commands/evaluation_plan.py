@@ -26,7 +26,8 @@ class EvaluateFlags(PlayFlags):
 
     run: tuple[Path, ...] = flags.positional(
         "folders of runs, or .safetensors files of drac export; a quoted pattern such as"
-        " 'results/runs/*/*/*/seed*' names the runs that fit it"
+        " 'results/runs/*/*/*/seed*' names the runs that fit it",
+        "RUN",
     )
     episodes: str = flags.option("100", "how many, shared out over the envs in advance", "N")
     levels: str = flags.option("", "in place of a split: 7, 0-199 or 5,9,30-40", "LIST")
@@ -37,6 +38,7 @@ class EvaluateFlags(PlayFlags):
     )
     num_envs: str = flags.option("64", "environments played side by side", "N")
     robustness: bool = flags.option(False, "measure what a changed background changes")
+    json: bool = flags.option(False, "print JSON, and all else on stderr: docs/json.md")
     out: Path | None = flags.option(
         None,
         "where the episodes go (default: RUN/evaluations/SPLIT-seedK-STEP.csv, RUN/robustness.csv);"

@@ -24,7 +24,7 @@ examples:
 class ExportFlags:
     """Flags of `drac export`."""
 
-    run: Path = flags.positional("a run's folder")
+    run: Path = flags.positional("a run's folder", "RUN")
     out: Path | None = flags.option(
         None, "the file to write, ending in .safetensors (default: RUN/policy.safetensors)"
     )

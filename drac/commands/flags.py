@@ -9,21 +9,18 @@ import errno
 import io
 import itertools
 import math
-import re
 import sys
-import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 from augmentations.arguments import hint as nearest
 from augmentations.arguments import unknown
-from drac import methods
-from drac.commands import others_flags
+from drac.commands import completion, help_text, others_flags
 from drac.commands.openmp import spin_briefly
 from drac.commands.output import unbreakable
 from drac.config import TrainConfig
-from drac.config.quantities import parse_count
+from drac.config.quantities import count_text, parse_count
 from drac.errors import ConfigError, NonFinite
 from drac.runs import provenance
 
@@ -33,24 +30,23 @@ Field = tuple[str, Any, Any]
 
 _NO_PATH = (errno.ENAMETOOLONG, errno.ELOOP)
 
-FEW = 4
-"""So many methods that have an option are named in its help."""
 
-
-def option(default: Any, text: str, metavar: str = "") -> Any:
+def option(default: Any, text: str, metavar: str = "", group: str = "") -> Any:
     """Return a field of a dataclass that is a flag.
 
     Args:
         default: the flag's; one that is false, such as None or (), is left out of the help.
         text: for the help.
         metavar: what stands for the value there, such as "N"; by default the type, such as PATH.
+        group: under which it is listed; "" for the command's own.
     """
-    return dataclasses.field(default=default, metadata={"help": text, "metavar": metavar})
+    about = {"help": text, "metavar": metavar, "group": group}
+    return dataclasses.field(default=default, metadata=about)
 
 
-def positional(text: str) -> Any:
+def positional(text: str, metavar: str = "") -> Any:
     """Return a field of a dataclass for what stands on the command line without a flag."""
-    return dataclasses.field(metadata={"help": text, "positional": True})
+    return dataclasses.field(metadata={"help": text, "positional": True, "metavar": metavar})
 
 
 def config_fields(defaults: Mapping[str, Any], exclude: Iterable[str] = ()) -> list[Field]:
@@ -59,6 +55,7 @@ def config_fields(defaults: Mapping[str, Any], exclude: Iterable[str] = ()) -> l
     Values stay text here: `drac.config.build` reads them, and its errors are one sentence.
     """
     fields: list[Field] = []
+    group = help_text.groups(list(TrainConfig.model_fields))
     for name, info in TrainConfig.model_fields.items():
         if name in exclude:
             continue
@@ -67,17 +64,16 @@ def config_fields(defaults: Mapping[str, Any], exclude: Iterable[str] = ()) -> l
         if default is None:
             metavar = "FILE" if name == "best_from" else "SPEC"
         elif name != "arms":
-            kind, default = str, str(default).lower() if default in (True, False) else str(default)
-        fields.append(
-            (name, kind, option(default, (info.description or "") + _of_methods(name), metavar))
-        )
+            kind, default = str, _default(default)
+        fields.append((name, kind, option(default, info.description or "", metavar, group[name])))
     return fields
 
 
-def _of_methods(name: str) -> str:
-    """Return "; only plr, ucb-drac+plr" for an option that few methods have."""
-    having = methods.with_option(name)
-    return f"; only {', '.join(having)}" if 0 < len(having) <= FEW else ""
+def _default(value: Any) -> str:
+    """Return a default as one would type it: 25M."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return count_text(value) if isinstance(value, int) and value >= 1000 else str(value)
 
 
 def _metavar(name: str) -> str:
@@ -113,26 +109,6 @@ class _Parser(argparse.ArgumentParser):
         raise ConfigError(f"{message}; {self.prog} --help lists the options")
 
 
-class _Help(argparse.RawDescriptionHelpFormatter):
-    """Wraps the description to the terminal: prose, lists line by line, but no command."""
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        parts = text.split("\n\n")
-        return "\n\n".join(
-            "\n".join(_wrapped(line, width) for line in part.splitlines())
-            if "\n  " in part or ": drac" in part
-            else textwrap.fill(part, width)
-            for part in parts
-        )
-
-
-def _wrapped(line: str, width: int) -> str:
-    if re.match(r"(\w+:)?\s*drac(-bench)? ", line):
-        return line
-    column = re.match(r"\s*(- |\S+\s{2,})?", line)
-    return textwrap.fill(line, width, subsequent_indent=" " * (column.end() if column else 0))
-
-
 def parse(flags_type: type, argv: Sequence[str], prog: str, description: str) -> Any:
     """Parse a command line into a dataclass of `option` and `positional`; --help prints and exits.
 
@@ -142,30 +118,41 @@ def parse(flags_type: type, argv: Sequence[str], prog: str, description: str) ->
         ConfigError: for a flag that does not exist (the message names the nearest), one without
             its value, and words that belong to no flag.
     """
-    parser = _Parser(
-        prog,
-        description=description,
-        formatter_class=_Help,
-        allow_abbrev=False,
-    )
-    kinds, usage = get_type_hints(flags_type), f"{prog} [-h] [OPTIONS]"
-    values: dict[str, bool] = {"--help": False}  # whether a flag has exactly one value
-    for field in dataclasses.fields(flags_type):
-        about = _argument(field, kinds[field.name])
-        if field.metadata.get("positional"):
-            parser.add_argument(field.name, **about)
-            usage += f" [{about['metavar']} ...]" if "nargs" in about else f" {about['metavar']}"
-        else:
-            name = f"--{field.name.replace('_', '-')}"
-            parser.add_argument(name, default=field.default, **about)
-            values[name] = "type" in about and "nargs" not in about
-    parser.usage = usage
+    parser, values = _parser(flags_type, prog, description)
+    if argv and argv[0] is completion.ASK:
+        raise completion.Asked(parser)
     given, stray = parser.parse_known_args([*_words(argv, values, parser)])
     if stray:
         parser.error(f"unrecognized options: {', '.join(stray)}")
     return flags_type(
         **{name: tuple(v) if isinstance(v, list) else v for name, v in vars(given).items()}
     )
+
+
+def _parser(flags_type: type, prog: str, description: str) -> tuple[_Parser, dict[str, bool]]:
+    """Return the parser of a command, and whether each of its flags has exactly one value."""
+    parser = _Parser(
+        prog, description=description, formatter_class=help_text.Formatter, allow_abbrev=False
+    )
+    kinds, usage = get_type_hints(flags_type), f"{prog} [-h] [OPTIONS]"
+    values: dict[str, bool] = {"--help": False}
+    fields = dataclasses.fields(flags_type)
+    titles = dict.fromkeys(field.metadata.get("group") or "" for field in fields)
+    listed = {
+        title: parser.add_argument_group(title) if title else parser
+        for title in sorted(titles, key=lambda title: title.startswith(help_text.ONLY))
+    }
+    for field in fields:
+        about = _argument(field, kinds[field.name])
+        if field.metadata.get("positional"):
+            parser.add_argument(field.name, **about)
+            usage += f" [{about['metavar']} ...]" if "nargs" in about else f" {about['metavar']}"
+        else:
+            name = f"--{field.name.replace('_', '-')}"
+            listed[field.metadata["group"]].add_argument(name, default=field.default, **about)
+            values[name] = "type" in about and "nargs" not in about
+    parser.usage = usage
+    return parser, values
 
 
 def _argument(field: dataclasses.Field[Any], kind: Any) -> dict[str, Any]:
@@ -269,11 +256,16 @@ def _run_command(
     name, rest = (words[0], words[1:]) if words else ("help", [])
     try:
         if name in ("-h", "--help", "help"):
-            print(usage.strip())
+            print(help_text.wrapped(usage.strip()))
             return 0 if words else 2
         if name in ("-V", "--version"):
             print(f"{prog} {provenance.version('procgen-drac')}")
             return 0
+        if name == "--print-completion" and " " not in prog:
+            print(completion.script(prog, commands, rest))
+            return 0
+        if name is completion.ASK:
+            raise completion.Asked(completion.parser_of(prog, commands))
         require_known("command", name, commands)
         return commands[name](rest)
     except ConfigError as error:

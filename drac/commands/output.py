@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
+import math
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
 Result = TypeVar("Result")
 
@@ -57,6 +59,33 @@ class Output(io.TextIOBase):
     def errors(self) -> str | None:  # type: ignore[override]
         """What becomes of text that the encoding lacks."""
         return self._stream.errors
+
+
+def print_json(version: int, **fields: Any) -> None:
+    """Print one JSON object for programs.
+
+    Args:
+        version: its `format`, which is raised when a field goes or changes what it means.
+        fields: what else it has; numbers that are not finite are null there.
+    """
+    print(json.dumps(_plain({"format": version, **fields}), indent=1, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    """Return a value that JSON has, numbers of numpy as those of Python."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@contextlib.contextmanager
+def only_json(wanted: bool) -> Iterator[None]:
+    """Have what is printed for people go to stderr, if stdout is to be JSON."""
+    with contextlib.redirect_stdout(sys.stderr) if wanted else contextlib.nullcontext():
+        yield
 
 
 @contextlib.contextmanager

@@ -28,8 +28,8 @@ def robustness_of(
     counts: dict[str, int],
     device: str,
     out: Path | None,
-) -> None:
-    """Measure a run's robustness on some splits, write both files and print the table."""
+) -> pd.DataFrame:
+    """Measure a run's robustness on some splits, write both files, print and return the table."""
     import pandas as pd
     from rich.console import Console
     from rich.progress import Progress
@@ -71,6 +71,7 @@ def robustness_of(
     for variant, reason in record["unavailable"].items():
         print(f"{variant}: not available: {reason}")
     print(f"the numbers: {out}, what they mean: {out.with_suffix('.json')}")
+    return table.assign(step=step)
 
 
 def _record(

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from drac.commands import flags
+from drac.commands.output import print_json
 from drac.config import TrainConfig, as_argv, build, preset_defaults
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import run_folder
-from drac.methods.listing import listing
+from drac.methods.listing import listing, records
 from drac.runs import provenance, trackers
 
 TRAIN_HELP = """Train one agent on the training levels of a game, then evaluate it on them and on
@@ -76,7 +77,10 @@ def run_id(config: TrainConfig, experiment: str) -> str:
 def train_command(argv: Sequence[str]) -> int:
     """`drac train`."""
     if flags.peek(argv, "--method") == "help":
-        print(listing())
+        if "json" in flags.named(argv):
+            print_json(1, methods=records())
+        else:
+            print(listing())
         return 0
     if (split := flags.peek(argv, "--split")) is not None:
         raise ConfigError(

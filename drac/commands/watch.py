@@ -39,7 +39,7 @@ _HOLD_S = 1.0  # how long an episode's last frame stays
 class WatchFlags(PlayFlags):
     """Flags of `drac watch`."""
 
-    run: Path = flags.positional("a run's folder")
+    run: Path = flags.positional("a run's folder", "RUN")
     level: str = flags.option("", "this one level, in place of a split", "SEED")
     episodes: str = flags.option("1", "how many, one after the other", "N")
     out: Path | None = flags.option(

@@ -1,4 +1,4 @@
-"""Counts as people write them: "25M", "500k", "1e6", "2_048"."""
+"""Counts as people write them: "25M", "500k", "1e6", "2_048"; times and sizes."""
 
 from __future__ import annotations
 
@@ -41,6 +41,17 @@ def count_text(number: int) -> str:
 def number_of(count: int, noun: str) -> str:
     """Return "1 run", "2 runs" or "1,000 runs"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as h:mm:ss, such as "0:03:15" or "30:00:00"."""
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+
+
+def size_of(number: float) -> str:
+    """Return bytes as "23 MB" or "1.2 GB"."""
+    return f"{number / 1e9:,.1f} GB" if number >= 1e9 else f"{number / 1e6:,.0f} MB"
 
 
 def _count(value: Any, info: pydantic.ValidationInfo) -> Any:

@@ -9,10 +9,16 @@ from drac import methods
 WIDTH = 100
 
 
-def listing() -> str:
-    """Return a table of all methods: how each is to be typed, what it is, where it comes from."""
+def records() -> list[dict[str, str]]:
+    """Return all methods: how each is to be typed, what it is, where it comes from."""
     rows = [(m.title, m.summary, m.source) for m in methods.known().values()]
     rows += [(name, "not available", why) for name, why in methods.problems().items()]
+    return [dict(zip(("name", "summary", "source"), row, strict=True)) for row in rows]
+
+
+def listing() -> str:
+    """Return a table of them."""
+    rows = [tuple(record.values()) for record in records()]
     margin = 2 + max(len(title) for title, *_ in rows)
     lines = [f"{'method':{margin}}what it is, and where it comes from"]
     for title, *texts in rows:

@@ -119,7 +119,7 @@ BAD: dict[str, list[tuple[str, str]]] = {
         ("empty --out a.safetensors", "empty has no checkpoint yet"),
         ("run --out file/a.safetensors", "file is a file"),
         ("run stray", "stray"),
-        ("", "PATH"),
+        ("", "RUN"),
     ],
     "augmentations show": [
         ("--game conrun", "unknown game 'conrun' (did you mean 'coinrun'?)"),

@@ -1,4 +1,4 @@
-"""The rehearsal: runs that were really made, and what the README shows of them."""
+"""The rehearsal: runs that were really made, and what docs/rehearsal.md shows of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from benchmark.tables.catalogue import TABLES
 from drac.games import GAMES
 
 FOLDER = ROOT / "results" / "evidence" / "rehearsal"
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "rehearsal.md").read_text(encoding="utf-8")
 SUITES = ("rehearsal", "rehearsal-augmentations")
 HARDWARE = {"device": "cpu", "precision": "bf16", "threads": 1, "env_groups": 1}
 
@@ -66,7 +66,7 @@ def test_the_bandits_two_files_agree(runs: pd.DataFrame) -> None:
 
 @pytest.fixture(scope="module")
 def made_again(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of the same runs, and what the README's commands make of it."""
+    """A store of the same runs, and what the page's commands make of it."""
     root = tmp_path_factory.mktemp("rehearsal")
     shutil.copytree(FOLDER / "runs", root / "runs")
     assert main(["tables", f"--results={root}", "--experiment", *SUITES]) == 0
@@ -89,23 +89,23 @@ def test_the_committed_tables_and_figures_are_made_of_these_runs(made_again: Pat
                 assert path.read_text("utf-8") == made[name].read_text("utf-8"), name
 
 
-def test_the_readme_shows_the_table_of_these_runs(runs: pd.DataFrame) -> None:
+def test_the_page_shows_the_table_of_these_runs(runs: pd.DataFrame) -> None:
     table = TABLES["augmentations"](runs)
     text = table.markdown(160)
     (best,) = re.findall(r"### Best augmentation of each game\n\n(.*?)\n\n", text, re.DOTALL)
     assert len(best.splitlines()) == 2 + len(GAMES)
-    assert best in README
+    assert best in PAGE
     agreed = table.blocks[2].cells.set_index("between").loc["the bandit and the paper"]
     said = re.search(
-        r"agrees with the paper on (\S+) of (\d+) games, and would on\s+(\S+) by", README
+        r"agrees with the paper on (\S+) of (\d+) games, and would on\s+(\S+) by", PAGE
     )
     assert said
     assert list(said.groups()) == [agreed["agree on"], agreed["games"], agreed["by chance"]]
 
 
-def test_the_readme_shows_the_figure_of_these_runs(made_again: Path) -> None:
+def test_the_page_shows_the_figure_of_these_runs(made_again: Path) -> None:
     name = Path("figures") / SUITES[0] / "bandit-shares-ucb-drac.png"
-    assert f"]({(FOLDER / name).relative_to(ROOT)})" in README
+    assert f"](../{(FOLDER / name).relative_to(ROOT)})" in PAGE
     pictures = (Image.open(root / name).convert("RGB") for root in (made_again, FOLDER))
     one, other = (np.asarray(picture, dtype=int) for picture in pictures)
     assert one.shape == other.shape

@@ -372,7 +372,7 @@ def test_a_dying_run_is_named_with_its_reason_and_log(
     assert f"coinrun/seed0: FAILED (not started); {log.format('coinrun')}" in printed.out
     assert printed.err.count("\n") == 1
     assert "3 of 3 runs failed: default/ppo/" in printed.err
-    assert printed.out.count("; tried again in 0 s") == 6
+    assert printed.out.count("; tried again in 0:00:00") == 6
     _, _, summary = printed.out.partition("0 runs finished")
     assert "\ndefault/ppo/heist/seed0: FAILED (exit status 1, out of luck); its log" in summary
     assert "  | out of luck\nthis run alone: python -c 'import os" in summary

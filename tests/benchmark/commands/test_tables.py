@@ -143,7 +143,13 @@ def test_files_are_written_before_anything_is_printed(
         raise OSError("nobody reads")
 
     write_run(tmp_path / "results")
-    for words in ([], ["--all"], ["--table", "levels", "recomputed"], ["--format", "csv"]):
+    for words in (
+        [],
+        ["--all"],
+        ["--table", "levels", "recomputed"],
+        ["--format", "latex"],
+        ["--json"],
+    ):
         shutil.rmtree(tmp_path / "results/tables", ignore_errors=True)
         with monkeypatch.context() as patched:
             patched.setattr("rich.console.Console.print", fail)

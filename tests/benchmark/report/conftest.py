@@ -26,5 +26,5 @@ def report(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """They take most of the time, and these tests are about other files."""
-    for name in ("whole", "of_game"):
-        monkeypatch.setattr(pictures, name, lambda *_: [])
+    monkeypatch.setattr(pictures, "whole", lambda *_: [])
+    monkeypatch.setattr(pictures, "of_game", lambda *_: pictures.Row(None, []))

@@ -51,7 +51,7 @@ def test_without_a_terminal_there_are_plain_lines(
         "ucb-drac on coinrun, seed 0, 24,985,600 steps, fidelity paper, cpu float32:"
         " continued at step 16,384"
     )
-    assert first.startswith("step 20,000/24,985,600  - steps/s  - s left  train -  test -  arm -")
+    assert first.startswith("step 20,000/24,985,600  - steps/s  - left  train -  test -  arm -")
     assert second.endswith(f"train -  test -  arm {arm}")
     assert train == "step 32,768: mean return 2.50 on the train split"
     assert test == "step 32,768: mean return 1.25 on the test split"
@@ -78,7 +78,7 @@ def test_speed_and_time_left_are_shown(
         now[0] += 20
         watcher.progress(40_000)
     line = capsys.readouterr().out.splitlines()[-1]
-    assert line.startswith("step 40,000/999,424  2,000 steps/s  480 s left")
+    assert line.startswith("step 40,000/999,424  2,000 steps/s  0:08:00 left")
 
 
 @pytest.mark.parametrize("arm", NAMES)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import re
+import subprocess
 from dataclasses import make_dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import given
 
 from benchmark import cli as bench
 from drac import cli as drac
-from drac.commands import flags, others_flags
+from drac.commands import completion, flags, others_flags
 from drac.config import TrainConfig, as_argv, build, preset_defaults
 from drac.errors import ConfigError
 
@@ -209,3 +211,54 @@ def test_the_help_is_tidy_and_as_wide_as_the_terminal(
     assert not re.search(r"\{None\}|\(default: ?\)|--no-no|\(default: [^)]*\)\s*\(default", said)
     lines = [line for line in said.splitlines() if "  drac" not in line and ": drac" not in line]
     assert max(map(len, lines)) <= columns  # but for commands, which are copied
+
+
+def test_options_are_in_groups(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        drac.main(["train", "--help"])
+    said = capsys.readouterr().out
+    titles = re.findall(r"^(\S.*):$", said, re.MULTILINE)
+    titles = titles[titles.index("options") :]
+    few = [title for title in titles if title.startswith("only ")]
+    assert few == titles[-len(few) :]
+    for option, title in (
+        ("--game", "options"),
+        ("--gamma", "optimization"),
+        ("--trpo-kl", "only trpo"),
+    ):
+        before = said[: said.index(f"  {option} ")]
+        assert re.findall(r"^(\S.*):$", before, re.MULTILINE)[-1] == title
+
+
+# Completion
+
+
+@pytest.mark.parametrize("shell", completion.SHELLS)
+@pytest.mark.parametrize("program", [drac, bench])
+def test_a_shell_completes(
+    program: Any, shell: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("shtab")
+    assert program.main(["--print-completion", shell]) == 0
+    script = capsys.readouterr().out
+    shown = ("starpilot", "ucb-drac", "learning-rate", *(["show"] if program is drac else []))
+    assert all(word in script for word in shown)
+    if shell == "bash":
+        (tmp_path / "script").write_text(script)
+        subprocess.run(["bash", "-n", "script"], cwd=tmp_path, check=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["bsh"], "unknown shell 'bsh' (did you mean 'bash'?)"),
+        ([], "--print-completion takes one shell: bash, zsh, tcsh"),
+        (["bash", "zsh"], "--print-completion takes one shell"),
+    ],
+)
+def test_a_shell_that_is_none(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert drac.main(["--print-completion", *words]) == 2
+    assert said in capsys.readouterr().err
+    assert drac.main(["train", "".join([*completion.ASK])]) == 2  # nobody can type it

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from checkout import ROOT
 from small_runs import small_run, tree
 
 from drac import cli
@@ -142,6 +144,22 @@ def test_several_runs_end_in_a_table(runs: Path, capsys: pytest.CaptureFixture[s
     said = capsys.readouterr()
     assert "next" not in said.out
     assert said.out.count("every episode: ") == 2
+
+
+def test_json_is_all_of_stdout(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+    assert cli.main(["evaluate", "a", "b", "--levels", "5", "--json"]) == 0
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    assert [row["run"] for row in found["rows"]] == ["a", "b"]
+    assert "episode on 1 level" in said.err
+    for name in (*found, *found["rows"][0]):
+        assert f"`{name}`" in page
+    assert cli.main(["evaluate", "b", "--json", "--robustness", "--episodes", "2"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {row["split"] for row in found["rows"]} == {"train", "test"}
+    for name in found["rows"][0]:
+        assert f"`{name}`" in page
 
 
 @pytest.mark.parametrize(
