@@ -31,7 +31,7 @@ fi
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help architecture demo test test-all test-fuzz test-faults check browser clean
+.PHONY: help architecture demo test test-all test-fuzz test-faults check docs browser clean
 .DELETE_ON_ERROR:
 
 help:
@@ -42,6 +42,7 @@ help:
 	@echo "make test-faults  1,000 kills and other faults; all must end as if there had been none"
 	@echo "make architecture  the layers of the packages, with their files and lines"
 	@echo "make check   ruff, the formatter and mypy"
+	@echo "make docs    the documentation as a site, build/docs; warnings are errors"
 	@echo "make browser installs Chromium from Debian's packages, for the browser test of the report"
 	@echo "make clean   remove .venv, caches and build outputs; results/ stays"
 	@echo
@@ -71,6 +72,11 @@ check: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+docs: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		-c constraints.txt -e '.[docs]'
+	@$(BIN)/mkdocs build --quiet --strict
 
 # The layers of the packages, with files and lines.
 architecture: $(STAMP)

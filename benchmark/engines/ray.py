@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.engines import process
-from benchmark.engines.engine import Engine, Job, imported
+from benchmark.engines.engine import Engine, Job
 from drac.commands import flags
-from drac.errors import ConfigError
+from drac.errors import ConfigError, imported
 from drac.files import atomic, lock
 from drac.runs.signals import EXIT_CODE
 
@@ -177,7 +177,7 @@ class RayEngine(Engine):
             ConfigError: if Ray is not installed, or no cluster answers.
         """
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        self._ray = ray = imported("ray", "ray")
+        self._ray = ray = imported("ray", "ray", "the engine ray")
         if self._address and self._address != "auto":
             _require_answer(self._address)
         options: dict[str, Any] = {"address": self._address}
@@ -190,7 +190,7 @@ class RayEngine(Engine):
             said = " ".join(str(error).split())
             what = f"no Ray cluster answers at {self._address}" if self._address else "Ray fails"
             raise ConfigError(f"{what}: {said}") from None
-        strategies = imported("ray.util.scheduling_strategies", "ray")
+        strategies = imported("ray.util.scheduling_strategies", "ray", "the engine ray")
         node = ray.get_runtime_context().get_node_id()
         # Not soft: of an actor without cores Ray ignores that, and takes a node at random.
         here = strategies.NodeAffinitySchedulingStrategy(node, soft=False)

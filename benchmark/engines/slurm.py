@@ -19,11 +19,11 @@ from types import FrameType
 from typing import Any
 
 from benchmark.engines import process
-from benchmark.engines.engine import Engine, Job, imported
+from benchmark.engines.engine import Engine, Job
 from benchmark.engines.local import LocalEngine
 from benchmark.store.store import LOG
 from drac.commands import flags
-from drac.errors import ConfigError
+from drac.errors import ConfigError, imported
 from drac.files import atomic, untrusted
 from drac.runs.signals import EXIT_CODE
 
@@ -78,7 +78,7 @@ class Batch:
     def checkpoint(self) -> Any:
         """Have the runs save; submitit calls this before it requeues the job."""
         self._engine.cancel()
-        helpers = imported("submitit.helpers", CLUSTER)
+        helpers = imported("submitit.helpers", CLUSTER, f"the engine {CLUSTER}")
         return helpers.DelayedSubmission(Batch(self.jobs, self.on_gpus, self.ended))
 
     def _wait_for_the_end(self, number: int, frame: FrameType | None) -> None:
@@ -223,7 +223,7 @@ class SlurmEngine(Engine):
 def _submitit() -> Any:
     """Import submitit, with the signal that precedes a job's limit."""
     os.environ.setdefault("SUBMITIT_PREEMPT_SIGNAL", "USR1")
-    return imported("submitit", CLUSTER)
+    return imported("submitit", CLUSTER, f"the engine {CLUSTER}")
 
 
 def _cut(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
