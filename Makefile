@@ -8,7 +8,7 @@ DEMO = $(BIN)/drac-bench run --suite demo --workers 2 && $(BIN)/drac-bench table
 # Two processes, one thread each; the tests of one file stay together and share its fixtures.
 TEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations 10
 # What writes evidence.
-SCRIPT = OMP_NUM_THREADS=1 PYTHONPATH=.:tests/support $(BIN)/python tests/scripts
+SCRIPT = OMP_NUM_THREADS=1 PYTHONPATH=.:tests/support:tests/scripts $(BIN)/python tests/scripts
 
 # The interpreter to make .venv from; empty: the first suitable one on PATH.
 PYTHON ?=
@@ -31,7 +31,7 @@ fi
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help architecture demo test test-all test-fuzz test-faults check browser clean
+.PHONY: help architecture demo test test-all test-fuzz test-faults check docs browser clean
 .DELETE_ON_ERROR:
 
 help:
@@ -42,6 +42,7 @@ help:
 	@echo "make test-faults  1,000 kills and other faults; all must end as if there had been none"
 	@echo "make architecture  the layers of the packages, with their files and lines"
 	@echo "make check   ruff, the formatter and mypy"
+	@echo "make docs    the documentation as a site, build/docs; warnings are errors"
 	@echo "make browser installs Chromium from Debian's packages, for the browser test of the report"
 	@echo "make clean   remove .venv, caches and build outputs; results/ stays"
 	@echo
@@ -65,11 +66,17 @@ test-fuzz: $(STAMP)
 
 test-faults: $(STAMP)
 	@$(SCRIPT)/fault_runs.py --faults 1112 --log results/evidence/faults.txt $(ARGS)
+	@$(SCRIPT)/engines/engine_faults.py --log results/evidence/engine-faults.txt
 
 check: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+docs: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		-c constraints.txt -e '.[docs]'
+	@$(BIN)/mkdocs build --quiet --strict
 
 # The layers of the packages, with files and lines.
 architecture: $(STAMP)

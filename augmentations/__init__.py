@@ -18,6 +18,7 @@ from augmentations.registry import PAPER_ARMS, canonical, check, make, names, re
 
 if TYPE_CHECKING:
     from augmentations.base import Augmentation, as_float
+    from augmentations.stateless import Stateless
     from augmentations.transforms.blur import RandomBlur
     from augmentations.transforms.color import ColorJitter, Grayscale
     from augmentations.transforms.compose import Compose, RandomChoice
@@ -54,6 +55,7 @@ __all__ = [
     "RandomRotate",
     "RandomSolarize",
     "RandomTranslate",
+    "Stateless",
     "as_float",
     "canonical",
     "check",
@@ -83,6 +85,7 @@ _LAZY = {
     "RandomRotate": "augmentations.transforms.rotate",
     "RandomSolarize": "augmentations.transforms.tone",
     "RandomTranslate": "augmentations.transforms.translate",
+    "Stateless": "augmentations.stateless",
     "as_float": "augmentations.base",
 }
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -20,6 +21,52 @@ def hint(given: str, valid: Iterable[str]) -> str:
     by_lower = {name.lower(): name for name in valid}
     near = difflib.get_close_matches(given.lower(), by_lower, n=1)
     return f" (did you mean {by_lower[near[0]]!r}?)" if near else ""
+
+
+def by_name(
+    name: str, target: Callable[..., Any], positional: Sequence[Any], arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return all arguments by the names that the target's signature has for them.
+
+    Raises:
+        ValueError: if there are too many without a name, or one is given twice.
+    """
+    if not positional:
+        return {**arguments}
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    named = [p.name for p in inspect.signature(target).parameters.values() if p.kind in kinds]
+    if len(positional) > len(named):
+        most = f"at most {len(named)} arguments without their names"
+        raise ValueError(f"the augmentation {name!r} takes {most}; got {len(positional)}")
+    first = dict(zip(named, positional, strict=False))
+    if twice := sorted(first.keys() & arguments.keys()):
+        raise ValueError(f"the augmentation {name!r}: {', '.join(twice)} is given twice")
+    return {**first, **arguments}
+
+
+def check_accepted(
+    name: str,
+    target: Callable[..., Any],
+    positional: Sequence[Any] = (),
+    arguments: Mapping[str, Any] | None = None,
+) -> None:
+    """Raise a ValueError unless the signature of a class or function takes the arguments.
+
+    Builtins may have no signature; they are left to refuse what they do not take themselves.
+    """
+    arguments = arguments or {}
+    try:
+        signature = inspect.signature(target)
+    except ValueError:
+        return
+    if not any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
+        for key in arguments:
+            if key not in signature.parameters:
+                raise ValueError(unknown(f"argument of {name}", key, signature.parameters))
+    try:
+        signature.bind(*positional, **arguments)
+    except TypeError as error:
+        raise ValueError(f"the augmentation {name!r}: {error}") from None
 
 
 def check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:

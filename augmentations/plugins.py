@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from types import FunctionType
 from typing import Any, TypeVar
 
 from augmentations.arguments import unknown
@@ -216,11 +217,13 @@ def load_place(place: str, local: bool = True) -> Any:
             sys.path.remove(here)
             sys.path.append(here)
     if not hasattr(module, attribute):
-        classes = [key for key, value in vars(module).items() if _defined_in(name, value)]
+        own = [key for key, value in vars(module).items() if _defined_in(name, value)]
         where = getattr(module, "__file__", None) or name
-        raise ValueError(unknown(f"class of {where}", attribute, classes))
+        raise ValueError(unknown(f"class of {where}", attribute, own))
     return getattr(module, attribute)
 
 
 def _defined_in(module: str, value: object) -> bool:
-    return isinstance(value, type) and value.__module__ == module
+    """Whether a class, or a function, is of a module or of one inside it."""
+    of = getattr(value, "__module__", None) or ""
+    return isinstance(value, type | FunctionType) and f"{of}.".startswith(f"{module}.")

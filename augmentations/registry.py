@@ -1,7 +1,8 @@
 """Which augmentations there are, and making them; torch is not imported before `make` is called.
 
 A specification begins with a name of this registry ("crop": built in, registered, or a plug-in's),
-with "kornia:Class", or with "package.module:Class"; literal arguments may follow (`specs`).
+with "kornia:Class", "torchvision:Class" or "package.module:Name"; literal arguments may follow
+(`specs`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from augmentations import plugins
-from augmentations.arguments import unknown
+from augmentations.arguments import by_name, check_accepted, unknown
 from augmentations.specs import canonical, parse, slug
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PAPER_ARMS",
+    "arguments_of",
     "canonical",
     "check",
     "load",
@@ -65,6 +67,7 @@ _TABLE: dict[str, type[Augmentation] | str] = {
 }
 
 KORNIA = "kornia:"
+_TORCHVISION = ("torchvision:", "torchvision.transforms.v2:")
 _PLACE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 _told: set[str] = set()
 """Problems with plug-ins that the user has been warned of."""
@@ -113,8 +116,9 @@ def make(spec: str, **kwargs: Any) -> Augmentation:
 
     Args:
         spec: "crop", or with arguments "flip(axis='vertical')"; "kornia:Class" wraps a class of
-            `kornia.augmentation`; "package.module:Class" is imported, from the working
-            directory too.
+            `kornia.augmentation`; "package.module:Name" is imported, from the working directory
+            too. What is no `Augmentation` there, and all of "torchvision:Class", becomes a
+            `Stateless`, which also takes `batch_wide=True`.
         kwargs: further constructor arguments.
 
     Raises:
@@ -122,18 +126,23 @@ def make(spec: str, **kwargs: Any) -> Augmentation:
             ones are named), a class that cannot be imported, unknown, missing or twice given
             arguments, or impossible values.
     """
-    name, arguments = parse(spec)
-    _check_name(name)
+    name, positional, arguments = parse(spec)
+    target = _find(name)
+    if _is_wrapped(name, target):
+        from augmentations.stateless import wrap  # here: it imports torch
+
+        return wrap(name, target, positional, {**arguments, **kwargs})
+    arguments = by_name(name, target, positional, arguments)
     twice = sorted(arguments.keys() & kwargs.keys())
     if twice:
         raise ValueError(f"{', '.join(twice)}: given in {spec!r} and as a keyword; give it once")
     arguments |= kwargs
     if name.startswith(KORNIA):
-        from augmentations.kornia_adapter import KorniaAugmentation  # here: it imports torch
+        from augmentations.kornia_adapter import KorniaAugmentation
 
         return KorniaAugmentation(name.removeprefix(KORNIA), **arguments)
     cls = load(name)
-    _check_arguments(name, cls, arguments)
+    check_accepted(name, cls, arguments=arguments)
     made = cls(**arguments)
     if "_parameters" not in vars(made):  # torch's own error would come later, and mean little
         raise ValueError(
@@ -142,17 +151,26 @@ def make(spec: str, **kwargs: Any) -> Augmentation:
     return made
 
 
+def arguments_of(spec: str) -> dict[str, Any]:
+    """Return the arguments of a specification, all by name; imports what it names.
+
+    Raises:
+        ValueError: as `make` does.
+    """
+    name, positional, arguments = parse(spec)
+    return by_name(name, _find(name), positional, arguments) if positional else arguments
+
+
 def check(spec: str) -> str:
     """Return the canonical specification, having made sure that its name exists.
 
     What needs torch or an import is left to `make`: the arguments, and the class behind
-    "kornia:Class" and "package.module:Class".
+    "kornia:Class" and "package.module:Name".
 
     Raises:
         ValueError: if it is malformed or the name is unknown.
     """
-    name, _ = parse(spec)
-    _check_name(name)
+    _check_name(parse(spec).name)
     return canonical(spec)
 
 
@@ -162,17 +180,37 @@ def load(name: str) -> type[Augmentation]:
     Raises:
         ValueError: if there is none, or it cannot be imported; it names the plug-in.
     """
+    target = _find(name)
+    if not _is_augmentation(target):
+        raise ValueError(f"the augmentation {name!r} must be a subclass of Augmentation: {target}")
+    found: type[Augmentation] = target
+    return found
+
+
+def _find(name: str) -> Any:
+    """Return the object behind a name: a class, or anything that a module of the user's holds."""
     _check_name(name)
+    if name.startswith(KORNIA):
+        from augmentations.kornia_classes import find
+
+        return find(name.removeprefix(KORNIA))
+    if name.startswith(_TORCHVISION[0]):
+        return plugins.load_place(name.replace(*_TORCHVISION), local=False)
     target: Any = _TABLE.get(name)
     if target is None:
-        target = plugins.load_place(name) if ":" in name else plugins.load(name)
-    elif isinstance(target, str):
-        target = plugins.load_place(target, local=False)
+        return plugins.load_place(name) if ":" in name else plugins.load(name)
+    return plugins.load_place(target, local=False) if isinstance(target, str) else target
+
+
+def _is_augmentation(target: object) -> bool:
     from augmentations.base import Augmentation  # here, because it imports torch
 
-    if not (inspect.isclass(target) and issubclass(target, Augmentation)):
-        raise ValueError(f"the augmentation {name!r} must be a subclass of Augmentation: {target}")
-    return target
+    return inspect.isclass(target) and issubclass(target, Augmentation)
+
+
+def _is_wrapped(name: str, target: object) -> bool:
+    """Whether a place was named whose object is none of ours: a function, or a class of others."""
+    return ":" in name and not name.startswith(KORNIA) and not _is_augmentation(target)
 
 
 def problem(name: str) -> str | None:
@@ -206,17 +244,3 @@ def _warn(sentence: str | None) -> None:
     if sentence and sentence not in _told:
         _told.add(sentence)
         warnings.warn(sentence, stacklevel=3)
-
-
-def _check_arguments(name: str, cls: type[Augmentation], arguments: dict[str, Any]) -> None:
-    signature = inspect.signature(cls)
-    kinds = {parameter.kind for parameter in signature.parameters.values()}
-    if inspect.Parameter.VAR_KEYWORD not in kinds:
-        for key in arguments:
-            if key not in signature.parameters:
-                allowed = signature.parameters
-                raise ValueError(unknown(f"argument of {name}", key, allowed))
-    try:
-        signature.bind(**arguments)
-    except TypeError as error:
-        raise ValueError(f"the augmentation {name!r}: {error}") from None

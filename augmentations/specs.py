@@ -1,8 +1,8 @@
 """Specifications of augmentations as text: their parts, their one spelling, their name in paths.
 
 A specification is a name, or a name with literal arguments: "crop", "flip(axis='vertical')",
-"kornia:RandomGaussianBlur(kernel_size=(3, 3), sigma=(0.1, 2.0))", "my_package.my_module:MyClass".
-It is parsed, never evaluated. Nothing here imports torch or knows which names exist.
+"kornia:RandomGaussianBlur((3, 3), sigma=(0.1, 2.0))", "my_package.my_module:my_function". It is
+parsed, never evaluated. Nothing here imports torch or knows which names exist.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 # A name as it may be given: of the registry, "kornia:Class" or "package.module:Class".
 _NAME = re.compile(r"[A-Za-z_][\w.:-]*", re.ASCII)
-_KORNIA = "kornia.augmentation:"
+_SHORT = {"kornia.augmentation:": "kornia:", "torchvision.transforms.v2:": "torchvision:"}
 # Specifications that their slug tells apart from all others without a hash.
 _ARGUMENT = r"[a-z][a-z_]*=('[a-z]+'|\d+|\d+\.\d+)"
 _PLAIN = re.compile(rf"[a-z0-9-]+(\({_ARGUMENT}(, {_ARGUMENT})*\))?")
@@ -25,15 +25,15 @@ _SPEC_LENGTH = 1000
 def canonical(spec: str) -> str:
     """Return the one spelling of a specification: "flip( axis = 'vertical' )" without the spaces.
 
-    Arguments are sorted by name and "crop()" is "crop". The name need not exist.
+    Arguments are sorted by name, after those without one, and "crop()" is "crop". The name need not
+    exist.
 
     Raises:
         ValueError: if it is malformed.
     """
-    name, arguments = parse(spec)
-    if not arguments:
-        return name
-    return f"{name}({', '.join(f'{key}={arguments[key]!r}' for key in sorted(arguments))})"
+    name, positional, arguments = parse(spec)
+    words = [*map(repr, positional), *(f"{key}={arguments[key]!r}" for key in sorted(arguments))]
+    return f"{name}({', '.join(words)})" if words else name
 
 
 def slug(spec: str) -> str:
@@ -53,13 +53,22 @@ def slug(spec: str) -> str:
     return f"{words[: _SLUG_LENGTH - len(digest) - 1].rstrip('-.')}-{digest}"
 
 
-def parse(spec: str) -> tuple[str, dict[str, Any]]:
-    """Split a specification into its name and its arguments, which are literals.
+class Parsed(NamedTuple):
+    """A specification's name, its arguments without a name, and those by name: all literals."""
 
-    "kornia.augmentation:Class" is another spelling of "kornia:Class".
+    name: str
+    positional: tuple[Any, ...]
+    arguments: dict[str, Any]
+
+
+def parse(spec: str) -> Parsed:
+    """Split a specification into its parts.
+
+    "kornia.augmentation:Class" is another spelling of "kornia:Class", and
+    "torchvision.transforms.v2:Class" one of "torchvision:Class".
 
     Raises:
-        ValueError: if it is not of the form name or name(key=value, ...).
+        ValueError: if it is not of the form name or name(value, ..., key=value, ...).
     """
     form = "a name or name(key=value, ...) with literal values, e.g. flip(axis='vertical')"
     problem = f"the augmentation {_shorten(spec)} is not {form}"
@@ -67,39 +76,43 @@ def parse(spec: str) -> tuple[str, dict[str, Any]]:
     if not _NAME.fullmatch(name) or len(spec) > _SPEC_LENGTH:
         raise ValueError(problem)
     try:
-        arguments = _literals(f"_({rest}") if bracket else {}
+        positional, arguments = _literals(f"_({rest}") if bracket else ((), {})
     except SyntaxError as error:  # its text would name a file and a line that the user never saw
         raise ValueError(f"{problem} ({error.msg})") from None
     except (ValueError, TypeError) as error:
         raise ValueError(f"{problem} ({error})") from None
     except (RecursionError, MemoryError):
         raise ValueError(f"{problem} (it is nested too deeply)") from None
-    if name.startswith(_KORNIA):
-        name = f"kornia:{name.removeprefix(_KORNIA)}"
-    return name, arguments
+    for long, short in _SHORT.items():
+        if name.startswith(long):
+            name = short + name.removeprefix(long)
+    return Parsed(name, positional, arguments)
 
 
-def _literals(call: str) -> dict[str, Any]:
-    """Return the keyword arguments of the source text of one call."""
+def _literals(call: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of the source text of one call: without names, and by name."""
     tree = ast.parse(call, mode="eval").body
     if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
         raise ValueError("one pair of brackets must end it")
-    if tree.args:
-        raise ValueError("an argument has no name")
+    positional = tuple(_literal(node, _words(call, node)) for node in tree.args)
     arguments: dict[str, Any] = {}
     for keyword in tree.keywords:
         if keyword.arg is None:
             raise ValueError("an argument has no name")
         if keyword.arg in arguments:
             raise ValueError(f"{keyword.arg} is given twice")
-        words = (ast.get_source_segment(call, keyword.value) or "").split()
-        given = _cut(f"{keyword.arg}={' '.join(words)}")
+        given = f"{keyword.arg}={_words(call, keyword.value)}"
         arguments[keyword.arg] = _literal(keyword.value, given)
-    return arguments
+    return positional, arguments
+
+
+def _words(call: str, node: ast.expr) -> str:
+    return " ".join((ast.get_source_segment(call, node) or "").split())
 
 
 def _literal(node: ast.expr, given: str) -> Any:
-    """Return the value of an argument, which is given as "key=value"."""
+    """Return the value of an argument, which is given as "value" or "key=value"."""
+    given = _cut(given)
     try:
         value = ast.literal_eval(node)
     except ValueError:  # its text would show an address in memory

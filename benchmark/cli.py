@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+import drac.names  # noqa: F401 - first: it ends here if others hide our packages
 from benchmark.commands.bandits import bandits_command
 from benchmark.commands.compare import compare_command
 from benchmark.commands.evaluate import evaluate_command

@@ -1,6 +1,6 @@
 """The public surface: `from drac.api import TrainConfig, train, evaluate, ...`."""
 
-from augmentations import Augmentation, as_float, register
+from augmentations import Augmentation, Stateless, as_float, register
 from drac.config import TrainConfig
 from drac.envs import ProcgenEnv, ProcgenVectorEnv
 from drac.errors import ConfigError, NonFinite
@@ -34,6 +34,7 @@ __all__ = [
     "ProcgenVectorEnv",
     "Report",
     "Rollout",
+    "Stateless",
     "TrainConfig",
     "TrainResult",
     "Training",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+import drac.names  # noqa: F401 - first: it ends here if others hide our packages
 from drac.commands import flags
 from drac.commands.augmentations import augmentations_command
 from drac.commands.evaluate import evaluate_command

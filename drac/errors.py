@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,26 @@ class FolderGoneError(DiskError):
 
 class Interrupted(Exception):
     """A signal asked the run to stop, and its state has been saved."""
+
+
+def imported(module: str, extra: str, who: str) -> Any:
+    """Import a library that not everybody needs.
+
+    Args:
+        module: to be imported.
+        extra: of this package, which brings it.
+        who: needs it, for the message.
+
+    Raises:
+        ConfigError: if it is not installed, with the command that installs it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ConfigError(
+            f"{who} needs {module}, which cannot be imported ({error}): pip install"
+            f' "procgen-drac[{extra}]"'
+        ) from None
 
 
 def shown(value: Any) -> str:

@@ -94,8 +94,9 @@ RANGE_SOURCES = {
 LARGEST_RETURN = 1e9
 """No return, nor a mean of some, is beyond it in a file that somebody meant."""
 
-PUBLISHED = Path(__file__).resolve().parent.parent / "results" / "published"
-"""The folder of the numbers from papers: in a checkout and in the wheel alike."""
+_PACKAGED = Path(__file__).resolve().parent / "published"
+PUBLISHED = _PACKAGED if _PACKAGED.is_dir() else _PACKAGED.parent.parent / "results" / "published"
+"""The folder of the numbers from papers: inside the package in a wheel, beside it in a checkout."""
 
 _RANGES_CSV = PUBLISHED / "score_ranges.csv"
 

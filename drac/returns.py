@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,17 @@ def gae(
         advantages[t] = next_advantage
         next_value = values[t]
     return advantages, advantages + values
+
+
+def explained_variance(values: Tensor, returns: Tensor) -> float:
+    """Return 1 - Var(R - V) / Var(R): 1 if the values are the returns; NaN if all R are equal.
+
+    Args:
+        values: (T, N), V(s_t).
+        returns: (T, N), R_t.
+    """
+    explained: Tensor = 1 - (returns - values).var() / returns.var()
+    return float(explained) if explained.isfinite() else math.nan
 
 
 class RewardNormalizer:

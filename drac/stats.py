@@ -65,6 +65,7 @@ class Report:
         stats: the losses.
         skipped_steps: gradient steps so far that were not finite and left out, `--on-nan skip`.
         train_episodes: of how many episodes `train_return` is the mean.
+        explained_variance: share of the returns' variance that the values explain, at most 1.
         envs_ended: share of the training envs that have ended an episode since the run began. As
             long as it is below 1, `train_return` is of the short episodes, which end first.
     """
@@ -81,6 +82,7 @@ class Report:
     skipped_steps: int = 0
     train_episodes: int = 0
     envs_ended: float = 1.0
+    explained_variance: float = math.nan
 
 
 def early_text(envs_ended: float, num_envs: int) -> str:

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 
 import torch
 
+from augmentations import global_state
 from augmentations.base import Augmentation
 from augmentations.guards import ATOL, Broken
-from augmentations.testing import global_state
 from augmentations.testing.cases import Case
 from augmentations.testing.clauses import CLAUSES
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from augmentations import guards
-from augmentations.testing import draw_clauses, global_state
+from augmentations import global_state, guards
+from augmentations.testing import draw_clauses
 from augmentations.testing.cases import BATCH, MANY, Case, generator, same
 
 DTYPES = (torch.float32, torch.uint8, torch.float64, torch.float16, torch.bfloat16)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from augmentations import global_state as generators
 from augmentations import guards
-from augmentations.testing import global_state as generators
 from augmentations.testing.cases import BATCH, MANY, Case, equal, same
 
 _PAIRS = BATCH * (BATCH - 1) // 2

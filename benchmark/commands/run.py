@@ -18,11 +18,12 @@ from benchmark.commands import choices
 from benchmark.engines import catalogue, options
 from benchmark.suites import RunSpec, Suite
 from drac.commands import flags
+from drac.commands.train import TRACK
 from drac.config import TrainConfig, preset_defaults
 from drac.config.quantities import duration, number_of
 from drac.errors import ConfigError
 from drac.files import lock, run_folder
-from drac.runs import signals
+from drac.runs import signals, trackers
 from drac.runs.meta import read_meta
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ _RUN_FLAGS: list[flags.Field] = [
     ("seeds", _Words, flags.option((), "e.g. 0-2, or 0 1 (default: the suite's, else 0)")),
     ("experiment", str | None, flags.option(None, "name (default: the suite's, else default)")),
     ("results", Path, flags.option(Path("results"), "root of all results")),
+    TRACK,
 ]
 
 
@@ -81,6 +83,8 @@ def run_command(argv: Sequence[str]) -> int:
     if not (methods or suite.every_method):
         raise ConfigError("say what to run: --suite demo, or --methods ppo ucb-drac")
     options.read(own)
+    flags.require_known("tracker", own["track"], trackers.NAMES)
+    trackers.require(own["track"])
     experiment = suite.name if own["experiment"] is None else own["experiment"]
     run_folder.check_name("experiment", experiment)
     games, seeds = suites.parse_games(own["games"]), suites.parse_seeds(own["seeds"])
@@ -103,7 +107,7 @@ def _run(
     elsewhere = [spec for spec, _ in left if lock.in_use(store.run_dir(spec))]
     todo = {spec.id: (spec, config) for spec, config in left if spec not in elsewhere}
     jobs = [
-        training(spec.id, config, store.run_dir(spec), *options.share(own))
+        training(spec.id, config, store.run_dir(spec), *options.share(own), own["track"])
         for spec, config in todo.values()
     ]
     if todo and not _agreed(store, todo, engine.room(jobs), own):

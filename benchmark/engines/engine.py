@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from drac.config import TrainConfig, as_argv
-from drac.errors import ConfigError
 
 RUN_BYTES = 2**30
 """Memory of a training run beside its rollout's frames, about: docs/performance.md."""
@@ -46,10 +44,16 @@ class Job:
 
 
 def training(
-    run: str, config: TrainConfig, run_dir: Path, cpus: int = 0, gpus: Fraction = Fraction(0)
+    run: str,
+    config: TrainConfig,
+    run_dir: Path,
+    cpus: int = 0,
+    gpus: Fraction = Fraction(0),
+    track: str = "none",
 ) -> Job:
     """Return the job that trains a run, `drac train` with its flags."""
     words = ["-m", "drac.cli", "train", *as_argv(config), "--run-dir", str(run_dir)]
+    words += [] if track == "none" else ["--track", track]
     memory = RUN_BYTES + 3 * config.rollout_size * _FRAME_BYTES
     return Job(run, tuple(words), run_dir, cpus, gpus, memory)
 
@@ -114,18 +118,3 @@ class Engine(ABC):
     def preview(self, jobs: Sequence[Job]) -> str:
         """Return what would be executed for these jobs, as text; nothing is entered or written."""
         return "\n".join(map(str, jobs))
-
-
-def imported(module: str, extra: str) -> Any:
-    """Import a library that not everybody needs.
-
-    Raises:
-        ConfigError: if it is not installed, with the command that installs it.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise ConfigError(
-            f"the engine {extra} needs {module}, which cannot be imported ({error}): pip install"
-            f' "procgen-drac[{extra}]"'
-        ) from None

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmark.engines.engine import Job
@@ -15,11 +15,25 @@ from benchmark.store.store import LOG
 
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
+_MODULE = (
+    "import runpy, sys; sys.path[:1] == [''] and sys.path.append(sys.path.pop(0)); del sys.argv[0];"
+    " runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
+)
 
 
 def end_with_parent() -> None:
     """Have Linux send this process SIGTERM when its parent ends, even by kill -9: it saves."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def command(words: Sequence[str]) -> list[str]:
+    """Return how `python WORDS` is started so that no file of the working folder hides a module.
+
+    The folder is the last on the path of `-m MODULE`, in place of the first: plug-ins are found.
+    """
+    if words[0] != "-m":
+        return [sys.executable, *words]
+    return [sys.executable, "-c", _MODULE, *words[1:]]
 
 
 def start(
@@ -40,7 +54,7 @@ def start(
     # A session of its own, so that the terminal's Ctrl-C reaches it through `cancel` alone.
     with (folder / LOG).open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, *words],
+            command(words),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -13,13 +13,14 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from benchmark.engines import process
-from benchmark.engines.engine import Engine, Job, imported
+from benchmark.engines.engine import Engine, Job
 from drac.commands import flags
-from drac.errors import ConfigError
+from drac.errors import ConfigError, imported
 from drac.files import atomic, lock
 from drac.runs.signals import EXIT_CODE
 
@@ -70,9 +71,7 @@ def execute(job: Job, desk: Any, cwd: Path | None, files: bytes | None) -> int:
         cwd: the driver's working directory, which this node shares; None: nothing is shared.
         files: those of the run's folder, from where it goes on, if nothing is shared.
     """
-    import ray
-
-    if ray.get(desk.stopping.remote()):
+    if _answer(desk.stopping):
         return EXIT_CODE
     with _folder(job, cwd, files) as run_dir:
         env = process.threads(job.cpus or 1)
@@ -83,17 +82,25 @@ def execute(job: Job, desk: Any, cwd: Path | None, files: bytes | None) -> int:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     child.wait(LOOK_S)
                     break
-                if ray.get(desk.stopping.remote()):
+                if _answer(desk.stopping):
                     child.terminate()
                 if files is not None and (names := _checkpoints(run_dir)) != sent:
-                    ray.get(desk.put.remote(job.id, pack(run_dir)))
+                    _answer(desk.put, job.id, pack(run_dir))
                     sent = names
         finally:
             child.terminate()  # it saves
             child.wait()
         if files is not None:
-            ray.get(desk.put.remote(job.id, pack(run_dir)))
+            _answer(desk.put, job.id, pack(run_dir))
     return child.returncode
+
+
+def _answer(method: Any, *given: Any) -> Any:
+    """Call the desk; not in the main thread, for while that waits Ray lends a task's cores."""
+    import ray
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: ray.get(method.remote(*given))).result()
 
 
 @contextlib.contextmanager
@@ -170,7 +177,7 @@ class RayEngine(Engine):
             ConfigError: if Ray is not installed, or no cluster answers.
         """
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        self._ray = ray = imported("ray", "ray")
+        self._ray = ray = imported("ray", "ray", "the engine ray")
         if self._address and self._address != "auto":
             _require_answer(self._address)
         options: dict[str, Any] = {"address": self._address}
@@ -183,9 +190,10 @@ class RayEngine(Engine):
             said = " ".join(str(error).split())
             what = f"no Ray cluster answers at {self._address}" if self._address else "Ray fails"
             raise ConfigError(f"{what}: {said}") from None
-        strategies = imported("ray.util.scheduling_strategies", "ray")
+        strategies = imported("ray.util.scheduling_strategies", "ray", "the engine ray")
         node = ray.get_runtime_context().get_node_id()
-        here = strategies.NodeAffinitySchedulingStrategy(node, soft=True)
+        # Not soft: of an actor without cores Ray ignores that, and takes a node at random.
+        here = strategies.NodeAffinitySchedulingStrategy(node, soft=False)
         self._desk = ray.remote(num_cpus=0, scheduling_strategy=here)(Desk).remote()
         # What a lost node had is tried again by whoever asked for it: it goes on from its files.
         self._execute = ray.remote(max_retries=0)(execute)
@@ -277,7 +285,8 @@ class RayEngine(Engine):
             said = " ".join(str(error).split())
             raise ConnectionError(f"this node has left the Ray cluster: {said}") from None
         for run, files in handed_in.items():
-            unpack(files, self._held[run][0])
+            if run in self._held:  # a node that was given up for lost may still hand in
+                unpack(files, self._held[run][0])
 
     def _close(self, job: Job, status: int | str) -> int:
         """Give a run's folder free; returns the exit status."""

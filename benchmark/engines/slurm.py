@@ -19,11 +19,11 @@ from types import FrameType
 from typing import Any
 
 from benchmark.engines import process
-from benchmark.engines.engine import Engine, Job, imported
+from benchmark.engines.engine import Engine, Job
 from benchmark.engines.local import LocalEngine
 from benchmark.store.store import LOG
 from drac.commands import flags
-from drac.errors import ConfigError
+from drac.errors import ConfigError, imported
 from drac.files import atomic, untrusted
 from drac.runs.signals import EXIT_CODE
 
@@ -35,6 +35,8 @@ LARGEST_ARRAY = 1000
 """Jobs; Slurm's MaxArraySize is 1001 unless a site says otherwise."""
 LOOK_S = 5.0
 """Between two looks at the jobs, whose results are files that nodes may share over a network."""
+ASK_S = 60.0
+"""Between two looks at Slurm's queue."""
 SAVE_S = 120
 """Before its limit a job is told to save: a run finishes its update first (docs/resume.md)."""
 
@@ -76,7 +78,7 @@ class Batch:
     def checkpoint(self) -> Any:
         """Have the runs save; submitit calls this before it requeues the job."""
         self._engine.cancel()
-        helpers = imported("submitit.helpers", CLUSTER)
+        helpers = imported("submitit.helpers", CLUSTER, f"the engine {CLUSTER}")
         return helpers.DelayedSubmission(Batch(self.jobs, self.on_gpus, self.ended))
 
     def _wait_for_the_end(self, number: int, frame: FrameType | None) -> None:
@@ -105,7 +107,7 @@ class SlurmEngine(Engine):
         self._waiting: list[Job] = []
         self._tasks: list[tuple[Any, tuple[Job, ...]]] = []
         self._known: dict[str, str] = {}
-        self._looked = float("-inf")
+        self._looked = self._asked = float("-inf")
 
     def __enter__(self) -> SlurmEngine:
         """Find the jobs that an earlier process left to Slurm.
@@ -142,11 +144,16 @@ class SlurmEngine(Engine):
         if time.monotonic() - self._looked < LOOK_S:
             return ended
         self._looked = time.monotonic()
+        lost = self._lost()
         for pair in list(self._tasks):
             task, jobs = pair
             if task.done():
-                self._tasks.remove(pair)
                 ended |= _statuses(task, jobs)
+            elif task.job_id in lost:
+                ended |= _failed(task, jobs, "left the queue without a result")
+            else:
+                continue
+            self._tasks.remove(pair)
         return ended
 
     def cancel(self) -> None:
@@ -172,6 +179,19 @@ class SlurmEngine(Engine):
             sbatch(shlex.join(words), folder, map_count=len(array), **self._options)
             for array in arrays
         )
+
+    def _lost(self) -> set[str]:
+        """Return the jobs that are no longer in the queue, every ASK_S.
+
+        submitit sees that they have a result, or asks for their accounting, which a site may lack.
+        """
+        if CLUSTER != "slurm" or time.monotonic() - self._asked < ASK_S:
+            return set()
+        self._asked = time.monotonic()
+        try:
+            return {task.job_id for task, _ in self._tasks} - _queue()
+        except ConfigError:  # it may answer at the next look
+            return set()
 
     def _find_again(self) -> None:
         """Take up the waiting jobs that Slurm has from an earlier process."""
@@ -203,7 +223,7 @@ class SlurmEngine(Engine):
 def _submitit() -> Any:
     """Import submitit, with the signal that precedes a job's limit."""
     os.environ.setdefault("SUBMITIT_PREEMPT_SIGNAL", "USR1")
-    return imported("submitit", CLUSTER)
+    return imported("submitit", CLUSTER, f"the engine {CLUSTER}")
 
 
 def _cut(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
@@ -224,11 +244,17 @@ def _unfinished(folder: Path) -> dict[str, str]:
     known = _jobs(folder)
     if not known or CLUSTER != "slurm":
         return {}
+    queue = _queue()
+    return {run: job for run, job in known.items() if job in queue}
+
+
+def _queue() -> set[str]:
+    """Return our jobs of Slurm that wait or run."""
     command = ["squeue", "--me", "--noheader", "--array", "--format=%i"]
     listed = subprocess.run(command, capture_output=True, text=True, check=False)
     if listed.returncode:
         raise ConfigError(f"squeue does not say which jobs there are: {listed.stderr.strip()}")
-    return {run: job for run, job in known.items() if job in listed.stdout.split()}
+    return set(listed.stdout.split())
 
 
 def _statuses(task: Any, jobs: Sequence[Job]) -> dict[str, int]:
@@ -237,12 +263,17 @@ def _statuses(task: Any, jobs: Sequence[Job]) -> dict[str, int]:
     try:
         result = task.result()
     except (utils.UncompletedJobError, utils.FailedJobError) as error:
-        for job in jobs:
-            process.note(job, f"Slurm job {task.job_id}: {error}")
         states = "timed-out too many times|state: (CANCELLED|TIMEOUT|PREEMPTED)"
         stopped = re.search(states, str(error))
-        return dict.fromkeys((job.id for job in jobs), EXIT_CODE if stopped else 1)
+        return _failed(task, jobs, str(error), EXIT_CODE if stopped else 1)
     return {job.id: result[job.id] for job in jobs}
+
+
+def _failed(task: Any, jobs: Sequence[Job], why: str, status: int = 1) -> dict[str, int]:
+    """Return the exit status of the runs of a Slurm job without a result; their logs say why."""
+    for job in jobs:
+        process.note(job, f"Slurm job {task.job_id}: {why}")
+    return dict.fromkeys((job.id for job in jobs), status)
 
 
 def make(options: Mapping[str, Any], folder: Path) -> SlurmEngine:

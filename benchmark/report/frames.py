@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmark.engines import process
 from benchmark.report.content import spec
 from benchmark.report.site import Site, slug
 from drac.config.quantities import number_of
@@ -69,7 +69,7 @@ def draw_missing(folder: Path, games: Sequence[str], mode: str) -> str:
         return ""
     if folder.is_symlink():
         return f"{folder} is a symbolic link"
-    command = [sys.executable, "-m", "drac.pictures.frame_strips", str(folder), mode, *wanted]
+    command = process.command(["-m", "drac.pictures.frame_strips", str(folder), mode, *wanted])
     try:
         folder.mkdir(parents=True, exist_ok=True)
         run = subprocess.run(

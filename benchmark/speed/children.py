@@ -6,16 +6,16 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmark.engines import process
 from benchmark.speed.records import Task
 from benchmark.store.progress import last_line
 
-COMMAND = (sys.executable, "-m", "benchmark.speed.worker")
+COMMAND = tuple(process.command(("-m", "benchmark.speed.worker")))
 
 
 class ChildFailedError(Exception):

@@ -163,10 +163,12 @@ class _File:
             named = parse_methods(words, augmentation)
             try:
                 families = {name: methods.get(name).is_family for name in named}
-                return tuple(
-                    spellings.resolve(name, augmentation if families[name] else None)[0]
+                found = {
+                    name: spellings.resolve(name, augmentation if families[name] else None)[0]
                     for name in named
-                )
+                }
+                # A specification stays one: its slug would not say what it is.
+                return tuple(name if {":", "("} & {*name} else found[name] for name in named)
             except ValueError as error:
                 raise ConfigError(str(error)) from None
 

@@ -25,14 +25,17 @@ NO_AUGMENTATION = "none"
 """PPO's only arm."""
 
 
-def make(spec: str, **arguments: Any) -> Augmentation:
-    """Make one augmentation; `arguments` are further ones of its constructor.
+def make(spec: str, **preset: Any) -> Augmentation:
+    """Make one augmentation; `preset` has arguments for which the specification may give others.
 
     Raises:
         ConfigError: for whatever `augmentations.make` or the constructor raises.
     """
     try:
-        return augmentations.make(spec, **arguments)
+        if preset:
+            given = augmentations.registry.arguments_of(spec)
+            preset = {key: value for key, value in preset.items() if key not in given}
+        return augmentations.make(spec, **preset)
     except (Exception, SystemExit) as error:  # a user's class may raise anything; the cause is kept
         if isinstance(error, ValueError) and str(error):  # a sentence already
             raise ConfigError(str(error)) from None
@@ -55,9 +58,7 @@ def build_augmentations(config: TrainConfig) -> dict[str, Augmentation | None]:
     }
     made: dict[str, Augmentation | None] = {}
     for spec in config.augmentation_specs:
-        name, given = augmentations.registry.parse(spec)
-        missing = {key: v for key, v in preset.get(name, {}).items() if key not in given}
-        made[spec] = make(spec, **missing)
+        made[spec] = make(spec, **preset.get(augmentations.registry.parse(spec).name, {}))
     return made or {NO_AUGMENTATION: None}
 
 

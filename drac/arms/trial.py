@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from augmentations import Augmentation, Identity, as_float, guards
+from augmentations import Augmentation, Identity, Stateless, as_float, guards
 from augmentations.errors import told
+from augmentations.testing import AugmentationError, check_augmentation
 from drac.config import TrainConfig
 from drac.errors import ConfigError
 from drac.seeding import seed_sequence, stream_seed
@@ -56,6 +57,23 @@ def try_augmentations(made: Mapping[str, Augmentation | None], config: TrainConf
             applied(spec, augmentation, obs, generator, what)
     some = torch.cat([obs[:: len(obs) // _TRIAL_ENVS] for obs in images.values()])
     return [text for spec, aug in augmenting.items() for text in _doubts(spec, aug, some)]
+
+
+def verdicts(made: Mapping[str, Augmentation | None]) -> list[str]:
+    """Hold the functions of others to the contract that nobody wrote them for; say what came out.
+
+    Args:
+        made: by specification; only what has a `Stateless` in it is checked.
+    """
+    said = []
+    for spec, augmentation in made.items():
+        if augmentation and any(isinstance(part, Stateless) for part in augmentation.modules()):
+            try:
+                kept = check_augmentation(augmentation, sizes=(64,))
+                said.append(f"the augmentation {spec!r} keeps the contract ({len(kept)} clauses)")
+            except AugmentationError as error:
+                said.append(f"warning: the augmentation {spec!r} breaks the contract: {error}")
+    return said
 
 
 def _doubts(spec: str, augmentation: Augmentation, obs: Tensor) -> list[str]:

@@ -88,8 +88,9 @@ def listing(entries: Sequence[Entry]) -> str:
 
 _ALSO = """\
 Options are written as above: --augmentation "crop(padding=4)". There is more:
-  any class of kornia.augmentation   kornia:RandomGaussianBlur(kernel_size=(3, 3), sigma=(0.1, 2.0))
-  a class of yours                   my_package.my_module:MyAugmentation
+  any class of kornia.augmentation   kornia:RandomGaussianBlur((3, 3), sigma=(0.1, 2.0))
+  one of torchvision.transforms.v2   torchvision:RandomPerspective(0.5)
+  a class or function of yours       my_package.my_module:MyAugmentation
 docs/add-an-augmentation.md tells how to write one."""
 
 

@@ -12,9 +12,12 @@ from drac.config.quantities import number_of
 
 EXPORT_HELP = """Write the policy of a run's newest checkpoint to a file of its own, for others:
 weights in safetensors, and a card of game, method, settings, scores and versions in its header, in
-a .json and in a .md file beside it. Nothing in it can be executed.
+a .json and in a .md file beside it. Nothing in it can be executed. For other runtimes it writes
+ONNX or TorchScript, which drac itself does not read.
 
-example: drac export results/runs/default/ucb-drac/bigfish/seed0 --out policy.safetensors"""
+examples:
+  drac export results/runs/default/ucb-drac/bigfish/seed0 --out policy.safetensors
+  drac export results/runs/default/ucb-drac/bigfish/seed0 --format onnx"""
 
 
 @dataclass
@@ -25,6 +28,9 @@ class ExportFlags:
     out: Path | None = flags.option(
         None, "the file to write, ending in .safetensors (default: RUN/policy.safetensors)"
     )
+    format: str = flags.option(
+        "safetensors", "or for other runtimes onnx, torchscript", "{safetensors,onnx,torchscript}"
+    )
 
 
 def export_command(argv: Sequence[str]) -> int:
@@ -32,18 +38,19 @@ def export_command(argv: Sequence[str]) -> int:
     given: ExportFlags = flags.parse(ExportFlags, argv, "drac export", EXPORT_HELP)
     from drac import policy
 
-    out = given.out or given.run / "policy.safetensors"
-    exported = policy.export(given.run, out)
+    out = given.out or given.run / f"policy{policy.SUFFIXES.get(given.format, '')}"
+    exported = policy.export(given.run, out, given.format)
     config, scores = exported.config, exported.card["scores"]
     said = ", ".join(
         f"{split} {score['mean']:.2f} ({number_of(score['episodes'], 'episode')})"
         for split, score in scores.items()
     )
+    readable = given.format == "safetensors"
+    following = f"next: drac evaluate --split test -- {shlex.quote(str(out))}"
     print(
         f"{config.method} on {config.game}, seed {config.seed}, step {exported.step:,}:"
         f" {said or 'not evaluated at this step'}\n"
         f"{out} ({out.stat().st_size:,} bytes), its card in {out.with_suffix('.json').name}"
-        f" and {out.with_suffix('.md').name}\n"
-        f"next: drac evaluate --split test -- {shlex.quote(str(out))}"
+        + (f" and {out.with_suffix('.md').name}\n{following}" if readable else "")
     )
     return 0

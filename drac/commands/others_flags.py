@@ -41,9 +41,9 @@ _OTHERWISE = {
     "--resume": "the same command continues a run that was stopped",
     "--batch-size": "--minibatches says how many gradient steps a pass over the rollout has",
     "--capture-video": "drac watch makes a video of a run",
-    "--track": _TRACKED,
     "--tensorboard-log": _TRACKED,
-    "--wandb-project-name": _TRACKED,
+    "--wandb-project-name": "WANDB_PROJECT names the project of --track wandb",
+    "--wandb-entity": "WANDB_ENTITY names the team of --track wandb",
     "--anneal-lr": "the learning rate is constant, as in the paper",
     "--torch-deterministic": "the same seed and threads give the same bits on CPU",
 }

@@ -15,7 +15,7 @@ from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import run_folder
 from drac.methods.listing import listing, records
-from drac.runs import provenance
+from drac.runs import provenance, trackers
 
 TRAIN_HELP = """Train one agent on the training levels of a game, then evaluate it on them and on
 unseen ones. The same command continues a run that was stopped; other --steps prolong or shorten
@@ -27,6 +27,12 @@ examples:
   drac train --config results/runs/default/ppo/maze/seed0/config.json --experiment again
   drac train --method help"""
 
+
+TRACK: flags.Field = (
+    "track",
+    str,
+    flags.option("none", "where the scalars go beside TensorBoard", "{none,wandb,mlflow}"),
+)
 
 _OWN_FLAGS: list[flags.Field] = [
     (
@@ -59,6 +65,7 @@ _OWN_FLAGS: list[flags.Field] = [
         bool,
         flags.option(False, "continue although a plug-in has changed; recorded in meta.json"),
     ),
+    TRACK,
 ]
 
 
@@ -85,7 +92,9 @@ def train_command(argv: Sequence[str]) -> int:
     flags_type = make_dataclass("TrainFlags", [*config_fields, *_OWN_FLAGS])
     values = vars(flags.parse(flags_type, argv, "drac train", TRAIN_HELP))
     del values["config"]
-    how = {name: values.pop(name) for name in ("fresh", "finish", "accept_changed_code")}
+    own = ("fresh", "finish", "accept_changed_code", "track")
+    how = {name: values.pop(name) for name in own}
+    flags.require_known("tracker", how["track"], trackers.NAMES)
     if how["fresh"] and how["finish"]:
         raise ConfigError("--fresh starts a run over and --finish ends one: give one of them")
     if how["finish"]:
@@ -125,7 +134,7 @@ def _without_plugin(values: dict[str, Any], folder: Callable[[TrainConfig], Path
     return ""
 
 
-def _train(config: TrainConfig, run_dir: Path, **how: bool) -> int:
+def _train(config: TrainConfig, run_dir: Path, **how: Any) -> int:
     from drac.commands.display import watching  # torch is imported from here on
     from drac.errors import Interrupted
     from drac.runs.signals import EXIT_CODE

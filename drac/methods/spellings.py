@@ -15,7 +15,8 @@ def resolve(
     """Bring the two spellings of a method into one.
 
     Args:
-        method_id: "ppo", "ucb-drac", "drac" or "drac-<augmentation>".
+        method_id: "ppo", "ucb-drac", "drac" or "drac-<augmentation>", whatever specification that
+            is: "drac-mine:Invert", "drac-flip(axis='vertical')".
         augmentation: a specification such as "crop" or "flip(axis='vertical')", or None.
         recorded: both are those of a run that was begun; what they name may be gone since.
 
@@ -41,6 +42,8 @@ def resolve(
             )
         return method_id, None
     suffix = method_id[len(method.name) + 1 :]
+    if not {":", "("}.isdisjoint(suffix):  # a specification, not a name or a slug
+        augmentation, suffix = augmentation or suffix, augmentation_registry.slug(check(suffix))
     if augmentation is None:
         if not suffix:
             raise ValueError(

@@ -1,7 +1,8 @@
 """A trained policy as one file for others: weights in safetensors, and a card that says what it is.
 
 The card is JSON in the file's header; beside it lie the same JSON and a page in Markdown. The file
-holds numbers and text, and nothing of it is executed, allocated or believed unchecked.
+holds numbers and text, and nothing of it is executed, allocated or believed unchecked. For other
+runtimes the network is also written as ONNX or TorchScript, which nothing here reads.
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from augmentations.arguments import unknown
 from drac.config import TrainConfig
 from drac.errors import ConfigError, shown
 from drac.files import atomic, run_folder, untrusted
 from drac.networks import ActorCritic
 from drac.policy import card as policy_card
 from drac.policy.agent import load_agent, of_method
+from drac.policy.deployed import converted
 
 FORMAT = 1
 KIND = "procgen-drac policy"
-SUFFIX = ".safetensors"
+SUFFIXES = {"safetensors": ".safetensors", "onnx": ".onnx", "torchscript": ".pt"}
+"""Of the file, by its format."""
 LIMIT = 2**30
 """Bytes of a policy that is read; the paper's have 2.5 MB."""
 HEADER_LIMIT = 2**20
@@ -49,22 +53,25 @@ class Policy:
     card: dict[str, Any]
 
 
-def export(run_dir: Path | str, out: Path | str) -> Policy:
+def export(run_dir: Path | str, out: Path | str, kind: str = "safetensors") -> Policy:
     """Write the policy of a run's newest checkpoint to `out`, its card to .json and .md beside it.
 
     Args:
         run_dir: the run's folder.
-        out: ends in ".safetensors"; policies that an earlier export wrote there are replaced.
+        out: ends as SUFFIXES says; policies that an earlier export wrote there are replaced.
+        kind: "safetensors", or for other runtimes "onnx" or "torchscript": their card is in the
+            file and in .json.
 
     Returns:
-        What `load(out)` gives.
+        What `load(out)` gives of safetensors.
 
     Raises:
         ConfigError: before anything is written: there is no run, or no checkpoint that fits it,
-            or one of the three files is there and is not of an earlier export.
+            or one of the files is there and is not of an earlier export, or what writes ONNX is
+            not installed.
     """
     run_dir, out = Path(run_dir), Path(out)
-    require_free(out)
+    require_free(out, kind)
     run_folder.require_plain(run_dir)
     if not (run_dir / "config.json").is_file():
         raise ConfigError(f"{run_dir} is no run: it holds no config.json")
@@ -73,24 +80,32 @@ def export(run_dir: Path | str, out: Path | str) -> Policy:
     network, step = load_agent(run_dir, config)
     tensors = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
     card = {"kind": KIND, "format": FORMAT, **policy_card.card(run_dir, config, step, tensors)}
-    content = save(tensors, {_KEY: json.dumps(card, ensure_ascii=True)})
+    text = json.dumps(card, ensure_ascii=True)
+    readable = kind == "safetensors"
+    content = save(tensors, {_KEY: text}) if readable else converted(network, kind, _KEY, text)
     out.parent.mkdir(parents=True, exist_ok=True)
     atomic.write_text(out.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
-    atomic.write_text(out.with_suffix(".md"), f"{_MARK}\n{policy_card.markdown(card, out.name)}")
+    if readable:
+        page = policy_card.markdown(card, out.name)
+        atomic.write_text(out.with_suffix(".md"), f"{_MARK}\n{page}")
     with atomic.replacing(out) as file:
         file.write(content)
-    return load(out)
+    return load(out) if readable else Policy(network, config, step, card)
 
 
-def require_free(out: Path) -> None:
+def require_free(out: Path, kind: str = "safetensors") -> None:
     """Check that a policy may be written to `out`: nothing is there but an earlier export.
 
     Raises:
         ConfigError: otherwise.
     """
-    if out.suffix != SUFFIX:
-        raise ConfigError(f"{out} must end in {SUFFIX}; the card goes to .json and .md beside it")
-    for path in (out, out.with_suffix(".json"), out.with_suffix(".md")):
+    if kind not in SUFFIXES:
+        raise ConfigError(unknown("format", kind, SUFFIXES))
+    beside = [".json", ".md"] if kind == "safetensors" else [".json"]
+    if out.suffix != SUFFIXES[kind]:
+        to = " and ".join(beside)
+        raise ConfigError(f"{out} must end in {SUFFIXES[kind]}; the card goes to {to} beside it")
+    for path in (out, *map(out.with_suffix, beside)):
         if path.is_symlink() or path.exists():
             try:
                 ours = _is_ours(path)
@@ -103,8 +118,10 @@ def require_free(out: Path) -> None:
 def _is_ours(path: Path) -> bool:
     if path.is_symlink():
         return False
-    if path.suffix == SUFFIX:
+    if path.suffix == SUFFIXES["safetensors"]:
         return bool(read_card(path))
+    if path.suffix in SUFFIXES.values():
+        return KIND.encode() in untrusted.read(path, LIMIT)
     if path.suffix == ".md":
         return untrusted.read(path, untrusted.JSON_LIMIT).startswith(_MARK.encode())
     data = untrusted.read_json(path)

@@ -33,17 +33,16 @@ def hashes(objects: Iterable[Any], method: Method) -> dict[str, str]:
     """Return the hash of the source of each module or package that is not ours.
 
     Args:
-        objects: augmentations, whose classes, base classes and members count; None is passed over.
+        objects: augmentations, whose classes, base classes and members count, and the module of a
+            `Stateless` one's function; None is passed over.
         method: whose objects, named as "package.module:Name", count with their base classes, and
             the record itself if it is not one of ours.
     """
-    modules = {
-        base.__module__
-        for augmentation in objects
-        if augmentation is not None
-        for member in augmentation.modules()
-        for base in type(member).__mro__
-    }
+    from augmentations import Stateless  # here: it imports torch
+
+    members = [member for one in objects if one is not None for member in one.modules()]
+    modules = {base.__module__ for member in members for base in type(member).__mro__}
+    modules |= {member.origin for member in members if isinstance(member, Stateless)}
     for kind in get_args(Part):
         if getattr(method, kind):
             part = method.part(kind)

@@ -1,4 +1,4 @@
-"""What a run writes as it trains: progress.csv, arms.csv, eval.csv, TensorBoard, meta.json.
+"""What a run writes as it trains: progress.csv, arms.csv, eval.csv, TensorBoard, a tracker.
 
 Methods may keep further tables, such as levels.csv.
 """
@@ -17,6 +17,7 @@ from drac.files import untrusted
 from drac.files.atomic import Appender
 from drac.files.retry import Retry
 from drac.runs.tensorboard import EventLog
+from drac.runs.trackers import Tracker
 from drac.stats import Report, UpdateStats
 
 if TYPE_CHECKING:
@@ -104,6 +105,8 @@ class RunLog:
         step: the step to continue from; TensorBoard hides older events beyond it.
         tables: columns of further CSV files, by name, that the run's method keeps.
         retry: of each write.
+        settings: the run's options.
+        tracker: is given the scalars that TensorBoard gets.
 
     Raises:
         ConfigError: if a file is shorter than its position, or has no end of a row there.
@@ -118,8 +121,11 @@ class RunLog:
         step: int = 0,
         tables: Mapping[str, Sequence[str]] | None = None,
         retry: Retry | None = None,
+        settings: Mapping[str, Any] | None = None,
+        tracker: Tracker | None = None,
     ) -> None:
         positions, retry = positions or {}, retry or Retry()
+        self._tracker, self._settings = tracker or Tracker(), settings or {}
         columns: dict[str, Sequence[str]] = {
             "progress": PROGRESS_COLUMNS,
             "arms": ARM_COLUMNS,
@@ -133,6 +139,8 @@ class RunLog:
             for name, header in columns.items()
         }
         self._events = EventLog(run_dir, step, retry)
+        if self._settings and not step:
+            self._events.hparams(self._settings)
 
     def update(self, report: Report, wall_s: float, sps: float) -> None:
         """Log an update; `wall_s` is the run's time so far, `sps` steps per second of late."""
@@ -145,6 +153,10 @@ class RunLog:
             for arm in report.arms
         )
         scalars = {f"losses/{name}": value for name, value in losses.items()}
+        scalars["losses/explained_variance"] = report.explained_variance
+        scalars["losses/clipfrac"] = report.stats.clip_fraction  # as CleanRL calls it
+        if "learning_rate" in self._settings:
+            scalars["charts/learning_rate"] = self._settings["learning_rate"]
         scalars |= {"charts/SPS": sps, "train/episodes": report.episodes}
         scalars["bandit/reward"] = report.bandit_reward
         if report.train_return is not None and report.train_length is not None:
@@ -153,7 +165,7 @@ class RunLog:
         for arm in report.arms:
             for name in ("count", "mean", "score"):
                 scalars[f"bandit/{name}/{arm.arm}"] = getattr(arm, name)
-        self._events.scalars(scalars, report.step)
+        self._scalars(scalars, report.step)
 
     def evaluation(self, step: int, episodes: pd.DataFrame) -> None:
         """Log the episodes of one split, as `drac.evaluate.evaluate` returns them."""
@@ -162,7 +174,11 @@ class RunLog:
         split = episodes["split"].iloc[0]
         mean, length = episodes["return"].mean(), episodes["length"].mean()
         name = "train/eval_return" if split == "train" else f"{split}/return"
-        self._events.scalars({name: mean, f"{split}/eval_length": length}, step)
+        self._scalars({name: mean, f"{split}/eval_length": length}, step)
+
+    def _scalars(self, values: Mapping[str, float], step: int) -> None:
+        self._events.scalars(values, step)
+        self._tracker.scalars(values, step)
 
     def rows(self, table: str, rows: Iterable[Iterable[Any]]) -> None:
         """Append rows to one of the tables given at construction."""
@@ -177,3 +193,4 @@ class RunLog:
         for table in self._tables.values():
             table.close()
         self._events.close()
+        self._tracker.close()

@@ -57,7 +57,7 @@ def require(config: TrainConfig, run_dir: Path) -> None:
 
 
 def _names(config: TrainConfig) -> list[str]:
-    return list(dict.fromkeys(registry.parse(spec)[0] for spec in config.augmentation_specs))
+    return list(dict.fromkeys(registry.parse(spec).name for spec in config.augmentation_specs))
 
 
 def _is_here(name: str) -> bool:

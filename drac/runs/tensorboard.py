@@ -51,6 +51,13 @@ class EventLog:
         scalars = [self._summary.Value(tag=name, simple_value=v) for name, v in values.items()]
         self._append(step=step, summary=self._summary(value=scalars))
 
+    def hparams(self, settings: Mapping[str, Any]) -> None:
+        """Write a run's options, for the table of TensorBoard's HParams."""
+        from tensorboard.plugins.hparams.summary_v2 import hparams_pb
+
+        plain = {k: v if isinstance(v, int | float | str) else str(v) for k, v in settings.items()}
+        self._append(summary=hparams_pb(plain))
+
     def _append(self, **content: Any) -> None:
         event = self._proto.Event(wall_time=time.time(), **content)
         record = io.BytesIO()

@@ -11,7 +11,7 @@ import numpy as np
 from augmentations.errors import told
 from drac import hardware, methods
 from drac.arms.build import build_augmentations
-from drac.arms.trial import try_augmentations
+from drac.arms.trial import try_augmentations, verdicts
 from drac.config import TrainConfig
 from drac.config.quantities import number_of
 from drac.errors import ConfigError, DiskError, FolderGoneError, Interrupted, NonFinite
@@ -19,7 +19,8 @@ from drac.files import atomic, run_folder
 from drac.files.lock import owned, set_aside
 from drac.files.retry import Retry
 from drac.policy.initial import initial_network
-from drac.runs import checkpoint, provenance
+from drac.returns import explained_variance
+from drac.runs import checkpoint, provenance, trackers
 from drac.runs.signals import stop_requested
 from drac.stats import ArmStats, Report
 from drac.train.collect import collect, estimate_returns
@@ -34,6 +35,7 @@ def train(
     fresh: bool = False,
     finish: bool = False,
     accept_changed_code: bool = False,
+    track: str = "none",
 ) -> TrainResult:
     """Train a run, or continue it, in its folder.
 
@@ -46,10 +48,12 @@ def train(
         fresh: begin anew; a run that the folder holds keeps all its files in a renamed folder.
         finish: complete the run at the step that it has reached, whatever `config.steps` says.
         accept_changed_code: continue although a plug-in's source is another than before.
+        track: beside TensorBoard, one of `drac.runs.trackers.NAMES`; not in the config, as no
+            result depends on it.
 
     Raises:
         ConfigError: before anything is written: the folder holds another config, or cannot be
-            written, or the device is absent.
+            written, or the device or what is to track is absent.
         Interrupted: after a signal; the state was saved and the same call continues.
         NonFinite: naming the update, if its loss is NaN or infinite; nothing of it is logged, and
             the minibatch is left in nan_report.npz.
@@ -57,6 +61,7 @@ def train(
         MemoryError: if memory was used up; what was saved stays.
     """
     run_dir, watcher = Path(run_dir), watcher or Watcher()
+    trackers.require(track)
     config = prepare(config, run_dir, fresh, finish, watcher.message)
     hardware.use(config)
     if fresh and (aside := set_aside(run_dir)):
@@ -68,7 +73,7 @@ def train(
         for folder in (run_dir, checkpoint.folder(run_dir)):
             atomic.remove_temporary(folder)
         retry = Retry(config.disk_wait, watcher.message, stopping, require_ours)
-        session = _begin(config, run_dir, watcher, stopping, accept_changed_code, retry)
+        session = _begin(config, run_dir, watcher, stopping, accept_changed_code, retry, track)
         try:
             path = run_dir / "config.json"  # only now: a refusal must not leave another config
             retry(path, lambda: atomic.write_text(path, config.to_json()))
@@ -107,10 +112,12 @@ def _begin(
     stopping: Callable[[], bool],
     accept_changed_code: bool,
     retry: Retry,
+    track: str,
 ) -> Session:
     """Make the run's state and session; what does not fit into memory is a ConfigError."""
     try:
-        return Session(Training(config), run_dir, watcher, stopping, accept_changed_code, retry)
+        own = (stopping, accept_changed_code, retry, track)
+        return Session(Training(config), run_dir, watcher, *own)
     except TypeError as error:  # such as a plug-in's class that lacks a method
         raise ConfigError(f"method {config.method!r} cannot be made: {told(error)}") from error
     except (MemoryError, RuntimeError) as error:
@@ -133,7 +140,7 @@ def prepare(
 
     With `fresh` it does not matter which run the folder holds; with `finish` it must hold one,
     whose steps are then those that it has reached. `notify` is told of augmentations that can be
-    trained with, but hardly were meant.
+    trained with, but hardly were meant, and whether wrapped functions keep the contract.
 
     Raises:
         ConfigError: see `train`.
@@ -157,6 +164,8 @@ def prepare(
     hardware.require_memory(config)
     for warning in try_augmentations(made, config):
         notify(f"warning: {warning}")
+    for verdict in verdicts(made):
+        notify(verdict)
     return config
 
 
@@ -180,6 +189,7 @@ def iterate(
         with _naming(training):
             collect(training, tick)
             reward = estimate_returns(training)
+            explained = explained_variance(training.rollout.values, training.rollout.returns)
             training.levels.update(training.rollout)
             if training.arm is not None:
                 selector.update(training.arm, reward)
@@ -206,6 +216,7 @@ def iterate(
             skipped_steps=training.skipped_steps,
             train_episodes=len(returns),
             envs_ended=float(training.ended.mean()),
+            explained_variance=explained,
         )
 
 

@@ -21,6 +21,7 @@ from drac.files.retry import Retry
 from drac.policy.initial import INITIAL, initial_network
 from drac.runs import checkpoint, foreign_code, meta, provenance
 from drac.runs.logs import SPLITS, RunLog
+from drac.runs.trackers import IDS, Tracker
 from drac.seeding import stream_seed
 from drac.stats import Report
 from drac.timing import Stopwatch
@@ -75,6 +76,7 @@ class Session:
         stopping: whether a signal came; evaluations end then.
         accept_changed_code: whether a plug-in may be another than the run was trained with.
         retry: does every write; None: one that waits as `disk_wait` says.
+        track: which tracker gets the scalars too.
 
     Raises:
         ConfigError: if checkpoints or logs do not let the run continue; nothing was written.
@@ -89,6 +91,7 @@ class Session:
         stopping: Callable[[], bool] = lambda: False,
         accept_changed_code: bool = False,
         retry: Retry | None = None,
+        track: str = "none",
     ) -> None:
         self.training, self.run_dir, self.watcher = training, run_dir, watcher
         self.config, self._stopping = training.config, stopping
@@ -104,11 +107,17 @@ class Session:
         self._saved_at = self._updated_at = 0.0
         self._saved_step, self._skipped = training.step, training.skipped_steps
         positions, tables = state.get("positions"), training.levels.table()
-        self._log = RunLog(run_dir, positions, training.step, tables, self._retry)
+        settings = self.config.model_dump(mode="json")
+        known = meta.read_meta(run_dir).get(IDS)
+        tracker = Tracker(track, run_dir, settings, known, watcher.message)
+        self._log = RunLog(
+            run_dir, positions, training.step, tables, self._retry, settings, tracker
+        )
         newest = checkpoint.newest(run_dir)
         sessions = meta.begin_session(run_dir, newest.name if newest else None, training.step)
         facts = provenance.describe(self.config, procgen_build())
-        self._write_meta(**facts, **code, **began, sessions=sessions)
+        ids = {IDS: tracker.ids} if tracker.ids else {}
+        self._write_meta(**facts, **code, **began, **ids, sessions=sessions)
         watcher.begun(self.config, training.step)
 
     def _begin(self) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def images(batch: int = 6, size: int = 64, seed: int = 0) -> Tensor:
 
 def kornia_alone(spec: str, obs: Tensor, params: dict[str, Tensor]) -> Tensor:
     """kornia's own result for a draw of ours: its module with p=1, then the gate."""
-    name, arguments = augmentations.registry.parse(spec)
+    name, _, arguments = augmentations.registry.parse(spec)
     for key, value in arguments.items():
         if name == "RandomFisheye" and isinstance(value, tuple):
             arguments[key] = torch.tensor(value)
@@ -127,7 +127,7 @@ def test_it_is_kornias_own_result_for_the_same_draw(spec: str) -> None:
 def test_it_is_what_kornia_draws_from_the_same_seed(spec: str) -> None:
     aug, obs = make(spec), images()
     seed = int(torch.randint(2**63 - 1, (1,), generator=generator(5)))
-    name, arguments = augmentations.registry.parse(spec)
+    name, _, arguments = augmentations.registry.parse(spec)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         expected = getattr(kornia, name)(**arguments)(obs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,16 @@ from checkout import GOLDEN
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drac.returns import RewardNormalizer, gae
+from drac.returns import RewardNormalizer, explained_variance, gae
+
+
+def test_explained_variance() -> None:
+    returns = torch.tensor([[0.0, 1.0], [2.0, 3.0]])
+    assert explained_variance(returns, returns) == 1
+    assert explained_variance(returns + 5, returns) == 1  # an offset is not variance
+    assert explained_variance(torch.zeros(2, 2), returns) == 0
+    assert explained_variance(-returns, returns) == pytest.approx(-3)
+    assert math.isnan(explained_variance(returns, torch.ones(2, 2)))
 
 
 def test_returns_are_those_of_the_released_code() -> None:

@@ -31,14 +31,14 @@ FOLDERS = {*MAY_IMPORT, "results", "tests"}
 LAYERS: dict[str, tuple[str, ...]] = {
     "augmentations": (
         "arguments base errors specs",
-        "guards kornia_classes plugins",
-        "kornia_adapter testing",
+        "global_state guards kornia_classes plugins",
+        "kornia_adapter stateless testing",
         "registry",
         "transforms",
     ),
     "ucb": ("generators moments", "selector", "discounted exp3 sliding_window thompson"),
     "drac": (
-        "errors games seeding losses returns rollout stats timing cuda_graphs",
+        "errors games names seeding losses returns rollout stats timing cuda_graphs",
         "files methods",
         "config",
         "networks envs hardware",

@@ -65,11 +65,9 @@ def requirements(
     }
 
 
-def test_top_level_is_the_four_packages_and_results(wheel: dict[str, bytes]) -> None:
+def test_top_level_is_the_four_packages(wheel: dict[str, bytes]) -> None:
     top = {name.split("/")[0] for name in wheel}
-    assert {name for name in top if not name.endswith(".dist-info")} == PACKAGES | {"results"}
-    results = {tuple(name.split("/")[:2]) for name in wheel if name.startswith("results/")}
-    assert results == {("results", "published")}
+    assert {name for name in top if not name.endswith(".dist-info")} == PACKAGES
 
 
 @pytest.mark.parametrize("package", sorted(PACKAGES))
@@ -93,11 +91,24 @@ def test_published_numbers_are_shipped_as_they_are(wheel: dict[str, bytes]) -> N
     there = {
         Path(name).name: content
         for name, content in wheel.items()
-        if name.startswith("results/published/") and name.endswith(".csv")
+        if name.startswith("drac/published/") and name.endswith(".csv")
     }
     assert there == here
     assert {"per_game.csv", "best_augmentation.csv", "score_ranges.csv"} <= set(there)
-    assert best.BEST_CSV.relative_to(ROOT).as_posix() in wheel  # where drac looks for it
+    assert best.BEST_CSV.parent == ROOT / "results/published"  # where a checkout has it
+
+
+def test_the_readme_of_an_index_stands_alone(metadata: email.message.Message) -> None:
+    page = metadata.get_payload()
+    assert isinstance(page, str)
+    assert page.startswith("# procgen-drac\n")
+    assert "](https://arxiv.org/abs/2006.12862)" in page
+    assert re.findall(r"\]\((?!https?:)", page) == []
+    assert "![" not in page
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    urls = [url.split(", ") for url in metadata.get_all("Project-URL", [])]
+    assert all(address.startswith("https://") for _, address in urls)
+    assert "Paper" in {name for name, _ in urls}
 
 
 def test_console_scripts(wheel: dict[str, bytes]) -> None:
@@ -112,7 +123,9 @@ def test_console_scripts(wheel: dict[str, bytes]) -> None:
 def test_pythons_and_extras(metadata: email.message.Message) -> None:
     pythons = SpecifierSet(str(metadata["Requires-Python"]))
     assert [f"3.{minor}" for minor in range(8, 15) if f"3.{minor}" in pythons] == PYTHONS
-    assert set(metadata.get_all("Provides-Extra", [])) == {"ray", "slurm", "wandb", "dev"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {
+        *("ray", "slurm", "wandb", "mlflow", "onnx", "docs", "dev")
+    }
 
 
 @pytest.mark.parametrize("python", PYTHONS)

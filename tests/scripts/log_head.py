@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from checkout import ROOT
 
 _PLACES = ("--log", "--folder", "--state", "--machine")
 """Options of which the command need not tell."""
@@ -31,7 +32,7 @@ def written(given: argparse.Namespace, argv: Sequence[str], begun: float, table:
     versions = f"Python {platform.python_version()}, torch {torch.__version__}"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     words = [w for n, w in enumerate(argv) if not {*argv[max(n - 1, 0) : n + 1]} & {*_PLACES}]
-    command = shlex.join(["python", f"tests/scripts/{Path(sys.argv[0]).name}", *words])
+    command = shlex.join(["python", os.path.relpath(sys.argv[0], ROOT), *words])
     lines = [
         f"command: {command}",
         f"machine: {given.machine}; {platform.system()}, {versions}",

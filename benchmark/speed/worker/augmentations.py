@@ -115,10 +115,10 @@ def num_parts(specs: Sequence[str], repeats: int) -> int:
 
 def kornia_beside(spec: str) -> tuple[str, dict[str, Any]] | None:
     """Return the kornia class that does what an augmentation does, and its options."""
-    name, arguments = registry.parse(spec)
+    name, *given = registry.parse(spec)
     if name.startswith("kornia:"):
-        return name.removeprefix("kornia:"), arguments
-    return None if arguments else KORNIA.get(name)
+        return name.removeprefix("kornia:"), registry.arguments_of(spec)
+    return None if any(given) else KORNIA.get(name)
 
 
 def _beside(spec: str) -> str:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ray_cluster import RayCluster, ray_cluster
@@ -70,6 +71,13 @@ def test_files_travel_whole_the_newest_checkpoint_alone(tmp_path: Path) -> None:
     }
 
 
+def test_what_comes_after_a_node_was_given_up_is_let_be(tmp_path: Path) -> None:
+    engine, late = RayEngine(None, fetch=True), pack(tmp_path)
+    engine._ray = SimpleNamespace(get=lambda answer: answer)
+    engine._desk = SimpleNamespace(take=SimpleNamespace(remote=lambda: {"given up": late}))
+    engine._collect()
+
+
 # --- a cluster ----------------------------------------------------------------------------------
 
 
@@ -130,6 +138,8 @@ def test_jobs_end_and_stop(cluster: RayCluster, tmp_path: Path, fetch: bool) -> 
             engine.submit(one)
         begun = [one.run_dir / "checkpoint/step_000000000001.pt" for one in long]
         finish(engine, 4, until=lambda: sum(path.exists() for path in begun) == 2)
+        some_looks = time.monotonic() + 4 * engine_module.LOOK_S
+        finish(engine, 4, until=lambda: time.monotonic() > some_looks)
         assert all(lock.in_use(one.run_dir) for one in long) == fetch
     for one in short:
         cwd = Path((one.run_dir / "train.log").read_text().strip())

@@ -218,23 +218,47 @@ echo 12_1
 """
 
 
-def test_jobs_that_wait_in_the_queue_are_not_submitted_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, text in {
-        "squeue": SQUEUE,
-        "sbatch": "",
-        "srun": "",
-        "sacct": "",
-        "scancel": "",
-    }.items():
-        (tmp_path / "bin" / name).parent.mkdir(exist_ok=True)
-        (tmp_path / "bin" / name).write_text(text or "#!/bin/sh\n")
+@pytest.fixture
+def faked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs of Slurm that know of two jobs and do nothing, on a site without accounting."""
+    (tmp_path / "bin").mkdir()
+    programs = {"squeue": SQUEUE, "sacct": "#!/bin/sh\nexit 1\n"}
+    for name in ("squeue", "sacct", "sbatch", "srun", "scancel"):
+        (tmp_path / "bin" / name).write_text(programs.get(name, "#!/bin/sh\n"))
         (tmp_path / "bin" / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
     (tmp_path / "slurm").mkdir()
     known = {"job0": "12_0", "job1": "12_0", "job2": "11_3"}
     (tmp_path / "slurm" / slurm.JOBS).write_text(json.dumps(known))
+
+
+def test_a_job_that_leaves_the_queue_without_a_result_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faked: None
+) -> None:
+    monkeypatch.setattr(slurm, "ASK_S", 0.0)
+    (job,) = jobs(tmp_path, 1)
+    engine = make(tmp_path / "slurm")
+    with engine:
+        engine.submit(job)
+        assert engine.poll() == {}
+        monkeypatch.setattr(slurm, "_queue", lambda: refuse("no controller"))
+        time.sleep(0.1)
+        assert engine.poll() == {}
+        monkeypatch.setattr(slurm, "_queue", set)
+        time.sleep(0.1)
+        assert engine.poll() == {"job0": 1}
+    assert (job.run_dir / "train.log").read_text() == (
+        "Slurm job 12_0: left the queue without a result\n"
+    )
+
+
+def refuse(why: str) -> Any:
+    raise ConfigError(why)
+
+
+def test_jobs_that_wait_in_the_queue_are_not_submitted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faked: None
+) -> None:
     submitted: list[list[str]] = []
     engine = make(tmp_path / "slurm", detach=True)
     with engine:

@@ -1,64 +1,78 @@
-"""A sweep of short real runs on a Ray cluster of two nodes, undisturbed and disturbed.
+"""Sweeps of short real runs on a Ray cluster of two nodes, to which everything happens.
 
-The same command is first left alone on the local engine. Then, on Ray, running trainers are killed
-(SIGKILL) at random moments, one node is removed midway and another added, and the driver is killed
-once and started again. At the end every run must be complete, and its state and CSV files those of
-the sweep left alone, timing columns aside.
+The command is first left alone on the local engine. Then, on Ray and with each storage, trainers
+are killed (SIGKILL) at random moments, a node is removed midway and another added, and the driver
+is killed once and started again. At the end every run must have completed once, and its state and
+CSV files be those of the sweep left alone, timing columns aside.
 
-    python tests/scripts/engines/engine_faults.py --kills 20 --log engine-faults.txt
+    python tests/scripts/engines/engine_faults.py --kills 10 --log engine-faults.txt
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
 import random
+import re
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from checkout import ROOT
-from fault_runs import differences
+from fault_children import different
+from log_head import add_log, written
 from ray_cluster import RayCluster, ray_cluster
 
 from benchmark.store.store import Store
+from drac.files import lock
 from drac.runs.meta import read_meta
 
+STORAGES = ("shared", "fetch")
 SWEEP = (
     *("run", "--suite", "smoke", "--num-envs", "4", "--hidden-size", "8", "--epochs", "1"),
-    *("--steps", "1920", "--eval-episodes", "1", "--levels", "0-19", "--device", "cpu"),
+    *("--steps", "640", "--eval-episodes", "1", "--levels", "0-19", "--device", "cpu"),
     *("--checkpoint-every", "0", "--retries", "50"),
 )
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-ENVIRONMENT["PYTHONPATH"] = f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"
+IN_A_SECOND = """
+import sys
+from benchmark.engines import sweep
+sweep.BACK_OFF_S = 1.0
+from benchmark.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 def start(folder: Path, seeds: int, words: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start the sweep in a folder; what it prints goes to sweep.log there."""
-    code = "import sys; from benchmark.engines import sweep; sweep.BACK_OFF_S = 1.0"
-    code += "; from benchmark.cli import main; sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", code, *SWEEP, "--seeds", f"0-{seeds - 1}", *words]
+    command = [sys.executable, "-c", IN_A_SECOND, *SWEEP, "--seeds", f"0-{seeds - 1}", *words]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    env["PYTHONPATH"] = f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"
     with (folder / "sweep.log").open("ab") as log:
-        return subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stdout=log, stderr=log)
+        return subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=log)
 
 
 def trainers(folder: Path) -> list[int]:
-    """Return the processes that train in a folder, or in one of Ray's below it."""
+    """Return the processes that train a run in or below a folder."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            words = path.read_bytes().split(b"\0")
-            cwd = (path.parent / "cwd").resolve()
+            words = path.read_bytes().decode(errors="replace").split("\0")
+            cwd = str((path.parent / "cwd").resolve())
         except OSError:
             continue
-        where = f"{cwd} {b' '.join(words).decode(errors='replace')}"
-        if b"train" in words and str(folder) in where:
+        if "train" in words and str(folder) in " ".join((cwd, *words)):
             found.append(int(path.parent.name))
     return found
+
+
+def run_dirs(folder: Path) -> list[Path]:
+    """Return the folders of the sweep's runs."""
+    store = Store(folder / "results")
+    return [store.run_dir(spec) for spec in store.specs("smoke")]
 
 
 def complete(folder: Path) -> int:
@@ -67,83 +81,92 @@ def complete(folder: Path) -> int:
     return sum(not store.problems(spec) for spec in store.specs("smoke"))
 
 
-def disturb(folder: Path, cluster: RayCluster, given: argparse.Namespace) -> list[str]:
-    """Run the sweep on Ray with everything that may happen; return what was done to it."""
-    rng, done, killed = random.Random(given.seed), list[str](), 0
-    words = ["--engine", "ray", "--address", cluster.address, "--storage", given.storage]
-    driver = start(folder, given.seeds, words)
-    runs = 4 * given.seeds
-    node_lost = driver_lost = False
+def quiet(folder: Path) -> None:
+    """Wait until no process owns a run: they save when their driver was killed."""
+    deadline = time.monotonic() + 300
+    while any(map(lock.in_use, run_dirs(folder))):
+        assert time.monotonic() < deadline, "a run outlives its driver"
+        time.sleep(0.1)
+
+
+def disturb(
+    folder: Path, cluster: RayCluster, storage: str, given: argparse.Namespace
+) -> tuple[Counter[str], int]:
+    """Have the sweep done on Ray; return what was done to it, and its exit status."""
+    rng, done = random.Random(f"{given.seed} {storage}"), Counter[str]()
+    words = ["--engine", "ray", "--address", cluster.address, "--storage", storage]
+    driver, runs = start(folder, given.seeds, words), 4 * given.seeds
     while driver.poll() is None:
         time.sleep(rng.uniform(0.5, 3.0))
         finished = complete(folder)
-        if not node_lost and finished >= runs // 3:
+        if not done["node"] and finished >= runs // 3:
             cluster.remove(cluster.nodes[-1])
             time.sleep(5)
             cluster.add(folder)
-            node_lost = True
-            done.append(f"a node removed, another added, with {finished} of {runs} runs complete")
-        elif not driver_lost and finished >= runs // 2:
+            done["node"] += 1
+        elif not done["driver"] and finished >= runs // 2:
             driver.kill()
             driver.wait()
+            quiet(folder)
             driver = start(folder, given.seeds, words)
-            driver_lost = True
-            done.append(f"the driver killed and started again, with {finished} runs complete")
-        elif killed < given.kills and (found := trainers(folder)):
+            done["driver"] += 1
+        elif done["kill"] * runs <= given.kills * finished and (found := trainers(folder)):
             os.kill(rng.choice(found), 9)
-            killed += 1
-    done += [f"{killed} trainers killed", f"exit status {driver.returncode}"]
-    return done
+            done["kill"] += 1
+    return done, driver.wait()
+
+
+def problems(folder: Path, alone: Path, status: int) -> list[str]:
+    """Return what is not as in the sweep left alone."""
+    found = [f"exit status {status}"] if status else []
+    ours, theirs = run_dirs(folder), run_dirs(alone)
+    names = [
+        [run.relative_to(root) for run in runs] for root, runs in ((folder, ours), (alone, theirs))
+    ]
+    if names[0] != names[1]:
+        return [*found, f"{len(ours)} runs in place of {len(theirs)}"]
+    for run, other in zip(ours, theirs, strict=True):
+        found += [f"{run.relative_to(folder)}: {what}" for what in different(run, other)]
+    said = (folder / "sweep.log").read_text(encoding="utf-8")
+    ends = Counter(re.findall(r"\] (\S+): complete$", said, re.MULTILINE))
+    return found + [f"{run}: completed {n} times" for run, n in ends.items() if n > 1]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Compare a disturbed sweep with one left alone, and write what was found to --log."""
+    """Compare disturbed sweeps with one left alone, print a table, and write it to --log."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=10, help="four runs each")
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--storage", default="shared", choices=("shared", "fetch"))
-    parser.add_argument("--log", type=Path, help="where the result goes")
-    given = parser.parse_args(argv)
-    begun = time.monotonic()
+    parser.add_argument("--seeds", type=int, default=5, help="four runs each")
+    parser.add_argument("--kills", type=int, default=10, help="of trainers, in each sweep")
+    parser.add_argument("--storages", nargs="+", default=STORAGES, choices=STORAGES)
+    add_log(parser)
+    argv = sys.argv[1:] if argv is None else argv
+    given, begun = parser.parse_args(argv), time.monotonic()
+    columns = f"{'trainers killed':>17}{'nodes lost':>12}{'drivers killed':>16}{'resumed':>9}"
+    table, wrong = [f"{'storage':8}{'runs':>6}{columns}  the end"], list[str]()
     with tempfile.TemporaryDirectory(prefix="f", ignore_cleanup_errors=True) as name:
-        alone, disturbed = Path(name) / "alone", Path(name) / "ray"
+        alone = Path(name) / "alone"
         alone.mkdir()
-        disturbed.mkdir()
-        os.environ["TMPDIR"] = ENVIRONMENT["TMPDIR"] = str(disturbed)
-        if start(alone, given.seeds, ["--workers", "2"]).wait():
+        if status := start(alone, given.seeds, ["--workers", "2"]).wait():
             print((alone / "sweep.log").read_text(encoding="utf-8"))
-            return 1
-        with ray_cluster(2) as cluster:
-            done = disturb(disturbed, cluster, given)
-        stores = Store(alone / "results"), Store(disturbed / "results")
-        specs = stores[0].specs("smoke")
-        same_runs = specs == stores[1].specs("smoke")
-        differing = [
-            f"{spec.name}: {', '.join(found)}"
-            for spec in specs
-            if (found := differences(*(store.run_dir(spec) for store in stores)))
-        ]
-        begun_again = [len(read_meta(stores[1].run_dir(s)).get("sessions", ())) for s in specs]
-        sizes = f"{sum(n > 1 for n in begun_again)} of them in several sessions"
-        said = (disturbed / "sweep.log").read_text(encoding="utf-8")
-    options = f"--seeds {given.seeds} --kills {given.kills} --seed {given.seed}"
-    machine = f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}"
-    lines = [
-        f"command: python {__file__} {options} --storage {given.storage}",
-        f"machine: {machine}, {time.monotonic() - begun:.0f} s",
-        "",
-        *done,
-        f"{len(specs)} runs, {sizes}; the same runs as undisturbed: {same_runs}",
-        f"runs that differ from the undisturbed sweep: {'; '.join(differing) or 'none'}",
-    ]
-    print("\n".join(lines))
-    ended_well = done[-1] == "exit status 0"
-    if not ended_well:
-        print(said)
-    if given.log:
-        given.log.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return 0 if same_runs and not differing and ended_well else 1
+            return status
+        for storage in given.storages:
+            folder = Path(name) / storage
+            folder.mkdir()
+            os.environ["TMPDIR"] = str(folder)  # of the cluster: where runs are fetched from
+            with ray_cluster(2) as cluster:
+                done, status = disturb(folder, cluster, storage, given)
+            found = problems(folder, alone, status)
+            if found:
+                print((folder / "sweep.log").read_text(encoding="utf-8"))
+            runs = run_dirs(folder)
+            resumed = sum(len(read_meta(run).get("sessions", ())) > 1 for run in runs)
+            numbers = f"{done['kill']:>17}{done['node']:>12}{done['driver']:>16}{resumed:>9}"
+            end = "; ".join(found[:2]) or "all complete, none twice, as if left alone, bit for bit"
+            table.append(f"{storage:8}{len(runs):>6}{numbers}  {end}")
+            wrong += found
+    table += ["", *wrong, f"problems: {len(wrong)}"]
+    print(written(given, argv, begun, table))
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

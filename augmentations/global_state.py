@@ -1,4 +1,4 @@
-"""The global generators of torch, numpy and Python: seen, set and put back, for the kit's sake."""
+"""The global generators of torch, numpy and Python: seen, set and put back."""
 
 from __future__ import annotations
 
