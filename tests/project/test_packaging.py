@@ -143,7 +143,7 @@ def test_constraints_pin_what_is_needed(metadata: email.message.Message, python:
     pins: dict[str, str] = {}
     for pin in (Requirement(line) for line in lines if not line.startswith("#")):
         if pin.marker is None or pin.marker.evaluate({"python_version": python}):
-            version = re.fullmatch(r"==([0-9.]+)", str(pin.specifier))
+            version = re.fullmatch(r"==((?:[0-9]|\.|post)+)", str(pin.specifier))
             assert version, f"{pin} is no exact version"
             assert pin.name not in pins, f"{pin.name} is pinned twice for Python {python}"
             pins[pin.name] = version.group(1)

@@ -38,6 +38,7 @@ from synthetic_runs import write_run
 import benchmark.cli
 import drac.cli
 from drac.commands import flags
+from drac.runs import trackers
 
 LIMIT_S = 60
 """So long may one command line take, on cores that are busy."""
@@ -92,7 +93,8 @@ def _train(config: Any, run_dir: Any, watcher: Any, **how: Any) -> NoReturn:
     """What `train` does before it writes."""
     from drac.train import loop
 
-    how.pop("accept_changed_code")
+    del how["accept_changed_code"]
+    trackers.require(how.pop("track"))
     loop.prepare(config, Path(run_dir), **how, notify=watcher.message)
     raise Started
 
