@@ -11,6 +11,8 @@ from scipy import stats
 from benchmark import suites
 from benchmark.speed import tables as speed_tables
 from benchmark.speed.records import AugmentationReport, load
+from benchmark.store.store import Store
+from benchmark.tables.catalogue import TABLES
 from drac.config import TrainConfig
 
 PRECISION = EVIDENCE / "precision"
@@ -142,3 +144,21 @@ def test_no_fault_and_no_input_has_failed(name: str, end: str) -> None:
     first, *_, last = (EVIDENCE / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     assert (ROOT / first.removeprefix("command: python ").split()[0]).is_file()
     assert last.endswith(end)
+
+
+def test_trained_weights_learn_faster_on_other_levels() -> None:
+    root = EVIDENCE / "transfer"
+    store = Store(root)
+    names = ("transfer-scratch", "transfer-from-ppo")
+    table = TABLES["transfer"](store.load(spec for name in names for spec in store.specs(name)))
+    scratch, trained = table.data.to_dict("records")
+    assert scratch["init_from"] == ""
+    assert trained["last"] > 2 * scratch["last"]
+    assert trained["test_last"] > 2 * scratch["test_last"]
+    assert trained["steps_to_scratch"] == trained["first_step"]
+    written = (root / "tables" / "+".join(names) / "transfer.csv").read_text()
+    assert table.data.to_csv(index=False) == written
+    page = (ROOT / "docs" / "reproduce.md").read_text(encoding="utf-8")
+    for row in (trained, scratch):
+        for name in ("last", "test_last"):
+            assert f"{row[name]:.2f}" in page
