@@ -110,9 +110,14 @@ def _run(
         training(spec.id, config, store.run_dir(spec), *options.share(own), own["track"])
         for spec, config in todo.values()
     ]
-    if todo and not _agreed(store, todo, engine.room(jobs), own):
-        print("nothing was begun")
-        return 1
+
+    def may_begin() -> bool:
+        if todo and not _agreed(store, todo, engine.room(jobs), own):
+            return False
+        if not own["dry_run"]:
+            store.add_to_plans([spec for spec, _ in runs])
+        return True
+
     by_others = f", {len(elsewhere)} in the hands of another process" if elsewhere else ""
     first = f"{experiment}: {number_of(len(runs), 'run')}, {len(runs) - len(left)} complete"
     where = f"drac-bench tables --experiment {experiment} --results={shlex.quote(str(store.root))}"
@@ -123,7 +128,7 @@ def _run(
         lambda job, status: _outcome(store, todo[job.id][0], status),
         f"{first}{by_others}",
         next_command=where,
-        before=lambda: store.add_to_plans([spec for spec, _ in runs]),
+        may_begin=may_begin,
         configs={id_: config for id_, (_, config) in todo.items()},
     )
 
@@ -136,7 +141,7 @@ def carry_out(
     first: str,
     *,
     next_command: str = "",
-    before: Callable[[], None] = lambda: None,
+    may_begin: Callable[[], bool] = lambda: True,
     configs: Mapping[str, TrainConfig] = MappingProxyType({}),
 ) -> int:
     """Execute jobs, or print them, and say how they ended; returns the exit status.
@@ -148,18 +153,22 @@ def carry_out(
         judge: as for `Sweep`.
         first: the line that is printed first.
         next_command: what to do when all is complete.
-        before: called as soon as the engine is there; nothing may be written earlier.
+        may_begin: called as soon as the engine is there; nothing may be written earlier.
         configs: of the jobs that train, by id.
     """
     from benchmark.commands.display import SweepDisplay
     from benchmark.engines.sweep import Sweep
 
     if own["dry_run"]:
-        print(engine.preview(jobs))
+        preview = engine.preview(jobs)
+        may_begin()
+        print(preview)
         return 0
     with contextlib.ExitStack() as stack:  # whatever goes wrong, no child outlives us
         catalogue.called(own["engine"], lambda: stack.enter_context(engine))
-        before()
+        if not may_begin():
+            print("nothing was begun")
+            return 1
         display = SweepDisplay(len(jobs), configs)
         stack.callback(display.close)
         display.message(f"{first}, {engine.where}")

@@ -30,26 +30,26 @@ def transfer(runs: pd.DataFrame) -> Table:
     """Return at first and at last, steps to what scratch reaches, and over-fitting.
 
     Args:
-        runs: as `Store.load` returns them; those of games in which none begins with trained
-            weights are left out.
+        runs: as `Store.load` returns them; games in which none begins with trained weights are
+            not shown.
     """
     games = {
         game
         for game, settings in zip(runs["game"], runs["settings"], strict=True)
         if settings.get("init_from")
     }
-    own = runs[runs["game"].isin(games)]
-    complete = counted(own)
-    loaded = histories.load(complete)
+    complete = counted(runs)
+    loaded = histories.load(complete[complete["game"].isin(games)])
     curves = loaded.evaluations.join(loaded.runs[["label", "game", "settings"]], on=RUN)
     data = pd.DataFrame(
         [row for game in GAMES if game in games for row in _rows(game, curves)], columns=[*_COLUMNS]
     )
     cells = [_cells(row) for row in data.to_dict("records")]
     nothing = [{"game": "-", "method": "no complete runs"}]
-    block = Block(pd.DataFrame(cells or nothing), keys=2)
+    heading = "From the first evaluation to the last"
+    block = Block(pd.DataFrame(cells or nothing), heading, keys=2)
     title = "Transfer: trained weights on other levels"
-    return Table.of("transfer", title, [block], data, with_caveats(own, complete, _NOTES))
+    return Table.of("transfer", title, [block], data, with_caveats(runs, complete, _NOTES))
 
 
 _COLUMNS = (

@@ -16,7 +16,7 @@ from benchmark.commands import status
 from drac.commands import augmentations
 
 
-@pytest.mark.parametrize("inputs", [184, pytest.param(3680, marks=pytest.mark.full)])
+@pytest.mark.parametrize("inputs", [192, pytest.param(3840, marks=pytest.mark.full)])
 def test_command_lines_are_done_or_refused(inputs: int, tmp_path: Path) -> None:
     result = fuzz_flags.fuzz(inputs, 7, tmp_path, lambda text: None)
     assert result.failures == []

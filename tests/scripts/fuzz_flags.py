@@ -51,7 +51,7 @@ COMMANDS = (
     *("drac-bench import-scores", "drac-bench plot", "drac-bench figures", "drac-bench report"),
     *("drac-bench speed", "drac-bench speed compare", "drac-bench speed augmentations"),
     *("drac-bench bandits", "drac-bench import-curves", "drac-bench import-runs"),
-    *("drac-bench suites", "drac-bench index", "drac-bench logs"),
+    *("drac-bench suites", "drac-bench index", "drac-bench logs", "drac-bench evaluate"),
 )
 _SMALL = ("--steps", "64", "--num-envs", "4", "--num-steps", "16")
 WORKING = {

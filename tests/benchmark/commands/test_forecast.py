@@ -139,7 +139,7 @@ def test_the_live_display_keeps_game_and_seed(width: int, monkeypatch: pytest.Mo
     out = io.StringIO()
     terminal = Console(file=out, force_terminal=True, width=width)
     monkeypatch.setattr(display, "Console", lambda file: terminal)
-    shown = display.SweepDisplay(dict.fromkeys(names, TrainConfig()))
+    shown = display.SweepDisplay(2, dict.fromkeys(names, TrainConfig()))
     shown.close()
     now = Progress(9_000_000, 24_985_600, 123.4, 10.0, 7.5, "color-jitter", " (12 of 64 envs)")
     table = shown._table(dict.fromkeys(names, now), "")

@@ -253,7 +253,7 @@ def test_frames_that_cannot_be_drawn_stop_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_run(tmp_path / "results")
-    monkeypatch.setattr(frames.sys, "executable", "/nowhere/python")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
     build.build(Store(tmp_path / "results"), ["exp"], tmp_path / "report")
     text = pages(tmp_path / "report")["games/coinrun.html"].text
     assert "No frames: " in text
