@@ -14,6 +14,9 @@ from benchmark.store.store import LOG
 from drac.files import untrusted
 from drac.runs.meta import read_meta
 
+BAD_INPUT = 2
+"""The exit status of our commands that says so."""
+
 BACK_OFF_S = 10.0
 """Before a job is tried again; twice as long after each further failure."""
 LONGEST_BACK_OFF_S = 600.0
@@ -56,8 +59,9 @@ class Sweep:
         engine: entered.
         jobs: all of them.
         judge: says of a job and its exit status how it ended.
-        retries: how often a job is tried again after failing. Whenever its run has got further
-            since the last failure, in meta.json's `steps`, they are counted anew.
+        retries: how often a job is tried again after failing, but for bad input, which stays bad.
+            Whenever its run has got further since the last failure, in meta.json's `steps`, they
+            are counted anew.
     """
 
     engine: Engine
@@ -88,7 +92,9 @@ class Sweep:
         for id_, status in self.engine.poll().items():
             job = self._open[id_]
             outcome = self.judge(job, status)
-            again_in = self._again_in(job) if outcome.state is State.FAILED else None
+            again_in = None
+            if outcome.state is State.FAILED and status != BAD_INPUT:
+                again_in = self._again_in(job)
             ended.append(Ended(job, outcome, again_in))
             if again_in is not None:
                 self._resting[id_] = time.monotonic() + again_in

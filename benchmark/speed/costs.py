@@ -194,4 +194,5 @@ def _time(
         threads = [room.cores if c.threads == AUTO else int(c.threads) for c, _ in left]
         hours = [each / number for each, number in zip(hours, threads, strict=True)]
     wall = max(sum(hours) / lanes, *hours)
-    return wall, f"about {duration(3600 * wall)} (from {known.source})"
+    takes = duration(3600 * wall) if wall < 100 else f"{wall:,.0f} hours"
+    return wall, f"about {takes} (from {known.source})"

@@ -59,7 +59,8 @@ def hashes(objects: Iterable[Any], method: Method) -> dict[str, str]:
 def _hash(name: str) -> str:
     """Return the SHA-256 of a module's file, or of all a package's; "" if it has none."""
     module = sys.modules.get(name)
-    folders = [Path(folder) for folder in getattr(module, "__path__", ())]
+    # A folder without __init__.py is on the path as often as the folder above it is.
+    folders = list({Path(folder).resolve(): None for folder in getattr(module, "__path__", ())})
     alone = getattr(module, "__file__", None)
     files = [(path, path.relative_to(f)) for f in folders for path in sorted(f.rglob("*.py"))]
     if not folders and alone:

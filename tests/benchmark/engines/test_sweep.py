@@ -77,13 +77,21 @@ def test_a_failure_is_tried_again_after_longer_and_longer(
 
 
 def test_nothing_else_waits_for_it_and_nothing_is_lost(tmp_path: Path, clock: list[float]) -> None:
-    one = swept(tmp_path, 1000, lambda run, attempt: (int(run) + attempt) % 3, retries=2)
+    one = swept(
+        tmp_path, 1000, lambda run, attempt: (0, 1, -9)[(int(run) + attempt) % 3], retries=2
+    )
     assert len(one.poll()) == 1000
     finish(one, clock)
     assert len(one.having(State.COMPLETE)) == len(one.over) == 1000
     engine = one.engine
     assert isinstance(engine, Scripted)
     assert len(engine.begun) == 334 * 3 + 333 * 2 + 333
+
+
+def test_bad_input_is_not_tried_again(tmp_path: Path, clock: list[float]) -> None:
+    one = swept(tmp_path, 1, lambda run, attempt: 2, retries=8)
+    assert finish(one, clock) == [None]
+    assert len(one.having(State.FAILED)) == 1
 
 
 @pytest.mark.parametrize("retries", [0, 2])

@@ -105,3 +105,22 @@ def test_ours_and_torch_s_are_not_hashed() -> None:
 def test_a_meta_without_hashes_is_no_change_and_damage_is(damaged: dict[str, object]) -> None:
     known = isinstance(damaged.get("code"), dict)
     assert foreign_code.changed(damaged, {"mine": "abc"}) == (["mine"] if known else [])
+
+
+def test_a_folder_that_is_twice_on_the_path_counts_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "no_init").mkdir()
+    (tmp_path / "no_init" / "loss.py").write_text("from drac.objectives.ppo import PPO\n")
+    method = Method("mine", "", "", objective="no_init.loss:PPO")
+    found = []
+    for again in (tmp_path, tmp_path / "no_init" / ".."):
+        monkeypatch.syspath_prepend(again)
+        for name in [name for name in sys.modules if name.startswith("no_init")]:
+            del sys.modules[name]
+        __import__("no_init.loss")
+        found.append(foreign_code.hashes([], method))
+    assert len(sys.modules["no_init"].__path__) == 2
+    assert found[0] == found[1]
+    for name in [name for name in sys.modules if name.startswith("no_init")]:
+        del sys.modules[name]
