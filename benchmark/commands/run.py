@@ -7,7 +7,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import make_dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -102,6 +102,7 @@ def _run(
 
     engine = options.make(own, store.root)
     left = [(spec, config) for spec, config in runs if not _complete(store, spec, config)]
+    check_augmentations([config for _, config in left])
     if not catalogue.get(own["engine"]).elsewhere:
         check_devices([config for _, config in left])
     elsewhere = [spec for spec, _ in left if lock.in_use(store.run_dir(spec))]
@@ -263,6 +264,16 @@ def _complete(store: Any, spec: RunSpec, config: TrainConfig) -> bool:
     known = reached if isinstance(reached, int) else 0
     longer = config.continue_from(saved, run_dir, known).steps > saved.steps
     return not longer and not store.problems(spec)
+
+
+def check_augmentations(configs: Iterable[TrainConfig]) -> None:
+    """Raise ConfigError if a class or function that runs name by its module cannot be made."""
+    named = {config.augmentation_specs: config for config in configs}
+    for specs, config in named.items():
+        if any(":" in spec for spec in specs):  # only then torch is loaded
+            from drac.arms.build import build_augmentations
+
+            build_augmentations(config)
 
 
 def check_devices(configs: Sequence[TrainConfig]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from checkout import ROOT
+from refusals import refused
 from rich.console import Console
 from synthetic_runs import tree, write_run
 
@@ -152,3 +153,12 @@ def test_the_live_display_keeps_game_and_seed(width: int, monkeypatch: pytest.Mo
         assert "35:59:03" in line
     assert ("10.00*" in text) == (width == 80)
     assert ("(12 of 64 envs)" in text) == (width == 120)
+
+
+@pytest.mark.parametrize("spec", ["nowhere:Vignette", "math:sqroot", "kornia:RandomInvertt"])
+def test_an_augmentation_that_is_not_there_ends_a_sweep_before_its_plan(
+    spec: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "--methods", "drac", "--augmentation", spec, "--games", "maze", "--dry-run"]
+    said = refused([*words, "--results", str(tmp_path / "r")], tmp_path, capsys)
+    assert spec.partition(":")[0] in said
