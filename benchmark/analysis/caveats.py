@@ -160,6 +160,13 @@ def changed_code(complete: pd.DataFrame) -> list[str]:
                 f"WARNING: the source of {shown(name)} is not the same in all runs, which are"
                 f" averaged and compared even so: {number} have {usual}, others {others}."
             )
+    outdated = pd.Series(
+        [", ".join(n) for n in foreign_code.outdated(r.meta for r in complete["record"])],
+        index=complete.index,
+    )
+    if (before := outdated != "").any():
+        runs = why_each(complete[before], outdated[before])
+        said.append(f"WARNING: trained with another source of a plug-in than is here now: {runs}.")
     changes = complete["record"].map(_changes)
     if (within := changes != "").any():
         runs = why_each(complete[within], changes[within])

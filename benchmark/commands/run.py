@@ -18,12 +18,12 @@ from benchmark.commands import choices
 from benchmark.engines import catalogue, options
 from benchmark.suites import RunSpec, Suite
 from drac.commands import flags
-from drac.commands.train import TRACK
+from drac.commands.train import ACCEPT_CHANGED_CODE, TRACK
 from drac.config import TrainConfig, preset_defaults
 from drac.config.quantities import duration, number_of
 from drac.errors import ConfigError
 from drac.files import lock, run_folder
-from drac.runs import signals, trackers
+from drac.runs import foreign_code, signals, trackers
 from drac.runs.meta import read_meta
 
 if TYPE_CHECKING:
@@ -57,6 +57,12 @@ _RUN_FLAGS: list[flags.Field] = [
     ("seeds", _Words, flags.option((), "e.g. 0-2, or 0 1 (default: the suite's, else 0)")),
     ("experiment", str | None, flags.option(None, "name (default: the suite's, else default)")),
     ("results", Path, flags.option(Path("results"), "root of all results")),
+    (
+        "fresh",
+        bool,
+        flags.option(False, "start all over, complete or not; what is there is kept, renamed"),
+    ),
+    ACCEPT_CHANGED_CODE,
     TRACK,
 ]
 
@@ -101,22 +107,32 @@ def _run(
     from benchmark.engines.engine import training
 
     engine = options.make(own, store.root)
-    left = [(spec, config) for spec, config in runs if not _complete(store, spec, config)]
+    for spec, _ in runs:
+        run_folder.require_writable(store.run_dir(spec))
+        run_folder.require_plain(store.run_dir(spec), store.runs)
+    left = runs
+    if not own["fresh"]:
+        left = [(spec, config) for spec, config in runs if not _complete(store, spec, config)]
     check_augmentations([config for _, config in left])
     if not catalogue.get(own["engine"]).elsewhere:
         check_devices([config for _, config in left])
     elsewhere = [spec for spec, _ in left if lock.in_use(store.run_dir(spec))]
     todo = {spec.id: (spec, config) for spec, config in left if spec not in elsewhere}
     jobs = [
-        training(spec.id, config, store.run_dir(spec), *options.share(own), own["track"])
+        training(spec.id, config, store.run_dir(spec), *options.share(own), _how(own))
         for spec, config in todo.values()
     ]
 
     def may_begin() -> bool:
+        _warn_of_other_code(store, {spec for spec, _ in runs} - {spec for spec, _ in left})
         if todo and not _agreed(store, todo, engine.room(jobs), own):
             return False
-        if not own["dry_run"]:
-            store.add_to_plans([spec for spec, _ in runs])
+        if own["dry_run"]:
+            return True
+        if own["fresh"]:  # here and once: a run that is tried again, or requeued, goes on
+            kept = [spec for spec, _ in todo.values() if lock.set_aside(store.run_dir(spec))]
+            print(f"starting over: {number_of(len(kept), 'run')} kept as seedK.before-N")
+        store.add_to_plans([spec for spec, _ in runs])
         return True
 
     by_others = f", {len(elsewhere)} in the hands of another process" if elsewhere else ""
@@ -132,6 +148,30 @@ def _run(
         may_begin=may_begin,
         configs={id_: config for id_, (_, config) in todo.items()},
     )
+
+
+def _how(own: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the flags of `drac train` that are no options of a run."""
+    track = () if own["track"] == "none" else ("--track", own["track"])
+    accept = ("--accept-changed-code",) if own["accept_changed_code"] else ()
+    fresh = ("--fresh",) if own["fresh"] and own["dry_run"] else ()  # else see `may_begin`
+    return (*track, *accept, *fresh)
+
+
+def _warn_of_other_code(store: Any, complete: Iterable[RunSpec]) -> None:
+    """Say which complete runs were trained with another source of a plug-in than there is now."""
+    specs = sorted(complete)
+    found = foreign_code.outdated(read_meta(store.run_dir(spec)) for spec in specs)
+    if others := {spec.id: names for spec, names in zip(specs, found, strict=True) if names}:
+        from benchmark.analysis.caveats import shortened
+
+        sources = ", ".join(dict.fromkeys(name for names in others.values() for name in names))
+        print(
+            f"drac-bench run: warning: {number_of(len(others), 'complete run')} had another source"
+            f" of {sources} than is here now: {shortened(others)}; they stay as they are, and"
+            f" --fresh starts over what is asked for",
+            file=sys.stderr,
+        )
 
 
 def carry_out(
@@ -192,7 +232,8 @@ def _agreed(
     """Say what the runs take; whether they may begin, which is asked if it is more than a day."""
     from benchmark.speed.costs import forecast
 
-    takes = forecast(store, {store.run_dir(spec): config for spec, config in todo.values()}, room)
+    folders = {store.run_dir(spec): config for spec, config in todo.values()}
+    takes = forecast(store, folders, room, own["fresh"])
     about = sys.stderr if own["dry_run"] else sys.stdout  # where the commands are for programs
     print(takes.text, file=about, flush=True)
     if not takes.fits:
@@ -253,10 +294,8 @@ def _summary(sweep: Sweep, seconds: float, following: str) -> int:
 
 
 def _complete(store: Any, spec: RunSpec, config: TrainConfig) -> bool:
-    """Whether a run needs nothing more; raises ConfigError if its folder cannot be used."""
+    """Whether a run needs nothing more; raises ConfigError if its folder is another run's."""
     run_dir = store.run_dir(spec)
-    run_folder.require_writable(run_dir)
-    run_folder.require_plain(run_dir, store.runs)
     if not (run_dir / "config.json").exists():
         return False
     saved = TrainConfig.from_json(run_dir / "config.json")

@@ -14,7 +14,7 @@ from drac.errors import ConfigError
 
 HELP = """List the suites with their runs, steps, hours here and disk; or print one as the TOML file
 that one's own is begun with. The hours are those of a measured speed: --speed FILE, else
-RESULTS/speed.json (drac-bench speed --json RESULTS/speed.json), else the finished runs.
+RESULTS/speed.json (drac-bench speed --json RESULTS/speed.json), else finished runs of some length.
 
 examples:
   drac-bench suites
@@ -89,6 +89,6 @@ def _list(given: SuitesFlags) -> int:
 
 
 _UNKNOWN = (
-    "hours are unknown: no run is finished here, and drac-bench speed --json results/speed.json has"
-    " not been run"
+    "hours are unknown: no run that is long enough is finished here, and drac-bench speed --json"
+    " results/speed.json has not been run"
 )

@@ -49,11 +49,10 @@ def training(
     run_dir: Path,
     cpus: int = 0,
     gpus: Fraction = Fraction(0),
-    track: str = "none",
+    how: Sequence[str] = (),
 ) -> Job:
-    """Return the job that trains a run, `drac train` with its flags."""
-    words = ["-m", "drac.cli", "train", *as_argv(config), "--run-dir", str(run_dir)]
-    words += [] if track == "none" else ["--track", track]
+    """Return the job that trains a run, `drac train` with its flags; `how` are more of them."""
+    words = ["-m", "drac.cli", "train", *as_argv(config), "--run-dir", str(run_dir), *how]
     memory = RUN_BYTES + 3 * config.rollout_size * _FRAME_BYTES
     return Job(run, tuple(words), run_dir, cpus, gpus, memory)
 

@@ -33,6 +33,9 @@ AUTO = "auto"
 _CHECKPOINT, _ENVIRONMENT, _LEVEL, _UPDATE, _EPISODE = 7_500_000, 33_000, 25_000, 2_000, 27
 _KEPT = 2  # checkpoints
 
+LONG_ENOUGH = 65_536
+"""Steps of a run whose time is mostly training: its start and its evaluations take seconds too."""
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -70,7 +73,8 @@ class Pace:
 def pace(store: Store, speed: Path | None) -> Pace | None:
     """Return how fast methods train here, from the first of these that there is.
 
-    A JSON file of `drac-bench speed`, the same as RESULTS/speed.json, the finished runs.
+    A JSON file of `drac-bench speed`, the same as RESULTS/speed.json, the finished runs of at
+    least `LONG_ENOUGH` steps.
 
     Args:
         store: the runs, and the folder of speed.json.
@@ -119,11 +123,11 @@ def _of_runs(store: Store) -> Pace | None:
 
 
 def _seconds(meta: Mapping[str, Any]) -> tuple[float | None, str]:
-    """Return a run's seconds of a core or a GPU for each step, None if it does not say."""
+    """Return a run's seconds of a core or a GPU for each step, None if it does not tell."""
     unit = GPU if meta.get("device") == "cuda" else CPU
     wall, steps = untrusted.number(meta.get("wall_s")), untrusted.number(meta.get("steps"))
     threads = untrusted.number(meta.get("threads"))
-    if not (wall > 0 and steps > 0):
+    if not (wall > 0 and steps >= LONG_ENOUGH):
         return None, unit
     return wall / steps * (threads if unit == CPU and isfinite(threads) else 1), unit
 
@@ -154,16 +158,21 @@ class Forecast:
     fits: bool
 
 
-def forecast(store: Store, runs: Mapping[Path, TrainConfig], room: Room | None) -> Forecast:
+def forecast(
+    store: Store, runs: Mapping[Path, TrainConfig], room: Room | None, fresh: bool = False
+) -> Forecast:
     """Say what is left to do, and what it takes at the speed that `pace` knows.
 
     Args:
         store: of the runs.
         runs: their folders, which need not be there, and what they are; at least one.
         room: what they will have of this machine; None if they are executed elsewhere.
+        fresh: they start over, whatever there is of them.
     """
-    now = [read_progress(run_dir, config) for run_dir, config in runs.items()]
-    steps = [run.total - run.step for run in now]
+    steps = []
+    for run_dir, config in runs.items():
+        now = read_progress(run_dir, config)
+        steps.append(now.total if fresh else now.total - now.step)
     hours, time = _time(store, list(zip(runs.values(), steps, strict=True)), room)
     size = disk_bytes(runs.values())
     there = next(path for path in (store.root, *store.root.absolute().parents) if path.exists())

@@ -34,6 +34,12 @@ TRACK: flags.Field = (
     flags.option("none", "where the scalars go beside TensorBoard", "{none,wandb,mlflow}"),
 )
 
+ACCEPT_CHANGED_CODE: flags.Field = (
+    "accept_changed_code",
+    bool,
+    flags.option(False, "continue although a plug-in has changed; recorded in meta.json"),
+)
+
 _OWN_FLAGS: list[flags.Field] = [
     (
         "config",
@@ -60,11 +66,7 @@ _OWN_FLAGS: list[flags.Field] = [
         bool,
         flags.option(False, "evaluate and complete the run at the step that it has reached"),
     ),
-    (
-        "accept_changed_code",
-        bool,
-        flags.option(False, "continue although a plug-in has changed; recorded in meta.json"),
-    ),
+    ACCEPT_CHANGED_CODE,
     TRACK,
 ]
 

@@ -309,7 +309,7 @@ class TrainConfig(Options):
         if differing:
             raise ConfigError(
                 f"{where} holds a run with another configuration: {'; '.join(differing)};"
-                f" choose another --run-dir or --experiment"
+                f" choose another --experiment, or drac train --run-dir, or start over with --fresh"
             )
         if wanted.num_updates * wanted.rollout_size < reached:
             raise ConfigError(

@@ -7,8 +7,10 @@ hashed into meta.json when a session begins, and compared when the run is contin
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import sys
 from collections.abc import Iterable, Mapping
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, get_args
 
@@ -58,10 +60,14 @@ def hashes(objects: Iterable[Any], method: Method) -> dict[str, str]:
 
 def _hash(name: str) -> str:
     """Return the SHA-256 of a module's file, or of all a package's; "" if it has none."""
-    module = sys.modules.get(name)
+    if module := sys.modules.get(name):
+        inside, alone = getattr(module, "__path__", ()), getattr(module, "__file__", None)
+    else:
+        here = [str(Path.cwd())]  # where plug-ins may lie too, and last
+        spec = importlib.util.find_spec(name) or PathFinder.find_spec(name, here)
+        inside, alone = (spec.submodule_search_locations or (), spec.origin) if spec else ((), None)
     # A folder without __init__.py is on the path as often as the folder above it is.
-    folders = list({Path(folder).resolve(): None for folder in getattr(module, "__path__", ())})
-    alone = getattr(module, "__file__", None)
+    folders = list({Path(folder).resolve(): None for folder in inside})
     files = [(path, path.relative_to(f)) for f in folders for path in sorted(f.rglob("*.py"))]
     if not folders and alone:
         files = [(Path(alone), Path(name))]
@@ -80,6 +86,22 @@ def changed(meta: Mapping[str, Any], now: Mapping[str, str]) -> list[str]:
     before = meta.get(CODE)
     known = before if isinstance(before, dict) else {}
     return [name for name, found in now.items() if known.get(name, found) != found]
+
+
+def outdated(metas: Iterable[Mapping[str, Any]]) -> list[list[str]]:
+    """Return for each meta.json the modules whose source is another now; nothing is imported.
+
+    What is not found here, such as of a run from another machine, is not among them.
+    """
+    now: dict[str, str] = {}
+    found = []
+    for meta in metas:
+        before = meta.get(CODE)
+        known = before if isinstance(before, dict) else {}
+        for name in known.keys() - now.keys():
+            now[name] = _hash(name) if name.isidentifier() else ""  # a dot would import
+        found.append([name for name, digest in known.items() if now[name] not in ("", digest)])
+    return found
 
 
 def require_unchanged(names: list[str], run_dir: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from checkout import ROOT
 from matrix import sampled
 from refusals import refused
 from synthetic_runs import ARMS, TOTAL, tree, write_run
@@ -27,6 +30,7 @@ from drac import methods
 from drac.config import TrainConfig
 from drac.files import lock
 from drac.methods import best_augmentations as best
+from drac.runs import foreign_code
 from drac.runs.meta import read_meta
 
 DRAC_BENCH = str(Path(sys.executable).with_name("drac-bench"))
@@ -353,6 +357,76 @@ def test_what_is_complete_is_not_run_again(
     assert "default: 1 run, 1 complete, 1 at a time" in out
     assert "0 runs finished" in out
     assert cli.main(["run", *ONE, *SMALL, "--steps", "512"]) == 1  # longer: to be continued
+
+
+def test_what_a_run_s_child_says_can_be_done_with_the_sweep() -> None:
+    files = [
+        path
+        for name in ("runs", "train", "config", "files")
+        for path in (ROOT / "drac" / name).glob("*.py")
+    ]
+    words = {
+        word for path in files for word in re.findall(r"(?<!train )--[a-z-]+", path.read_text())
+    }
+    assert {"--fresh", "--accept-changed-code"} <= words
+    known = {*TrainConfig.model_fields, *(name for name, *_ in run_command._RUN_FLAGS)}
+    of_others = {"--help", "--method", "--game", "--seed", "--signal", "--porcelain"}
+    of_others |= {"--untracked-files"}  # git's, like the one before; sbatch's
+    unknown = {word for word in words - of_others if word[2:].replace("-", "_") not in known}
+    assert unknown == set()
+
+
+def test_fresh_starts_over_what_is_complete_and_keeps_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dir = write_run(tmp_path / "results", experiment="default")
+    words = ["run", *ONE, *SMALL, "--fresh", "--retries", "1"]
+    assert cli.main([*words, "--accept-changed-code", "--track", "none", "--dry-run"]) == 0
+    said = capsys.readouterr()
+    assert said.err.startswith("to do: 1 run, 256 steps, ")
+    assert said.out.endswith("/seed0 --accept-changed-code --fresh\n")
+    # an attempt that fails leaves what the next one goes on with
+    fake_training(
+        monkeypatch,
+        f"import os, sys; made = os.path.exists(sys.argv[1] + '/config.json');"
+        f"open(sys.argv[1] + '/config.json', 'w').write({TrainConfig().to_json()!r});"
+        f"sys.exit('goes on' if made else 'begins')",
+    )
+    assert cli.main(words) == 1
+    out = capsys.readouterr().out
+    assert "starting over: 1 run kept as seedK.before-N\n" in out
+    assert out.index("begins)") < out.index("goes on)")
+    assert validate(run_dir.with_name("seed0.before-1")) == []
+    assert not run_dir.with_name("seed0.before-2").exists()
+
+
+@pytest.mark.parametrize("kind", ["module", "package"])
+def test_a_complete_run_of_other_code_is_said_by_run_and_tables(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / ("my_plugin.py" if kind == "module" else "my_plugin/part.py")
+    place.parent.mkdir(exist_ok=True)
+    place.write_text("STRENGTH = 1\n")
+    run_dir = write_run(tmp_path / "results", experiment="default")
+    meta = read_meta(run_dir)
+    now = foreign_code._hash("my_plugin")
+    for code, changed in (
+        (now, False),
+        ("0" * 64, True),
+    ):
+        codes = {"my_plugin": code, "not_there": "1" * 64, "os.path": "2" * 64}
+        (run_dir / "meta.json").write_text(json.dumps({**meta, "code": codes}))
+        assert cli.main(["run", *ONE, *SMALL]) == 0
+        said = capsys.readouterr().err
+        assert (
+            "1 complete run had another source of my_plugin than is here now" in said
+        ) == changed
+        assert said.count("\n") == changed
+        assert cli.main(["tables"]) == 0
+        out = " ".join(capsys.readouterr().out.split())
+        told = "trained with another source of a plug-in than is here now: ppo/coinrun/seed0 (my_pl"
+        assert (told in out) == changed
+    assert "my_plugin" not in sys.modules
 
 
 def test_a_dying_run_is_named_with_its_reason_and_log(

@@ -19,6 +19,7 @@ from drac.config import TrainConfig
 from drac.errors import ConfigError
 
 SPEED = ROOT / "results/evidence/training-speed.json"
+STEPS = costs.LONG_ENOUGH
 
 
 @pytest.fixture(autouse=True)
@@ -55,14 +56,17 @@ def test_hours_of_finished_runs(tmp_path: Path) -> None:
     assert costs.pace(store, None) is None
     for seed, wall in enumerate((10.0, 20.0, 90.0)):
         run_dir = write_run(tmp_path, seed=seed)
-        write_meta(run_dir, wall_s=wall, steps=200, threads=2, device="cpu", cpu="Some CPU")
-    write_meta(write_run(tmp_path, "mixreg"), wall_s=1e9, steps=1, device="cuda")
-    for odd in ({"wall_s": "x", "steps": 5}, {"wall_s": -1, "steps": 5}, {"wall_s": 1, "steps": 0}):
-        write_meta(write_run(tmp_path, "plr", seed=len(store.specs("exp"))), **odd)
+        write_meta(run_dir, wall_s=wall, steps=STEPS, threads=2, device="cpu", cpu="Some CPU")
+    write_meta(write_run(tmp_path, "drac-crop"), wall_s=1.0, steps=STEPS - 1)  # mostly its start
+    write_meta(write_run(tmp_path, "mixreg"), wall_s=1e9, steps=STEPS, device="cuda")
+    for odd in ({"wall_s": "x"}, {"wall_s": -1}, {"wall_s": 1, "steps": 0}):
+        write_meta(
+            write_run(tmp_path, "plr", seed=len(store.specs("exp"))), **{"steps": STEPS, **odd}
+        )
     (write_run(tmp_path, "daac") / "eval.csv").unlink()
     pace = costs.pace(store, None)
     assert pace is not None
-    assert pace.seconds == {"ppo": 20 / 200 * 2}
+    assert pace.seconds == {"ppo": 20 / STEPS * 2}
     assert (pace.unit, pace.source) == (
         costs.CPU,
         f"3 finished runs below {tmp_path}/runs, trained on Some CPU",
