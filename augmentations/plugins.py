@@ -187,16 +187,16 @@ def load_place(place: str, local: bool = True) -> Any:
     Args:
         place: where the class is.
         local: look in the working directory too. As with `python -m` it comes first while the
-            module is imported; afterwards it stays on the path, but last. Only for a place that
-            the user wrote.
+            module is imported, wherever it stands; one that was not on the path stays there, but
+            last. Only for a place that the user wrote.
 
     Raises:
         ValueError: if there is no such module or class, or the import fails.
     """
     name, _, attribute = place.partition(":")
     here = str(Path.cwd())
-    added = local and not {"", here} & set(sys.path)
-    if added:
+    known = not {"", here}.isdisjoint(sys.path)
+    if local:
         sys.path.insert(0, here)
     try:
         module = importlib.import_module(name)
@@ -213,9 +213,9 @@ def load_place(place: str, local: bool = True) -> Any:
             f"the augmentation {place!r}: the module {name!r} could not be imported: {told(error)}"
         ) from error
     finally:
-        if added:
+        if local:
             sys.path.remove(here)
-            sys.path.append(here)
+            sys.path += [] if known else [here]
     if not hasattr(module, attribute):
         own = [key for key, value in vars(module).items() if _defined_in(name, value)]
         where = getattr(module, "__file__", None) or name

@@ -30,7 +30,7 @@ def script() -> str:
             continue
         name = re.match(r"# file: (\S+)\n", code)
         assert name, f"a block of {language} is neither a command nor a file:\n{code}"
-        lines.append(f"mkdir -p \"$(dirname {name[1]})\"\ncat > {name[1]} <<'EOF'\n{code}EOF")
+        lines.append(f"cat > {name[1]} <<'EOF'\n{code}EOF")
     return "\n".join(lines)
 
 

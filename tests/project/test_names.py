@@ -34,6 +34,23 @@ def test_they_hide_nothing_from_the_children_of_a_sweep(folder: Path) -> None:
     assert run(process.command(["-m", "its_plug_in"]), folder).stdout == "found\n"
 
 
+def test_a_sweep_finds_the_same_copy_of_an_installed_plug_in_as_drac(tmp_path: Path) -> None:
+    installed, here = tmp_path / "site", tmp_path / "here"
+    for place in (installed, here):
+        place.mkdir()
+        (place / "twice.py").write_text(f"WHERE = {place.name!r}\n")
+    shows = "from augmentations.plugins import load_place\nprint(load_place('twice:WHERE'))\n"
+    for place in (installed, here):
+        (place / "shows.py").write_text(shows)
+    ways = [[sys.executable, str(installed / "shows.py")], [sys.executable, "-m", "shows"]]
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{installed}"}
+    found = [
+        subprocess.run(words, cwd=here, env=env, capture_output=True, text=True, check=True).stdout
+        for words in (*ways, process.command(["-m", "shows"]))
+    ]
+    assert found == ["here\n"] * 3
+
+
 @pytest.mark.parametrize("program", ["drac.cli", "benchmark.cli"])
 @pytest.mark.parametrize("name", ["augmentations", "ucb"])
 def test_otherwise_a_sentence_names_the_file(tmp_path: Path, name: str, program: str) -> None:
