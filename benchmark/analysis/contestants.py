@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from benchmark.scores import imported as imports
 from benchmark.statistics.aggregate import Scores
 from benchmark.store.store import Store
 from benchmark.suites import RunSpec
+from drac import methods
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.games import GAMES
+from drac.methods import spellings
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,10 @@ def find(
     """Return the contestants with these names.
 
     Args:
-        words: "METHOD", or "SOURCE:METHOD" where several experiments or imported sets have it; a
-            method with runs of different settings has several names, "METHOD [setting=value]".
+        words: "METHOD", or "SOURCE:METHOD" where several experiments or imported sets have it,
+            unless it is one that has another of the words too; a method with runs of different
+            settings has several names, "METHOD [setting=value]". "drac" is the only "drac-..."
+            that there is, and an augmentation may stand as its specification.
         results: root of all results.
         split: "train" or "test".
         experiments: whose runs to take, together; none takes every experiment, each on its own.
@@ -77,14 +82,17 @@ def find(
     store = Store(results)
     groups = [tuple(experiments)] if experiments else [(name,) for name in store.experiments()]
     specs = {group: [s for name in group for s in store.specs(name)] for group in groups}
+    sources = ["+".join(group) for group in groups]
+    words = [_identifier(word, [*sources, *imports.names(results)]) for word in words]
+    planned = {spec.method for group in groups for spec in specs[group]}
     # Only what is asked for is read: a store may hold thousands of runs.
     wanted = {word.rpartition(":")[2].partition(" [")[0] for word in words}
+    wanted |= {method for method in planned if _family(method) in wanted}
     damaged: list[str] = []
     known = [
         *(c for g in groups for c in _stored(store, split, g, specs[g], wanted, on_run)),
         *_imported(results, split, damaged),
     ]
-    planned = {spec.method for group in groups for spec in specs[group]}
     absent = [word for word in words if word not in planned and not _called(word, known)]
     if absent and (said := "; ".join(_elsewhere(absent, results, split, experiments))):
         raise ConfigError(said)
@@ -94,11 +102,42 @@ def find(
             f" with drac-bench run or drac-bench import-scores"
         )
     try:
-        found = [_find(word, known, planned) for word in words]
+        found = _together(words, known) or [_find(word, known, planned) for word in words]
     except ConfigError as error:  # it may be a method of what could not be read
         raise ConfigError(damaged[0] if damaged else str(error)) from None
     left_out = tuple(f"Imported scores are left out: {why}." for why in damaged)
     return [replace(found[0], cautions=(*found[0].cautions, *left_out)), *found[1:]]
+
+
+def _identifier(word: str, sources: Sequence[str]) -> str:
+    """Return a word with its method as the folders of runs have it: its augmentation's slug."""
+    source = next((f"{name}:" for name in sources if word.startswith(f"{name}:")), "")
+    method = word.removeprefix(source)
+    if {":", "("}.isdisjoint(method):
+        return word
+    try:
+        return source + spellings.resolve(method, None, recorded=True)[0]
+    except ValueError:
+        return word
+
+
+def _family(method: str) -> str:
+    """Return "drac" of "drac-crop", "" of a method that is no family with its augmentation."""
+    found = methods.find(method)
+    return found.name if found and found.is_family else ""
+
+
+def _together(words: Sequence[str], known: Sequence[Contestant]) -> list[Contestant]:
+    """Return those of the one source that has all words, once each; nothing unless one has."""
+    found = [_called(word, known) for word in words]
+    of = [set(combination) for combination in product(*([c.source for c in own] for own in found))]
+    if all(len(own) == 1 for own in found) or sum(len(sources) == 1 for sources in of) != 1:
+        return []
+    (source,) = next(sources for sources in of if len(sources) == 1)
+    chosen = [c for own in found for c in own if c.source == source]
+    others = dict.fromkeys(c.source for own in found for c in own if c.source != source)
+    said = f"Both are those of {source}; also in {shortened(others)}: say SOURCE:METHOD for these."
+    return [replace(chosen[0], cautions=(*chosen[0].cautions, said)), *chosen[1:]]
 
 
 def _find(word: str, known: Sequence[Contestant], planned: Collection[str]) -> Contestant:
@@ -109,7 +148,7 @@ def _find(word: str, known: Sequence[Contestant], planned: Collection[str]) -> C
         ways = [c.address if len({c.source for c in found}) > 1 else c.name for c in found]
         said = " or ".join(shlex.quote(way) if "'" in way else f"'{way}'" for way in ways)
         raise ConfigError(f"several are called {word!r}: say which, {said}")
-    if word in planned:
+    if word in planned or word in map(_family, planned):
         raise ConfigError(f"{word!r} has no complete run yet: see drac-bench status")
     every = [*dict.fromkeys([*(c.name for c in known), *sorted(planned)])]
     nearest = hint(word, [*every, *(c.address for c in known)])
@@ -117,10 +156,13 @@ def _find(word: str, known: Sequence[Contestant], planned: Collection[str]) -> C
 
 
 def _called(word: str, known: Sequence[Contestant]) -> list[Contestant]:
-    """Return those with this name, or else the variants of a method with it."""
+    """Return those with this name, or else the variants of a method, or of a family, with it."""
     found = [c for c in known if word in (c.name, c.address)]
     found = found or [c for c in known if c.name.startswith(f"{word} [")]
-    return found or [c for c in known if c.address.startswith(f"{word} [")]
+    found = found or [c for c in known if c.address.startswith(f"{word} [")]
+    source, _, family = word.rpartition(":")
+    alike = (c for c in known if family and source in ("", c.source))
+    return found or [c for c in alike if _family(c.name.partition(" [")[0]) == family]
 
 
 def _elsewhere(

@@ -33,8 +33,9 @@ class Scored(NamedTuple):
         mode: "easy" or "hard".
         scores: `(runs, 16)`, NaN where a run is missing.
         played: likewise, a number for the run's last evaluation: equal numbers are equal episodes,
-            levels, returns and lengths. Every seed draws other levels. None where unknown.
-        best: likewise, the highest return of these episodes.
+            levels, returns and lengths. Every seed draws other levels. NaN where these are too
+            few, or return all the same; None where unknown.
+        best: likewise, the highest return of these episodes; NaN where they are too few.
     """
 
     name: str
@@ -53,6 +54,10 @@ def most(game: str, mode: str) -> float:
     return _ROOM * max(score_range(game, mode, source)[1] for source in RANGE_SOURCES)
 
 
+TELLING = 5
+"""Episodes of a run, of both splits, that are no coincidence if another run has the same."""
+
+
 WITH_PENALTIES = ("fruitbot", "plunder")
 """Games in which an episode can return less than 0."""
 
@@ -63,12 +68,12 @@ def least(game: str) -> float:
 
 
 def copied(scores: Scores) -> list[str]:
-    """Return the games on which all runs, two at least, have the same score.
+    """Return the games on which all runs, two at least, have the same score, which is not 0.
 
     Args:
         scores: `(runs, 16)`, NaN where a run is missing.
     """
-    return [game for game, own in _by_game(scores) if len(own) > 1 and np.ptp(own) == 0]
+    return [g for g, own in _by_game(scores) if len(own) > 1 and np.ptp(own) == 0 != own[0]]
 
 
 def of_runs(name: str, runs: pd.DataFrame, splits: Sequence[str]) -> list[Scored]:
@@ -79,9 +84,13 @@ def of_runs(name: str, runs: pd.DataFrame, splits: Sequence[str]) -> list[Scored
         runs: as `comparable.counted` returns them, of one label.
         splits: "train", "test".
     """
+    returns = [record.episodes["return"] for record in runs["record"]]
+    many = np.array([len(own) >= TELLING for own in returns])
+    unlike = np.array([np.ptp(own) > 0 for own in returns])
+    numbers = np.array([record.episodes_number for record in runs["record"]])
+    best = np.array([record.best_return for record in runs["record"]])
     runs = runs.assign(
-        played=[record.episodes_number for record in runs["record"]],
-        best=[record.best_return for record in runs["record"]],
+        played=np.where(many & unlike, numbers, np.nan), best=np.where(many, best, np.nan)
     )
     played, best = (comparable.scores(runs, column, GAMES) for column in ("played", "best"))
     mode = runs["settings"].iloc[0]["mode"]
@@ -98,7 +107,7 @@ def cautions(methods: Sequence[Scored]) -> list[str]:
         own, other = played[a], played[b]
         if own is None or other is None:
             own, other = scored[a], scored[b]
-        if same := [g for g in own if g in other and np.array_equal(own[g], other[g])]:
+        if same := [g for g in own if g in other and _same(own[g], other[g])]:
             both = f"{methods[a].name} and {methods[b].name}"
             found.append(f"{both} have the same scores, run by run, on {_listed(same)}: copies?")
     more = [f"{len(found) - SHOWN} more doubts of these kinds."] if len(found) > SHOWN else []
@@ -120,8 +129,14 @@ def _doubts(one: Scored) -> Iterator[str]:
         yield f"{name}: all scores are from 0 to 1 on {len(games)} games: already normalized?"
 
 
+def _same(one: Scores, other: Scores) -> bool:
+    """Whether scores are the same, run by run, and not all 0: whoever learns nothing has these."""
+    return bool(np.array_equal(one, other) and one.any())
+
+
 def _normalized(scores: Scores) -> bool:
-    return bool(np.nanmin(scores) >= 0 and 0 < np.nanmax(scores) <= 1)
+    known = scores[~np.isnan(scores)]
+    return bool(len(known) and known.min() >= 0 and 0 < known.max() <= 1)
 
 
 def _by_game(scores: Scores) -> list[tuple[str, Scores]]:

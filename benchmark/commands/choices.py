@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from augmentations.arguments import unknown
+from benchmark import suites
 from drac.errors import ConfigError
 from drac.files import run_folder
 
@@ -28,11 +30,22 @@ def chosen(kind: str, given: Sequence[str], known: Collection[str]) -> tuple[str
     return tuple(dict.fromkeys(given))
 
 
-def experiments(store: Store, given: Sequence[str]) -> tuple[str, ...]:
+def results_flag(root: Path) -> str:
+    """Return " --results=ROOT", as a command that we name needs it; "" where it is the default."""
+    return "" if root == Path("results") else f" --results={shlex.quote(str(root))}"
+
+
+def experiments(store: Store, given: Sequence[str], suite: str | None = None) -> tuple[str, ...]:
     """Return the experiments that were given, each once; all that there are if none was.
 
+    Args:
+        store: where they are.
+        given: their names.
+        suite: whose experiments some of them are, by name or file.
+
     Raises:
-        ConfigError: for one of which the store has no runs; it may be a set of imported scores.
+        ConfigError: for one of which the store has no runs; it may be a set of imported scores, or
+            of a suite.
     """
     known = store.experiments()
     absent = [name for name in given if name not in known]
@@ -43,6 +56,12 @@ def experiments(store: Store, given: Sequence[str]) -> tuple[str, ...]:
             raise ConfigError(
                 f"{absent[0]!r} is no experiment but a set of imported scores: drac-bench compare"
                 f" takes {absent[0]}:METHOD"
+            )
+        of = [name for name in suites.built_in() if absent[0] in suites.get(name).experiments]
+        if suite or of:
+            raise ConfigError(
+                f"{absent[0]!r} has no runs in {store.runs}: drac-bench run --suite"
+                f" {shlex.quote(suite or of[0])}{results_flag(store.root)}"
             )
     if given and not known:
         raise ConfigError(f"unknown experiment {given[0]!r}: there are no runs in {store.runs}")

@@ -106,6 +106,10 @@ def _compare(given: CompareFlags) -> Comparison:
         )
 
 
+ROOM = 46
+"""Columns of a table that both names have, with 80 columns in all."""
+
+
 def _show(found: Comparison) -> None:
     from rich.console import Console
     from rich.text import Text
@@ -115,9 +119,13 @@ def _show(found: Comparison) -> None:
     console = Console(highlight=False)
     console.print(Text(verdict(found), style="bold"))
     console.print()
-    console.print(_per_game(found))
+    names = found.a.name, found.b.name
+    if len("".join(names)) > console.width - 80 + ROOM:
+        console.print(Text(f"A: {names[0]}\nB: {names[1]}\n"), overflow="fold")
+        names = "A", "B"
+    console.print(_per_game(found, *names))
     console.print()
-    console.print(_aggregates(found))
+    console.print(_aggregates(found, *names))
     notes = [(f"! {caution}", "yellow") for caution in found.cautions]
     for note, style in [*notes, *((f"- {origin}", "dim") for origin in found.origins)]:
         console.print(Text(note, style=style))
@@ -134,11 +142,11 @@ def _table(title: str, *columns: str) -> Any:
     return table
 
 
-def _per_game(found: Comparison) -> Any:
+def _per_game(found: Comparison, a: str, b: str) -> Any:
     counts = {summary.n for row in found.games for summary in (row.a, row.b)}
     runs = f", {number_of(min(counts), 'run')} a game" if len(counts) == 1 else ""
     title = f"{found.split} return per game ({found.a.mode} mode{runs}; p: Welch, Holm)"
-    columns = ["game", found.a.name, found.b.name, "difference", "p", ""]
+    columns = ["game", a, b, "difference", "p", ""]
     table = _table(title, *columns, *([] if runs else ["runs"]))
     for row in found.games:
         cells = [row.game, row.a.text() or "missing", row.b.text() or "missing"]
@@ -147,8 +155,7 @@ def _per_game(found: Comparison) -> Any:
     return table
 
 
-def _aggregates(found: Comparison) -> Any:
-    a, b = found.a.name, found.b.name
+def _aggregates(found: Comparison, a: str, b: str) -> Any:
     title = f"min-max normalized ({found.ranges} ranges), {found.label}"
     table = _table(title, "", a, b, "difference", "95 % interval")
     for row in found.aggregates:

@@ -32,15 +32,19 @@ def _time_left(progress: Progress) -> str:
     return "-" if progress.seconds_left is None else duration(progress.seconds_left)
 
 
-def progress_line(now: Progress) -> str:
-    """Format how far a run is as one plain line."""
+def progress_fields(now: Progress) -> list[str]:
+    """Return how far a run is as the parts of a line: what is left and an arm, where there is."""
     step, sps, left, train, test, arm = _texts(now)
-    return f"step {step}  {sps} steps/s  {left} left  train {train}  test {test}  arm {arm}"
+    said = [f"step {step}", f"{sps} steps/s"]
+    said += [f"{left} left"] if now.step < now.total else []
+    said += [f"train {train}", f"test {test}"]
+    return said + ([] if arm == "-" else [f"arm {arm}"])
 
 
 def _texts(now: Progress) -> tuple[str, ...]:
     """Return steps done and to do, steps per second, time left, the two returns, and the arm."""
-    numbers = (_number(now.train_return) + now.early, _number(now.test_return), now.arm)
+    arm = "-" if now.arm == "none" else now.arm
+    numbers = (_number(now.train_return) + now.early, _number(now.test_return), arm)
     return f"{now.step:,}/{now.total:,}", _number(now.sps, 0), _time_left(now), *numbers
 
 
@@ -89,7 +93,7 @@ class SweepDisplay:
             self._live.update(self._table(now, more))
             return
         for run, progress in now.items():
-            self.message(f"  {run}: {progress_line(progress)}")
+            self.message(f"  {run}: {'  '.join(progress_fields(progress))}")
         if more:
             self.message(f"  {more}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, make_dataclass, replace
 from pathlib import Path
@@ -160,7 +159,7 @@ def _tabulate(
     from benchmark.tables.levels import level_successes
 
     if asked[0].robustness:
-        where = f"--experiment {experiment} --results={shlex.quote(str(store.root))}"
+        where = f"--experiment {experiment}{choices.results_flag(store.root)}"
         print(f"drac-bench tables --table robustness {where}")
         return
     found = {store.run_dir(one.spec): there for one in asked if (there := one.found()) is not None}

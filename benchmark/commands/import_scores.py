@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.analysis import comparable, plausible
+from benchmark.commands.choices import results_flag
 from benchmark.scores import curves
 from benchmark.scores import imported as imports
 from benchmark.scores.reading import Told, game_and_mode
@@ -165,12 +166,12 @@ def _next(imported: imports.ScoreSet, results: Path) -> str:
     from benchmark.analysis.contestants import of_set
     from benchmark.statistics.aggregate import common_games
 
-    where = f"--results={shlex.quote(str(results))}"
+    where = results_flag(results)
     for split, more in (("test", ""), ("train", " --split train")):
         for a, b in combinations(of_set(imported, split), 2):
             if a.mode == b.mode and common_games(a.scores, b.scores).any():
                 named = shlex.join((a.address, b.address))
-                return f"next: drac-bench compare {where}{more} -- {named}"
+                return f"next: drac-bench compare{where}{more} -- {named}"
     return ""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 import signal
 import sys
 import time
@@ -137,7 +136,7 @@ def _run(
 
     by_others = f", {len(elsewhere)} in the hands of another process" if elsewhere else ""
     first = f"{experiment}: {number_of(len(runs), 'run')}, {len(runs) - len(left)} complete"
-    where = f"drac-bench tables --experiment {experiment} --results={shlex.quote(str(store.root))}"
+    where = f"drac-bench tables --experiment {experiment}{choices.results_flag(store.root)}"
     return carry_out(
         own,
         engine,

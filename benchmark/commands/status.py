@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import shlex
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.commands.choices import experiments
+from benchmark.commands.choices import experiments, results_flag
 from drac.commands import flags
 from drac.config.quantities import number_of
 from drac.files import lock
@@ -81,17 +82,18 @@ def _print_text(store: Store, names: Sequence[str], given: StatusFlags) -> None:
     for name in names:
         runs = [*_standing(store, name)]
         incomplete = [run for run in runs if run[1] != "complete"]
+        incomplete.sort(key=lambda run: run[2].problems == ("not started",))
         running = sum(state == "running" for _, state, _ in runs)
         print(
             f"{name}: {len(runs) - len(incomplete)} of {number_of(len(runs), 'run')} complete,"
             f" {running} running"
         )
         for run in runs if given.experiment else incomplete[:SHOWN]:
-            print(_line(*run))
+            print("\n".join(_lines(store, *run)))
         if not given.experiment and len(incomplete) > SHOWN:
             rest = len(incomplete) - SHOWN
-            where = f"--results={shlex.quote(str(store.root))}"
-            print(f"  and {rest} more: drac-bench status --experiment {name} {where}")
+            where = f"--experiment {name}{results_flag(store.root)}"
+            print(f"  and {rest} more: drac-bench status {where}")
 
 
 def _standing(store: Store, experiment: str) -> Iterator[tuple[RunSpec, str, RunRecord]]:
@@ -104,17 +106,35 @@ def _standing(store: Store, experiment: str) -> Iterator[tuple[RunSpec, str, Run
         yield spec, state, record
 
 
-def _line(spec: RunSpec, state: str, record: RunRecord) -> str:
-    """Return how far a run is, and what it lacks."""
-    from benchmark.commands.display import progress_line
-    from benchmark.store.progress import progress_of
+def _lines(store: Store, spec: RunSpec, state: str, record: RunRecord) -> Iterator[str]:
+    """Yield how far a run is, what it lacks, and how its log ends, as wide as the terminal is."""
+    from benchmark.commands.display import progress_fields
+    from benchmark.store.progress import last_line, progress_of
+    from benchmark.store.store import LOG
 
-    lacks = "; ".join(record.problems)
-    if record.config is None:
-        return f"  {spec.name}: {lacks}"
-    now = progress_of(record.config, record.latest, record.episodes)
-    line = f"  {spec.name}: {state}  {progress_line(now)}"
-    return line + (f"\n    lacks: {lacks}" if state == "incomplete" else "")
+    width = shutil.get_terminal_size().columns
+    said = [f"{spec.name}: {state}"]
+    if record.config is not None:
+        said += progress_fields(progress_of(record.config, record.latest, record.episodes))
+    elif state != "running":
+        said = [f"{spec.name}: {'; '.join(record.problems)}"]
+    line = f"  {said[0]}"
+    for field in said[1:]:
+        if len(line) + 2 + len(field) > width:
+            yield line
+            line = "  "
+        line += f"  {field}"
+    yield line
+    notes = []
+    if state == "incomplete":
+        notes += [f"lacks: {'; '.join(record.problems)}"] if record.config is not None else []
+        if last := last_line(store.run_dir(spec) / LOG):
+            where = f"drac-bench logs {spec.id}{results_flag(store.root)}"
+            notes.append(f"its log ends: {last} ({where})")
+    for note in notes:
+        yield from textwrap.wrap(
+            note, width, initial_indent="    ", subsequent_indent="      ", break_on_hyphens=False
+        )
 
 
 def _print_json(store: Store, names: Sequence[str], indent: int | None) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmark import suites
 from benchmark.suites import files
 from drac.commands import flags
+from drac.commands.output import console
 from drac.config.quantities import count_text, size_of
 from drac.errors import ConfigError
 
@@ -59,7 +60,6 @@ def _show(names: Sequence[str], argv: Sequence[str]) -> int:
 
 
 def _list(given: SuitesFlags) -> int:
-    from rich.console import Console
     from rich.table import Table
 
     from benchmark.speed import costs
@@ -80,10 +80,7 @@ def _list(given: SuitesFlags) -> int:
         steps = count_text(sum(config.steps for config in configs))
         disk = size_of(costs.disk_bytes(configs))
         table.add_row(suite.name, f"{len(own):,}", steps, hours, disk, suite.summary)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
-    console.print(table, highlight=False)
+    console(plain_width=200).print(table)
     print(f"hours from {pace.source}" if pace else _UNKNOWN)
     return 0
 

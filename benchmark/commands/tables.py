@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from augmentations import plugins
 from benchmark import suites
-from benchmark.commands.choices import chosen, experiments, listed
+from benchmark.commands.choices import chosen, experiments, listed, results_flag
 from benchmark.commands.progress_bar import bar
 from benchmark.tables.catalogue import KIND, RECOMPUTED, TABLES, known, not_applicable
 from drac.commands import flags
-from drac.commands.output import print_json
+from drac.commands.output import console, print_json
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder
 
@@ -44,8 +43,8 @@ FORMAT = 1
 
 ENDINGS = {"markdown": "md", "csv": "csv", "latex": "tex"}
 FORMATS = ("text", *ENDINGS)
-PLAIN_WIDTH = 160
-"""Columns of what is printed where the output is no terminal."""
+PLAIN_WIDTH, SCREEN_WIDTH = 160, 80
+"""Columns of tables, and of the one screen, where neither a terminal nor COLUMNS says them."""
 
 
 @dataclass
@@ -87,7 +86,7 @@ def tables_command(argv: Sequence[str]) -> int:
     store = Store(given.results)
     wanted = given.experiment + (suites.get(given.suite).experiments if given.suite else ())
     of_runs = names != (RECOMPUTED,)
-    found = experiments(store, wanted) if wanted or of_runs else ()
+    found = experiments(store, wanted, given.suite) if wanted or of_runs else ()
     if of_runs and not found:
         raise ConfigError(f"there are no runs below {store.runs}; begin with drac-bench run")
     groups = ([found] if wanted else [(name,) for name in found]) if of_runs else []
@@ -100,7 +99,7 @@ def tables_command(argv: Sequence[str]) -> int:
     for folder in ["+".join(group) for group in groups] + [""] * (RECOMPUTED in names):
         run_folder.require_writable(store.tables / folder)
     screen = not (names or given.all or given.json) and given.format == "text"
-    _tabulate(store, groups, names, "json" if given.json else given.format, screen)
+    _tabulate(store, groups, names, "json" if given.json else given.format, screen, given.all)
     return 0
 
 
@@ -129,6 +128,7 @@ def _tabulate(
     names: tuple[str, ...],
     shown: str,
     screen: bool,
+    every: bool,
 ) -> None:
     """Write all files, then print: a reader that goes away loses none of them."""
     from benchmark.tables.recomputed import recomputed_table
@@ -143,12 +143,11 @@ def _tabulate(
         return
     for written in made:
         if written.screen is None:
-            show(written, shown)
+            show(written, shown, every)
         else:
             _show_screen(written, written.screen)
     if screen and len(groups) > 1:
-        where = f"--experiment {groups[0][0]} --results={shlex.quote(str(store.root))}"
-        print(f"game by game: drac-bench tables {where}")
+        print(f"game by game: drac-bench tables --experiment NAME{results_flag(store.root)}")
 
 
 def _made(
@@ -164,6 +163,9 @@ def _made(
     with bar("reading runs", len(specs)) as on_run:
         runs = store.load(specs, on_run)
     folder = store.tables / "+".join(group)
+    if screen and all(runs["problems"]):  # there is nothing to tabulate
+        content = Content(store, group, runs)
+        return Written(folder, " + ".join(group), [], {}, summary(content))
     skipped, tables = {} if names else not_applicable(runs), []
     for name in known():
         if name in (names or known()) and name not in skipped:
@@ -213,24 +215,32 @@ def _fields(written: Written) -> dict[str, Any]:
     return {**about, "tables": tables, "skipped": dict(written.skipped)}
 
 
-def show(written: Written, shown: str) -> None:
-    """Print every table in one format."""
-    from rich.console import Console
+def _of_runs(table: Table) -> Table:
+    """Return Table 1 without the rows that only publications have; others as they are."""
+    from benchmark.tables.normalized import NO_RUNS
+    from benchmark.tables.table import Table
 
+    if table.name != "table1":
+        return table
+    blocks = [replace(b, cells=b.cells[b.cells["games"] != NO_RUNS]) for b in table.blocks]
+    note = "Methods that only publications have: --table table1, and the files."
+    return Table.of(table.name, table.title, blocks, table.data, [*table.notes, note])
+
+
+def show(written: Written, shown: str, every: bool = False) -> None:
+    """Print every table in one format; of `every` table the rows of runs, not of others alone."""
     from benchmark.tables import formats as table_formats
 
     about = sys.stdout if shown == "text" else sys.stderr  # the rest is for programs
     if written.heading:
         print(f"# {written.heading}", file=about)
-    console = Console(file=sys.stdout)
-    if not console.is_terminal:
-        console = Console(file=sys.stdout, width=PLAIN_WIDTH)
+    out = console(PLAIN_WIDTH)
     for table in written.tables:
         if shown != "text":
             print(_text(table, shown), end="" if shown == "csv" else "\n")
             continue
-        for part in table_formats.text(table, console.width):
-            console.print(part)
+        for part in table_formats.text(_of_runs(table) if every else table, out.width):
+            out.print(part)
     for name, why in written.skipped.items():
         print(f"no table {name}: {why}", file=about)
     print(f"written to {written.folder}", file=about)
@@ -238,13 +248,13 @@ def show(written: Written, shown: str) -> None:
 
 def _show_screen(written: Written, screen: Table) -> None:
     """Print the most important in few lines, and where the rest is."""
-    from rich.console import Console
-
     from benchmark.tables import formats as table_formats
 
-    console = Console(file=sys.stdout)
-    for part in table_formats.brief(screen, console.width):
-        console.print(part)
+    out = console(SCREEN_WIDTH)
+    for part in table_formats.brief(screen, out.width):
+        out.print(part)
+    if not written.tables:
+        return
     for name, why in written.skipped.items():
         if name not in TABLES:  # of those that are ours it is no news
             print(f"no table {name}: {why}")

@@ -98,12 +98,16 @@ def _methods(content: Content) -> tuple[pd.DataFrame, list[str]]:
     explained = {
         "train": f"mean return over {over}",
         "PPO, %": "test / PPO's",
-        "IQM": "min-max-normalized test [95 %]",
+        "IQM": "min-max-normalized test" + (" [95 %]" if _any_interval(cells) else ""),
         "published": "% of PPO",
     }
     said = "; ".join(f"{name}: {text}" for name, text in explained.items() if name in cells)
     sources = [f"[{letter}] {name}" for letter, name in letters.items()]
     return cells, [" ".join([f"{said}.".replace("train:", "train, test:"), *sources])]
+
+
+def _any_interval(cells: pd.DataFrame) -> bool:
+    return any("[" in cell for cell in cells.get("IQM", ()))
 
 
 def _returns(train: float, test: float) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,11 +81,12 @@ def progress_of(config: TrainConfig, updates: Columns, episodes: Columns) -> Pro
 
 
 def last_line(path: Path) -> str:
-    """Return the last line of a log that says something; "" if there is none."""
+    """Return the last line of a log that says something, plain; "" if there is none."""
     try:
         with untrusted.opened(path, path.parent) as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - 4096))
             text = log.read(4096).decode("utf-8", errors="replace")
     except (OSError, ValueError):
         return ""
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+    last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", last)  # it may hold what commands a terminal

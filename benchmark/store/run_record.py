@@ -88,7 +88,10 @@ def read_run(run_dir: Path, root: Path | None = None) -> RunRecord:
     try:
         run_folder.require_plain(run_dir, root)
         if not (run_dir / "config.json").exists():
-            return RunRecord(problems=("not started",))
+            log = run_dir / "train.log"
+            said = log.exists() and log.stat().st_size
+            why = "failed before it began: see its train.log" if said else "not started"
+            return RunRecord(problems=(why,))
         config = TrainConfig.from_json(run_dir / "config.json", root)
     except ConfigError as error:
         return RunRecord(problems=(str(error),))

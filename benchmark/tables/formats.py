@@ -122,7 +122,7 @@ def brief(table: Table, width: int) -> Iterator[RenderableType]:
     yield Text(table.title, style="bold")
     for block in table.blocks:
         if not block.cells.empty:
-            yield _grid(block, box=None, padding=(0, 2, 0, 0))
+            yield _grid(block, firm=True, box=None, padding=(0, 2, 0, 0))
             yield ""
     for note in table.notes:
         wrapper = textwrap.TextWrapper(
@@ -131,11 +131,14 @@ def brief(table: Table, width: int) -> Iterator[RenderableType]:
         yield Text(wrapper.fill(f"- {note}"))
 
 
-def _grid(block: Block, **style: Any) -> rich.table.Table:
+def _grid(block: Block, firm: bool = False, **style: Any) -> rich.table.Table:
+    """Return a grid; of a firm one the numbers keep their line, and names take another if long."""
     grid = rich.table.Table(**{"box": rich.box.SIMPLE_HEAD, "pad_edge": False, **style})
     header, *body = block.rows(lambda cell, bold: Text(cell, style="bold" if bold else ""))
     for name, alignment in zip(header, _alignments(block), strict=True):
-        grid.add_column(name, justify="right" if alignment == "r" else "left")
+        number = alignment == "r"
+        side: Any = "right" if number else "left"
+        grid.add_column(name, justify=side, overflow="fold", no_wrap=firm and number)
     for cells in body:
         grid.add_row(*cells)
     return grid

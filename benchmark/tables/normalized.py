@@ -44,11 +44,22 @@ class _Variant:
     @cached_property
     def games(self) -> tuple[str, ...]:
         """Those of `both` on which PPO's means are positive."""
+        bad = {game for games in self._without.values() for game in games}
+        return tuple(game for game in self.both if game not in bad)
+
+    @cached_property
+    def _without(self) -> dict[str, tuple[str, ...]]:
+        """Split -> the games of `both` on which PPO's mean is not positive."""
         games = self.both
-        for split in _SPLITS:
-            bad = normalize.without_ppo(scores(self.ppo, split, games), games) if games else ()
-            games = tuple(game for game in games if game not in bad)
-        return games
+        return {
+            split: normalize.without_ppo(scores(self.ppo, split, games), games) if games else ()
+            for split in _SPLITS
+        }
+
+    @property
+    def not_positive(self) -> str:
+        """The splits of these, as "test" or "train and test"."""
+        return " and ".join(split for split, games in self._without.items() if games)
 
 
 def table1(runs: pd.DataFrame) -> Table:
@@ -189,7 +200,9 @@ def _lines(
             letter: rows.get(name) if sources[letter].mode == variant.mode else None
             for letter, rows in known.items()
         }
-        why = "no PPO to compare with" if not variant.games else "no game in common"
+        why = "no PPO to compare with" if not variant.both else "no game in common"
+        if variant.both and not variant.games:
+            why = f"PPO's {variant.not_positive} return is not above 0"
         yield _Line(variant.label, variant.method, ours, why, theirs, sources)
     ran = {published.NAMES.get(variant.method, "") for variant in variants}
     rest = [(published.NAMES.get(method, method), method) for method in lacking]

@@ -79,9 +79,10 @@ class TerminalWatcher(Watcher):
         elif self._line_due():
             left = duration((self._total - step) / self._sps) if self._sps else "-"
             fields = self._fields()
+            arm = "" if self._arm == "none" else f"  arm {self._arm}"
             self.message(
                 f"step {step:,.0f}/{self._total:,}  {fields['sps']} steps/s  {left} left"
-                f"  {fields['returns']}  arm {self._arm}"
+                f"  {fields['returns']}{arm}"
             )
 
     def _line_due(self) -> bool:

@@ -198,6 +198,14 @@ def _row(
     }
 
 
+def _shown(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of runs without what 80 columns have no room for: the file has all of it."""
+    by = ["method", "game", "seed"]
+    names = by if not table.duplicated(by).any() else ["run"]
+    shown = table[[*names, "step", "split", "episodes", "mean", "standard_error", "median"]]
+    return shown.rename(columns={"standard_error": "+-"})
+
+
 def _several(
     given: EvaluateFlags,
     argv: Sequence[str],
@@ -229,7 +237,7 @@ def _several(
         print()
     if rows and not given.robustness:
         table = pd.DataFrame(rows)
-        print(table.to_string(index=False, float_format=lambda value: f"{value:.3f}"))
+        print(_shown(table).to_string(index=False, float_format=lambda value: f"{value:.3f}"))
         if given.out is not None:
             given.out.parent.mkdir(parents=True, exist_ok=True)
             atomic.write_text(given.out, table.to_csv(index=False))

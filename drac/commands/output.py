@@ -10,7 +10,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Result = TypeVar("Result")
 
@@ -59,6 +62,16 @@ class Output(io.TextIOBase):
     def errors(self) -> str | None:  # type: ignore[override]
         """What becomes of text that the encoding lacks."""
         return self._stream.errors
+
+
+def console(plain_width: int) -> Console:
+    """Return a console of stdout, as wide as COLUMNS or the terminal says, else `plain_width`."""
+    from rich.console import Console
+
+    found = Console(file=sys.stdout, highlight=False)
+    if found.is_terminal or os.environ.get("COLUMNS", "").isdigit():
+        return found
+    return Console(file=sys.stdout, highlight=False, width=plain_width)
 
 
 def print_json(version: int, **fields: Any) -> None:

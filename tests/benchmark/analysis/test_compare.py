@@ -305,6 +305,47 @@ def test_experiments_and_variants(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "steps 1,200 / 600" in said
 
 
+def test_methods_are_found_in_any_spelling_and_in_the_experiment_that_has_both(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "r"
+    spec = "flip(axis='vertical')"
+    for seed in range(2):
+        for experiment in ("one", "two"):
+            write_run(root, "ppo", seed=seed, experiment=experiment, test=[3.0 + seed] * 3)
+        write_run(root, f"drac-{spec}", seed=seed, experiment="one", test=[5.0 + seed] * 3)
+    for word in ("drac", "drac-flip-axis-vertical", f"drac-{spec}", "drac-flip( axis='vertical')"):
+        for source in ("", "one:"):
+            said = " ".join(run(capsys, root, source + word, "ppo").split())
+            assert "5.50 ± 0.71 3.50 ± 0.71" in said
+            assert "! Both are those of one; also in two: say SOURCE:METHOD for these." in said
+    assert "Both are" not in run(capsys, root, "drac", "two:ppo")
+    write_run(root, "drac-crop", experiment="two")
+    for words in (["drac", "ppo"], ["two:drac-flip(axis='vertical')", "ppo"]):
+        assert cli.main(["compare", *words, "--results", str(root)]) == 2
+    several, unknown = capsys.readouterr().err.splitlines()
+    assert "several are called 'drac': say which, " in several
+    assert "unknown method 'two:drac-flip-axis-vertical' (did you mean " in unknown
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_long_names_are_not_cut(
+    width: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    long = ["drac-patch-shuffle-grid-4", "drac-random-choice-which-is-a-rather-long-one-7d1e42aa"]
+    scores = [row for name in long for row in their_rows(name, 5.0)]
+    imported(tmp_path / "results", scores)
+    text = run(capsys, tmp_path / "results", *long)
+    assert max(map(len, text.splitlines())) <= width
+    first, second = long
+    assert f"\nA: {first}\nB: {second}\n\ntest return per game" in text
+    assert re.search(r"^ game +A +B +difference", text, re.MULTILINE)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

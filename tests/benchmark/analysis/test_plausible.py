@@ -180,6 +180,29 @@ def test_a_damaged_record_of_code_spoils_nothing(tmp_path: Path, damage: Any) ->
     assert doubts(tmp_path) == []
 
 
+@pytest.mark.parametrize(("episodes", "returns", "said"), [(1, 1, 0), (3, 1, 0), (3, 2, 1)])
+def test_few_episodes_and_equal_returns_are_no_copies(
+    episodes: int, returns: int, said: int, tmp_path: Path
+) -> None:
+    for method in ("ppo", "plr"):  # of one seed: the same levels
+        for game in ("maze", "starpilot"):
+            score = [float(k % returns) for k in range(episodes)]
+            options = {"train": score, "test": score, "eval_episodes": episodes}
+            write_run(tmp_path, method, game, **options)
+    doubt = "WARNING: plr and ppo have the same scores, run by run, on maze, starpilot: copies?"
+    found = [one for one in doubts(tmp_path) if "copies" in one]
+    assert found == [doubt] * said
+    assert any("already normalized" in one for one in doubts(tmp_path)) == (said > 0)
+
+
+def test_imported_scores_of_0_are_no_copies(tmp_path: Path) -> None:
+    nothing = np.full((3, 16), np.nan)
+    nothing[:, 0] = 0.0
+    methods = [plausible.Scored(name, "easy", nothing) for name in ("A", "B")]
+    assert plausible.cautions(methods) == []
+    assert plausible.cautions([one._replace(scores=nothing + 3.0) for one in methods])
+
+
 Score = Callable[[str, int], float]
 
 

@@ -70,6 +70,40 @@ def test_the_page_has_every_field(capsys: pytest.CaptureFixture[str]) -> None:
     assert rows == [*found, *experiment, *experiment["runs"][0]]
 
 
+@pytest.mark.parametrize("width", [80, 100])
+def test_its_lines_fit_and_say_what_there_is(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    write_run(Path("results"), "ucb-drac", "starpilot", arms={"color-jitter": 1, "crop": 1})
+    half = write_run(Path("results"), "ppo", "starpilot")
+    for path in half.glob("*.csv"):
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(lines[: 1 + len(lines) // 2]))
+    (half / LOG).write_text("saved\n\x1b[31mout of memory\n")
+    failed = RunSpec("exp", "drac-crop", "maze", 1)
+    store_ = Store(Path("results"))
+    store_.add_to_plan("exp", [failed, RunSpec("exp", "ppo", "heist", 0)])
+    store_.run_dir(failed).mkdir(parents=True)
+    (store_.run_dir(failed) / LOG).write_text("no such class\n")
+    assert cli.main(["status", "--experiment", "exp"]) == 0
+    out = capsys.readouterr().out
+    assert [line for line in out.splitlines() if len(line) > width] == []
+    assert "arm color-jitter\n" in out
+    assert out.count("arm ") == 1
+    assert out.count(" left") == 1
+    assert "heist/seed0: not started\n" in out
+    words = " ".join(out.split())
+    assert (
+        "drac-crop/maze/seed1: failed before it began: see its train.log"
+        " its log ends: no such class (drac-bench logs exp/drac-crop/maze/seed1)"
+    ) in words
+    assert "its log ends: ?[31mout of memory (drac-bench logs exp/ppo/starpilot/seed0)" in words
+    assert cli.main(["status"]) == 0
+    shown = [line for line in capsys.readouterr().out.splitlines() if "/seed" in line]
+    assert "heist" in shown[-1]  # what has begun comes first
+
+
 def test_watching_goes_on_until_ctrl_c(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -136,6 +136,54 @@ def test_the_first_screen_of_runs_that_have_not_ended(
     assert "Not complete and not counted: 1 run." in said
 
 
+def test_what_has_no_complete_run_is_said_and_not_tabulated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Store(tmp_path / "results").add_to_plan("begun", [RunSpec("begun", "ppo", "maze", 0)])
+    write_run(tmp_path / "results")
+    assert cli.main(["tables"]) == 0
+    out = capsys.readouterr().out
+    assert "begun: 0 of 1 run complete\n- drac-bench status --experiment begun" in out
+    assert "[95 %]" not in out  # of one run
+    assert out.endswith("\ngame by game: drac-bench tables --experiment NAME\n")
+    assert [path.name for path in (tmp_path / "results/tables").iterdir()] == ["exp"]
+
+
+def test_an_experiment_of_a_suite_that_was_not_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.toml").write_text('summary = "x"\nmethods = ["ppo"]\n')
+    for words, said in (
+        (["tables", "--experiment", "demo"], "drac-bench run --suite demo\n"),
+        (["status", "--experiment", "levels-50"], "drac-bench run --suite levels\n"),
+        (["tables", "--suite", "mine.toml"], "drac-bench run --suite mine.toml\n"),
+        (["figures", "--experiment", "demo", "--results", "r s"], "demo --results='r s'\n"),
+    ):
+        assert refused(words, tmp_path, capsys).endswith(said)
+
+
+def test_all_tables_are_of_runs_and_as_wide_as_columns_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "results")
+    long = "drac-torchvision:RandomPerspective(0.5, batch_wide=True)"
+    write_run(tmp_path / "results", long)
+    for width in (80, 200):
+        monkeypatch.setenv("COLUMNS", str(width))
+        for words in (["--all"], []):
+            assert cli.main(["tables", *words]) == 0
+            lines = capsys.readouterr().out.splitlines()
+            lines = [line.rstrip() for line in lines if line[:8] not in ("written ", "no table")]
+            assert [line for line in lines if len(line) > width] == []
+            assert "…" not in "".join(lines)
+        assert cli.main(["tables", "--all"]) == 0
+        out = capsys.readouterr().out
+        assert ("Rand-FM" in out, "--table table1" in out) == (False, True)
+    assert cli.main(["tables", "--table", "table1"]) == 0
+    assert "Rand-FM" in capsys.readouterr().out
+    assert "Rand-FM" in (tmp_path / "results/tables/exp/table1.md").read_text()
+
+
 def test_files_are_written_before_anything_is_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -175,6 +175,17 @@ def test_a_game_on_which_ppo_scores_nothing_is_left_out_and_named(tmp_path: Path
     assert "WARNING: over 1 of 16 games (maze), not over all." in notes(table)
 
 
+@pytest.mark.parametrize("nothing", ["train", "test"])
+def test_where_ppo_scores_nothing_everywhere_that_is_the_reason(
+    nothing: str, tmp_path: Path
+) -> None:
+    for method in ("ppo", "drac-crop"):
+        write_run(tmp_path, method, "maze", **{nothing: [0.0] * 3})
+    table = table1(tmp_path)
+    for block in (0, 1):
+        assert shown(table, block, "drac-crop")["games"] == f"PPO's {nothing} return is not above 0"
+
+
 def test_a_run_is_normalized_by_ppo_of_its_own_protocol(tmp_path: Path) -> None:
     write_run(tmp_path, "ppo", "maze", 0, test=(2, 2, 2))
     write_run(tmp_path, "ppo", "maze", 1, test=(8, 8, 8), precision="bf16")
