@@ -7,13 +7,14 @@ with "kornia:Class", "torchvision:Class" or "package.module:Name"; literal argum
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import re
 import warnings
 from typing import TYPE_CHECKING, Any
 
 from augmentations import plugins
-from augmentations.arguments import by_name, check_accepted, unknown
+from augmentations.arguments import by_name, check_accepted, hint
 from augmentations.specs import canonical, parse, slug
 
 if TYPE_CHECKING:
@@ -65,6 +66,12 @@ _TABLE: dict[str, type[Augmentation] | str] = {
     "compose": "augmentations.transforms.compose:Compose",
     "random-choice": "augmentations.transforms.compose:RandomChoice",
 }
+
+ELSEWHERE = (
+    "that of another package has a name where the package is installed (pip install), any other is"
+    " package.module:Name"
+)
+"""What a message says of a name that is unknown here."""
 
 KORNIA = "kornia:"
 _TORCHVISION = ("torchvision:", "torchvision.transforms.v2:")
@@ -195,6 +202,10 @@ def _find(name: str) -> Any:
 
         return find(name.removeprefix(KORNIA))
     if name.startswith(_TORCHVISION[0]):
+        if importlib.util.find_spec("torchvision") is None:
+            build = "in the build that fits torch"
+            lacks = f"the augmentation {name!r}: there is no module 'torchvision'"
+            raise ValueError(f"{lacks}: pip install torchvision, {build}")
         return plugins.load_place(name.replace(*_TORCHVISION), local=False)
     target: Any = _TABLE.get(name)
     if target is None:
@@ -232,7 +243,10 @@ def _check_name(name: str) -> None:
             forms = "kornia:Class or package.module:Class"
             raise ValueError(f"the augmentation {name!r} is not of the form {forms}")
     elif name not in _TABLE and name not in plugins.offered():
-        raise ValueError(unknown("augmentation", name, names()))
+        near = hint(name, names())
+        raise ValueError(
+            f"unknown augmentation {name!r}{near}: {ELSEWHERE}; choose from {', '.join(names())}"
+        )
 
 
 def _place(target: object) -> object:

@@ -116,9 +116,14 @@ def find(method_id: str) -> Method | None:
 
 
 def unknown(method_id: str) -> str:
-    """One sentence: the nearest of all identifiers, and the methods, families by their prefix."""
+    """One sentence: the nearest of all identifiers, and what there is, or what a family lacks."""
     names = [method.title for method in known().values()]
     if method_id in problems():
         return problems()[method_id]
-    near = hint(method_id, method_ids())
-    return f"unknown method {method_id!r}{near}; choose from {', '.join(names)}"
+    said = f"unknown method {method_id!r}{hint(method_id, method_ids())}"
+    for method in METHODS.values():
+        augmentation = method_id.removeprefix(f"{method.name}-")
+        if method.is_family and augmentation not in ("", method_id):
+            lacks = f"there is no augmentation {augmentation!r} here"
+            return f"{said}: {lacks}; {augmentation_registry.ELSEWHERE}"
+    return f"{said}; choose from {', '.join(names)}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+from subprocess import DEVNULL
 from typing import Any, NoReturn
 
 import pytest
@@ -35,6 +37,21 @@ def commands() -> list[Any]:
             words = [word for word in words[: min(ends, default=None)] if word not in NO_WORDS]
             found.append(pytest.param(words, id=f"{page.stem}: {' '.join(words)}"))
     return found
+
+
+def test_what_a_page_s_command_writes_into_a_clone_is_tracked_or_ignored() -> None:
+    written = set()
+    for page in (*PAGES, ROOT / "README.md"):
+        for text in SHOWN.findall(page.read_text(encoding="utf-8")):
+            said = text.replace("\\\n", " ").partition(" #")[0]
+            written |= {*re.findall(r"(?:--(?:out|json|csv|picture)[ =]|> )([\w./-]+)", said)}
+    assert {"results/table.csv", "bigfish.safetensors", "mine.toml", "report"} <= written
+    for name in written:
+        ways = (["ls-files", "--error-unmatch"], ["check-ignore", name + "/"], ["check-ignore"])
+        words = [["git", *way, name] for way in ways]
+        assert any(
+            not subprocess.call(own, cwd=ROOT, stdout=DEVNULL, stderr=DEVNULL) for own in words
+        ), name
 
 
 @pytest.mark.parametrize("words", commands())

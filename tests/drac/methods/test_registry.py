@@ -77,6 +77,8 @@ def test_a_specification_becomes_a_slug() -> None:
         ("PPO", None, "did you mean 'ppo'"),
         ("drac-crp", None, "did you mean 'drac-crop'"),
         ("drac-Crop", None, "did you mean 'drac-crop'"),
+        ("drac-gamma", None, "no augmentation 'gamma' here; .*pip install.*package.module:Name$"),
+        ("drac", "gamma", "unknown augmentation 'gamma': .*pip install.*; choose from crop"),
         ("drac-", None, "unknown method 'drac-'"),
         ("drac-", "crop", "unknown method 'drac-'"),
         ("", None, "unknown method ''"),
