@@ -14,7 +14,7 @@ from benchmark.analysis.caveats import shortened
 from benchmark.analysis.histories import Histories
 from benchmark.figures import method_style
 from benchmark.figures.canvas import EARLY, LIGHTER, Panels, count, curve, draw, empty
-from benchmark.figures.drawing import Drawing, Style
+from benchmark.figures.drawing import CURVE, Drawing, Style
 from benchmark.statistics.bands import per_game
 from benchmark.store.many_files import RUN
 
@@ -116,9 +116,10 @@ def _curves(
 def draw_curve(ax: Axes, rows: pd.DataFrame, label: str, labels: Sequence[str]) -> None:
     """Draw the mean and the band of a label: `step, mean, low, high`, by step.
 
-    Where there is a column `envs_ended`, the part in which it is below 1 is lighter.
+    Where there is a column `envs_ended`, the part in which it is below 1 is lighter. All that is
+    drawn has `CURVE` and the label for its `gid`.
     """
-    look = method_style.of_method(label)
+    look, known = method_style.of_method(label), {*ax.get_children()}
     steps = rows["step"].to_numpy(float)
     gap = max(1, -(-len(steps) // _MARKERS))
     early = int((rows["envs_ended"] < 1).sum()) if "envs_ended" in rows else 0
@@ -138,6 +139,8 @@ def draw_curve(ax: Axes, rows: pd.DataFrame, label: str, labels: Sequence[str]) 
     if rows["low"].notna().any():
         low, high = rows["low"].to_numpy(float), rows["high"].to_numpy(float)
         ax.fill_between(steps, low, high, color=look.colour, alpha=0.15, linewidth=0)
+    for artist in {*ax.get_children()} - known:
+        artist.set_gid(CURVE + label)
 
 
 def legend(labels: Sequence[str], style: Style) -> list[Artist]:

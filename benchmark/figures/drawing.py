@@ -20,6 +20,9 @@ FORMATS = ("png", "pdf", "svg")
 DPI = 150
 """Of a PNG, and that for which texts are measured."""
 
+CURVE = "curve:"
+"""In front of a label in the `gid` of what is drawn of it: an attribute `data-curve` in an SVG."""
+
 PAD = 0.04
 """Inches around everything that is placed in a figure."""
 
@@ -140,6 +143,8 @@ class Drawing:
         picture = BytesIO()
         with self.style.context():
             self.figure.savefig(picture, format=form, dpi=DPI, metadata=nameless[form])
+        if form == "svg":  # where several have it, and an id is one element's
+            return picture.getvalue().replace(f'id="{CURVE}'.encode(), b'data-curve="')
         return picture.getvalue()
 
     def save(self, folder: Path, form: str = "") -> Path:

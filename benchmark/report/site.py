@@ -35,6 +35,9 @@ Made = TypeVar("Made")
 FOLDER = Path(__file__).parent
 ASSETS = ("style.css", "report.js")
 
+PICKED = 4
+"""Curves in a figure of one game from which on the reader can pick some."""
+
 NAVIGATION = ("Tables", "Figures", "Configs", "Provenance", "Downloads")
 """The pages that belong to all, beside the overview: "Tables" is tables.html."""
 
@@ -51,6 +54,7 @@ class Picture:
         csv: the drawn numbers.
         wide: on a phone it is scrolled rather than made illegible.
         width, height: in CSS pixels, so that a page keeps its shape while pictures load.
+        svg: the picture as a part of the page, where its curves can be picked; else "".
     """
 
     anchor: str
@@ -61,6 +65,7 @@ class Picture:
     wide: bool
     width: int
     height: int
+    svg: str = ""
 
 
 @dataclass
@@ -193,14 +198,19 @@ class Site:
         """
         name = f"{game}-{drawing.name}" if game else drawing.name
         title = f"{drawing.title} on {game}" if game else drawing.title
+        content = drawing.render("svg")
+        many = game and len({*re.findall(rb'data-curve="([^"]*)"', content)}) >= PICKED
+        width, height = (round(96 * inches) for inches in drawing.figure.get_size_inches())
         return Picture(
             slug(name),
-            self.write(f"figures/{slug(name)}.svg", drawing.render("svg")),
+            self.write(f"figures/{slug(name)}.svg", content),
             title,
             tuple(note for note in drawing.notes if note not in self.content.histories.notes),
             self.csv(f"figure-{name}", f"Numbers of the figure: {title}", drawing.data),
             drawing.figure.get_figwidth() > SCREEN.column,
-            *(round(96 * inches) for inches in drawing.figure.get_size_inches()),
+            width,
+            height,
+            inlined(content.decode("utf-8"), slug(name)) if many else "",
         )
 
     def legend(self, drawing: Drawing, name: str) -> Picture:
@@ -208,6 +218,14 @@ class Site:
         src = self.write(f"figures/{slug(name)}.svg", drawing.render("svg"))
         size = (round(96 * inches) for inches in drawing.figure.get_size_inches())
         return Picture(slug(name), src, drawing.title, (), "", True, *size)
+
+
+def inlined(svg: str, name: str) -> Markup:
+    """Return an SVG of matplotlib's as a part of a page, where its ids begin with a name."""
+    drawn = svg[svg.index("<svg") :]
+    drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn, count=1, flags=re.DOTALL)
+    drawn = re.sub(r'\bid="|(?<=href=")#|(?<=url\()#', lambda m: f"{m[0]}{name}-", drawn)
+    return Markup(drawn.replace("<svg", '<svg aria-hidden="true" class="drawn"', 1))
 
 
 def breakable(text: str) -> Markup:

@@ -1,4 +1,4 @@
-// Themes and sortable tables. Without it the pages show the same: plain tables in the system's theme.
+// Themes, sortable tables, and which curves are shown. Without it the pages show the same: plain tables in the system's theme.
 "use strict";
 
 (() => {
@@ -66,8 +66,40 @@
     });
   }
 
+  // A box for each method that the figures side by side have a curve of.
+  function letPick(pictures) {
+    const curves = [...pictures.querySelectorAll("[data-curve]")];
+    const names = [...new Set(curves.map((curve) => curve.dataset.curve))];
+    if (!names.length) return;
+    const boxes = names.map((name) => {
+      const box = document.createElement("input");
+      Object.assign(box, { type: "checkbox", value: name, checked: true });
+      return box;
+    });
+    const show = () => {
+      const shown = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
+      for (const curve of curves) curve.style.display = shown.has(curve.dataset.curve) ? "" : "none";
+    };
+    const group = document.createElement("fieldset");
+    group.className = "pick";
+    group.append(Object.assign(document.createElement("legend"), { textContent: "Show curves of" }));
+    for (const [text, checked] of [["All", true], ["None", false]]) {
+      const button = Object.assign(document.createElement("button"), { type: "button", textContent: text });
+      button.addEventListener("click", () => { boxes.forEach((box) => { box.checked = checked; }); show(); });
+      group.append(button);
+    }
+    for (const box of boxes) {
+      const label = document.createElement("label");
+      label.append(box, ` ${box.value}`);
+      group.append(label);
+    }
+    group.addEventListener("change", show);
+    pictures.before(group);
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
     addThemeButton();
     document.querySelectorAll("table.sortable").forEach(makeSortable);
+    document.querySelectorAll(".pictures").forEach(letPick);
   });
 })();

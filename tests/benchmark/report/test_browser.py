@@ -60,6 +60,34 @@ def url(report: Path, path: str) -> str:
     return (report / path).as_uri()
 
 
+def test_curves_are_picked_with_the_keyboard(report: Path, page: playwright.Page) -> None:
+    page.goto(url(report, "games/coinrun.html"))
+    playwright.expect(page.locator(".pick")).to_have_count(0)  # three curves are few
+    page.goto(url(report, "games/maze.html"))
+    boxes = page.get_by_role("group", name="Show curves of")
+    names = ["ppo", "drac-crop", "ucb-drac", "ucb-drac+plr"]
+    assert sorted(boxes.get_by_role("checkbox").evaluate_all("all => all.map(b => b.value)")) == (
+        sorted(names)
+    )
+
+    def shown() -> set[str]:
+        script = "all => all.filter(c => c.style.display !== 'none').map(c => c.dataset.curve)"
+        return {*page.locator("svg [data-curve]").evaluate_all(script)}
+
+    assert shown() == {*names}
+    boxes.get_by_role("button", name="None").focus()
+    page.keyboard.press("Enter")
+    assert shown() == set()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    assert len(shown()) == 1
+    boxes.get_by_label("ucb-drac+plr").check()
+    boxes.get_by_label("ucb-drac", exact=True).check()
+    assert shown() >= {"ucb-drac", "ucb-drac+plr"}
+    boxes.get_by_role("button", name="All").press("Space")
+    assert shown() == {*names}
+
+
 @pytest.mark.parametrize(
     "paths",
     [

@@ -144,6 +144,12 @@ def test_several_runs_end_in_a_table(runs: Path, capsys: pytest.CaptureFixture[s
     said = capsys.readouterr()
     assert "next" not in said.out
     assert said.out.count("every episode: ") == 2
+    table = said.out.splitlines()[-3:]
+    assert [line.split()[:3] for line in table[1:]] == [
+        ["ppo", "jumper", "0"],
+        ["ppo", "bigfish", "1"],
+    ]
+    assert max(map(len, table)) <= 80
 
 
 def test_json_is_all_of_stdout(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
