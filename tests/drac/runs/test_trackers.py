@@ -192,5 +192,5 @@ def test_what_is_not_there(
 
 
 def test_the_runs_of_a_sweep_are_told(tmp_path: Path) -> None:
-    job = training("x", tiny_config(), tmp_path, track="mlflow")
+    job = training("x", tiny_config(), tmp_path, how=("--track", "mlflow"))
     assert job.argv[-2:] == ("--track", "mlflow")
