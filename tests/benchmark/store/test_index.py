@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def plain(record: RunRecord) -> dict[str, Any]:
     """A record as what can be compared, with types."""
-    known = dict(vars(record))
+    known = {field.name: getattr(record, field.name) for field in fields(record)}
+    known["final"] = None if record.problems else record.final
     for name, value in known.items():
         if isinstance(value, Mapping) and all(isinstance(v, np.ndarray) for v in value.values()):
             known[name] = {n: (v.dtype.str, repr(v.tolist())) for n, v in value.items()}
