@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmark.store.run_files import (
     ARM_COLUMNS,
@@ -38,7 +39,7 @@ class Final(NamedTuple):
     """A run's final episodes in short.
 
     Attributes:
-        train, test: mean return.
+        train, test: mean return; NaN where none were played.
         number: equal if levels, returns and lengths are equal, one by one.
         best: the highest return.
     """
@@ -83,11 +84,15 @@ class RunRecord:
     def final(self) -> Final:
         """What is asked of the `episodes` of a complete run, of which the index knows it."""
         returns, splits = self.episodes["return"], self.episodes["split"]
-        train, test = (float(returns[splits == split].mean()) for split in SPLITS)
+        train, test = (_mean(returns[splits == split]) for split in SPLITS)
         content = b"".join(self.episodes[name].tobytes() for name in EVAL_COLUMNS[2:])
         digest = hashlib.sha256(content).digest()
         number = int.from_bytes(digest[:6], "little")  # exact in float64
         return Final(train, test, float(number), float(returns.max()))
+
+
+def _mean(values: NDArray[Any]) -> float:
+    return float(values.mean()) if len(values) else float("nan")
 
 
 def read_run(run_dir: Path, root: Path | None = None) -> RunRecord:
