@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ import benchmark
 import drac
 import ucb
 from augmentations import plugins
+from benchmark.scores import curves
 from benchmark.store.index import state_of
 from benchmark.tables.catalogue import KIND
 from benchmark.tables.table import Block, Table
@@ -52,7 +53,8 @@ def made_of(store: Store, specs: Sequence[RunSpec], *question: object) -> str | 
     """
     if plugins.offered(KIND):
         return None
-    digest = hashlib.blake2b(repr((question, sys.version, *_code())).encode(), digest_size=16)
+    seen = (question, sys.version, *_code(), *_files(curves.folder(store.root)))
+    digest = hashlib.blake2b(repr(seen).encode(), digest_size=16)
     for spec in specs:
         state = state_of(f"{store.runs}/{spec.id}")
         if not state.settled:
@@ -65,10 +67,14 @@ def _code() -> list[Any]:
     """Return what our own files and the published numbers are like, and versions of libraries."""
     found: list[Any] = [(name, metadata.version(name)) for name in _LIBRARIES]
     for root in (*(Path(str(package.__file__)).parent for package in _PACKAGES), PUBLISHED):
-        for folder, inner, names in os.walk(root):
-            inner[:] = sorted(set(inner) - {"__pycache__"})
-            found += [_seen(f"{folder}/{name}") for name in sorted(names)]
+        found += _files(root)
     return found
+
+
+def _files(root: Path) -> Iterator[list[Any]]:
+    for folder, inner, names in os.walk(root):
+        inner[:] = sorted(set(inner) - {"__pycache__"})
+        yield from (_seen(f"{folder}/{name}") for name in sorted(names))
 
 
 def _seen(path: Path | str) -> list[Any]:

@@ -67,6 +67,9 @@ CHANGES: dict[str, Callable[[], object]] = {
     "a run's file is gone": lambda: (RUN / "arms.csv").unlink(),
     "a run's file has come": lambda: (RUN / "robustness.csv").write_text(""),
     "another run": lambda: write_run(Path("results"), "ppo", seed=1),
+    "curves of others": lambda: cli.main(
+        ["import-curves", str(PUBLISHED / "curves.csv"), "--name", "openai"]
+    ),
     "a table's file": append(MADE / "per-game.csv"),
     "a table's file is gone": lambda: (MADE / "runs.csv").unlink(),
     "no note": lambda: (MADE / unchanged.NAME).unlink(),
