@@ -84,13 +84,13 @@ def of_runs(name: str, runs: pd.DataFrame, splits: Sequence[str]) -> list[Scored
         runs: as `comparable.counted` returns them, of one label.
         splits: "train", "test".
     """
-    returns = [record.episodes["return"] for record in runs["record"]]
-    many = np.array([len(own) >= TELLING for own in returns])
-    unlike = np.array([np.ptp(own) > 0 for own in returns])
-    numbers = np.array([record.episodes_number for record in runs["record"]])
-    best = np.array([record.best_return for record in runs["record"]])
+    finals = [record.final for record in runs["record"]]
+    best, number = (np.array([getattr(own, name) for own in finals]) for name in ("best", "number"))
+    unlike = ~np.isclose(best, [min(own.train, own.test) for own in finals])
+    episodes = 2 * np.array([values["eval_episodes"] for values in runs["settings"]])
     runs = runs.assign(
-        played=np.where(many & unlike, numbers, np.nan), best=np.where(many, best, np.nan)
+        played=np.where((episodes >= TELLING) & unlike, number, np.nan),
+        best=np.where(episodes >= TELLING, best, np.nan),
     )
     played, best = (comparable.scores(runs, column, GAMES) for column in ("played", "best"))
     mode = runs["settings"].iloc[0]["mode"]
