@@ -130,7 +130,7 @@ def test_robustness_of_every_run(
     words = [*EVALUATE, "--robustness", "--num-envs", "2"]
     assert cli.main([*words, "--episodes", "2"]) == 0
     assert len(executed) == 2
-    table = "drac-bench tables --table robustness --experiment exp --results=results"
+    table = "drac-bench tables --table robustness --experiment exp"
     assert capsys.readouterr().out.splitlines()[-1] == table
     assert cli.main(table.split()[1:]) == 0
     data = pd.read_csv("results/tables/exp/robustness.csv")
