@@ -167,8 +167,8 @@ def _warn_of_other_code(store: Any, complete: Iterable[RunSpec]) -> None:
         sources = ", ".join(dict.fromkeys(name for names in others.values() for name in names))
         print(
             f"drac-bench run: warning: {number_of(len(others), 'complete run')} had another source"
-            f" of {sources} than is here now: {shortened(others)}; they stay as they are, and"
-            f" --fresh starts over what is asked for",
+            f" of {sources} than is here now: {shortened(others)}; what is complete is left as it"
+            f" is, and --fresh starts over what is asked for",
             file=sys.stderr,
         )
 
