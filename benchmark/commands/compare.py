@@ -27,7 +27,7 @@ that both have: IQM, median and mean of min-max normalized scores, the probabili
 95 % intervals by the stratified bootstrap, and Wilcoxon's signed-rank test.
 
 A and B are methods of the store or of imported scores (drac-bench import-scores); SOURCE:METHOD
-where several experiments or imported sets have one of that name.
+where several experiments or imported sets have one of that name, and not just one has both.
 
 example: drac-bench compare ucb-drac ppo --experiment paper-table1"""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.commands import choices
-from benchmark.commands.run import carry_out, check_devices, outcome
+from benchmark.commands.run import carry_out, check_devices
 from benchmark.engines import catalogue, options
 from drac.commands import flags
 from drac.commands.evaluation_plan import EpisodesFlags, Plan, counts_of, plans_of
@@ -136,6 +136,8 @@ def _evaluate(
     left = {one.name: one for one in asked if one.found() is None}
 
     def judge(job: Job, status: int) -> Outcome:
+        from benchmark.engines.sweep import outcome
+
         there = left[job.id].found() is not None
         return outcome(job.run_dir, status, () if there else ("not all was played",))
 

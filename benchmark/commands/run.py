@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -323,26 +322,6 @@ def check_devices(configs: Sequence[TrainConfig]) -> None:
 
 
 def _outcome(store: Any, spec: RunSpec, status: int) -> Outcome:
+    from benchmark.engines.sweep import outcome
+
     return outcome(store.run_dir(spec), status, store.problems(spec))
-
-
-def outcome(run_dir: Path, status: int, problems: Sequence[str]) -> Outcome:
-    """Say how a job ended: complete, stopped, taken by another, or FAILED: why, and its log."""
-    from benchmark.engines.sweep import Outcome, State
-    from benchmark.store.progress import last_line
-    from benchmark.store.store import LOG
-
-    if not status and not problems:
-        return Outcome(State.COMPLETE, "complete")
-    if lock.in_use(run_dir):
-        return Outcome(State.TAKEN, "left to another process, which has begun it")
-    if status == signals.EXIT_CODE:
-        return Outcome(State.STOPPED, State.STOPPED.value)
-    why = "; ".join(problems)
-    if status < 0:
-        why = f"killed by {signal.Signals(-status).name}"
-    elif status:
-        why = f"exit status {status}"
-        if said := last_line(run_dir / LOG):
-            why += f", {said}"
-    return Outcome(State.FAILED, f"FAILED ({why}); its log is {run_dir / LOG}")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 
 from benchmark.engines.engine import Engine, Job
+from benchmark.store.progress import last_line
 from benchmark.store.store import LOG
-from drac.files import untrusted
+from drac.files import lock, untrusted
+from drac.runs import signals
 from drac.runs.meta import read_meta
 
 BAD_INPUT = 2
@@ -118,6 +122,24 @@ class Sweep:
         if failures > self.retries:
             return None
         return float(min(BACK_OFF_S * 2 ** min(failures - 1, 10), LONGEST_BACK_OFF_S))
+
+
+def outcome(run_dir: Path, status: int, problems: Sequence[str]) -> Outcome:
+    """Say how a job ended: complete, stopped, taken by another, or FAILED: why, and its log."""
+    if not status and not problems:
+        return Outcome(State.COMPLETE, "complete")
+    if lock.in_use(run_dir):
+        return Outcome(State.TAKEN, "left to another process, which has begun it")
+    if status == signals.EXIT_CODE:
+        return Outcome(State.STOPPED, State.STOPPED.value)
+    why = "; ".join(problems)
+    if status < 0:
+        why = f"killed by {signal.Signals(-status).name}"
+    elif status:
+        why = f"exit status {status}"
+        if said := last_line(run_dir / LOG):
+            why += f", {said}"
+    return Outcome(State.FAILED, f"FAILED ({why}); its log is {run_dir / LOG}")
 
 
 def log_end(job: Job) -> list[str]:
