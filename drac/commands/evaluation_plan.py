@@ -145,6 +145,11 @@ def plans_of(given: EpisodesFlags, config: TrainConfig) -> list[Plan]:
         require_level(levels, config)
         each = flags.whole_number("each", given.each or "1", 1)
         return [Plan(f"levels {given.levels.replace(' ', '')}", None, levels, each)]
+    if given.robustness and config.recurrent:
+        raise ConfigError(
+            f"--robustness compares answers to single images, and method {config.method!r} here is"
+            f" recurrent: evaluate it without"
+        )
     both = ["train", "test"] if given.robustness else ["test"]
     names = [given.split] if given.split else both
     splits = {name: read_split(name, config) for name in names}

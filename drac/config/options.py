@@ -101,6 +101,9 @@ class Options(BaseModel):
         le=2**20,
         description="images per forward pass on CPU; the gradient step is the same",
     )
+    recurrent: bool = Field(
+        False, description="an LSTM under the heads, which remembers through an episode"
+    )
 
     # DrAC
     augmentation: str | None = Field(

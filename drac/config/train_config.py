@@ -72,6 +72,8 @@ class TrainConfig(Options):
             if wanted and not (recorded and spec):
                 spec = best.augmentation(game, data.get("best_from"), spec)
             data["augmentation"] = spec
+            if methods.get(data["method"]).recurrent:
+                data.setdefault("recurrent", True)
             if data.get("per_game") == "published":
                 data = cls._published(data, str(game))
         default = Options.model_fields["levels"].default
@@ -149,8 +151,10 @@ class TrainConfig(Options):
         if self.minibatches_of_envs and self.num_envs % self.minibatches:
             raise ValueError(
                 f"num_envs {self.num_envs} is not divisible by minibatches {self.minibatches},"
-                f" which minibatch_by 'envs' needs"
+                f" which {'recurrent' if self.recurrent else 'minibatch_by envs'} needs"
             )
+        if method.recurrent and not self.recurrent:
+            raise ValueError(f"method {self.method!r} is recurrent: leave recurrent out")
         if "phasic_segments" in method.options and (
             self.phasic_updates * self.num_envs % self.phasic_segments
         ):
@@ -211,9 +215,9 @@ class TrainConfig(Options):
 
     @property
     def minibatches_of_envs(self) -> bool:
-        """Whether minibatches are whole envs: `minibatch_by`, for a method that has the option."""
+        """Whether minibatches are whole envs: `recurrent`, or `minibatch_by` where there is it."""
         has_it = "minibatch_by" in methods.get(self.method).options
-        return has_it and self.minibatch_by == "envs"
+        return self.recurrent or (has_it and self.minibatch_by == "envs")
 
     @property
     def kept_rollouts(self) -> int:

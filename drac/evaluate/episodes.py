@@ -76,6 +76,32 @@ def device_of(agent: Agent) -> torch.device:
     return torch.device("cpu")
 
 
+class Remembering:
+    """An agent, and what it remembers of N envs: nothing, unless it is a recurrent network.
+
+    Attributes:
+        memory: by name, the first dimension N.
+    """
+
+    def __init__(self, agent: Agent, num_envs: int) -> None:
+        self._agent = agent
+        self._network = agent if isinstance(agent, ActorCritic) else None
+        self.memory = self._network.initial_memory(num_envs) if self._network else {}
+
+    def advance(
+        self, images: Tensor, memory: dict[str, Tensor]
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Return logits and values, and what of the memory is carried on; see `ActorCritic`."""
+        if self._network:
+            return self._network.advance(images, memory)
+        return (*self._agent(images), {})
+
+    def note(self, ended: NDArray[np.bool_]) -> None:
+        """Remember what came of a step of all envs; see `ActorCritic.note`."""
+        if self._network:
+            self._network.note(self.memory, slice(None), ended)
+
+
 class Player:
     """Chooses the actions of those envs of N that still play.
 
@@ -102,7 +128,8 @@ class Player:
         fixed: bool | None = None,
         record: Recorder | None = None,
     ) -> None:
-        self._agent, self._generator, self._precision = agent, generator, precision
+        self._agent = Remembering(agent, num_envs)
+        self._generator, self._precision = generator, precision
         self._device = generator.device
         on_cuda = self._device.type == "cuda"
         self._fixed = on_cuda if fixed is None else fixed
@@ -125,22 +152,34 @@ class Player:
         if self._fixed:
             noise = self._noise.index_copy_(0, self._rows, noise)
         shown = self._on_device(obs if self._fixed else obs[active])
-        chosen = self._choose({"obs": shown, "noise": noise})["actions"].cpu().numpy()
+        rows = slice(None) if self._fixed else self._rows
+        memory = {name: value[rows] for name, value in self._agent.memory.items()}
+        found = self._choose({"obs": shown, "noise": noise, **memory})
+        chosen = found.pop("actions").cpu().numpy()
+        for name, value in found.items():
+            self._agent.memory[name][rows] = value
         actions = np.zeros(len(obs), np.int64)
         actions[active] = chosen[active] if self._fixed else chosen
         if (actions < 0).any():
             raise NonFinite("the policy is NaN or infinite")
         return actions
 
+    def note(self, ended: NDArray[np.bool_]) -> None:
+        """Have the agent remember what came of a step: whether each env's episode ended, (N,)."""
+        self._agent.note(ended)
+
     def _on_device(self, array: NDArray[Any]) -> Tensor:
         return hardware.to_device(array, self._device)
 
     def _chosen(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Sample `actions` (n,), -1 where the policy is NaN: one look at them tells both."""
+        memory = dict(inputs)
+        obs, noise = memory.pop("obs"), memory.pop("noise")
         with autocast(self._device, self._precision):
-            logits, _ = self._agent(as_float(inputs["obs"].permute(0, 3, 1, 2)))
-        actions = pick_actions(logits.float(), inputs["noise"])
-        return {"actions": actions.masked_fill(logits.float().softmax(1).isnan().any(1), -1)}
+            logits, _, carried = self._agent.advance(as_float(obs.permute(0, 3, 1, 2)), memory)
+        actions = pick_actions(logits.float(), noise)
+        actions = actions.masked_fill(logits.float().softmax(1).isnan().any(1), -1)
+        return {"actions": actions, **carried}
 
 
 @torch.inference_mode()
@@ -170,13 +209,14 @@ def play(
         if on_step:
             on_step()
         # An env that has played its quota steps on, since Procgen steps all.
-        obs, _, _, _, infos = env.step(player(obs, active))
+        obs, _, ended, _, infos = env.step(player(obs, active))
+        player.note(ended)
         if "finished" not in infos:
             continue
-        ended = infos["finished"]
+        told = infos["finished"]
         for i in active[infos["_finished"][active]]:
             done[i].append(
-                Episode(int(ended["level_seed"][i]), float(ended["r"][i]), int(ended["l"][i]))
+                Episode(int(told["level_seed"][i]), float(told["r"][i]), int(told["l"][i]))
             )
             if on_episode:
                 on_episode()

@@ -25,6 +25,8 @@ _JIANG_PAPER = "https://arxiv.org/abs/2010.03934"
 _IDAAC = "Raileanu & Fergus 2021, Decoupling Value and Policy for Generalization in RL"
 _IDAAC_PAPER = "https://arxiv.org/abs/2102.10330"
 
+_HOCHREITER = "Hochreiter & Schmidhuber 1997, Long Short-Term Memory; PPO's of Huang et al. 2022"
+_HOCHREITER_PAPER = "https://doi.org/10.1162/neco.1997.9.8.1735"
 _WILLIAMS = "Williams 1992, Simple Statistical Gradient-Following Algorithms"
 _WILLIAMS_PAPER = "https://doi.org/10.1007/BF00992696"
 _MNIH = "Mnih et al. 2016, Asynchronous Methods for Deep Reinforcement Learning"
@@ -48,6 +50,7 @@ _PLR = (
     "plr_cut_episodes",
 )
 _IMAGES = ("flip_axis", "cutout_color_scale")
+_RECURRENT = ("recurrent",)
 _META = ("meta_conv", "meta_inner_lr", "meta_learning_rate", "meta_train_share")
 _UCB = ("arms", "ucb_exploration", "ucb_window", "ucb_initial", "ucb_reward", "bandit_reward_rows")
 _BANDIT = ("arms", "bandit_reward_rows")
@@ -80,7 +83,7 @@ ALL = (
         paper=_RAILEANU_PAPER,
         objective=_DRAC,
         augmentations="fixed",
-        options=("augmentation", *_CONSISTENCY, *_IMAGES),
+        options=("augmentation", *_CONSISTENCY, *_IMAGES, *_RECURRENT),
     ),
     Method(
         name="ucb-drac",
@@ -90,7 +93,7 @@ ALL = (
         objective=_DRAC,
         augmentations="several",
         selector=_SLIDING_WINDOW_UCB,
-        options=(*_CONSISTENCY, *_IMAGES, *_UCB),
+        options=(*_CONSISTENCY, *_IMAGES, *_RECURRENT, *_UCB),
     ),
     Method(
         name="rand-drac",
@@ -100,7 +103,7 @@ ALL = (
         objective=_DRAC,
         augmentations="several",
         selector="drac.arms.selectors:uniform",
-        options=("arms", "bandit_reward_rows", *_CONSISTENCY, *_IMAGES),
+        options=("arms", "bandit_reward_rows", *_CONSISTENCY, *_IMAGES, *_RECURRENT),
     ),
     Method(
         name="rad",
@@ -109,7 +112,7 @@ ALL = (
         paper=_RAD_PAPER,
         objective="drac.objectives.rad:RAD",
         augmentations="fixed",
-        options=("augmentation", *_IMAGES),
+        options=("augmentation", *_IMAGES, *_RECURRENT),
     ),
     Method(
         name="ucb-rad",
@@ -119,7 +122,7 @@ ALL = (
         objective="drac.objectives.rad:RAD",
         augmentations="several",
         selector=_SLIDING_WINDOW_UCB,
-        options=(*_IMAGES, *_UCB),
+        options=(*_IMAGES, *_RECURRENT, *_UCB),
     ),
     Method(
         name="dra",
@@ -128,7 +131,7 @@ ALL = (
         paper=_RAILEANU_PAPER,
         objective="drac.objectives.drac:DrA",
         augmentations="fixed",
-        options=("augmentation", *_CONSISTENCY, *_IMAGES),
+        options=("augmentation", *_CONSISTENCY, *_IMAGES, *_RECURRENT),
     ),
     Method(
         name="drc",
@@ -137,7 +140,7 @@ ALL = (
         paper=_RAILEANU_PAPER,
         objective="drac.objectives.drac:DrC",
         augmentations="fixed",
-        options=("augmentation", *_CONSISTENCY, *_IMAGES),
+        options=("augmentation", *_CONSISTENCY, *_IMAGES, *_RECURRENT),
     ),
     Method(
         name="drac-best",
@@ -146,7 +149,7 @@ ALL = (
         paper=_RAILEANU_PAPER,
         objective=_DRAC,
         augmentations="best",
-        options=("augmentation", "best_from", *_CONSISTENCY, *_IMAGES),
+        options=("augmentation", "best_from", *_CONSISTENCY, *_IMAGES, *_RECURRENT),
     ),
     Method(
         name="rad-best",
@@ -155,7 +158,7 @@ ALL = (
         paper=_RAILEANU_PAPER,
         objective="drac.objectives.rad:RAD",
         augmentations="best",
-        options=("augmentation", "best_from", *_IMAGES),
+        options=("augmentation", "best_from", *_IMAGES, *_RECURRENT),
     ),
     Method(
         name="meta-drac",
@@ -200,7 +203,7 @@ ALL = (
         source=_JIANG,
         paper=_JIANG_PAPER,
         levels="drac.envs.plr:Prioritized",
-        options=_PLR,
+        options=(*_PLR, *_RECURRENT),
     ),
     Method(
         name="ucb-drac+plr",
@@ -211,7 +214,7 @@ ALL = (
         augmentations="several",
         selector=_SLIDING_WINDOW_UCB,
         levels="drac.envs.plr:Prioritized",
-        options=(*_CONSISTENCY, *_IMAGES, *_UCB, *_PLR),
+        options=(*_CONSISTENCY, *_IMAGES, *_RECURRENT, *_UCB, *_PLR),
     ),
     Method(
         name="thompson-drac",
@@ -220,7 +223,7 @@ ALL = (
         objective=_DRAC,
         augmentations="several",
         selector="drac.arms.selectors:thompson",
-        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_THOMPSON),
+        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_RECURRENT, *_THOMPSON),
     ),
     Method(
         name="discounted-ucb-drac",
@@ -230,7 +233,7 @@ ALL = (
         objective=_DRAC,
         augmentations="several",
         selector="drac.arms.selectors:discounted_ucb",
-        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_DISCOUNTED_UCB),
+        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_RECURRENT, *_DISCOUNTED_UCB),
     ),
     Method(
         name="exp3-drac",
@@ -239,7 +242,14 @@ ALL = (
         objective=_DRAC,
         augmentations="several",
         selector="drac.arms.selectors:exp3",
-        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, "exp3_exploration", "exp3_range_window"),
+        options=(
+            *_BANDIT,
+            *_CONSISTENCY,
+            *_IMAGES,
+            *_RECURRENT,
+            "exp3_exploration",
+            "exp3_range_window",
+        ),
     ),
     Method(
         name="rl2-drac",
@@ -249,7 +259,7 @@ ALL = (
         objective=_DRAC,
         augmentations="several",
         selector="drac.arms.selectors:rl2",
-        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_RL2),
+        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_RECURRENT, *_RL2),
     ),
     Method(
         name="daac",
@@ -272,6 +282,14 @@ ALL = (
         learner="drac.learner.daac:DecoupledLearner",
         options=(*_DECOUPLED, "idaac_order_coef", "idaac_order_hidden"),
         ignores=("epochs", "value_coef"),
+    ),
+    Method(
+        name="ppo-lstm",
+        summary="PPO with an LSTM, which remembers what it has seen in the episode",
+        source=_HOCHREITER,
+        paper=_HOCHREITER_PAPER,
+        recurrent=True,
+        options=_RECURRENT,
     ),
     Method(
         name="reinforce",

@@ -43,7 +43,8 @@ class DrAC:
     def __call__(self, network: ActorCritic, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Return the loss and its figures; see `Objective`."""
         config = self.config
-        logits, value = network(inputs.obs)
+        memory = inputs.samples.memory
+        logits, value = network(inputs.obs, **memory)
         ppo = terms(logits, value, inputs.samples, config)
         if inputs.obs_aug is None:
             none = torch.zeros_like(ppo.loss)
@@ -51,7 +52,7 @@ class DrAC:
         targets = inputs.draws.get("target_actions")
         if config.policy_target == "sampled" and targets is None:
             targets = pick_actions(logits.detach(), inputs.draws["target_noise"])
-        logits_aug, value_aug = network(inputs.obs_aug)
+        logits_aug, value_aug = network(inputs.obs_aug, **memory)
         policy_term = losses.policy_consistency_loss(logits_aug, logits, targets)
         value_term = losses.value_consistency_loss(value_aug, value, config.value_consistency_scale)
         policy_weight, value_weight = self.weights

@@ -14,7 +14,7 @@ from torch import nn
 from augmentations import as_float
 from drac.envs import ProcgenVectorEnv
 from drac.envs.procgen_env import Split
-from drac.evaluate.episodes import Agent, Episode, evaluating
+from drac.evaluate.episodes import Agent, Episode, Remembering, evaluating
 from drac.games import Mode
 from drac.networks.sampling import autocast, sample_actions
 from drac.seeding import stream_seed
@@ -86,20 +86,25 @@ def watch(
     env = ProcgenVectorEnv(game, 1, split, env_seed, mode, 0, render_mode="rgb_array")
     with contextlib.closing(env), evaluating(agent):
         obs, infos = env.reset()
+        remembering = Remembering(agent, 1)
         for number in range(1, episodes + 1):
             step, total = 0, 0.0
             while True:
                 picture, level_seed = env.render()[0], int(infos["level_seed"][0])
                 frames = torch.from_numpy(obs).to(device).permute(0, 3, 1, 2)
                 with autocast(device, precision):
-                    logits, value = agent(as_float(frames))
+                    logits, value, carried = remembering.advance(
+                        as_float(frames), remembering.memory
+                    )
+                remembering.memory |= carried
                 action = sample_actions(logits.float(), generator).cpu().numpy()
                 before = obs[0]
-                obs, rewards, _, _, infos = env.step(action)
+                obs, rewards, ended, _, infos = env.step(action)
+                remembering.note(ended)
                 episode = None
                 if "finished" in infos:
-                    ended = infos["finished"]
-                    episode = Episode(level_seed, float(ended["r"][0]), int(ended["l"][0]))
+                    told = infos["finished"]
+                    episode = Episode(level_seed, float(told["r"][0]), int(told["l"][0]))
                 yield Moment(
                     picture=picture,
                     obs=before,

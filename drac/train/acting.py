@@ -34,6 +34,7 @@ class Acting:
         record: makes the recordings; None: nothing is recorded.
 
     Attributes:
+        memory: what the network remembers of the N envs; nothing, of one that is not recurrent.
         act: chooses actions, `drac.networks.sampling.act` with the network.
         recorded: what is recorded, a part for each group; empty without `record`.
     """
@@ -48,6 +49,7 @@ class Acting:
     ) -> None:
         self._source, self._rollout = network, rollout
         self._network = network
+        self.memory = network.initial_memory(config.num_envs)
         if config.precision == "bf16":
             self._network = _with_bf16_weights(network)
             if config.compile:  # a copy is as it was before
@@ -69,7 +71,9 @@ class Acting:
         return torch.empty(like.shape, dtype=like.dtype, pin_memory=self._on_cuda)
 
     def begin(self) -> None:
-        """Take over the network's weights: a rollout begins."""
+        """Take over the network's weights, note what it remembers: a rollout begins."""
+        for name, value in self._rollout.begun.items():
+            value.copy_(self.memory[name])
         if self._network is self._source:
             return
         pairs = zip(_tensors(self._network), _tensors(self._source), strict=True)
@@ -101,11 +105,20 @@ class Acting:
         actions: NDArray[np.int64] = self._actions[group].numpy()
         return actions
 
+    def note(self, rows: slice, ended: NDArray[np.bool_]) -> None:
+        """Have the network remember what came of the step of the envs in `rows`; see its `note`."""
+        self._source.note(self.memory, rows, ended)
+
     def _served(self, rows: slice, inputs: Tensors) -> Tensors:
         """Choose actions; write row `t` (1,) of the rollout, for the envs of `rows`."""
-        acted = self.act({name: inputs[name] for name in ("obs", "noise")})
+        memory = {name: value[rows] for name, value in self.memory.items()}
+        acted = self.act({"obs": inputs["obs"], "noise": inputs["noise"], **memory})
+        for name, kept in self._rollout.given.items():
+            kept[:, rows].index_copy_(0, inputs["t"], memory[name][None])
+        for name in self._rollout.begun:
+            memory[name].copy_(acted.pop(name))
         for name, value in {"obs": inputs["obs"], **acted}.items():
-            kept: Tensor = getattr(self._rollout, name)[:, rows]
+            kept = getattr(self._rollout, name)[:, rows]
             kept.index_copy_(0, inputs["t"], value[None].to(kept.dtype))
         return {"actions": acted["actions"]}
 

@@ -78,7 +78,14 @@ class Training:
         self.augmentations = build_augmentations(config)
         self.selector: ArmSelector = method.part("selector")(config, tuple(self.augmentations))
         self.normalizer = RewardNormalizer(config.num_envs, config.reward_gamma, config.reward_clip)
-        self.rollout = Rollout(config.num_steps, config.num_envs, (height, width, channels), device)
+        self.rollout = Rollout(
+            config.num_steps,
+            config.num_envs,
+            self.env.obs_shape,
+            device,
+            self.network.initial_memory(config.num_envs),
+            self.network.carried,
+        )
         self.obs: NDArray[np.uint8] = self.env.reset()
         self.learner.follow(self.env)
         if config.device == "cuda" and config.cuda_graphs:
@@ -123,6 +130,7 @@ class Training:
         return {
             "network": self.network.state_dict(),
             "learner": self.learner.state_dict(),
+            "memory": self.acting.memory,
             "policy_generator": self.policy_generator.get_state(),
             "selector": self.selector.state_dict(),
             "levels": self.levels.state_dict(),
@@ -143,6 +151,8 @@ class Training:
         """Restore what `state_dict` returned; the run goes on as if it had never stopped."""
         self.network.load_state_dict(state["network"])
         self.learner.load_state_dict(state["learner"])
+        for name, value in self.acting.memory.items():
+            value.copy_(state["memory"][name])
         self.policy_generator.set_state(state["policy_generator"])
         self.selector.load_state_dict(state["selector"])
         self.levels.load_state_dict(state["levels"])
