@@ -71,6 +71,7 @@ _METHODS = {
     "mixreg": MethodStyle("#c71585", _DASH_DOT_DOT, "^"),
     "daac": MethodStyle("#20b2aa", _LONG, "<"),
     "idaac": MethodStyle("#4b0082", _SHORT, "*"),
+    "ppo-lstm": MethodStyle("#d4ac0d", _SHORT, "o"),
     "reinforce": MethodStyle("#b0b0b0", _DOTTED, "v"),
     "reinforce-baseline": MethodStyle("#8fa3ad", _SHORT, "<"),
     "a2c": MethodStyle("#2e86c1", _DASH_DOT, "s"),

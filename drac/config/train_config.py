@@ -73,7 +73,7 @@ class TrainConfig(Options):
                 spec = best.augmentation(game, data.get("best_from"), spec)
             data["augmentation"] = spec
             if methods.get(data["method"]).recurrent:
-                data.setdefault("recurrent", True)
+                data["recurrent"] = True
             if data.get("per_game") == "published":
                 data = cls._published(data, str(game))
         default = Options.model_fields["levels"].default
@@ -153,8 +153,6 @@ class TrainConfig(Options):
                 f"num_envs {self.num_envs} is not divisible by minibatches {self.minibatches},"
                 f" which {'recurrent' if self.recurrent else 'minibatch_by envs'} needs"
             )
-        if method.recurrent and not self.recurrent:
-            raise ValueError(f"method {self.method!r} is recurrent: leave recurrent out")
         if "phasic_segments" in method.options and (
             self.phasic_updates * self.num_envs % self.phasic_segments
         ):
@@ -216,8 +214,8 @@ class TrainConfig(Options):
     @property
     def minibatches_of_envs(self) -> bool:
         """Whether minibatches are whole envs: `recurrent`, or `minibatch_by` where there is it."""
-        has_it = "minibatch_by" in methods.get(self.method).options
-        return self.recurrent or (has_it and self.minibatch_by == "envs")
+        asked = {"recurrent": self.recurrent, "minibatch_by": self.minibatch_by == "envs"}
+        return any(asked.get(name, False) for name in methods.get(self.method).options)
 
     @property
     def kept_rollouts(self) -> int:

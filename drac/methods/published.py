@@ -284,14 +284,6 @@ ALL = (
         ignores=("epochs", "value_coef"),
     ),
     Method(
-        name="ppo-lstm",
-        summary="PPO with an LSTM, which remembers what it has seen in the episode",
-        source=_HOCHREITER,
-        paper=_HOCHREITER_PAPER,
-        recurrent=True,
-        options=_RECURRENT,
-    ),
-    Method(
         name="reinforce",
         summary="the policy gradient with plain returns, one step a rollout",
         source=_WILLIAMS,
@@ -349,5 +341,13 @@ ALL = (
         learner="drac.learner.dcpg:DCPGLearner",
         options=(*_PHASIC, "dcpg_value_coef"),
         ignores=("epochs", "value_coef"),
+    ),
+    Method(
+        name="ppo-lstm",
+        summary="PPO with an LSTM, which remembers what it has seen in the episode",
+        source=_HOCHREITER,
+        paper=_HOCHREITER_PAPER,
+        recurrent=True,
+        options=_RECURRENT,
     ),
 )

@@ -120,7 +120,8 @@ METHODS: list[Any] = [
     ("ibac-sni", {}),
     ("mixreg", {}),
     *((name, {"phasic_updates": 2, "phasic_epochs": 2}) for name in ("ppg", "dcpg")),
-    *((name, {}) for name in ("reinforce", "reinforce-baseline", "a2c", "trpo")),
+    *((name, {}) for name in ("reinforce", "reinforce-baseline", "a2c", "trpo", "ppo-lstm")),
+    ("drac-crop", {"recurrent": True}),
 ]
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import torch
 from small_updates import (
+    PlainAdam,
+    images,
     images_in_float64,
     in_float64,
     largest_difference,
@@ -49,33 +51,6 @@ def trained(method: str, number: int = 2, network: Any = None, **options: Any) -
 
 
 # A whole phase
-
-
-class PlainAdam:
-    """Kingma and Ba 2015, algorithm 1; weights without a gradient stay as they are."""
-
-    def __init__(self, weights: list[Tensor], rate: float, eps: float, most: float) -> None:
-        self.weights, self.rate, self.eps, self.most = weights, rate, eps, most
-        self.state: dict[int, tuple[int, Tensor, Tensor]] = {}
-
-    def minimize(self, loss: Tensor) -> None:
-        gradients = torch.autograd.grad(loss, self.weights, allow_unused=True)
-        norm = math.sqrt(sum(float((g**2).sum()) for g in gradients if g is not None))
-        for index, (weight, gradient) in enumerate(zip(self.weights, gradients, strict=True)):
-            if gradient is None:
-                continue
-            g = gradient * min(1.0, self.most / (norm + 1e-6))
-            t, m, v = self.state.get(index, (0, torch.zeros_like(g), torch.zeros_like(g)))
-            t, m, v = t + 1, 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
-            self.state[index] = (t, m, v)
-            with torch.no_grad():
-                scale = (v / (1 - 0.999**t)).sqrt() + self.eps
-                weight -= self.rate * m / (1 - 0.9**t) / scale
-
-
-def images(rollout: Rollout) -> Tensor:
-    """(T, N, 3, H, W), in float64."""
-    return rollout.obs.permute(0, 1, 4, 2, 3).double() / 255
 
 
 def permutations(generator: torch.Generator, number: int, size: int) -> Iterator[list[int]]:

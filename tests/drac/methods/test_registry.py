@@ -132,6 +132,7 @@ WIRED = {
     "mixreg": ("mixreg:Mixreg", "fixed_arm"),
     "daac": ("daac:DAAC", "fixed_arm"),
     "idaac": ("daac:IDAAC", "fixed_arm"),
+    "ppo-lstm": ("ppo:PPO", "fixed_arm"),
     "reinforce": ("reinforce:Reinforce", "fixed_arm"),
     "reinforce-baseline": ("reinforce:ReinforceBaseline", "fixed_arm"),
     "a2c": ("a2c:A2C", "fixed_arm"),

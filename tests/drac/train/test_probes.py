@@ -129,6 +129,19 @@ class Clocked(Choice):
         return obs
 
 
+class Remembered(Choice):
+    """As `Choice`, but what says the answer is shown in the first of three steps alone."""
+
+    length = 3
+
+    def see(self) -> np.ndarray:
+        blank = np.full((self.num_envs, SIZE, SIZE, 3), 60, np.uint8)
+        return np.where(self.time[:, None, None, None] == 0, super().see(), blank)
+
+    def pay(self, actions: np.ndarray) -> np.ndarray:
+        return super().pay(actions) * (self.time == self.length - 1)
+
+
 class Distracted(Choice):
     """As `Choice`, with a white bar at the side that also gives the answer away in training.
 
@@ -230,6 +243,31 @@ def test_phasic_methods_learn_the_better_action(method: str) -> None:
     phases = {"phasic_policy_epochs": 3, "phasic_updates": 4, "phasic_epochs": 2}
     training = trained(Clocked(), updates=24, method=method, **phases)
     assert accuracy(training, Clocked(64, seed=1)) > 0.9
+
+
+@torch.inference_mode()
+def remembered(training: Training, env: Remembered) -> float:
+    """Probability of the right action in the last step of fresh episodes."""
+    obs, _ = env.reset()
+    memory = training.network.initial_memory(env.num_envs)
+    answer = torch.from_numpy(env.answer)
+    for _ in range(env.length):
+        images = as_float(torch.from_numpy(obs).permute(0, 3, 1, 2))
+        logits, _, carried = training.network.advance(images, memory)
+        memory |= carried
+        training.network.note(memory, slice(None), np.zeros(env.num_envs, bool))
+        obs, *_ = env.step(np.zeros(env.num_envs, int))
+    return float(logits.softmax(1)[torch.arange(env.num_envs), answer].mean())
+
+
+@pytest.mark.parametrize(
+    ("method", "updates", "least", "most"), [("ppo-lstm", 25, 0.9, 1), ("ppo", 12, 0.4, 0.6)]
+)
+def test_only_an_agent_that_remembers_answers_when_the_cue_is_gone(
+    method: str, updates: int, least: float, most: float
+) -> None:
+    training = trained(Remembered(), updates, method=method, learning_rate=3e-3)
+    assert least <= remembered(training, Remembered(64, seed=1)) <= most
 
 
 @pytest.mark.full

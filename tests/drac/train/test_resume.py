@@ -58,7 +58,7 @@ SOME = [
     *(("ppo", "paper"), ("drac", "paper"), ("ucb-drac", "released"), ("rand-fm", "paper")),
     *((f"{bandit}-drac", "paper") for bandit in ("thompson", "exp3", "rl2", "meta")),
     *((method, "paper") for method in ("ibac-sni", "mixreg", "daac", "idaac")),
-    *((method, "paper") for method in ("reinforce-baseline", "trpo", "ppg", "dcpg")),
+    *((method, "paper") for method in ("reinforce-baseline", "trpo", "ppg", "dcpg", "ppo-lstm")),
 ]
 """Those with a state of their own; the other cases are of the full matrix."""
 
@@ -97,6 +97,7 @@ def test_every_method_continues_exactly(
         {"method": "plr", "fidelity": "released", "plr_score": "gae", "plr_smoothing": 0.5},
         {"method": "ucb-drac+plr", "arms": ARMS, "env_groups": 2},
         {"method": "ppg", "phasic_updates": 4, "phasic_epochs": 1, "env_groups": 2},
+        {"method": "ucb-drac", "recurrent": True, "arms": ARMS, "env_groups": 2},
         pytest.param({"method": "plr"}, marks=pytest.mark.full),
     ],
     ids=lambda options: "-".join([*options.values()][:1]) or "ppo",
