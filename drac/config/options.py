@@ -239,6 +239,11 @@ class Options(BaseModel):
         "steps", description="minibatches of any steps, or of whole envs" + _DIFFERS
     )
 
+    # rl2-ppo
+    episodes_per_trial: int = Field(
+        2, ge=1, le=1000, description="episodes of one level that are remembered together"
+    )
+
     # DAAC and IDAAC; the defaults are those of their released code
     per_game: Literal["none", "published"] = Field(
         "none", description="published: what the authors chose for each game, of the following"

@@ -166,6 +166,11 @@ class TrainConfig(Options):
             )
         if self.rollout_size < 2:
             raise ValueError("one step of one env is no rollout: it needs at least 2 samples")
+        if self.eval_episodes % self.trial:
+            raise ValueError(
+                f"eval_episodes {self.eval_episodes} are not divisible by episodes_per_trial"
+                f" {self.trial}"
+            )
         if method.chooses_levels:
             self._require_few_levels(self.train_levels)
         if self.compile and method.augmentations == "learned":
@@ -216,6 +221,12 @@ class TrainConfig(Options):
         """Whether minibatches are whole envs: `recurrent`, or `minibatch_by` where there is it."""
         asked = {"recurrent": self.recurrent, "minibatch_by": self.minibatch_by == "envs"}
         return any(asked.get(name, False) for name in methods.get(self.method).options)
+
+    @property
+    def trial(self) -> int:
+        """Episodes of a trial, in which the agent remembers; 1 of a method that plays none."""
+        has_it = "episodes_per_trial" in methods.get(self.method).options
+        return self.episodes_per_trial if has_it else 1
 
     @property
     def kept_rollouts(self) -> int:

@@ -22,6 +22,7 @@ from drac import hardware
 from drac.cuda_graphs import Captured, Recorder, record_cuda_graph
 from drac.envs import ProcgenVectorEnv
 from drac.envs.procgen_env import Split
+from drac.envs.trials import in_trials
 from drac.errors import NonFinite
 from drac.games import NUM_ACTIONS, Mode
 from drac.networks import ActorCritic
@@ -96,10 +97,12 @@ class Remembering:
             return self._network.advance(images, memory)
         return (*self._agent(images), {})
 
-    def note(self, ended: NDArray[np.bool_]) -> None:
+    def note(
+        self, actions: NDArray[np.int64], rewards: NDArray[Any], ended: NDArray[np.bool_]
+    ) -> None:
         """Remember what came of a step of all envs; see `ActorCritic.note`."""
         if self._network:
-            self._network.note(self.memory, slice(None), ended)
+            self._network.note(self.memory, slice(None), actions, rewards, ended)
 
 
 class Player:
@@ -116,6 +119,9 @@ class Player:
         precision: "float32" or "bf16".
         fixed: whether all N are shown; None: on CUDA.
         record: makes the recording; None: CUDA's own for our networks, where all N are shown.
+
+    Attributes:
+        note: is to be told what came of each step; see `Remembering`.
     """
 
     def __init__(
@@ -129,6 +135,7 @@ class Player:
         record: Recorder | None = None,
     ) -> None:
         self._agent = Remembering(agent, num_envs)
+        self.note = self._agent.note
         self._generator, self._precision = generator, precision
         self._device = generator.device
         on_cuda = self._device.type == "cuda"
@@ -163,10 +170,6 @@ class Player:
         if (actions < 0).any():
             raise NonFinite("the policy is NaN or infinite")
         return actions
-
-    def note(self, ended: NDArray[np.bool_]) -> None:
-        """Have the agent remember what came of a step: whether each env's episode ended, (N,)."""
-        self._agent.note(ended)
 
     def _on_device(self, array: NDArray[Any]) -> Tensor:
         return hardware.to_device(array, self._device)
@@ -209,8 +212,9 @@ def play(
         if on_step:
             on_step()
         # An env that has played its quota steps on, since Procgen steps all.
-        obs, _, ended, _, infos = env.step(player(obs, active))
-        player.note(ended)
+        actions = player(obs, active)
+        obs, rewards, ended, _, infos = env.step(actions)
+        player.note(actions, rewards, ended)
         if "finished" not in infos:
             continue
         told = infos["finished"]
@@ -260,6 +264,7 @@ def evaluate(
     precision: str = "float32",
     on_episode: Callable[[], None] | None = None,
     on_step: Callable[[], None] | None = None,
+    episodes_per_trial: int = 1,
 ) -> pd.DataFrame:
     """Play episodes of a game and return one row per episode.
 
@@ -274,19 +279,26 @@ def evaluate(
         precision: "float32" or "bf16" autocast.
         on_episode: called after every episode.
         on_step: called before every step of the envs; what it raises ends the evaluation.
+        episodes_per_trial: K; above 1, every K rows are a trial, played one after the other in one
+            level, for an agent that remembers through it.
 
     Returns:
         Columns `split, level_seed, return, length`, `episodes` rows.
 
     Raises:
-        ValueError: for an unknown game or split, or counts below 1.
+        ValueError: for an unknown game or split, counts below 1, or trials that are not whole.
     """
     if episodes < 1 or num_envs < 1:
         raise ValueError(f"episodes {episodes} and num_envs {num_envs} must be at least 1")
-    num_envs = min(num_envs, episodes)
+    trials, rest = divmod(episodes, episodes_per_trial)
+    if rest:
+        raise ValueError(f"{episodes} episodes are no whole trials of {episodes_per_trial}")
+    num_envs = min(num_envs, trials)
     threads = hardware.evaluation_threads(device_of(agent).type)
-    env = ProcgenVectorEnv(game, num_envs, split, stream_seed(seed, "env"), mode, threads)
-    quota = quotas(episodes, num_envs)
+    env: Any = ProcgenVectorEnv(game, num_envs, split, stream_seed(seed, "env"), mode, threads)
+    if episodes_per_trial > 1:
+        env = in_trials(env, episodes_per_trial, seed)
+    quota = [episodes_per_trial * share for share in quotas(trials, num_envs)]
     table = play_out(agent, env, quota, seed, precision, on_episode, on_step)
     table.insert(0, "split", split_name(split))
     return table

@@ -25,6 +25,8 @@ _JIANG_PAPER = "https://arxiv.org/abs/2010.03934"
 _IDAAC = "Raileanu & Fergus 2021, Decoupling Value and Policy for Generalization in RL"
 _IDAAC_PAPER = "https://arxiv.org/abs/2102.10330"
 
+_DUAN = "Duan et al. 2016, RL^2; Wang et al. 2016, Learning to Reinforcement Learn"
+_DUAN_PAPER = "https://arxiv.org/abs/1611.02779"
 _HOCHREITER = "Hochreiter & Schmidhuber 1997, Long Short-Term Memory; PPO's of Huang et al. 2022"
 _HOCHREITER_PAPER = "https://doi.org/10.1162/neco.1997.9.8.1735"
 _WILLIAMS = "Williams 1992, Simple Statistical Gradient-Following Algorithms"
@@ -349,5 +351,15 @@ ALL = (
         paper=_HOCHREITER_PAPER,
         recurrent=True,
         options=_RECURRENT,
+    ),
+    Method(
+        name="rl2-ppo",
+        summary="PPO with an LSTM that remembers through trials, several episodes of one level",
+        source=_DUAN,
+        paper=_DUAN_PAPER,
+        network="drac.networks.rl2:rl2_actor_critic",
+        levels="drac.envs.trials:Trials",
+        recurrent=True,
+        options=(*_RECURRENT, "episodes_per_trial"),
     ),
 )

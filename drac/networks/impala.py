@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import torch
@@ -169,12 +169,21 @@ class ActorCritic(Encoder):
         """
         return {}
 
-    def note(self, memory: dict[str, Tensor], rows: slice, ended: NDArray[np.bool_]) -> None:
+    def note(
+        self,
+        memory: dict[str, Tensor],
+        rows: slice,
+        actions: NDArray[np.integer[Any]],
+        rewards: NDArray[np.floating[Any]],
+        ended: NDArray[np.bool_],
+    ) -> None:
         """Write down in a memory what came of a step, for the next one: here nothing.
 
         Args:
             memory: of N envs, changed in place.
             rows: which of them, n, were stepped.
+            actions: (n,), what they were stepped with.
+            rewards: (n,), raw.
             ended: (n,), whether their episodes ended.
         """
 

@@ -56,7 +56,14 @@ class RecurrentActorCritic(ActorCritic):
         state = {name: weight.new_zeros(num_envs, self.lstm.hidden_size) for name in self.carried}
         return {**state, "firsts": weight.new_ones(num_envs, dtype=torch.bool)}
 
-    def note(self, memory: dict[str, Tensor], rows: slice, ended: NDArray[np.bool_]) -> None:
+    def note(
+        self,
+        memory: dict[str, Tensor],
+        rows: slice,
+        actions: NDArray[np.integer[Any]],
+        rewards: NDArray[np.floating[Any]],
+        ended: NDArray[np.bool_],
+    ) -> None:
         """Write down in a memory that the episodes of some of its envs have ended."""
         firsts = memory["firsts"]
         firsts[rows] = torch.from_numpy(ended).to(firsts.device)
@@ -65,31 +72,37 @@ class RecurrentActorCritic(ActorCritic):
         self, obs: Tensor, memory: dict[str, Tensor]
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Look at the next image of n envs; see `ActorCritic.advance`."""
-        of_step = {**memory, "firsts": memory["firsts"][:, None]}
-        outputs, state = self._remembering(self.features(obs), **of_step)
+        outputs, state = self._remembering(self.features(obs), self._of_one_step(memory))
         return (*self.heads(outputs), state)
+
+    def _of_one_step(self, memory: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Make sequences of length 1 of what envs told."""
+        return {name: v if name in self.carried else v[:, None] for name, v in memory.items()}
 
     def forward(self, obs: Tensor, **memory: Tensor) -> tuple[Tensor, Tensor]:
         """Return the policy's logits (B, A) and the values (B,) of n sequences of T images.
 
         Args:
             obs: (B, 3, H, W), float in [0, 1], B = n T, one sequence after the other.
-            memory: `h` and `c` (n, H) before each sequence, and `firsts` (n, T) bool; without
-                them every image is an episode's first.
+            memory: `h` and `c` (n, H) before each sequence, and of each step (n, T) the rest of
+                what `initial_memory` names; without it every image is an episode's first.
         """
-        if not memory:
-            memory = self.initial_memory(len(obs))
-            memory["firsts"] = memory["firsts"][:, None]
-        return self.heads(self._remembering(self.features(obs), **memory)[0])
+        memory = memory or self._of_one_step(self.initial_memory(len(obs)))
+        return self.heads(self._remembering(self.features(obs), memory)[0])
+
+    def inputs(self, features: Tensor, memory: dict[str, Tensor]) -> Tensor:
+        """Return what the LSTM sees, (n T, H): the features."""
+        return features
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _remembering(
-        self, features: Tensor, h: Tensor, c: Tensor, firsts: Tensor
+        self, features: Tensor, memory: dict[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Map features (n T, H) to states h (n T, H), and what is remembered after the last."""
+        inputs, firsts = self.inputs(features, memory), memory["firsts"]
         with torch.autocast(features.device.type, enabled=False):
-            x = widened(features).unflatten(0, firsts.shape)
-            h, c, kept = h.to(x), c.to(x), 1 - firsts.to(x)
+            x = widened(inputs).unflatten(0, firsts.shape)
+            h, c, kept = memory["h"].to(x), memory["c"].to(x), 1 - firsts.to(x)
             outputs = []
             for t in range(firsts.shape[1]):
                 h, c = self.lstm(x[:, t], (h * kept[:, t, None], c * kept[:, t, None]))

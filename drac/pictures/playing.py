@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import nn
 from augmentations import as_float
 from drac.envs import ProcgenVectorEnv
 from drac.envs.procgen_env import Split
+from drac.envs.trials import in_trials
 from drac.evaluate.episodes import Agent, Episode, Remembering, evaluating
 from drac.games import Mode
 from drac.networks.sampling import autocast, sample_actions
@@ -60,6 +62,7 @@ def watch(
     *,
     mode: Mode = "easy",
     precision: str = "float32",
+    episodes_per_trial: int = 1,
 ) -> Iterator[Moment]:
     """Play episodes one after the other, with sampled actions, and yield every step.
 
@@ -71,6 +74,7 @@ def watch(
         seed: decides levels and actions.
         mode: Procgen's distribution mode.
         precision: "float32" or "bf16".
+        episodes_per_trial: episodes that are played in one level, one after the other.
 
     Raises:
         ValueError: for an unknown game or split, or no episodes.
@@ -83,7 +87,9 @@ def watch(
         device = next(agent.parameters()).device
     generator = torch.Generator(device).manual_seed(stream_seed(seed, "watch", "actions"))
     env_seed = stream_seed(seed, "watch", "env")
-    env = ProcgenVectorEnv(game, 1, split, env_seed, mode, 0, render_mode="rgb_array")
+    env: Any = ProcgenVectorEnv(game, 1, split, env_seed, mode, 0, render_mode="rgb_array")
+    if episodes_per_trial > 1:
+        env = in_trials(env, episodes_per_trial, seed)
     with contextlib.closing(env), evaluating(agent):
         obs, infos = env.reset()
         remembering = Remembering(agent, 1)
@@ -100,7 +106,7 @@ def watch(
                 action = sample_actions(logits.float(), generator).cpu().numpy()
                 before = obs[0]
                 obs, rewards, ended, _, infos = env.step(action)
-                remembering.note(ended)
+                remembering.note(action, rewards, ended)
                 episode = None
                 if "finished" in infos:
                     told = infos["finished"]

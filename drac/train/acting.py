@@ -6,6 +6,7 @@ import copy
 from collections.abc import Sequence
 from functools import partial
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,7 +48,7 @@ class Acting:
         groups: Sequence[slice],
         record: Recorder | None = None,
     ) -> None:
-        self._source, self._rollout = network, rollout
+        self._source, self._rollout, self._groups = network, rollout, groups
         self._network = network
         self.memory = network.initial_memory(config.num_envs)
         if config.precision == "bf16":
@@ -105,9 +106,19 @@ class Acting:
         actions: NDArray[np.int64] = self._actions[group].numpy()
         return actions
 
-    def note(self, rows: slice, ended: NDArray[np.bool_]) -> None:
-        """Have the network remember what came of the step of the envs in `rows`; see its `note`."""
-        self._source.note(self.memory, rows, ended)
+    def note(self, group: int, rewards: NDArray[Any], ended: NDArray[np.bool_]) -> None:
+        """Have the network remember what came of a group's step; see its `note`."""
+        actions = self._actions[group].numpy()
+        self._source.note(self.memory, self._groups[group], actions, rewards, ended)
+
+    def ends(self) -> Tensor:
+        """Return (T, N) bool: after which steps of the rollout the agent remembers nothing.
+
+        Returns end there: with episodes, unless it remembers through several.
+        """
+        if "firsts" not in self.memory:
+            return self._rollout.dones
+        return torch.cat([self._rollout.given["firsts"][1:], self.memory["firsts"][None]])
 
     def _served(self, rows: slice, inputs: Tensors) -> Tensors:
         """Choose actions; write row `t` (1,) of the rollout, for the envs of `rows`."""

@@ -35,7 +35,7 @@ def collect(training: Training, on_step: Callable[[], None] = lambda: None) -> N
         rollout.level_seeds[t, rows] = infos.get("prev_level_seed", -1)
         training.obs[rows] = obs
         training.count_episodes(infos, rows)
-        acting.note(rows, dones[t, rows])
+        acting.note(group, raw_rewards[t, rows], dones[t, rows])
 
     acting.begin()
     for t in range(config.num_steps):
@@ -76,7 +76,7 @@ def estimate_returns(training: Training) -> float:
         advantages, returns = gae(
             rollout.rewards,
             rollout.values,
-            rollout.dones,
+            training.acting.ends(),
             last_value,
             config.gamma,
             config.gae_lambda,

@@ -253,6 +253,7 @@ class Session:
             precision=config.precision,
             on_episode=lambda: self.watcher.evaluating(split, next(played), config.eval_episodes),
             on_step=self._stop_if_asked,
+            episodes_per_trial=config.trial,
         ).assign(split=split)
         self.watcher.evaluated(step, split, float(episodes["return"].mean()))
         return episodes

@@ -190,9 +190,10 @@ def test_what_is_drawn_does_not_depend_on_how_many_rows_are_shown(
             for name, value in carried.items():
                 memory[name][active] = value
             ended = np.arange(8) % 3 == len(drawn) % 3
-            few.note(ended)
-            all_rows.note(ended)
-            network.note(memory, slice(None), ended)
+            rewards = np.arange(8.0)
+            few.note(found, rewards, ended)
+            all_rows.note(found, rewards, ended)
+            network.note(memory, slice(None), found, rewards, ended)
         wanted = sample_actions(logits, generators[2])
         assert found[active].tolist() == wanted.tolist()
         assert not np.delete(found, active).any()

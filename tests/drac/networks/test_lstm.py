@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from small_updates import NUM_ACTIONS, OBS_SHAPE, network_of
@@ -64,7 +65,8 @@ def test_step_by_step_it_is_the_sequence() -> None:
         memory |= carried
         steps.append((logits, values))
         if t + 1 < STEPS:
-            network.note(memory, slice(0, ENVS), sequences["firsts"][:, t + 1].numpy())
+            ended = sequences["firsts"][:, t + 1].numpy()
+            network.note(memory, slice(0, ENVS), np.zeros(ENVS, int), np.zeros(ENVS), ended)
     found = network(in_sequences(obs), **sequences)
     for whole, parts in zip(found, zip(*steps, strict=True), strict=True):
         torch.testing.assert_close(whole, torch.stack(parts, 1).flatten(0, 1), rtol=0, atol=1e-12)

@@ -255,8 +255,9 @@ def remembered(training: Training, env: Remembered) -> float:
         images = as_float(torch.from_numpy(obs).permute(0, 3, 1, 2))
         logits, _, carried = training.network.advance(images, memory)
         memory |= carried
-        training.network.note(memory, slice(None), np.zeros(env.num_envs, bool))
-        obs, *_ = env.step(np.zeros(env.num_envs, int))
+        none = np.zeros(env.num_envs, int)
+        training.network.note(memory, slice(None), none, none, none.astype(bool))
+        obs, *_ = env.step(none)
     return float(logits.softmax(1)[torch.arange(env.num_envs), answer].mean())
 
 
