@@ -59,6 +59,7 @@ FIGURES: Mapping[str, Entry] = MappingProxyType(
             ("levels-train", "returns of single training levels", "levels:train_levels"),
             ("levels-test", "returns of single unseen levels", "levels:test_levels"),
             ("heatmap", "test return of each fixed augmentation, game by game", "heatmap:heatmap"),
+            ("trials", "return by episode within a trial", "trials:trial_returns"),
         )
     }
 )

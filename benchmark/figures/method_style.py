@@ -72,6 +72,7 @@ _METHODS = {
     "daac": MethodStyle("#20b2aa", _LONG, "<"),
     "idaac": MethodStyle("#4b0082", _SHORT, "*"),
     "ppo-lstm": MethodStyle("#d4ac0d", _SHORT, "o"),
+    "rl2-ppo": MethodStyle("#7d6608", _LONG, "^"),
     "reinforce": MethodStyle("#b0b0b0", _DOTTED, "v"),
     "reinforce-baseline": MethodStyle("#8fa3ad", _SHORT, "<"),
     "a2c": MethodStyle("#2e86c1", _DASH_DOT, "s"),

@@ -59,7 +59,7 @@ def draw(found: Histories) -> Draw:
 
 @pytest.fixture(scope="module")
 def drawn(draw: Draw) -> dict[str, Drawing]:
-    return {name: draw(name, SCREEN)[0] for name in FIGURES}
+    return {drawing.name: drawing for name in FIGURES for drawing in draw(name, SCREEN)}
 
 
 def episodes(root: Path) -> Iterator[tuple[str, str, int, pd.DataFrame]]:
@@ -345,7 +345,7 @@ def test_min_max_where_ppo_is_no_measure(
 def test_runs_that_choose_nothing_have_no_such_figure(tmp_path: Path) -> None:
     write_run(tmp_path)
     found = load(tmp_path)
-    for name in ("bandit-shares", "bandit-scores", "heatmap"):
+    for name in ("bandit-shares", "bandit-scores", "heatmap", "trials"):
         assert FIGURES[name](found, SCREEN) == []
 
 

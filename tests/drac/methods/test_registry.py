@@ -133,6 +133,7 @@ WIRED = {
     "daac": ("daac:DAAC", "fixed_arm"),
     "idaac": ("daac:IDAAC", "fixed_arm"),
     "ppo-lstm": ("ppo:PPO", "fixed_arm"),
+    "rl2-ppo": ("ppo:PPO", "fixed_arm"),
     "reinforce": ("reinforce:Reinforce", "fixed_arm"),
     "reinforce-baseline": ("reinforce:ReinforceBaseline", "fixed_arm"),
     "a2c": ("a2c:A2C", "fixed_arm"),
@@ -157,4 +158,5 @@ def test_no_method_is_silently_another() -> None:
     assert [name for name, method in METHODS.items() if method.chooses_levels] == [
         "plr",
         "ucb-drac+plr",
+        "rl2-ppo",
     ]

@@ -17,6 +17,7 @@ from procgen_runs import with_defaults
 
 from augmentations import as_float
 from drac.config import TrainConfig
+from drac.evaluate.episodes import Player
 from drac.train import iterate
 from drac.train.state import Training
 
@@ -140,6 +141,22 @@ class Remembered(Choice):
 
     def pay(self, actions: np.ndarray) -> np.ndarray:
         return super().pay(actions) * (self.time == self.length - 1)
+
+
+class Tried(Choice):
+    """Nothing is to be seen. Trials of two episodes of one step, in which one action pays."""
+
+    def __init__(self, num_envs: int = 16, seed: int = 0) -> None:
+        super().__init__(num_envs, seed)
+        self.single_observation_space = gymnasium.spaces.Box(0, 255, (4, 4, 3), np.uint8)
+        self.begun = np.zeros(num_envs, int)
+
+    def begin(self, which: np.ndarray) -> None:
+        super().begin(which & (self.begun % 2 == 0))
+        self.begun += which
+
+    def see(self) -> np.ndarray:
+        return np.full((self.num_envs, 4, 4, 3), 60, np.uint8)
 
 
 class Distracted(Choice):
@@ -269,6 +286,34 @@ def test_only_an_agent_that_remembers_answers_when_the_cue_is_gone(
 ) -> None:
     training = trained(Remembered(), updates, method=method, learning_rate=3e-3)
     assert least <= remembered(training, Remembered(64, seed=1)) <= most
+
+
+@torch.inference_mode()
+def right_by_episode(training: Training, env: Tried) -> list[float]:
+    """Share of the first and of the second episodes of trials in which the agent was right."""
+    player = Player(training.network, env.num_envs, 2, torch.Generator().manual_seed(0))
+    right = []
+    obs, _ = env.reset()
+    for _ in range(2):
+        answer = env.answer
+        actions = player(obs, np.arange(env.num_envs))
+        right.append(float((actions == answer).mean()))
+        obs, rewards, ended, *_ = env.step(actions)
+        player.note(actions, rewards, ended)
+    return right
+
+
+@pytest.mark.parametrize(("method", "updates"), [("rl2-ppo", 20), ("ppo-lstm", 5)])
+def test_only_rl2_does_better_in_the_second_episode_of_a_trial(
+    method: str, updates: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can know in the first; the second time it is known, to who remembers the trial."""
+    monkeypatch.setattr("drac.envs.trials.Trials.wrap", lambda self, env: env)
+    options = {"learning_rate": 3e-3, "entropy_coef": 0}
+    training = trained(Tried(), updates, method=method, **options)
+    first, second = right_by_episode(training, Tried(256, seed=1))
+    assert 0.35 < first < 0.65
+    assert second > 0.8 if method == "rl2-ppo" else 0.35 < second < 0.65
 
 
 @pytest.mark.full

@@ -98,6 +98,7 @@ def test_every_method_continues_exactly(
         {"method": "ucb-drac+plr", "arms": ARMS, "env_groups": 2},
         {"method": "ppg", "phasic_updates": 4, "phasic_epochs": 1, "env_groups": 2},
         {"method": "ucb-drac", "recurrent": True, "arms": ARMS, "env_groups": 2},
+        {"method": "rl2-ppo", "env_groups": 2, "eval_episodes": 4},
         pytest.param({"method": "plr"}, marks=pytest.mark.full),
     ],
     ids=lambda options: "-".join([*options.values()][:1]) or "ppo",
@@ -112,7 +113,7 @@ def test_procgen_s_levels_continue_exactly(options: dict[str, Any], tmp_path: Pa
             train(config, tmp_path / "stopped", recording)
     train(config, tmp_path / "stopped")
     assert_same_run(tmp_path / "stopped", tmp_path / "straight")
-    if not methods.get(config.method).chooses_levels:
+    if "plr_score" not in methods.get(config.method).options:
         assert "levels.csv" not in tables(tmp_path / "stopped")
         return
     levels = rows(tmp_path / "stopped", "levels")
