@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from drac import hardware
 from drac.envs import ProcgenVectorEnv
 from drac.envs.chosen_levels import ChosenLevels
-from drac.evaluate.episodes import Agent, device_of, play_out
+from drac.evaluate.episodes import device_of, play_out
 from drac.games import UNSOLVABLE, Mode, unsolvable
+from drac.networks.remembering import Agent
 from drac.seeding import stream_seed
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from augmentations import as_float
 from drac.envs import ProcgenVectorEnv
 from drac.envs.procgen_env import Split
 from drac.envs.trials import in_trials
-from drac.evaluate.episodes import Agent, Episode, Remembering, evaluating
+from drac.evaluate.episodes import Episode, evaluating
 from drac.games import Mode
+from drac.networks.remembering import Agent, Remembering
 from drac.networks.sampling import autocast, sample_actions
 from drac.seeding import stream_seed
 
