@@ -176,8 +176,11 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 NETWORKS = {
-    methods.get(name).network: name for name in reversed(methods.method_ids())
-}  # one method for each kind of network
+    method.network: name
+    for name in reversed(methods.method_ids())
+    if not (method := methods.get(name)).recurrent  # those are refused
+}
+"""One method for each kind of network."""
 
 
 @pytest.mark.parametrize("method", sorted(NETWORKS.values()))
