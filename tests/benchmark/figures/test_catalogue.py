@@ -59,7 +59,7 @@ def draw(found: Histories) -> Draw:
 
 @pytest.fixture(scope="module")
 def drawn(draw: Draw) -> dict[str, Drawing]:
-    return {drawing.name: drawing for name in FIGURES for drawing in draw(name, SCREEN)}
+    return {name: drawings[0] for name in FIGURES if (drawings := draw(name, SCREEN))}
 
 
 def episodes(root: Path) -> Iterator[tuple[str, str, int, pd.DataFrame]]:
