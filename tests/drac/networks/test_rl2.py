@@ -87,20 +87,22 @@ def test_with_single_episodes_and_no_inputs_it_is_ppo_lstm(precision: str) -> No
     assert not equal(trained("rl2-ppo", episodes_per_trial=1, zeroed=False))
 
 
-def test_returns_run_through_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Duan et al. 2016: they end with the trial, not with the episodes in it."""
+@pytest.mark.parametrize(("method", "ends"), [("rl2-ppo", [13]), ("ppo-lstm", [6, 13, 20])])
+def test_returns_run_through_a_trial(
+    method: str, ends: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Duan et al. 2016: they end with the trial, not with the episodes in it, of seven steps."""
     monkeypatch.setattr("drac.envs.trials.Trials.wrap", lambda self, env: env)
-    config = tiny_config(method="rl2-ppo", eval_episodes=4, num_steps=24, steps=48)
+    config = tiny_config(method=method, eval_episodes=4, num_steps=24, steps=48)
     training = Training(config, Numbers(2))
     collect(training)
     estimate_returns(training)
     rollout = training.rollout
     assert rollout.dones[:, 0].nonzero().flatten().tolist() == [6, 13, 20]
     cut = torch.zeros_like(rollout.dones)
-    cut[13] = True  # trials of two episodes of seven steps
+    cut[ends] = True
     args = (rollout.rewards, rollout.values, cut, rollout.last_values, 0.999, 0.95)
     assert torch.equal(rollout.returns, gae(*args)[1])
-    assert training.acting.memory["episode"].tolist() == [1, 1]
 
 
 def test_the_weights_of_an_lstm_begin_as_without_further_inputs() -> None:
