@@ -112,6 +112,15 @@ ALL = (
         options=("augmentation", *_IMAGES),
     ),
     Method(
+        name="rad-rollout",
+        summary="PPO that plays on augmented images and learns from these (rad-rollout-crop, ...)",
+        source=f"{_RAD}, its Procgen code",
+        paper=_RAD_PAPER,
+        augmentations="fixed",
+        view="drac.arms.view:Augmented",
+        options=("augmentation", *_IMAGES),
+    ),
+    Method(
         name="ucb-rad",
         summary="RAD with the augmentation that a UCB bandit chooses each update",
         source=f"{_RAILEANU}, section 4",

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from drac.arms.view import Clean
 from drac.config import TrainConfig
 from drac.cuda_graphs import Captured, Function, Recorder, Tensors
 from drac.networks import ActorCritic
@@ -31,6 +32,7 @@ class Acting:
         config: its precision: with "bf16" the weights are cast once a rollout, not at every step.
         rollout: filled in.
         groups: which of the N envs are in each group.
+        view: what the network is shown of frames.
         record: makes the recordings; None: nothing is recorded.
 
     Attributes:
@@ -44,9 +46,11 @@ class Acting:
         config: TrainConfig,
         rollout: Rollout,
         groups: Sequence[slice],
+        view: Clean,
         record: Recorder | None = None,
     ) -> None:
         self._source, self._rollout = network, rollout
+        self._groups, self._view = groups, view
         self._network = network
         if config.precision == "bf16":
             self._network = _with_bf16_weights(network)
@@ -70,6 +74,7 @@ class Acting:
 
     def begin(self) -> None:
         """Take over the network's weights: a rollout begins."""
+        self._view.begin()
         if self._network is self._source:
             return
         pairs = zip(_tensors(self._network), _tensors(self._source), strict=True)
@@ -88,7 +93,7 @@ class Acting:
         """
         host = self._frames[group]
         host.numpy()[...] = frames
-        obs = host.to(self._rollout.obs.device, non_blocking=True)
+        obs = self._view(host.to(self._rollout.obs.device, non_blocking=True), self._groups[group])
         served = self._serve[group]({"obs": obs, "noise": noise, "t": self._steps[t : t + 1]})
         self._actions[group].copy_(served["actions"], non_blocking=True)
         if self._on_cuda:

@@ -195,7 +195,7 @@ def iterate(
                 selector.update(training.arm, reward)
             scores = selector.scores()
             training.arm = selector.select()
-            augmentation = training.augmentations[training.arm]
+            augmentation = training.view.in_update(training.augmentations[training.arm])
             stats = learner.update(training.rollout, augmentation, tick, arm=training.arm)
         training.update += 1
         training.skipped_steps += learner.skipped

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from drac import hardware, methods
 from drac.arms.build import build_augmentations
+from drac.arms.view import Clean
 from drac.config import TrainConfig
 from drac.cuda_graphs import Captured, Recorder, record_cuda_graph
 from drac.envs import ProcgenVectorEnv, levels
@@ -76,6 +77,11 @@ class Training:
             **({"record": record} if record else {}),
         )
         self.augmentations = build_augmentations(config)
+        self.view: Clean = method.part("view")(
+            self.augmentations,
+            (config.num_envs, channels, height, width),
+            self.learner.augmentation_generator,
+        )
         self.selector: ArmSelector = method.part("selector")(config, tuple(self.augmentations))
         self.normalizer = RewardNormalizer(config.num_envs, config.reward_gamma, config.reward_clip)
         self.rollout = Rollout(config.num_steps, config.num_envs, (height, width, channels), device)
@@ -83,7 +89,7 @@ class Training:
         self.learner.follow(self.env)
         if config.device == "cuda" and config.cuda_graphs:
             record = record or record_cuda_graph
-        self.acting = Acting(self.network, config, self.rollout, self.env.rows, record)
+        self.acting = Acting(self.network, config, self.rollout, self.env.rows, self.view, record)
         self.arm: str | None = None
         self.update = 0
         self.episodes = 0

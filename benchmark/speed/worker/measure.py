@@ -153,7 +153,7 @@ def play(training: Training) -> None:
 
 def _in_turn(training: Training) -> Augmentation | None:
     parts = [made for made in training.augmentations.values() if made is not None]
-    return InTurn(parts) if parts else None
+    return training.view.in_update(InTurn(parts)) if parts else None
 
 
 def _on_cpu(training: Training, config: TrainConfig) -> tuple[float, dict[str, float]]:

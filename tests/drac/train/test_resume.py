@@ -38,6 +38,7 @@ METHODS = {
     **{name: {} for name in methods.METHODS},
     "drac": {"augmentation": "random-conv"},
     "rad": {"augmentation": "color-jitter"},
+    "rad-rollout": {"augmentation": "random-conv"},
     "dra": {"augmentation": "flip"},
     "drc": {"augmentation": "rotate"},
     "rand-fm": {"eval_filters": 2},
@@ -59,6 +60,7 @@ SOME = [
     *((f"{bandit}-drac", "paper") for bandit in ("thompson", "exp3", "rl2", "meta")),
     *((method, "paper") for method in ("ibac-sni", "mixreg", "daac", "idaac")),
     *((method, "paper") for method in ("reinforce-baseline", "trpo", "ppg", "dcpg")),
+    ("rad-rollout", "paper"),
 ]
 """Those with a state of their own; the other cases are of the full matrix."""
 
