@@ -81,7 +81,7 @@ _METHODS = {
 _OTHERS = ("#2f4f4f", "#b22222", "#228b22", "#4169e1", "#d2691e", "#8b008b", "#708090", "#008b8b")
 """Colours of what has none of its own, chosen by its name."""
 
-_FAMILIES = ("drac", "rad", "dra", "drc", "rad-rollout")
+_FAMILIES = ("drac", "rad", "dra", "drc", "rad-rollout", "drac-meta-coef")
 """A family's number turns the dashes and markers of its augmentations."""
 
 HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "oooo", "++++", "||||")

@@ -158,6 +158,11 @@ class TrainConfig(Options):
                 f"phasic_updates {self.phasic_updates} x num_envs {self.num_envs} is not divisible"
                 f" by phasic_segments {self.phasic_segments}"
             )
+        if "meta_coef_max" in method.options and self.aug_coef > self.meta_coef_max:
+            raise ValueError(
+                f"aug_coef {self.aug_coef}, with which alpha_r begins, is more than meta_coef_max"
+                f" {self.meta_coef_max}"
+            )
         if isinstance(self.env_groups, int) and self.num_envs % self.env_groups:
             raise ValueError(
                 f"num_envs {self.num_envs} is not divisible by env_groups {self.env_groups}"

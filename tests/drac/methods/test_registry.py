@@ -118,6 +118,7 @@ WIRED = {
     "drac": ("drac:DrAC", "fixed_arm"),
     "drac-best": ("drac:DrAC", "fixed_arm"),
     "meta-drac": ("drac:DrAC", "fixed_arm"),
+    "drac-meta-coef": ("drac:DrAC", "fixed_arm"),
     "ucb-drac": ("drac:DrAC", "sliding_window_ucb"),
     "ucb-drac+plr": ("drac:DrAC", "sliding_window_ucb"),
     "rand-drac": ("drac:DrAC", "uniform"),

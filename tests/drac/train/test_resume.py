@@ -40,6 +40,7 @@ METHODS = {
     "rad": {"augmentation": "color-jitter"},
     "rad-rollout": {"augmentation": "random-conv"},
     "dra": {"augmentation": "flip"},
+    "drac-meta-coef": {"augmentation": "flip", "meta_coef_learning_rate": 0.05},
     "drc": {"augmentation": "rotate"},
     "rand-fm": {"eval_filters": 2},
     "ibac-sni": {"latent_samples": 2},
@@ -60,7 +61,7 @@ SOME = [
     *((f"{bandit}-drac", "paper") for bandit in ("thompson", "exp3", "rl2", "meta")),
     *((method, "paper") for method in ("ibac-sni", "mixreg", "daac", "idaac")),
     *((method, "paper") for method in ("reinforce-baseline", "trpo", "ppg", "dcpg")),
-    ("rad-rollout", "paper"),
+    *((method, "paper") for method in ("rad-rollout", "drac-meta-coef")),
 ]
 """Those with a state of their own; the other cases are of the full matrix."""
 
