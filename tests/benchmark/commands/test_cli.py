@@ -218,7 +218,11 @@ def test_every_option_of_the_config_reaches_its_runs(
 ) -> None:
     value = OTHER[name]
     words = value if isinstance(value, tuple) else (str(value),)
-    having = [m.name for m in methods.METHODS.values() if name in m.options]
+    having = [
+        f"{m.name}-crop" if m.is_family and name != "augmentation" else m.name
+        for m in methods.METHODS.values()
+        if name in m.options
+    ]
     method = "ucb-drac" if "ucb-drac" in having or not having else having[0]
     fidelity = [] if name == "fidelity" else ["--fidelity", "released"]
     cli.main(
