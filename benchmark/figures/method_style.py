@@ -77,6 +77,7 @@ _METHODS = {
     "trpo": MethodStyle("#239b56", _LONG, "P"),
     "ppg": MethodStyle("#c0392b", _DASH_DOT_DOT, "p"),
     "dcpg": MethodStyle("#884ea0", _LONG, "h"),
+    "ddcpg": MethodStyle("#5b2c6f", _DOTTED, "P"),
 }
 _OTHERS = ("#2f4f4f", "#b22222", "#228b22", "#4169e1", "#d2691e", "#8b008b", "#708090", "#008b8b")
 """Colours of what has none of its own, chosen by its name."""

@@ -290,6 +290,9 @@ class Options(BaseModel):
     dcpg_value_coef: float = Field(
         1.0, ge=0, description="weight of keeping the value in DCPG's policy phase"
     )
+    ddcpg_dynamics_coef: float = Field(
+        1.0, ge=0, description="weight of telling true transitions from false ones"
+    )
 
     # Evaluation and saving
     eval_every: Count = Field(

@@ -65,7 +65,13 @@ class PhasicLearner(Learner):
             record,
             parameters,
         )
-        self._auxiliary = Learner(network, config, objective=auxiliary, record=record)
+        self._auxiliary = Learner(
+            network,
+            config,
+            target_generator=self.target_generator,
+            objective=auxiliary,
+            record=record,
+        )
         self._figures: dict[str, float] = dict.fromkeys(auxiliary.reported, 0.0)
         self._envs: EnvGroups | None = None
         self._begun: list[bytes] = []
@@ -148,7 +154,8 @@ class PhasicLearner(Learner):
         for _ in range(config.phasic_epochs):
             for rows in self._rollouts.partition(number, self.minibatch_generator, of_envs=True):
                 with self.phases("gather minibatch"):
-                    minibatch, draws = samples[rows], {"old_logits": old_logits[rows]}
+                    minibatch = samples[rows]
+                    draws = {"old_logits": old_logits[rows], **self._auxiliary.draw(minibatch)}
                 steps.add(self._auxiliary.take_step(minibatch, None, draws), minibatch)
                 on_step()
         means = UpdateStats(*steps.means())

@@ -354,4 +354,15 @@ ALL = (
         options=(*_PHASIC, "dcpg_value_coef"),
         ignores=("epochs", "value_coef"),
     ),
+    Method(
+        name="ddcpg",
+        summary="DCPG whose phases also teach the features which transitions are true",
+        source=_MOON,
+        paper=_MOON_PAPER,
+        objective="drac.objectives.dcpg:DCPG",
+        network="drac.networks.ddcpg:dynamics_actor_critic",
+        learner="drac.learner.dcpg:DDCPGLearner",
+        options=(*_PHASIC, "dcpg_value_coef", "ddcpg_dynamics_coef"),
+        ignores=("epochs", "value_coef"),
+    ),
 )

@@ -219,7 +219,7 @@ UPDATES = [
     ({"method": "idaac", "idaac_value_epochs": 2}, 3, 48),
     ({"method": "trpo"}, 1, 36),
     ({"method": "ppg", "phasic_updates": 2}, 2, 36),
-    ({"method": "dcpg", "phasic_updates": 2}, 2, 36),
+    *(({"method": method, "phasic_updates": 2}, 2, 36) for method in ("dcpg", "ddcpg")),
 ]
 """Options, how many parts are recorded, and how many gradient steps three updates have."""
 MORE = [

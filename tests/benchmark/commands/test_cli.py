@@ -190,6 +190,7 @@ OTHER: dict[str, Any] = {
     "idaac_order_coef": 0.01, "idaac_order_hidden": 8, "trpo_kl": 0.02, "trpo_damping": 0.2,
     "trpo_cg_steps": 5, "trpo_value_epochs": 2, "phasic_policy_epochs": 2, "phasic_updates": 4,
     "phasic_epochs": 3, "phasic_segments": 2, "phasic_clone_coef": 0.5, "dcpg_value_coef": 0.5,
+    "ddcpg_dynamics_coef": 0.5,
     "per_game": "published", "meta_coef_learning_rate": 0.01, "meta_coef_max": 0.5,
 }  # fmt: skip
 """A value that is no default, for every option."""

@@ -106,6 +106,7 @@ def plain_phase(method: str, network: Any, played: list[Rollout], epochs: int) -
                 loss = loss + (0.5 * (value[0] - target) ** 2 - 0.01 * pi.entropy()) / 16
             policy_adam.minimize(loss)
     old = copy.deepcopy(network)
+    drawn = torch.Generator().manual_seed(3)
     for _ in range(epochs):
         for segments in permutations(generator, len(played) * 8, 2):
             loss = torch.zeros(()).double()
@@ -120,10 +121,38 @@ def plain_phase(method: str, network: Any, played: list[Rollout], epochs: int) -
                     before = Categorical(logits=old(obs)[0])
                 kl = kl_divergence(before, Categorical(logits=logits))
                 loss = loss + (kl + errors).sum() / 16
+            if method == "ddcpg":
+                loss = loss + dynamics(network, [(played[s // 8], s % 8) for s in segments], drawn)
             auxiliary_adam.minimize(loss)
 
 
-@pytest.mark.parametrize(("method", "epochs"), [("ppg", 2), ("ppg", 0), ("dcpg", 2)])
+def dynamics(network: Any, segments: list[tuple[Rollout, int]], drawn: torch.Generator) -> Tensor:
+    """DDCPG's loss of a discriminator on two envs' segments, transition by transition.
+
+    What is random is drawn as the objective draws it: 16 shifts, then the noise of 16 actions.
+    """
+    shifts = torch.randint(1, 14, (16,), generator=drawn).tolist()
+    noise = torch.empty(16, 5).exponential_(generator=drawn)
+    features = [network.features(images(rollout)[:, n]) for rollout, n in segments]
+    places = [(t, s) for t in range(7) for s in range(2)]
+    actions = [int(segments[s][0].actions[t, segments[s][1]]) for t, s in places]
+    total = torch.zeros(()).double()
+    for index, (t, s) in enumerate(places):
+        action = actions[index]
+        counts = [actions.count(a) if a != action else 0 for a in range(5)]
+        other = int((torch.tensor(counts) / noise[index]).argmax())
+        far_t, far_s = places[(index + shifts[index]) % 14]
+        following, elsewhere = features[s][t + 1], features[far_s][far_t + 1]
+        for taken, after, truth, weight in (
+            (action, following, 1, 1.0), (other, following, 0, 0.5), (action, elsewhere, 0, 1.0),
+        ):  # fmt: skip
+            one_hot = torch.eye(5).double()[taken]
+            p = network.discriminator(torch.cat([features[s][t], one_hot, after])).sigmoid()
+            total = total - weight * (p if truth else 1 - p).log().sum() / 14
+    return total
+
+
+@pytest.mark.parametrize(("method", "epochs"), [("ppg", 2), ("ppg", 0), ("dcpg", 2), ("ddcpg", 2)])
 def test_a_whole_phase_is_the_algorithm_s(method: str, epochs: int) -> None:
     """With no epochs, PPG is PPO on two networks."""
     network = network_for(make_config(method=method)).double()
@@ -149,6 +178,12 @@ def test_without_its_terms_dcpg_is_ppo_without_a_value_loss() -> None:
     dcpg = trained("dcpg", phasic_epochs=0, dcpg_value_coef=0)
     assert largest_difference(trained("ppo", epochs=1, value_coef=0), dcpg) < 1e-12
     assert largest_difference(trained("dcpg", **OPTIONS), dcpg) > 1e-6
+
+
+def test_without_its_weight_ddcpg_is_dcpg_and_with_it_another() -> None:
+    dcpg = trained("dcpg", **OPTIONS)
+    assert largest_difference(dcpg, trained("ddcpg", ddcpg_dynamics_coef=0, **OPTIONS)) < 1e-12
+    assert largest_difference(dcpg, trained("ddcpg", **OPTIONS)) > 1e-6
 
 
 # What trains when
@@ -246,9 +281,13 @@ def test_frames_cannot_be_played_again_without_envs() -> None:
 def test_what_a_phase_cannot_be_made_of_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="phasic_updates 3 x num_envs 2 is not divisible by phas"):
         build({"method": "ppg", "num_envs": 2, "phasic_updates": 3})
+    with pytest.raises(ConfigError, match=r"phasic_segments 1 x \(num_steps 2 - 1\) are fewer"):
+        build({"method": "ddcpg", "phasic_segments": 1, "num_steps": 2})
+    with pytest.raises(ConfigError, match="ddcpg_dynamics_coef; it belongs to ddcpg$"):
+        build({"method": "dcpg", "ddcpg_dynamics_coef": 2})
     with pytest.raises(ConfigError, match="'ppg' has no option adam_eps"):
         build({"method": "ppg", "adam_eps": 1e-6})
-    with pytest.raises(ConfigError, match="phasic_updates; it belongs to ppg, dcpg$"):
+    with pytest.raises(ConfigError, match="phasic_updates; it belongs to ppg, dcpg, ddcpg$"):
         build({"method": "ppo", "phasic_updates": 3})
     many = build({"method": "ppg", "phasic_updates": 10_000})
     assert build({"method": "ppg"}).kept_rollouts == 32

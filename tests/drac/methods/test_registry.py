@@ -143,6 +143,7 @@ WIRED = {
     "trpo": ("trpo:TRPO", "fixed_arm"),
     "ppg": ("ppg:PPG", "fixed_arm"),
     "dcpg": ("dcpg:DCPG", "fixed_arm"),
+    "ddcpg": ("dcpg:DCPG", "fixed_arm"),
 }
 """Method -> the loss whose tests are its own, and who selects its augmentation."""
 

@@ -49,6 +49,7 @@ METHODS = {
     "trpo": {"trpo_value_epochs": 1},
     "ppg": {"phasic_updates": 3, "phasic_epochs": 2, "phasic_segments": 2},
     "dcpg": {"phasic_updates": 2, "phasic_epochs": 2},
+    "ddcpg": {"phasic_updates": 2, "phasic_epochs": 2},
     "ucb-drac": {"ucb_initial": "try-each-once", "ucb_window": 2},
     "ucb-rad": {"ucb_reward": "standardized"},
     "meta-drac": {"policy_target": "sampled"},
@@ -61,7 +62,7 @@ SOME = [
     *((f"{bandit}-drac", "paper") for bandit in ("thompson", "exp3", "rl2", "meta")),
     *((method, "paper") for method in ("ibac-sni", "mixreg", "daac", "idaac")),
     *((method, "paper") for method in ("reinforce-baseline", "trpo", "ppg", "dcpg")),
-    *((method, "paper") for method in ("rad-rollout", "drac-meta-coef")),
+    *((method, "paper") for method in ("rad-rollout", "drac-meta-coef", "ddcpg")),
 ]
 """Those with a state of their own; the other cases are of the full matrix."""
 
