@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from drac.config import TrainConfig
 from drac.learner.ppg import PhasicLearner
 from drac.networks import ActorCritic
+from drac.networks.ddcpg import DynamicsActorCritic
 from drac.objectives.dcpg import DCPGAuxiliary, DDCPGAuxiliary
 
 
@@ -26,6 +27,16 @@ class DCPGLearner(PhasicLearner):
 
 
 class DDCPGLearner(DCPGLearner):
-    """DCPG's, whose auxiliary phase also learns the dynamics."""
+    """DCPG's, whose auxiliary phase also learns the dynamics.
+
+    Args:
+        network, config: as the further ones, see `PhasicLearner`.
+    """
 
     auxiliary = DDCPGAuxiliary
+
+    def __init__(
+        self, network: DynamicsActorCritic, config: TrainConfig, *args: Any, **kwargs: Any
+    ) -> None:
+        kwargs["parameters"] = network.actor_critic_parameters()
+        super().__init__(network, config, *args, **kwargs)

@@ -46,6 +46,10 @@ class DynamicsActorCritic(ActorCritic):
         first, second, last = layers
         self.discriminator = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)
 
+    def actor_critic_parameters(self) -> list[nn.Parameter]:
+        """Return what the policy phase trains: all but the discriminator."""
+        return [p for name, p in self.named_parameters() if not name.startswith("discriminator.")]
+
     def transition_logits(self, features: Tensor, actions: Tensor, following: Tensor) -> Tensor:
         """Return the logits, (b,), of transitions being true.
 
