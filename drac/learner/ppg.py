@@ -121,7 +121,8 @@ class PhasicLearner(Learner):
         if self.config.phasic_epochs:
             self._keep(rollout)
             if self._kept == self.config.phasic_updates:
-                self._auxiliary_phase(on_step)
+                with self.phases("auxiliary phase"):
+                    self._auxiliary_phase(on_step)
                 self._kept = 0
                 if self._envs is not None:
                     self._begun = self._envs.get_state()
@@ -146,16 +147,13 @@ class PhasicLearner(Learner):
     def _auxiliary_phase(self, on_step: Callable[[], None]) -> None:
         assert self._rollouts is not None
         config, number = self.config, self._minibatches_of_phase
-        self._auxiliary.phases = self.phases
         samples = self._rollouts.samples()
-        with self.phases("forward, backward"):
-            old_logits = self._logits(samples.obs)
+        old_logits = self._logits(samples.obs)
         steps = self.gradient_steps(config.phasic_epochs * number, "in the auxiliary phase")
         for _ in range(config.phasic_epochs):
             for rows in self._rollouts.partition(number, self.minibatch_generator, of_envs=True):
-                with self.phases("gather minibatch"):
-                    minibatch = samples[rows]
-                    draws = {"old_logits": old_logits[rows], **self._auxiliary.draw(minibatch)}
+                minibatch = samples[rows]
+                draws = {"old_logits": old_logits[rows], **self._auxiliary.draw(minibatch)}
                 steps.add(self._auxiliary.take_step(minibatch, None, draws), minibatch)
                 on_step()
         means = UpdateStats(*steps.means())

@@ -47,7 +47,7 @@ CELL = Cell(
     env_groups=1,
     steps_per_s=250.0,
     update_s=16384 / 250,
-    phases=dict.fromkeys((*PHASES, "other"), 7.0),
+    phases=dict.fromkeys((*PHASES, "other"), 7.0) | {"auxiliary phase": 0.0},
     network_share=0.9,
     evaluate_s=10.0,
     checkpoint_s=0.5,
@@ -314,6 +314,39 @@ def test_the_operations_of_the_network_are_those_of_a_count_by_hand() -> None:
     assert forward == by_hand
     first = 2 * 9 * 3 * 16 * 64 * 64  # nobody needs the gradient of the images
     assert both == 3 * by_hand - first
+
+
+def update_passes(method: str, **options: Any) -> float:
+    """The operations of learning in an update of 4 envs x 16 steps, in passes of PPO's."""
+    config = config_of(method, num_envs=4, num_steps=16, **options)
+    _, both = measure.flop(ActorCritic(15), (3, 64, 64))
+    return measure.update_flop(config, 0.0) / both / config.rollout_size
+
+
+def test_the_operations_of_an_update_are_those_of_its_passes() -> None:
+    """A pass forward is 0.35 of one with the gradient, of the network without its first layer's."""
+    forward, both = measure.flop(ActorCritic(15), (3, 64, 64))
+    assert update_passes("ppo") == pytest.approx(3, rel=1e-6)
+    assert update_passes("drac-crop", epochs=2) == pytest.approx(4, rel=1e-6)
+    assert update_passes("rad-rollout-crop") == pytest.approx(3, rel=1e-6)
+    assert update_passes("a2c") == pytest.approx(1, rel=1e-6)
+    assert update_passes("daac") == pytest.approx(10, rel=1e-3)  # 1 of the policy, 9 of the value
+    assert update_passes("dcpg") == pytest.approx(1 + 6 + forward / both, rel=1e-3)
+    assert update_passes("ppg") == pytest.approx(2 * (1 + 6) + forward / both, rel=1e-3)
+    once = (both + forward) / both / 8  # the gradient of one minibatch's regularization
+    assert update_passes("drac-meta-coef-crop") == pytest.approx(6 + once, rel=1e-3)
+
+
+def test_the_auxiliary_phase_has_its_row() -> None:
+    phases = CELL.phases | {"auxiliary phase": 70.0}
+    text = tables.phases(report(CELL, changed(CELL, method="ppg", phases=phases))).markdown()
+    assert "70.000 (50.0%)" in text
+    assert "timed in a phase on one rollout" in text
+    assert "auxiliary" not in tables.phases(report(CELL)).markdown()
+    older = {name: value for name, value in CELL.phases.items() if name != "auxiliary phase"}
+    assert tables.phases(report(changed(CELL, phases=older))).markdown() == (
+        tables.phases(report(CELL)).markdown()
+    )
 
 
 def test_matrix_products_are_counted() -> None:
