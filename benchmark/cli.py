@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
+import pkgutil
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 import drac.names  # noqa: F401 - first: it ends here if others hide our packages
-from benchmark.commands.bandits import bandits_command
-from benchmark.commands.compare import compare_command
-from benchmark.commands.evaluate import evaluate_command
-from benchmark.commands.figures import figures_command, plot_command
-from benchmark.commands.import_scores import import_command, import_curves_command
-from benchmark.commands.report import report_command
-from benchmark.commands.run import run_command
-from benchmark.commands.speed import speed_command
-from benchmark.commands.status import status_command
-from benchmark.commands.store import import_runs_command, index_command, logs_command
-from benchmark.commands.suites import suites_command
-from benchmark.commands.tables import tables_command
 from drac.commands import flags
 
 USAGE = """
@@ -67,27 +57,36 @@ prints how bash, zsh or tcsh completes its command lines.
 """
 
 
+COMMANDS = {
+    "run": "run:run_command",
+    "suites": "suites:suites_command",
+    "status": "status:status_command",
+    "logs": "store:logs_command",
+    "evaluate": "evaluate:evaluate_command",
+    "tables": "tables:tables_command",
+    "compare": "compare:compare_command",
+    "import-runs": "store:import_runs_command",
+    "index": "store:index_command",
+    "import-scores": "import_scores:import_command",
+    "import-curves": "import_scores:import_curves_command",
+    "plot": "figures:plot_command",
+    "figures": "figures:figures_command",
+    "report": "report:report_command",
+    "speed": "speed:speed_command",
+    "bandits": "bandits:bandits_command",
+}
+"""Name -> module of `benchmark.commands` and function. Only that which is called is imported."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `drac-bench`; returns the exit status."""
-    commands = {
-        "run": run_command,
-        "suites": suites_command,
-        "status": status_command,
-        "logs": logs_command,
-        "evaluate": evaluate_command,
-        "tables": tables_command,
-        "compare": compare_command,
-        "import-runs": import_runs_command,
-        "index": index_command,
-        "import-scores": import_command,
-        "import-curves": import_curves_command,
-        "plot": plot_command,
-        "figures": figures_command,
-        "report": report_command,
-        "speed": speed_command,
-        "bandits": bandits_command,
-    }
+    commands = {name: partial(_call, name) for name in COMMANDS}
     return flags.run_command("drac-bench", USAGE, commands, argv)
+
+
+def _call(name: str, argv: Sequence[str]) -> int:
+    status: int = pkgutil.resolve_name(f"benchmark.commands.{COMMANDS[name]}")(argv)
+    return status
 
 
 if __name__ == "__main__":

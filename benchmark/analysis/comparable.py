@@ -46,7 +46,8 @@ def protocol(settings: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def distinct_settings(runs: pd.DataFrame) -> list[Mapping[str, Any]]:
     """Return the settings of runs, each object once: see `Store.load`."""
-    return list({id(settings): settings for settings in runs["settings"]}.values())
+    every = runs["settings"].tolist()
+    return list(dict(zip(map(id, every), every, strict=True)).values())
 
 
 def differing(runs: pd.DataFrame) -> list[str]:

@@ -80,8 +80,8 @@ def of_runs(name: str, runs: pd.DataFrame, splits: Sequence[str]) -> list[Scored
         splits: "train", "test".
     """
     runs = runs.assign(
-        played=[record.episodes_number for record in runs["record"]],
-        best=[record.best_return for record in runs["record"]],
+        played=[record.final.number for record in runs["record"]],
+        best=[record.final.best for record in runs["record"]],
     )
     played, best = (comparable.scores(runs, column, GAMES) for column in ("played", "best"))
     mode = runs["settings"].iloc[0]["mode"]

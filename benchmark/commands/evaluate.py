@@ -72,7 +72,7 @@ class _Evaluation:
         if self.robustness:
             there = self.store.read(self.spec).robustness
             splits = {plan.name for plan in self.plans}
-            return there if splits <= {*there.get("split", ())} else None
+            return there if splits <= {*there.get("split", ())} and self._so_measured() else None
         (plan,), config = self.plans, self.record.config
         assert config is not None
         name = plan.csv_name(self.counts["seed"], total_steps(config))
@@ -83,6 +83,17 @@ class _Evaluation:
             return None
         wanted = len(plan.levels) * plan.each or self.counts["episodes"]
         return there if len(there["step"]) == wanted else None
+
+    def _so_measured(self) -> bool:
+        """Whether the run's robustness is of as many episodes, and of this seed."""
+        from benchmark.store.run_record import HOW_ROBUST
+        from drac.files import untrusted
+
+        try:
+            how = untrusted.read_json(self.store.run_dir(self.spec) / HOW_ROBUST)["evaluation"]
+            return bool(self.counts.items() <= how.items())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return False
 
 
 def evaluate_command(argv: Sequence[str]) -> int:

@@ -158,12 +158,16 @@ def _made(
     from benchmark.analysis.best_augmentation import BEST_FROM, sweep_choices
     from benchmark.report.content import Content
     from benchmark.report.summary import summary
+    from benchmark.tables import unchanged
     from benchmark.tables.every_run import every_run
 
     specs = [spec for name in group for spec in store.specs(name)]
+    folder, heading = store.tables / "+".join(group), " + ".join(group)
+    made_of = unchanged.made_of(store, specs, group, alone) if screen else None
+    if made_of and (first := unchanged.kept(folder, made_of)):
+        return Written(folder, heading, (), {}, first)
     with bar("reading runs", len(specs)) as on_run:
         runs = store.load(specs, on_run)
-    folder = store.tables / "+".join(group)
     skipped, tables = {} if names else not_applicable(runs), []
     for name in known():
         if name in (names or known()) and name not in skipped:
@@ -179,7 +183,9 @@ def _made(
     if len(best):
         atomic.write_text(folder / BEST_FROM, best.to_csv(index=False))
     first = summary(Content(store, group, runs), with_games=alone) if screen else None
-    return Written(folder, " + ".join(group), tables, skipped, first)
+    if made_of and first:
+        unchanged.keep(folder, made_of, first, runs)
+    return Written(folder, heading, tables, skipped, first)
 
 
 def write(folder: Path, tables: Sequence[Table]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from benchmark.statistics import aggregate
 from benchmark.statistics.aggregate import Scores, matrix, num_runs
 
 RESAMPLES = 50_000
@@ -86,6 +87,8 @@ def interval(
         ValueError: for an impossible level, number of resamples or matrix.
         TypeError: if the generator is none.
     """
+    if statistic is aggregate.iqm and np.ndim(scores) == 2 and np.size(scores):
+        scores, statistic = aggregate.iqm_by_rank(scores)
     return _interval((scores,), statistic, resamples, level, generator)
 
 

@@ -8,9 +8,7 @@ wrong with it, it is left aside or made anew, and that it cannot be written is n
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
-import json
 import os
 import sqlite3
 import stat
@@ -22,16 +20,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
-from benchmark.store.run_files import Columns
+from benchmark.store.packing import Unpacker, packed
 from benchmark.store.run_record import FILES, RunRecord
-from drac.config import FORMAT as CONFIG_FORMAT
-from drac.config import TrainConfig
 from drac.files.run_folder import OWN_FOLDERS
 
 NAME = "index.sqlite"
-FORMAT = 2
+FORMAT = 3
 """Raised whenever `read_run` finds something else in the same files."""
 
 SETTLED_S = 2.0
@@ -42,23 +36,9 @@ _SCHEMA = (
     " layout TEXT NOT NULL, facts TEXT NOT NULL, arrays BLOB NOT NULL, checksum INTEGER NOT NULL)"
 )
 _WAIT_S = 2.0  # for another process that writes
-_TABLES = ("updates", "latest", "arms", "episodes", "robustness")
-_WIDTHS = {f"<i{size}": 2 ** (8 * size - 1) for size in (1, 2, 4, 8)}
 
 Result = TypeVar("Result")
 _Row = tuple[str, str, str, str, bytes, int]
-
-
-@dataclass(frozen=True)
-class _Column:
-    """Where some of a run's values lie among its bytes: numbers, or which of `words` they are."""
-
-    table: str
-    name: str
-    kind: np.dtype[Any]
-    count: int
-    offset: int
-    words: np.ndarray[Any, Any] | None
 
 
 @dataclass(frozen=True)
@@ -109,8 +89,7 @@ class Index:
         self.path = root / NAME
         self._prefix = ""
         self._rows: dict[str, _Row] = {}
-        self._configs: dict[str, TrainConfig] = {}
-        self._layouts: dict[str, list[_Column]] = {}
+        self._unpack = Unpacker()
         self._new: list[tuple[str, str, str, str, str, bytes, int]] = []
 
     def get(self, run: str, state: State) -> RunRecord | None:
@@ -128,38 +107,9 @@ class Index:
         if row is None or row[0] != state.signature:
             return None
         try:
-            return self._unpacked(row) if _checksum(row[:-1]) == row[-1] else None
-        except (ValueError, KeyError, TypeError, IndexError):  # ours cannot be so
+            return self._unpack(*row[1:-1]) if _checksum(row[:-1]) == row[-1] else None
+        except (ValueError, KeyError, TypeError):  # ours cannot be so
             return None
-
-    def _unpacked(self, row: _Row) -> RunRecord:
-        """Return the record of a row; many have the same config but for the seed, and layout.
-
-        Raises:
-            ValueError, KeyError, TypeError, IndexError: if it is none of ours.
-        """
-        _, shared, layout, text, arrays, _ = row
-        facts = json.loads(text)
-        if shared not in self._configs:
-            self._configs[shared] = TrainConfig.from_data(json.loads(shared), NAME)
-        if layout not in self._layouts:
-            self._layouts[layout] = _read_layout(layout)
-        tables: dict[str, Columns] = {table: {} for table in _TABLES}
-        for column in self._layouts[layout]:
-            values = np.frombuffer(arrays, column.kind, column.count, column.offset)
-            if column.words is not None:
-                values = column.words[values]
-            elif column.kind != np.float64:
-                values = values.astype(np.int64)
-            tables[column.table][column.name] = values
-        return RunRecord(
-            config=self._configs[shared].model_copy(update={"seed": facts["seed"]}),
-            meta=facts["meta"],
-            problems=tuple(facts["problems"]),
-            damage=tuple(facts["damage"]),
-            robustness_problem=facts["robustness_problem"],
-            **tables,
-        )
 
     def add(self, run: str, state: State, record: RunRecord, run_dir: Path) -> None:
         """Keep what was read of a run, if a later change of its files is sure to be noticed."""
@@ -168,7 +118,7 @@ class Index:
         # later without a change of the file.
         if record.config is None or not state.settled or any(str(run_dir) in text for text in said):
             return
-        row = (state.signature, *_packed(record, record.config))
+        row = (state.signature, *packed(record, record.config))
         self._new.append((run, *row, _checksum(row)))
         if len(self._new) >= 1000:
             self.save()
@@ -262,54 +212,3 @@ def _checksum(row: tuple[str, str, str, str, bytes]) -> int:
     """Return a checksum of a row: SQLite notices damage to its own structure alone."""
     *texts, arrays = row
     return zlib.crc32("".join(texts).encode(), zlib.crc32(arrays))
-
-
-def _packed(record: RunRecord, config: TrainConfig) -> tuple[str, str, str, bytes]:
-    """Return a record as texts and bytes; many share its config, without the seed, and layout."""
-    columns: list[tuple[str, str, str, int, list[str] | None]] = []
-    parts: list[bytes] = []
-    for table in _TABLES:
-        for name, values in getattr(record, table).items():
-            words = None
-            if values.dtype == object:
-                words = sorted(set(values.tolist()))
-                places = {word: place for place, word in enumerate(words)}
-                values = np.array([places[word] for word in values.tolist()], dtype=np.int64)
-            if values.dtype == np.int64:
-                values = values.astype(_narrow(values))
-            columns.append((table, name, values.dtype.str, len(values), words))
-            parts.append(values.tobytes())
-    facts = {
-        "seed": config.seed,
-        "meta": record.meta,
-        "problems": record.problems,
-        "damage": record.damage,
-        "robustness_problem": record.robustness_problem,
-    }
-    return (
-        _without_seed(config.model_copy(update={"seed": 0})),
-        json.dumps(columns),
-        json.dumps(facts),
-        b"".join(parts),
-    )
-
-
-@functools.lru_cache(maxsize=1024)
-def _without_seed(config: TrainConfig) -> str:
-    return json.dumps({"format": CONFIG_FORMAT, **config.model_dump(mode="json")})
-
-
-def _narrow(values: np.ndarray[Any, Any]) -> str:
-    """Return the narrowest type that holds these integers."""
-    low, high = int(values.min(initial=0)), int(values.max(initial=0))
-    return next(kind for kind, limit in _WIDTHS.items() if -limit <= low and high < limit)
-
-
-def _read_layout(text: str) -> list[_Column]:
-    """Return the columns that `_packed` wrote."""
-    columns, offset = [], 0
-    for table, name, kind, count, words in json.loads(text):
-        known = None if words is None else np.array(words, dtype=object)
-        columns.append(_Column(table, name, np.dtype(kind), count, offset, known))
-        offset += count * np.dtype(kind).itemsize
-    return columns

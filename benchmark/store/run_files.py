@@ -6,18 +6,20 @@ import csv
 import io
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from drac.errors import shown
 from drac.files import untrusted
 from drac.games import LARGEST_RETURN
 from drac.runs import logs
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PROGRESS_COLUMNS = ("step", "arm", "train_return", "envs_ended", "charts/SPS")
 ARM_COLUMNS = ("update", "arm", "count", "mean", "score")
@@ -49,7 +51,7 @@ _MAY_BE_MISSING = {
 }
 _MAY_BE_INFINITE = {"score"}  # of an arm that must be tried first
 
-Columns = dict[str, NDArray[Any]]
+Columns = Mapping[str, NDArray[Any]]
 """Name -> values (rows,): int64 for counts and numbers of steps, float64, or str as objects."""
 
 
@@ -172,6 +174,8 @@ def read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     Raises:
         DamagedError: likewise.
     """
+    import pandas as pd
+
     return pd.DataFrame(read_columns(path, columns))
 
 

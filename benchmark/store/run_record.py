@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmark.store.run_files import (
     ARM_COLUMNS,
@@ -32,6 +33,21 @@ ROBUSTNESS, HOW_ROBUST = "robustness.csv", "robustness.json"
 
 FILES = ("config.json", META, "progress.csv", "arms.csv", "eval.csv", ROBUSTNESS, HOW_ROBUST)
 """What is read of a run."""
+
+
+class Final(NamedTuple):
+    """A run's final episodes in short.
+
+    Attributes:
+        train, test: mean return; NaN where none were played.
+        number: equal if levels, returns and lengths are equal, one by one.
+        best: the highest return.
+    """
+
+    train: float
+    test: float
+    number: float
+    best: float
 
 
 @dataclass(frozen=True)
@@ -65,16 +81,18 @@ class RunRecord:
     robustness_problem: str = ""
 
     @cached_property
-    def episodes_number(self) -> float:
-        """A number of `episodes`, of their levels, returns and lengths: equal if these are."""
+    def final(self) -> Final:
+        """What is asked of the `episodes` of a complete run, of which the index knows it."""
+        returns, splits = self.episodes["return"], self.episodes["split"]
+        train, test = (_mean(returns[splits == split]) for split in SPLITS)
         content = b"".join(self.episodes[name].tobytes() for name in EVAL_COLUMNS[2:])
         digest = hashlib.sha256(content).digest()
-        return float(int.from_bytes(digest[:6], "little"))  # exact in float64
+        number = int.from_bytes(digest[:6], "little")  # exact in float64
+        return Final(train, test, float(number), float(returns.max()))
 
-    @cached_property
-    def best_return(self) -> float:
-        """The highest of `episodes`."""
-        return float(self.episodes["return"].max())
+
+def _mean(values: NDArray[Any]) -> float:
+    return float(values.mean()) if len(values) else float("nan")
 
 
 def read_run(run_dir: Path, root: Path | None = None) -> RunRecord:

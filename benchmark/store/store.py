@@ -12,10 +12,9 @@ from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
+from benchmark.store import fill
 from benchmark.store.index import Index, state_of
 from benchmark.store.run_record import RunRecord, read_run
 from benchmark.suites import RunSpec
@@ -26,10 +25,21 @@ from drac.files import atomic, run_folder, untrusted
 from drac.methods import per_game
 from drac.runs.logs import SPLITS
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 LOG = "train.log"
 PLAN = "plan.json"
 PLAN_FORMAT = 1
 PLAN_LIMIT = 2**26  # bytes, of some million runs
+
+
+MANY = 1000
+"""Runs to be read for which it is worth while to start processes."""
+
+
+def _nothing() -> None:
+    """Tell nobody."""
 
 
 class Store:
@@ -61,16 +71,21 @@ class Store:
         return replace(record, problems=(f"its config.json is that of {named.id}",))
 
     def records(
-        self, specs: Iterable[RunSpec], on_run: Callable[[], None] = lambda: None
+        self, specs: Iterable[RunSpec], on_run: Callable[[], None] = _nothing
     ) -> Iterator[RunRecord]:
         """Yield what `read` returns of runs, from the index where their files are as they were.
+
+        Of `MANY` that are not in the index, all cores read the files.
 
         Args:
             specs: which runs, best those of a method together.
             on_run: called after each.
         """
-        index, links = Index(self.root), dict[str, bool]()
+        specs, index, links = list(specs), Index(self.root), dict[str, bool]()
         runs = str(self.runs)
+        if len(specs) - index.count() > MANY:
+            fill.with_all_cores(self.root, specs, on_run)
+            on_run = _nothing
         try:
             for spec in specs:
                 state = state_of(f"{runs}/{spec.id}")  # paths take longer than looking there
@@ -167,9 +182,7 @@ class Store:
         for experiment, own in groupby(sorted(specs), attrgetter("experiment")):
             self.add_to_plan(experiment, own)
 
-    def load(
-        self, specs: Iterable[RunSpec], on_run: Callable[[], None] = lambda: None
-    ) -> pd.DataFrame:
+    def load(self, specs: Iterable[RunSpec], on_run: Callable[[], None] = _nothing) -> pd.DataFrame:
         """Return one row per run: its result, its settings, and what it lacks.
 
         Every file is read at most once. Columns: `experiment, method, game, seed, problems` (list
@@ -182,6 +195,8 @@ class Store:
             specs: which runs.
             on_run: called after each.
         """
+        import pandas as pd  # which `status` does not need
+
         columns = ["experiment", "method", "game", "seed", "problems", *SPLITS]
         columns += ["augmentation", "settings", "arms", "record", "folder"]
         rows = []
@@ -196,12 +211,11 @@ class Store:
     def _row(self, spec: RunSpec, record: RunRecord) -> dict[str, Any]:
         row = dict(vars(spec))
         row.update(problems=list(record.problems), augmentation="", arms={})
-        row.update(record=record, folder=self.run_dir(spec))
+        row.update(record=record, folder=Path(f"{self.runs}/{spec.id}"))  # faster than `run_dir`
         if record.config is not None:
             row["augmentation"] = record.config.augmentation or ""
         if not row["problems"]:
-            played = record.episodes
-            row.update({s: float(played["return"][played["split"] == s].mean()) for s in SPLITS})
+            row.update(train=record.final.train, test=record.final.test)
             counts = (record.arms[name].tolist() for name in ("arm", "count"))
             row["arms"] = dict(zip(*counts, strict=True))
         return row

@@ -79,6 +79,11 @@ TABLES: Mapping[str, Entry] = MappingProxyType(
             "benchmark.tables.transfer:transfer",
             "benchmark.tables.transfer:lacking",
         ),
+        "curves": Entry(
+            "returns at the same steps as those of other people's curves (import-curves)",
+            "benchmark.tables.beside_curves:beside_curves",
+            "benchmark.tables.beside_curves:lacking",
+        ),
     }
 )
 """Name -> table, in the order in which they are shown. All are made of runs."""

@@ -121,6 +121,25 @@ def test_what_is_not_whole_is_played_again(executed: list[Job]) -> None:
     assert len(executed) == 1
 
 
+def test_robustness_of_every_run(
+    executed: list[Job], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drac.evaluate.robustness.MAX_STEPS", 20)
+    for seed in (0, 1):
+        complete_run(seed)
+    words = [*EVALUATE, "--robustness", "--num-envs", "2"]
+    assert cli.main([*words, "--episodes", "2"]) == 0
+    assert len(executed) == 2
+    table = "drac-bench tables --table robustness --experiment exp --results=results"
+    assert capsys.readouterr().out.splitlines()[-1] == table
+    assert cli.main(table.split()[1:]) == 0
+    data = pd.read_csv("results/tables/exp/robustness.csv")
+    assert {*data["split"]} == {"train", "test"}
+    for episodes, played in (("2", 0), ("3", 2)):
+        assert cli.main([*words, "--episodes", episodes]) == 0
+        assert len(executed) == played
+
+
 def test_a_dry_run_prints_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     complete_run()
     assert cli.main([*LEVELS, "--dry-run", "--seed", "3"]) == 0

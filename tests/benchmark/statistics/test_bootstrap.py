@@ -109,6 +109,16 @@ def test_same_generator_same_interval() -> None:
     assert intervals[0] == intervals[1] != intervals[2]
 
 
+@pytest.mark.parametrize("shape", [(3, 3), (63, 16), (600, 16), (5000, 16)])
+def test_iqm_of_ranks_has_the_interval_of_scores(shape: tuple[int, int]) -> None:
+    scores = fresh(1).normal(size=shape).round(2)  # with ties
+    by_rank, plain = (
+        bootstrap.interval(scores, statistic, resamples=50, generator=fresh())
+        for statistic in (aggregate.iqm, lambda values: aggregate.iqm(values))
+    )
+    assert (by_rank.low, by_rank.high) == pytest.approx((plain.low, plain.high), abs=1e-12)
+
+
 def plain_improvement(x: np.ndarray, y: np.ndarray) -> Any:
     """By comparing every run with every other."""
     left, right = x[:, :, None], y[:, None]

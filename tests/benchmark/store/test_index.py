@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,10 @@ def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def plain(record: RunRecord) -> dict[str, Any]:
     """A record as what can be compared, with types."""
-    known = dict(vars(record))
+    known = {field.name: getattr(record, field.name) for field in fields(record)}
+    known["final"] = None if record.problems else record.final
     for name, value in known.items():
-        if isinstance(value, dict) and all(isinstance(v, np.ndarray) for v in value.values()):
+        if isinstance(value, Mapping) and all(isinstance(v, np.ndarray) for v in value.values()):
             known[name] = {n: (v.dtype.str, repr(v.tolist())) for n, v in value.items()}
     return known
 
@@ -301,3 +303,20 @@ for seed in range(first, first + 10):
     assert len(store.specs("exp")) == 31
     assert_same(store)
     assert Index(tmp_path).count() == 31
+
+
+def test_of_many_runs_all_cores_read_the_files(
+    tmp_path: Path, read: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "SETTLED_S", 0.0)
+    store = filled(tmp_path)
+    specs = [spec for name in store.experiments() for spec in store.specs(name)]
+    expected = [plain(record) for record in Store(tmp_path).records(specs)]
+    index.Index(tmp_path).delete()
+    time.sleep(2.1)  # other processes wait for files to be old
+    read.clear()
+    monkeypatch.setattr("benchmark.store.store.MANY", 2)
+    told: list[int] = []
+    assert [plain(r) for r in store.records(specs, lambda: told.append(1))] == expected
+    assert len(told) == len(specs)
+    assert not read
