@@ -109,6 +109,11 @@ class Learner:
         return () if self.captured is None else (self.captured,)
 
     @property
+    def in_phase(self) -> bool:
+        """Whether, between two gradient steps, the state is one that an update goes on from."""
+        return False
+
+    @property
     def num_gradient_steps(self) -> int:
         """How many gradient steps the next update takes; `on_step` is called after each."""
         return self.config.epochs * self.config.minibatches

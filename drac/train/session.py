@@ -224,7 +224,7 @@ class Session:
         step = self.training.step
         try:
             played = {split: self._evaluate(split) for split in SPLITS}
-        except _Stopped:
+        except Stopped:
             self.save()
             raise Interrupted(
                 f"saved at step {step}, whose evaluation is to be repeated; the same command"
@@ -259,7 +259,25 @@ class Session:
 
     def _stop_if_asked(self) -> None:
         if self._stopping():
-            raise _Stopped
+            raise Stopped
+
+    def progress(self, step: float) -> None:
+        """Tell the watcher; stop if a signal came, and the update goes on from here another time.
+
+        Raises:
+            Stopped: for `stop_in_phase`.
+        """
+        self.watcher.progress(step)
+        if self.training.learner.in_phase:
+            self._stop_if_asked()
+
+    def stop_in_phase(self) -> Interrupted:
+        """Save between two steps of an auxiliary phase; return what is to be raised."""
+        self.save()
+        return Interrupted(
+            f"saved in the auxiliary phase after step {self.training.step}; the same command"
+            f" continues"
+        )
 
     def save(self) -> None:
         """Write a checkpoint from which the run continues exactly."""
@@ -307,8 +325,8 @@ class Session:
         self.training.env.close()
 
 
-class _Stopped(Exception):
-    """A signal came during an evaluation."""
+class Stopped(Exception):
+    """A signal came during an evaluation, or an auxiliary phase."""
 
 
 def _passed(every: int, before: int, now: int) -> bool:

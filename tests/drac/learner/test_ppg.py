@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import pytest
 import torch
+from small_runs import same
 from small_updates import (
     images_in_float64,
     in_float64,
@@ -214,12 +216,15 @@ def test_the_weight_of_the_clone_keeps_the_policy() -> None:
     distances = []
     for coef in (0.0, 100.0):
         learner = learner_of(make_config(method="ppg", phasic_updates=1, phasic_clone_coef=coef))
-        learner._keep(rollout)
-        with torch.no_grad():
-            before = learner.network.logits(obs).softmax(1)
-            with torch.enable_grad():
-                learner._auxiliary_phase(lambda: None)
-            distances.append(float((learner.network.logits(obs).softmax(1) - before).abs().mean()))
+        policies = []
+
+        def remember(learner: Any = learner, policies: list[Tensor] = policies) -> None:
+            with torch.no_grad():
+                policies.append(learner.network.logits(obs).softmax(1))
+
+        learner.update(rollout, None, remember)
+        before, after = policies[3], policies[-1]  # the policy phase has four steps
+        distances.append(float((after - before).abs().mean()))
     assert distances[1] < 0.3 * distances[0]
 
 
@@ -248,6 +253,41 @@ def test_there_is_no_augmentation() -> None:
         learner_of(make_config(method="ppg")).update(random_rollout(), augmentations.make("crop"))
 
 
+class Signal(Exception):
+    """What `on_step` raises when a run is to stop."""
+
+
+@pytest.mark.parametrize("method", ["ppg", "ddcpg"])
+@pytest.mark.parametrize("stops", [(1,), (5, 8), (12, 16)], ids=str)
+def test_a_phase_that_was_stopped_goes_on_exactly(method: str, stops: tuple[int, ...]) -> None:
+    """After its first step, within a pass, between two (8), and after its last step (16)."""
+    config = tiny_config(method=method, steps=400, **OPTIONS, phasic_policy_epochs=2)
+    config = config.model_copy(update={"phasic_segments": 1, "phasic_epochs": 4})  # 4 x 4 steps
+    straight = Training(config, Numbers(2))
+    reports = list(islice(iterate(straight), 3))
+
+    def stopping(training: Training, at: int) -> Any:
+        def on_progress(step: float) -> None:
+            phase = training.learner._phase
+            if training.learner.in_phase and len(phase.taken) == at:
+                raise Signal
+
+        return on_progress
+
+    training, found = Training(config, Numbers(2)), []
+    for at in stops:
+        with pytest.raises(Signal):
+            found += list(islice(iterate(training, stopping(training, at)), 2 - len(found)))
+        found = found or reports[:1]
+        state = copy.deepcopy(training.state_dict())
+        training = Training(config, Numbers(2))
+        training.load_state_dict(state)
+        assert (training.update, training.learner.num_gradient_steps) == (1, 16 - at)
+    found += list(islice(iterate(training), 2))
+    assert found == reports
+    assert same(training.state_dict(), straight.state_dict())
+
+
 # Frames that are kept
 
 
@@ -260,7 +300,7 @@ def test_frames_are_uint8_and_played_again() -> None:
         next(reports)
     state = copy.deepcopy(training.state_dict())
     other.load_state_dict(state)
-    kept, again = training.learner._rollouts, other.learner._rollouts
+    kept, again = (each.learner._kept.columns() for each in (training, other))
     assert kept.obs.dtype == again.obs.dtype == torch.uint8
     assert kept.obs[:, :4].any()
     for name in ("obs", "actions", "returns"):

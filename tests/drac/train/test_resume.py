@@ -129,6 +129,24 @@ def test_procgen_s_levels_continue_exactly(options: dict[str, Any], tmp_path: Pa
     assert [[*row.values()][2] != "" for row in levels[-6:]] == sampler["seen"]
 
 
+@pytest.mark.parametrize("method", ["ppg", "ddcpg"])
+def test_a_signal_stops_an_auxiliary_phase_which_goes_on(
+    method: str, tiny: None, tmp_path: Path
+) -> None:
+    """Twice in the phase of the second update, which is logged once; then it has an evaluation."""
+    phase = {"phasic_updates": 2, "phasic_epochs": 6, "phasic_segments": 1}
+    config = tiny_config(method=method, **phase, eval_every=16)
+    train(config, tmp_path / "straight")
+    run_dir = tmp_path / "stopped"
+    for at in (11.0, 14.0):
+        with pytest.raises(Interrupted, match="saved in the auxiliary phase after step 8; the sa"):
+            train(config, run_dir, Recording(stop_at=at))
+        assert len(rows(run_dir, "progress")) == 1
+        assert state(run_dir)["training"]["learner"]["phase"]["stopped"]
+    assert train(config, run_dir).steps == 24
+    assert_same_run(run_dir, tmp_path / "straight")
+
+
 @pytest.mark.parametrize("evaluation", [("train", 1), ("train", 3), ("test", 2), ("test", 3)])
 @pytest.mark.parametrize("eval_every", [0, 8])
 def test_a_signal_ends_an_evaluation_which_is_repeated(
