@@ -105,7 +105,8 @@ class MetaCoefLearner(Learner):
             return super().take_step(minibatch, augmented, draws)
         regularizer = self._gradient(minibatch, augmented, draws, self._regularizer)
         figures = super().take_step(minibatch, augmented, draws)
-        self._derivative = self._through_step(figures[_GRAD_NORM], regularizer)
+        if self.optimizer.state:  # else no step has been taken: the first was not finite
+            self._derivative = self._through_step(figures[_GRAD_NORM], regularizer)
         return figures
 
     def _regularizer(self, inputs: Inputs) -> Tensor:

@@ -161,6 +161,16 @@ def test_a_meta_gradient_that_is_not_finite(on_nan: str) -> None:
     assert learner.update(random_rollout(1), flip).extra_loss == pytest.approx(0.1)
 
 
+def test_a_first_step_that_is_not_finite_is_left_out() -> None:
+    sizes = {"epochs": 1, "minibatches": 1, "on_nan": "skip"}
+    learner = learner_of(make_config(method=METHOD, **sizes))
+    rollout, flip = random_rollout(), augmentations.make("flip")
+    rollout.returns[0, 0] = math.nan
+    with pytest.raises(NonFinite, match="none of 1 gradient step was finite"):
+        learner.update(rollout, flip)
+    assert learner.update(random_rollout(1), flip).extra_loss == pytest.approx(0.1)
+
+
 def test_what_contradicts_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"aug_coef 2\.0, .* is more than meta_coef_max 1\.0"):
         build({"method": METHOD, "aug_coef": 2})
