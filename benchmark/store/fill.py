@@ -13,8 +13,8 @@ from pathlib import Path
 
 from benchmark.suites import RunSpec
 
-AT_A_TIME = 100
-"""Runs that a process is given."""
+AT_A_TIME = 25
+"""Runs that a process is given: Ctrl-C waits for those that were."""
 
 MOST = 8
 """Processes: their disk is one."""
@@ -39,7 +39,7 @@ def with_all_cores(root: Path, specs: Sequence[RunSpec], on_run: Callable[[], No
                     for _ in range(reading[done]):
                         on_run()
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
 
 def _leave_ctrl_c_to_us() -> None:

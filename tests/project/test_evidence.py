@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from checkout import EVIDENCE, ROOT
 from scipy import stats
 
-from benchmark import suites
+from benchmark import cli, suites
 from benchmark.speed import tables as speed_tables
 from benchmark.speed.records import AugmentationReport, load
 from benchmark.store.store import Store
@@ -162,3 +165,41 @@ def test_trained_weights_learn_faster_on_other_levels() -> None:
     for row in (trained, scratch):
         for name in ("last", "test_last"):
             assert f"{row[name]:.2f}" in page
+
+
+def test_ppo_learns_what_others_code_learns(tmp_path: Path) -> None:
+    """At every step at least half of what OpenAI's runs have, and in training near their mean."""
+    root, page = EVIDENCE / "learning", (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
+    store = Store(root)
+    table = TABLES["curves"](store.load(store.specs("evidence")))
+    assert all(line in page for line in table.markdown().splitlines() if line.startswith("|"))
+    rows = table.data
+    assert {*rows["step"]} == {262_144, 507_904, 753_664, 999_424}
+    assert (rows["ratio"] > 0.5).all()
+    assert rows[rows["split"] == "train"]["ratio"].between(0.9, 1.1).all()
+    last = rows[rows["step"] == 999_424].set_index("split")
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    for split in ("train", "test"):
+        theirs = f"{last['theirs'][split]:.2f} ± {last['theirs_std'][split]:.2f}"
+        assert f"{last['ours'][split]:.2f}" in readme
+        assert theirs in readme
+
+
+def test_the_curves_beside_ours_are_those_that_were_published(tmp_path: Path) -> None:
+    shutil.copytree(EVIDENCE / "learning" / "runs", tmp_path / "runs")
+    published = ROOT / "results" / "published" / "curves.csv"
+    assert (
+        cli.main(["import-curves", str(published), "--name=openai", f"--results={tmp_path}"]) == 0
+    )
+    name = "curves/openai.csv"
+    assert (tmp_path / name).read_text() == (EVIDENCE / "learning" / name).read_text()
+    words = [
+        "figures",
+        "--experiment=evidence",
+        f"--results={tmp_path}",
+        "--figure",
+        "train-curves",
+    ]
+    assert cli.main(words) == 0
+    drawn = "figures/evidence/train-curves.csv"
+    assert (tmp_path / drawn).read_text() == (EVIDENCE / "learning" / drawn).read_text()
