@@ -90,7 +90,9 @@ def train(
                 session.evaluate_and_save_when_due()
             return session.finish()
         except Stopped:
-            raise session.stop_in_phase() from None
+            session.save()
+            where = f"in the auxiliary phase after step {session.training.step}"
+            raise Interrupted(f"saved {where}; the same command continues") from None
         except NonFinite as error:
             saved = session.report_nan(error)
             raise NonFinite(f"{error}; {saved}{session.left_behind()}", error.evidence) from None

@@ -265,19 +265,11 @@ class Session:
         """Tell the watcher; stop if a signal came, and the update goes on from here another time.
 
         Raises:
-            Stopped: for `stop_in_phase`.
+            Stopped: if so; nothing is saved yet.
         """
         self.watcher.progress(step)
         if self.training.learner.in_phase:
             self._stop_if_asked()
-
-    def stop_in_phase(self) -> Interrupted:
-        """Save between two steps of an auxiliary phase; return what is to be raised."""
-        self.save()
-        return Interrupted(
-            f"saved in the auxiliary phase after step {self.training.step}; the same command"
-            f" continues"
-        )
 
     def save(self) -> None:
         """Write a checkpoint from which the run continues exactly."""
