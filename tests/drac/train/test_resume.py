@@ -147,6 +147,25 @@ def test_a_signal_stops_an_auxiliary_phase_which_goes_on(
     assert_same_run(run_dir, tmp_path / "straight")
 
 
+def test_a_long_phase_is_saved_as_often_as_is_asked_for(tiny: None, tmp_path: Path) -> None:
+    """Killed in it, the run goes on from the middle."""
+    phase = {"phasic_updates": 2, "phasic_epochs": 6, "phasic_segments": 1}
+    config = tiny_config(method="ppg", **phase, eval_every=0, checkpoint_every=1e-9)
+
+    class Killed(Recording):
+        def progress(self, step: float) -> None:
+            if step > 14:
+                raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        train(config, tmp_path / "killed", Killed())
+    stopped = state(tmp_path / "killed")["training"]["learner"]["phase"]["stopped"]
+    assert 0 < len(stopped["taken"]) < 24
+    train(config, tmp_path / "killed")
+    train(config, tmp_path / "straight")
+    assert_same_run(tmp_path / "killed", tmp_path / "straight")
+
+
 @pytest.mark.parametrize("evaluation", [("train", 1), ("train", 3), ("test", 2), ("test", 3)])
 @pytest.mark.parametrize("eval_every", [0, 8])
 def test_a_signal_ends_an_evaluation_which_is_repeated(
