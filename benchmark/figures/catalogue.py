@@ -45,6 +45,11 @@ FIGURES: Mapping[str, Entry] = MappingProxyType(
             ("train-curves", "return on the training levels, game by game", "curves:train_curves"),
             ("test-curves", "return on unseen levels, game by game", "curves:test_curves"),
             ("gap", "training minus test return", "curves:gap_curves"),
+            (
+                "transfer",
+                "test return while trained weights go on learning",
+                "curves:transfer_curves",
+            ),
             ("aggregate", "normalized return over all games", "aggregates:aggregate_curves"),
             (
                 "intervals",

@@ -154,6 +154,10 @@ class Options(BaseModel):
         0.9, gt=0, lt=1, description="part of the rollout for the inner step, the rest is outer"
     )
 
+    # drac-meta-coef
+    meta_coef_learning_rate: float = Field(0.001, ge=0, description="Adam's step size of alpha_r")
+    meta_coef_max: float = Field(1.0, gt=0, description="alpha_r stays within 0 and this")
+
     # rand-fm
     clean_probability: float = Field(
         0.1, ge=0, le=1, description="alpha, share of updates on clean images in place of random"
@@ -293,6 +297,9 @@ class Options(BaseModel):
     )
     dcpg_value_coef: float = Field(
         1.0, ge=0, description="weight of keeping the value in DCPG's policy phase"
+    )
+    ddcpg_dynamics_coef: float = Field(
+        1.0, ge=0, description="weight of telling true transitions from false ones"
     )
 
     # Evaluation and saving

@@ -160,6 +160,18 @@ class TrainConfig(Options):
                 f"phasic_updates {self.phasic_updates} x num_envs {self.num_envs} is not divisible"
                 f" by phasic_segments {self.phasic_segments}"
             )
+        if "ddcpg_dynamics_coef" in method.options and (
+            self.phasic_segments * (self.num_steps - 1) < 2
+        ):
+            raise ValueError(
+                f"phasic_segments {self.phasic_segments} x (num_steps {self.num_steps} - 1) are"
+                f" fewer than the 2 transitions that method 'ddcpg' compares"
+            )
+        if "meta_coef_max" in method.options and self.aug_coef > self.meta_coef_max:
+            raise ValueError(
+                f"aug_coef {self.aug_coef}, with which alpha_r begins, is more than meta_coef_max"
+                f" {self.meta_coef_max}"
+            )
         if isinstance(self.env_groups, int) and self.num_envs % self.env_groups:
             raise ValueError(
                 f"num_envs {self.num_envs} is not divisible by env_groups {self.env_groups}"

@@ -107,6 +107,11 @@ class Learner:
         return () if self.captured is None else (self.captured,)
 
     @property
+    def in_phase(self) -> bool:
+        """Whether, between two gradient steps, the state is one that an update goes on from."""
+        return False
+
+    @property
     def num_gradient_steps(self) -> int:
         """How many gradient steps the next update takes; `on_step` is called after each."""
         return self.config.epochs * self.config.minibatches
@@ -145,7 +150,7 @@ class Learner:
         )
         for minibatch in self._minibatches(rollout, self.minibatch_generator):
             augment = self._sampled(augmentation, name, minibatch) if augmentation else None
-            steps.add(self.take_step(minibatch, augment, self._draw(minibatch)), minibatch)
+            steps.add(self.take_step(minibatch, augment, self.draw(minibatch)), minibatch)
             on_step()
         means = steps.means()
         self.skipped = steps.skipped
@@ -189,7 +194,8 @@ class Learner:
         self._guarded.append(augmentation)
         return guarded(augment, name, params, len(minibatch))
 
-    def _draw(self, minibatch: Minibatch) -> Tensors:
+    def draw(self, minibatch: Minibatch) -> Tensors:
+        """Draw what the objective needs for a minibatch."""
         num_actions = self.network.policy_head.out_features
         return self.objective.draw(minibatch, num_actions, self.target_generator)
 
@@ -209,7 +215,7 @@ class Learner:
                 clean policy.
         """
         if target_actions is None:
-            draws = self._draw(minibatch)
+            draws = self.draw(minibatch)
         else:
             draws = {"target_actions": target_actions}
         return UpdateStats(*self.take_step(minibatch, augmented_obs, draws).tolist())
@@ -292,6 +298,7 @@ class Learner:
         # A GPU has no use for small batches: there the minibatch is one piece, if memory allows.
         on_cpu = self.device.type == "cpu" and not self.captured
         step = self.config.micro_batch if on_cpu else GPU_IMAGES
+        step = size if getattr(self.objective, "whole", False) else step
         step = max(step // length, 1) * length  # no sequence is cut
         return [slice(start, min(start + step, size)) for start in range(0, size, step)]
 

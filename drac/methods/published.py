@@ -14,6 +14,8 @@ _RAILEANU = "Raileanu et al. 2021, Automatic Data Augmentation for Generalizatio
 _RAILEANU_PAPER = "https://arxiv.org/abs/2006.12862"
 _RAD = "Laskin et al. 2020, Reinforcement Learning with Augmented Data"
 _RAD_PAPER = "https://arxiv.org/abs/2004.14990"
+_XU = "Xu et al. 2018, Meta-Gradient Reinforcement Learning, applied to alpha_r"
+_XU_PAPER = "https://arxiv.org/abs/1805.09801"
 _LEE = "Lee et al. 2020, Network Randomization"
 _LEE_PAPER = "https://arxiv.org/abs/1910.05396"
 _IGL = "Igl et al. 2019, Selective Noise Injection and Information Bottleneck"
@@ -54,6 +56,7 @@ _PLR = (
 _IMAGES = ("flip_axis", "cutout_color_scale")
 _RECURRENT = ("recurrent",)
 _META = ("meta_conv", "meta_inner_lr", "meta_learning_rate", "meta_train_share")
+_META_COEF = ("meta_coef_learning_rate", "meta_coef_max")
 _UCB = ("arms", "ucb_exploration", "ucb_window", "ucb_initial", "ucb_reward", "bandit_reward_rows")
 _BANDIT = ("arms", "bandit_reward_rows")
 _THOMPSON = tuple(f"thompson_prior_{name}" for name in ("mean", "weight", "shape", "scale"))
@@ -117,6 +120,15 @@ ALL = (
         options=("augmentation", *_IMAGES, *_RECURRENT),
     ),
     Method(
+        name="rad-rollout",
+        summary="PPO that plays on augmented images and learns from these (rad-rollout-crop, ...)",
+        source=f"{_RAD}, its Procgen code",
+        paper=_RAD_PAPER,
+        augmentations="fixed",
+        view="drac.arms.view:Augmented",
+        options=("augmentation", *_IMAGES, *_RECURRENT),
+    ),
+    Method(
         name="ucb-rad",
         summary="RAD with the augmentation that a UCB bandit chooses each update",
         source=f"{_RAILEANU}, section 4",
@@ -172,6 +184,16 @@ ALL = (
         learned="drac.learner.meta_drac:learned_conv",
         learner="drac.learner.meta_drac:MetaLearner",
         options=(*_CONSISTENCY, *_META),
+    ),
+    Method(
+        name="drac-meta-coef",
+        summary="DrAC that adapts its weight alpha_r by a meta-gradient (drac-meta-coef-crop, ...)",
+        source=_XU,
+        paper=_XU_PAPER,
+        objective=_DRAC,
+        augmentations="fixed",
+        learner="drac.learner.meta_coef:MetaCoefLearner",
+        options=("augmentation", *_CONSISTENCY, *_IMAGES, *_META_COEF),
     ),
     Method(
         name="rand-fm",
@@ -342,6 +364,17 @@ ALL = (
         objective="drac.objectives.dcpg:DCPG",
         learner="drac.learner.dcpg:DCPGLearner",
         options=(*_PHASIC, "dcpg_value_coef"),
+        ignores=("epochs", "value_coef"),
+    ),
+    Method(
+        name="ddcpg",
+        summary="DCPG whose phases also teach the features which transitions are true",
+        source=_MOON,
+        paper=_MOON_PAPER,
+        objective="drac.objectives.dcpg:DCPG",
+        network="drac.networks.ddcpg:dynamics_actor_critic",
+        learner="drac.learner.dcpg:DDCPGLearner",
+        options=(*_PHASIC, "dcpg_value_coef", "ddcpg_dynamics_coef"),
         ignores=("epochs", "value_coef"),
     ),
     Method(

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from drac.arms.view import Clean
 from drac.config import TrainConfig
 from drac.cuda_graphs import Captured, Function, Recorder, Tensors
 from drac.networks import ActorCritic
@@ -32,6 +33,7 @@ class Acting:
         config: its precision: with "bf16" the weights are cast once a rollout, not at every step.
         rollout: filled in.
         groups: which of the N envs are in each group.
+        view: what the network is shown of frames.
         record: makes the recordings; None: nothing is recorded.
 
     Attributes:
@@ -46,9 +48,11 @@ class Acting:
         config: TrainConfig,
         rollout: Rollout,
         groups: Sequence[slice],
+        view: Clean,
         record: Recorder | None = None,
     ) -> None:
-        self._source, self._rollout, self._groups = network, rollout, groups
+        self._source, self._rollout = network, rollout
+        self._groups, self._view = groups, view
         self._network = network
         self.memory = network.initial_memory(config.num_envs)
         if config.precision == "bf16":
@@ -73,6 +77,7 @@ class Acting:
 
     def begin(self) -> None:
         """Take over the network's weights, note what it remembers: a rollout begins."""
+        self._view.begin()
         for name, value in self._rollout.begun.items():
             value.copy_(self.memory[name])
         if self._network is self._source:
@@ -93,7 +98,7 @@ class Acting:
         """
         host = self._frames[group]
         host.numpy()[...] = frames
-        obs = host.to(self._rollout.obs.device, non_blocking=True)
+        obs = self._view(host.to(self._rollout.obs.device, non_blocking=True), self._groups[group])
         served = self._serve[group]({"obs": obs, "noise": noise, "t": self._steps[t : t + 1]})
         self._actions[group].copy_(served["actions"], non_blocking=True)
         if self._on_cuda:

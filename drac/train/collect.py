@@ -68,7 +68,7 @@ def estimate_returns(training: Training) -> float:
     """
     rollout, config = training.rollout, training.config
     with training.phases("normalize, GAE"):
-        obs = torch.from_numpy(training.obs).to(rollout.obs.device)
+        obs = training.view(torch.from_numpy(training.obs).to(rollout.obs.device), slice(None))
         with autocast(rollout.obs.device, config.precision):
             images = as_float(obs.permute(0, 3, 1, 2))
             _, last_value, _ = training.network.advance(images, training.acting.memory)

@@ -191,6 +191,8 @@ OTHER: dict[str, Any] = {
     "trpo_cg_steps": 5, "trpo_value_epochs": 2, "phasic_policy_epochs": 2, "phasic_updates": 4,
     "phasic_epochs": 3, "phasic_segments": 2, "phasic_clone_coef": 0.5, "dcpg_value_coef": 0.5,
     "per_game": "published", "recurrent": True, "episodes_per_trial": 4,
+    "ddcpg_dynamics_coef": 0.5,
+    "meta_coef_learning_rate": 0.01, "meta_coef_max": 0.5,
 }  # fmt: skip
 """A value that is no default, for every option."""
 
@@ -218,7 +220,11 @@ def test_every_option_of_the_config_reaches_its_runs(
 ) -> None:
     value = OTHER[name]
     words = value if isinstance(value, tuple) else (str(value),)
-    having = [m.name for m in methods.METHODS.values() if name in m.options]
+    having = [
+        f"{m.name}-crop" if m.is_family and name != "augmentation" else m.name
+        for m in methods.METHODS.values()
+        if name in m.options
+    ]
     method = "ucb-drac" if "ucb-drac" in having or not having else having[0]
     fidelity = [] if name == "fidelity" else ["--fidelity", "released"]
     cli.main(

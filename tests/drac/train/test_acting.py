@@ -32,13 +32,16 @@ def played(training: Training, updates: int = 2) -> list[torch.Tensor]:
         estimate_returns(training)
         kept += [getattr(training.rollout, name).clone() for name in KEPT]
         arm = training.selector.select()
-        training.learner.update(training.rollout, training.augmentations[arm])
+        augmentation = training.view.in_update(training.augmentations[arm])
+        training.learner.update(training.rollout, augmentation)
     training.env.close()
     return kept
 
 
 @pytest.mark.parametrize("groups", [1, 2])
-@pytest.mark.parametrize("method", ["ppo", "drac-crop", "idaac", "ppo-lstm", "rl2-ppo"])
+@pytest.mark.parametrize(
+    "method", ["ppo", "drac-crop", "idaac", "rad-rollout-random-conv", "ppo-lstm", "rl2-ppo"]
+)
 def test_a_recorded_run_is_the_run(method: str, groups: int) -> None:
     record = Recorder()
     config = tiny_config(method=method, env_groups=groups, num_steps=8, eval_episodes=4)

@@ -259,7 +259,7 @@ def test_policy_gradients_learn_the_better_action(method: str, updates: int, rat
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("method", ["ppg", "dcpg"])
+@pytest.mark.parametrize("method", ["ppg", "dcpg", "ddcpg"])
 def test_phasic_methods_learn_the_better_action(method: str) -> None:
     phases = {"phasic_policy_epochs": 3, "phasic_updates": 4, "phasic_epochs": 2}
     training = trained(Clocked(), updates=24, method=method, **phases)
