@@ -23,7 +23,7 @@ def gae(
     Args:
         rewards: (T, N), the reward of step t.
         values: (T, N), V(s_t) of the observation that step t acted on.
-        dones: (T, N), bool; whether the episode ended with step t.
+        dones: (T, N), bool; whether the episode ended with step t, or what else returns end with.
         last_value: (N,), V of the observation after the last step.
         gamma: discount in [0, 1].
         lam: lambda in [0, 1]; 1 gives Monte Carlo returns, 0 one-step TD errors.

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+SAMPLES = ("obs", "actions", "old_log_probs", "old_values", "returns", "advantages")
+"""The fields of a `Minibatch` that have a row for each sample."""
+
+_MEMORY = "memory."
+
 
 @dataclass(frozen=True)
 class Minibatch:
-    """B samples of a rollout.
+    """B samples of a rollout; for a recurrent network n sequences of T, one after the other.
 
     Shape:
         obs: (B, 3, H, W), uint8, or float in [0, 1].
@@ -22,6 +27,8 @@ class Minibatch:
         old_values: (B,), V(s) when acting.
         returns: (B,), targets of the value.
         advantages: (B,), normalized over the whole rollout.
+        memory: what a recurrent network is to know besides, the first dimension n: what it
+            remembered before each sequence, and (n, T) what the envs told it at each step.
     """
 
     obs: Tensor
@@ -30,13 +37,39 @@ class Minibatch:
     old_values: Tensor
     returns: Tensor
     advantages: Tensor
+    memory: dict[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.actions)
 
+    @property
+    def length(self) -> int:
+        """Steps that must stay together: T, or 1."""
+        sequences = [len(value) for value in self.memory.values()]
+        return len(self) // sequences[0] if sequences else 1
+
     def __getitem__(self, rows: slice | Tensor) -> Minibatch:
-        """Return the samples of `rows`: a view for a slice, copies for indices."""
-        return Minibatch(*(getattr(self, field.name)[rows] for field in fields(self)))
+        """Return the samples of `rows`: a view for a slice, copies for indices.
+
+        With a memory it must be a slice of whole sequences.
+        """
+        memory = self.memory
+        if memory and isinstance(rows, slice):
+            whole = slice(rows.start // self.length, rows.stop // self.length)
+            memory = {name: value[whole] for name, value in memory.items()}
+        return Minibatch(**{name: getattr(self, name)[rows] for name in SAMPLES}, memory=memory)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return everything by name; what is of the memory as "memory.NAME"."""
+        own = {name: getattr(self, name) for name in SAMPLES}
+        return own | {_MEMORY + name: value for name, value in self.memory.items()}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Minibatch:
+        """Return the minibatch of which `tensors`, among others, are these."""
+        of_memory = [name for name in tensors if name.startswith(_MEMORY)]
+        memory = {name.removeprefix(_MEMORY): tensors[name] for name in of_memory}
+        return cls(**{name: tensors[name] for name in SAMPLES}, memory=memory)
 
 
 class Rollout:
@@ -50,6 +83,18 @@ class Rollout:
         last_values: (N,) float32, V of the states after the last step.
         level_seeds: (T, N) int64, a numpy array; the level in which step t was taken, or -1 if the
             env does not say.
+
+    Args:
+        num_steps: T.
+        num_envs: N.
+        obs_shape: (H, W, 3).
+        device: of all but `level_seeds`.
+        memory: a recurrent network's, of N envs, as its `initial_memory` makes it.
+        carried: which of it are carried from step to step.
+
+    Attributes:
+        begun: of what is carried, (N, ...), what was remembered before the first step.
+        given: of the rest of the memory, (T, N, ...), what it was at each step.
     """
 
     def __init__(
@@ -58,6 +103,8 @@ class Rollout:
         num_envs: int,
         obs_shape: tuple[int, ...] = (64, 64, 3),
         device: torch.device | str = "cpu",
+        memory: Mapping[str, Tensor] | None = None,
+        carried: Sequence[str] = (),
     ) -> None:
         shape = (num_steps, num_envs)
         self.obs = torch.zeros(*shape, *obs_shape, dtype=torch.uint8, device=device)
@@ -70,6 +117,13 @@ class Rollout:
         self.rewards = torch.zeros(shape, device=device)
         self.advantages = torch.zeros(shape, device=device)
         self.returns = torch.zeros(shape, device=device)
+        memory = memory or {}
+        self.begun = {name: torch.zeros_like(memory[name]) for name in carried}
+        self.given = {
+            name: torch.zeros(num_steps, *value.shape, dtype=value.dtype, device=device)
+            for name, value in memory.items()
+            if name not in carried
+        }
 
     def normalized_advantages(self) -> Tensor:
         """Advantages less their mean over their std + 1e-5, over the whole rollout: (T, N)."""
@@ -96,14 +150,23 @@ class Rollout:
             number: must divide T*N; with `of_envs`, N.
             generator: on the CPU; decides the permutation.
             of_envs: permute the envs instead, each with its T steps: step by step, in the order of
-                the permutation within a step (docs/fidelity.md, "minibatches of RL2").
+                the permutation within a step (docs/fidelity.md, "minibatches of RL2"); of a
+                recurrent network env by env, with its memory.
 
         Raises:
             ValueError: if the parts would not be equal.
         """
         samples = self.samples()
         for rows in self.partition(number, generator, of_envs):
-            yield samples[rows]
+            yield self._sequences(samples, rows) if self.begun else samples[rows]
+
+    def _sequences(self, samples: Minibatch, rows: Tensor) -> Minibatch:
+        """Return whole envs, one after the other, and what the network remembered of each."""
+        steps = rows.view(len(self.actions), -1)
+        envs = steps[0]
+        memory = {name: value[envs] for name, value in self.begun.items()}
+        memory |= {name: value[:, envs].transpose(0, 1) for name, value in self.given.items()}
+        return replace(samples[steps.T.flatten()], memory=memory)
 
     def partition(
         self, number: int, generator: torch.Generator, of_envs: bool = False

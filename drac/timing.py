@@ -15,6 +15,7 @@ Phase = Literal[
     "augment",
     "forward, backward",
     "optimizer",
+    "auxiliary phase",
     "evaluate",
     "checkpoint",
 ]

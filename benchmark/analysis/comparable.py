@@ -59,6 +59,17 @@ def differing(runs: pd.DataFrame) -> list[str]:
     return [name for name, found in values.items() if len(found) > 1]
 
 
+def every_run(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per planned run, for a CSV file: scores, settings, and what it lacks."""
+    unique = distinct_settings(runs)
+    places = {id(own): place for place, own in enumerate(unique)}
+    which = [places[id(own)] for own in runs["settings"]]
+    settings = pd.DataFrame(unique).take(which).set_axis(runs.index)
+    problems = runs["problems"].map("; ".join)
+    own = ["experiment", "method", "game", "seed", "train", "test"]
+    return pd.concat([runs[own], problems, settings], axis="columns")
+
+
 def variants(runs: pd.DataFrame) -> pd.Series[str]:
     """Name each run's method, with whatever setting not all runs share.
 

@@ -80,7 +80,7 @@ class _Evaluation:
             there = read_columns(path, EVAL_COLUMNS, self.store.runs)
         except DamagedError:
             return None
-        wanted = len(plan.levels) * plan.each or self.counts["episodes"]
+        wanted = len(plan.levels) * plan.each * config.trial or self.counts["episodes"]
         return there if len(there["step"]) == wanted else None
 
     def _so_measured(self) -> bool:

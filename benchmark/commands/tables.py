@@ -155,10 +155,10 @@ def _made(
 ) -> Written:
     """Make and write the tables of some experiments together."""
     from benchmark.analysis.best_augmentation import BEST_FROM, sweep_choices
+    from benchmark.analysis.comparable import every_run
     from benchmark.report.content import Content
     from benchmark.report.summary import summary
     from benchmark.tables import unchanged
-    from benchmark.tables.every_run import every_run
 
     specs = [spec for name in group for spec in store.specs(name)]
     folder, heading = store.tables / "+".join(group), " + ".join(group)

@@ -45,6 +45,11 @@ FIGURES: Mapping[str, Entry] = MappingProxyType(
             ("train-curves", "return on the training levels, game by game", "curves:train_curves"),
             ("test-curves", "return on unseen levels, game by game", "curves:test_curves"),
             ("gap", "training minus test return", "curves:gap_curves"),
+            (
+                "transfer",
+                "test return while trained weights go on learning",
+                "curves:transfer_curves",
+            ),
             ("aggregate", "normalized return over all games", "aggregates:aggregate_curves"),
             (
                 "intervals",
@@ -59,6 +64,7 @@ FIGURES: Mapping[str, Entry] = MappingProxyType(
             ("levels-train", "returns of single training levels", "levels:train_levels"),
             ("levels-test", "returns of single unseen levels", "levels:test_levels"),
             ("heatmap", "test return of each fixed augmentation, game by game", "heatmap:heatmap"),
+            ("trials", "return by episode within a trial", "trials:trial_returns"),
         )
     }
 )

@@ -21,6 +21,8 @@ from benchmark.store.many_files import RUN
 _MARKERS = 6
 """Markers on a curve, so that it is known in grey, spread out over its length."""
 
+BEST = "best evaluation"
+
 
 def train_curves(histories: Histories, style: Style) -> list[Drawing]:
     """Return during training: the mean of the last 100 episodes on the training levels."""
@@ -32,11 +34,32 @@ def train_curves(histories: Histories, style: Style) -> list[Drawing]:
 
 def test_curves(histories: Histories, style: Style) -> list[Drawing]:
     """Return of evaluations on the full distribution of levels."""
+    title = "Test return, on the full distribution of levels"
+    return [_test_curves("test-curves", title, "", histories, style)]
+
+
+def transfer_curves(histories: Histories, style: Style) -> list[Drawing]:
+    """Test return while trained weights go on learning on other levels, and how it over-fits.
+
+    Games in which no run begins with trained weights are not shown.
+    """
+    runs = histories.runs
+    begun = [bool(settings.get("init_from")) for settings in runs["settings"]]
+    own = histories.where(runs["game"].isin(runs["game"][begun]))
+    if own.runs.empty:
+        return []
+    title = "Transfer: test return while learning goes on"
+    how = "A best before the end is over-fitting to the levels that are trained on, or chance."
+    return [_test_curves("transfer", title, how, own, style, best=True)]
+
+
+def _test_curves(
+    name: str, title: str, how: str, histories: Histories, style: Style, best: bool = False
+) -> Drawing:
     rows = histories.evaluations[histories.evaluations["split"] == "test"]
     values = rows[[RUN, "step", "return"]]
-    title = "Test return, on the full distribution of levels"
-    how = f"Test episodes per evaluation: {_episodes(rows)}."
-    return [_curves("test-curves", title, how, "return", values, histories, style, "test")]
+    how = " ".join(filter(None, (how, f"Test episodes per evaluation: {_episodes(rows)}.")))
+    return _curves(name, title, how, "return", values, histories, style, "test", best)
 
 
 def gap_curves(histories: Histories, style: Style) -> list[Drawing]:
@@ -70,11 +93,12 @@ def _curves(
     histories: Histories,
     style: Style,
     split: str = "",
+    best: bool = False,
 ) -> Drawing:
     """Draw the third column of `values` over the second, one panel a game, one line a label.
 
     A fourth is the share of envs that have ended an episode: see `drac.stats.Report`. With a split,
-    other people's curves of it are drawn beside ours.
+    other people's curves of it are drawn beside ours; `best` marks the highest point of ours.
     """
     table = per_game(values.iloc[:, :3].set_axis([RUN, "step", "value"], axis=1), histories.runs)
     others = histories.imported[histories.imported["split"] == split]
@@ -86,6 +110,9 @@ def _curves(
         table = table.join(known["envs_ended"].min(), on=keys)
         if (table["envs_ended"] < 1).any():
             handles.append(Line2D([], [], color="0.3", alpha=LIGHTER, label=EARLY))
+    if best:
+        table["best"] = table.index.isin(table.groupby(["label", "game"])["mean"].idxmax())
+        handles.append(Line2D([], [], color="0.3", linestyle="", marker="*", label=BEST))
     notes = (how, *band_notes(table), *_absent(table, histories), *histories.notes)
     if len(others):
         theirs = per_game(
@@ -99,6 +126,15 @@ def _curves(
         own = [label for label in labels if (label, game) in cells]
         for label in own:
             draw_curve(ax, cells[label, game], label, labels)
+            if best:
+                top = cells[label, game].query("best == True")
+                colour = method_style.of_method(label).colour
+                ax.plot(
+                    *(top["step"], top["mean"], "*"),
+                    color=colour,
+                    markersize=3 * style.marker,
+                    zorder=3,
+                )
         if not own:
             empty(ax)
         dress(ax)

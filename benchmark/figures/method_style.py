@@ -71,17 +71,20 @@ _METHODS = {
     "mixreg": MethodStyle("#c71585", _DASH_DOT_DOT, "^"),
     "daac": MethodStyle("#20b2aa", _LONG, "<"),
     "idaac": MethodStyle("#4b0082", _SHORT, "*"),
+    "ppo-lstm": MethodStyle("#d4ac0d", _SHORT, "o"),
+    "rl2-ppo": MethodStyle("#7d6608", _LONG, "^"),
     "reinforce": MethodStyle("#b0b0b0", _DOTTED, "v"),
     "reinforce-baseline": MethodStyle("#8fa3ad", _SHORT, "<"),
     "a2c": MethodStyle("#2e86c1", _DASH_DOT, "s"),
     "trpo": MethodStyle("#239b56", _LONG, "P"),
     "ppg": MethodStyle("#c0392b", _DASH_DOT_DOT, "p"),
     "dcpg": MethodStyle("#884ea0", _LONG, "h"),
+    "ddcpg": MethodStyle("#5b2c6f", _DOTTED, "P"),
 }
 _OTHERS = ("#2f4f4f", "#b22222", "#228b22", "#4169e1", "#d2691e", "#8b008b", "#708090", "#008b8b")
 """Colours of what has none of its own, chosen by its name."""
 
-_FAMILIES = ("drac", "rad", "dra", "drc")
+_FAMILIES = ("drac", "rad", "dra", "drc", "rad-rollout", "drac-meta-coef")
 """A family's number turns the dashes and markers of its augmentations."""
 
 HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "oooo", "++++", "||||")
@@ -111,15 +114,17 @@ def of_augmentation(spec: str) -> MethodStyle:
 
 
 def _of_family(method: str) -> MethodStyle | None:
-    family, _, augmentation = method.partition("-")
-    if family not in _FAMILIES or augmentation not in _AUGMENTATIONS:
-        return None
-    turn, style = _FAMILIES.index(family), of_augmentation(augmentation)
-    return MethodStyle(
-        _paler(style.colour, 0.25 * (turn > 0)),
-        _DASHES[(_DASHES.index(style.dashes) + turn) % len(_DASHES)],
-        _MARKERS[(_MARKERS.index(style.marker) + 3 * turn) % len(_MARKERS)],
-    )
+    for turn, family in enumerate(_FAMILIES):
+        augmentation = method.removeprefix(f"{family}-")
+        if augmentation == method or augmentation not in _AUGMENTATIONS:
+            continue
+        style = of_augmentation(augmentation)
+        return MethodStyle(
+            _paler(style.colour, 0.25 * (turn > 0)),
+            _DASHES[(_DASHES.index(style.dashes) + turn) % len(_DASHES)],
+            _MARKERS[(_MARKERS.index(style.marker) + 3 * turn) % len(_MARKERS)],
+        )
+    return None
 
 
 def _by_name(name: str) -> MethodStyle:

@@ -28,6 +28,7 @@ _PIECES = (
     "on CPU a rollout and one epoch of gradient steps are timed, after a step to warm up, and the"
     " epoch's time is scaled to an update's (--full times whole updates)"
 )
+_AUXILIARY = "auxiliary phase"
 _WHOLE = "whole updates are timed"
 _CUDA = (
     "on CUDA the phases are timed apart, with a wait after each, so that their sum exceeds an"
@@ -86,11 +87,15 @@ def _cell(cell: Cell, plain: Cell | None) -> dict[str, str]:
 
 def phases(report: Report) -> Table:
     """Return the table of what an update's time is spent on."""
-    names = (*PHASES, "other")
+    names = [
+        name
+        for name in (*PHASES, "other")
+        if any(cell.phases.get(name) for cell in report.cells) or name != _AUXILIARY
+    ]
     text: dict[str, list[str]] = {"seconds of an update": [*names, "all"]}
     for cell in report.cells:
         total = sum(cell.phases.values())
-        seconds = [*(cell.phases[name] for name in names), total]
+        seconds = [*(cell.phases.get(name, 0.0) for name in names), total]
         text[cell.name] = [f"{value:.3f} ({value / total:.1%})" for value in seconds]
     evaluated = [
         f"{cell.name} {cell.evaluate_s:.1f} s and {cell.checkpoint_s:.2f} s"
@@ -99,6 +104,11 @@ def phases(report: Report) -> Table:
         if cell.evaluate_s is not None
     ]
     notes = [_CUDA] if any(cell.device == "cuda" for cell in report.cells) else []
+    if _AUXILIARY in names:
+        notes.append(
+            "auxiliary phase: what falls to an update, timed in a phase on one rollout; the peak"
+            " memory is without the frames of the others"
+        )
     if evaluated:
         notes.append(
             f"evaluate, checkpoint: an update's share at the intervals of a run. One evaluation"

@@ -79,6 +79,11 @@ TABLES: Mapping[str, Entry] = MappingProxyType(
             "benchmark.tables.transfer:transfer",
             "benchmark.tables.transfer:lacking",
         ),
+        "trials": Entry(
+            "return by episode within a trial (drac train --method rl2-ppo)",
+            "benchmark.tables.trials:trials",
+            "benchmark.tables.trials:lacking",
+        ),
         "curves": Entry(
             "returns at the same steps as those of other people's curves (import-curves)",
             "benchmark.tables.beside_curves:beside_curves",

@@ -113,10 +113,10 @@ def _play(
     require_free(out, given_out)
     seed, num_envs = counts["seed"], counts["num_envs"]
     with Progress(console=Console(stderr=True)) as bar:
-        total = len(plan.levels) * plan.each or counts["episodes"]
+        total = len(plan.levels) * plan.each * config.trial or counts["episodes"]
         task = bar.add_task(f"{config.game}, {plan.where}", total=total)
         how: Any = {"mode": config.mode, "precision": config.precision}
-        how["on_episode"] = lambda: bar.advance(task)
+        how |= {"on_episode": lambda: bar.advance(task), "episodes_per_trial": config.trial}
         if plan.levels:
             played = evaluate_each(
                 agent, config.game, plan.levels, plan.each, num_envs, seed, **how

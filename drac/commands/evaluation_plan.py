@@ -145,10 +145,20 @@ def plans_of(given: EpisodesFlags, config: TrainConfig) -> list[Plan]:
         require_level(levels, config)
         each = flags.whole_number("each", given.each or "1", 1)
         return [Plan(f"levels {given.levels.replace(' ', '')}", None, levels, each)]
+    if given.robustness and config.recurrent:
+        raise ConfigError(
+            f"--robustness compares answers to single images, and method {config.method!r} here is"
+            f" recurrent: evaluate it without"
+        )
     both = ["train", "test"] if given.robustness else ["test"]
     names = [given.split] if given.split else both
     splits = {name: read_split(name, config) for name in names}
     if not given.each:
+        if flags.whole_number("episodes", given.episodes, 1) % config.trial:
+            raise ConfigError(
+                f"episodes {given.episodes} are not divisible by the run's episodes_per_trial,"
+                f" {config.trial}"
+            )
         return [Plan(name, split) for name, split in splits.items()]
     each = flags.whole_number("each", given.each, 1)
     ((name, split),) = splits.items()

@@ -28,6 +28,7 @@ Command = Callable[[Sequence[str]], int]
 Field = tuple[str, Any, Any]
 """(name, type, `option`), for `dataclasses.make_dataclass`."""
 
+_BOOLEAN = "{true,false}"
 _NO_PATH = (errno.ENAMETOOLONG, errno.ELOOP)
 
 
@@ -80,7 +81,7 @@ def _metavar(name: str) -> str:
     kind = TrainConfig.model_fields[name].annotation
     if get_origin(kind) is Literal:
         return "{" + ",".join(get_args(kind)) + "}"
-    names = {int: "N", float: "X", bool: "{true,false}"}
+    names = {int: "N", float: "X", bool: _BOOLEAN}
     return names.get(kind, "TEXT") if isinstance(kind, type) else "N"
 
 
@@ -166,6 +167,8 @@ def _argument(field: dataclasses.Field[Any], kind: Any) -> dict[str, Any]:
     several = get_origin(kind) is tuple
     of = next(k for k in (kind, *get_args(kind)) if k in (str, Path))
     about |= {"type": of, "metavar": field.metadata.get("metavar") or _METAVARS[of]}
+    if about["metavar"] == _BOOLEAN:  # the flag alone says true
+        about |= {"nargs": "?", "const": "true"}
     return {**about, "nargs": "*"} if several else about
 
 

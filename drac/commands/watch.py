@@ -117,6 +117,7 @@ def _film(
 
         def moments() -> Iterator[Moment]:
             how: Any = {"mode": config.mode, "precision": config.precision}
+            how["episodes_per_trial"] = config.trial
             for moment in watch(agent, config.game, split, episodes, seed, **how):
                 _note(played, moment)
                 bar.update(task, completed=moment.number - (moment.episode is None))

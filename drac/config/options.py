@@ -101,6 +101,9 @@ class Options(BaseModel):
         le=2**20,
         description="images per forward pass on CPU; the gradient step is the same",
     )
+    recurrent: bool = Field(
+        False, description="an LSTM under the heads, which remembers through an episode"
+    )
 
     # DrAC
     augmentation: str | None = Field(
@@ -150,6 +153,10 @@ class Options(BaseModel):
     meta_train_share: float = Field(
         0.9, gt=0, lt=1, description="part of the rollout for the inner step, the rest is outer"
     )
+
+    # drac-meta-coef
+    meta_coef_learning_rate: float = Field(0.001, ge=0, description="Adam's step size of alpha_r")
+    meta_coef_max: float = Field(1.0, gt=0, description="alpha_r stays within 0 and this")
 
     # rand-fm
     clean_probability: float = Field(
@@ -236,6 +243,11 @@ class Options(BaseModel):
         "steps", description="minibatches of any steps, or of whole envs" + _DIFFERS
     )
 
+    # rl2-ppo
+    episodes_per_trial: int = Field(
+        2, ge=1, le=1000, description="episodes of one level that are remembered together"
+    )
+
     # DAAC and IDAAC; the defaults are those of their released code
     per_game: Literal["none", "published"] = Field(
         "none", description="published: what the authors chose for each game, of the following"
@@ -285,6 +297,9 @@ class Options(BaseModel):
     )
     dcpg_value_coef: float = Field(
         1.0, ge=0, description="weight of keeping the value in DCPG's policy phase"
+    )
+    ddcpg_dynamics_coef: float = Field(
+        1.0, ge=0, description="weight of telling true transitions from false ones"
     )
 
     # Evaluation and saving

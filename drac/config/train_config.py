@@ -72,6 +72,8 @@ class TrainConfig(Options):
             if wanted and not (recorded and spec):
                 spec = best.augmentation(game, data.get("best_from"), spec)
             data["augmentation"] = spec
+            if methods.get(data["method"]).recurrent:
+                data["recurrent"] = True
             if data.get("per_game") == "published":
                 data = cls._published(data, str(game))
         default = Options.model_fields["levels"].default
@@ -149,7 +151,7 @@ class TrainConfig(Options):
         if self.minibatches_of_envs and self.num_envs % self.minibatches:
             raise ValueError(
                 f"num_envs {self.num_envs} is not divisible by minibatches {self.minibatches},"
-                f" which minibatch_by 'envs' needs"
+                f" which {'recurrent' if self.recurrent else 'minibatch_by envs'} needs"
             )
         if "phasic_segments" in method.options and (
             self.phasic_updates * self.num_envs % self.phasic_segments
@@ -158,12 +160,29 @@ class TrainConfig(Options):
                 f"phasic_updates {self.phasic_updates} x num_envs {self.num_envs} is not divisible"
                 f" by phasic_segments {self.phasic_segments}"
             )
+        if "ddcpg_dynamics_coef" in method.options and (
+            self.phasic_segments * (self.num_steps - 1) < 2
+        ):
+            raise ValueError(
+                f"phasic_segments {self.phasic_segments} x (num_steps {self.num_steps} - 1) are"
+                f" fewer than the 2 transitions that method 'ddcpg' compares"
+            )
+        if "meta_coef_max" in method.options and self.aug_coef > self.meta_coef_max:
+            raise ValueError(
+                f"aug_coef {self.aug_coef}, with which alpha_r begins, is more than meta_coef_max"
+                f" {self.meta_coef_max}"
+            )
         if isinstance(self.env_groups, int) and self.num_envs % self.env_groups:
             raise ValueError(
                 f"num_envs {self.num_envs} is not divisible by env_groups {self.env_groups}"
             )
         if self.rollout_size < 2:
             raise ValueError("one step of one env is no rollout: it needs at least 2 samples")
+        if self.eval_episodes % self.trial:
+            raise ValueError(
+                f"eval_episodes {self.eval_episodes} are not divisible by episodes_per_trial"
+                f" {self.trial}"
+            )
         if method.chooses_levels:
             self._require_few_levels(self.train_levels)
         if self.compile and method.augmentations == "learned":
@@ -211,9 +230,15 @@ class TrainConfig(Options):
 
     @property
     def minibatches_of_envs(self) -> bool:
-        """Whether minibatches are whole envs: `minibatch_by`, for a method that has the option."""
-        has_it = "minibatch_by" in methods.get(self.method).options
-        return has_it and self.minibatch_by == "envs"
+        """Whether minibatches are whole envs: `recurrent`, or `minibatch_by` where there is it."""
+        asked = {"recurrent": self.recurrent, "minibatch_by": self.minibatch_by == "envs"}
+        return any(asked.get(name, False) for name in methods.get(self.method).options)
+
+    @property
+    def trial(self) -> int:
+        """Episodes of a trial, in which the agent remembers; 1 of a method that plays none."""
+        has_it = "episodes_per_trial" in methods.get(self.method).options
+        return self.episodes_per_trial if has_it else 1
 
     @property
     def kept_rollouts(self) -> int:

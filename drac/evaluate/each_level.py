@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from drac import hardware
 from drac.envs import ProcgenVectorEnv
 from drac.envs.chosen_levels import ChosenLevels
-from drac.evaluate.episodes import Agent, device_of, play_out
+from drac.evaluate.episodes import device_of, play_out
 from drac.games import UNSOLVABLE, Mode, unsolvable
+from drac.networks.remembering import Agent
 from drac.seeding import stream_seed
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ def evaluate_each(
     mode: Mode = "easy",
     precision: str = "float32",
     on_episode: Callable[[], None] | None = None,
+    episodes_per_trial: int = 1,
 ) -> pd.DataFrame:
-    """Play exactly `each` episodes in every level and return one row per episode.
+    """Play exactly `each` episodes, or trials, in every level and return one row per episode.
 
     Which env plays what is fixed in advance, so an episode counts however long it takes. The
     episodes of one level differ by the actions only.
@@ -44,6 +46,8 @@ def evaluate_each(
         mode: Procgen's distribution mode.
         precision: "float32" or "bf16" autocast.
         on_episode: called after every episode.
+        episodes_per_trial: K; above 1, `each` are trials of K episodes, for an agent that
+            remembers through them.
 
     Returns:
         Columns `level_seed, return, length, note`, in the order of `levels`; the note is
@@ -58,7 +62,10 @@ def evaluate_each(
         )
     to_play = [level for level in levels for _ in range(each)]
     num_envs = min(num_envs, len(to_play))
-    shares = [to_play[slot::num_envs] for slot in range(num_envs)]
+    shares = [
+        [level for level in to_play[slot::num_envs] for _ in range(episodes_per_trial)]
+        for slot in range(num_envs)
+    ]
     # An env steps on after its share, since Procgen steps all: in its last level again.
     queues = [itertools.chain(share, itertools.repeat(share[-1])) for share in shares]
 

@@ -22,17 +22,16 @@ from drac import hardware
 from drac.cuda_graphs import Captured, Recorder, record_cuda_graph
 from drac.envs import ProcgenVectorEnv
 from drac.envs.procgen_env import Split
+from drac.envs.trials import in_trials
 from drac.errors import NonFinite
 from drac.games import NUM_ACTIONS, Mode
 from drac.networks import ActorCritic
+from drac.networks.remembering import Agent, Remembering
 from drac.networks.sampling import autocast, draw_noise, pick_actions
 from drac.seeding import stream_seed
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Agent = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""Observations (B, 3, H, W) in [0, 1] -> logits (B, A), values (B,); e.g. an `ActorCritic`."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +89,9 @@ class Player:
         precision: "float32" or "bf16".
         fixed: whether all N are shown; None: on CUDA.
         record: makes the recording; None: CUDA's own for our networks, where all N are shown.
+
+    Attributes:
+        note: is to be told what came of each step; see `Remembering`.
     """
 
     def __init__(
@@ -102,7 +104,9 @@ class Player:
         fixed: bool | None = None,
         record: Recorder | None = None,
     ) -> None:
-        self._agent, self._generator, self._precision = agent, generator, precision
+        self._agent = Remembering(agent, num_envs)
+        self.note = self._agent.note
+        self._generator, self._precision = generator, precision
         self._device = generator.device
         on_cuda = self._device.type == "cuda"
         self._fixed = on_cuda if fixed is None else fixed
@@ -125,7 +129,12 @@ class Player:
         if self._fixed:
             noise = self._noise.index_copy_(0, self._rows, noise)
         shown = self._on_device(obs if self._fixed else obs[active])
-        chosen = self._choose({"obs": shown, "noise": noise})["actions"].cpu().numpy()
+        rows = slice(None) if self._fixed else self._rows
+        memory = {name: value[rows] for name, value in self._agent.memory.items()}
+        found = self._choose({"obs": shown, "noise": noise, **memory})
+        chosen = found.pop("actions").cpu().numpy()
+        for name, value in found.items():
+            self._agent.memory[name][rows] = value
         actions = np.zeros(len(obs), np.int64)
         actions[active] = chosen[active] if self._fixed else chosen
         if (actions < 0).any():
@@ -137,10 +146,13 @@ class Player:
 
     def _chosen(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Sample `actions` (n,), -1 where the policy is NaN: one look at them tells both."""
+        memory = dict(inputs)
+        obs, noise = memory.pop("obs"), memory.pop("noise")
         with autocast(self._device, self._precision):
-            logits, _ = self._agent(as_float(inputs["obs"].permute(0, 3, 1, 2)))
-        actions = pick_actions(logits.float(), inputs["noise"])
-        return {"actions": actions.masked_fill(logits.float().softmax(1).isnan().any(1), -1)}
+            logits, _, carried = self._agent.advance(as_float(obs.permute(0, 3, 1, 2)), memory)
+        actions = pick_actions(logits.float(), noise)
+        actions = actions.masked_fill(logits.float().softmax(1).isnan().any(1), -1)
+        return {"actions": actions, **carried}
 
 
 @torch.inference_mode()
@@ -170,13 +182,15 @@ def play(
         if on_step:
             on_step()
         # An env that has played its quota steps on, since Procgen steps all.
-        obs, _, _, _, infos = env.step(player(obs, active))
+        actions = player(obs, active)
+        obs, rewards, ended, _, infos = env.step(actions)
+        player.note(actions, rewards, ended)
         if "finished" not in infos:
             continue
-        ended = infos["finished"]
+        told = infos["finished"]
         for i in active[infos["_finished"][active]]:
             done[i].append(
-                Episode(int(ended["level_seed"][i]), float(ended["r"][i]), int(ended["l"][i]))
+                Episode(int(told["level_seed"][i]), float(told["r"][i]), int(told["l"][i]))
             )
             if on_episode:
                 on_episode()
@@ -220,6 +234,7 @@ def evaluate(
     precision: str = "float32",
     on_episode: Callable[[], None] | None = None,
     on_step: Callable[[], None] | None = None,
+    episodes_per_trial: int = 1,
 ) -> pd.DataFrame:
     """Play episodes of a game and return one row per episode.
 
@@ -234,19 +249,26 @@ def evaluate(
         precision: "float32" or "bf16" autocast.
         on_episode: called after every episode.
         on_step: called before every step of the envs; what it raises ends the evaluation.
+        episodes_per_trial: K; above 1, every K rows are a trial, played one after the other in one
+            level, for an agent that remembers through it.
 
     Returns:
         Columns `split, level_seed, return, length`, `episodes` rows.
 
     Raises:
-        ValueError: for an unknown game or split, or counts below 1.
+        ValueError: for an unknown game or split, counts below 1, or trials that are not whole.
     """
     if episodes < 1 or num_envs < 1:
         raise ValueError(f"episodes {episodes} and num_envs {num_envs} must be at least 1")
-    num_envs = min(num_envs, episodes)
+    trials, rest = divmod(episodes, episodes_per_trial)
+    if rest:
+        raise ValueError(f"{episodes} episodes are no whole trials of {episodes_per_trial}")
+    num_envs = min(num_envs, trials)
     threads = hardware.evaluation_threads(device_of(agent).type)
-    env = ProcgenVectorEnv(game, num_envs, split, stream_seed(seed, "env"), mode, threads)
-    quota = quotas(episodes, num_envs)
+    env: Any = ProcgenVectorEnv(game, num_envs, split, stream_seed(seed, "env"), mode, threads)
+    if episodes_per_trial > 1:
+        env = in_trials(env, episodes_per_trial, seed)
+    quota = [episodes_per_trial * share for share in quotas(trials, num_envs)]
     table = play_out(agent, env, quota, seed, precision, on_episode, on_step)
     table.insert(0, "split", split_name(split))
     return table

@@ -22,9 +22,11 @@ from torch import nn
 from drac.envs import ProcgenVectorEnv
 from drac.envs.procgen_env import Split
 from drac.evaluate import backgrounds, invariance
-from drac.evaluate.episodes import Agent, evaluating, split_name
+from drac.evaluate.episodes import evaluating, split_name
 from drac.evaluate.variants import PLAIN, SECOND, Trajectory, trajectories
 from drac.games import Mode
+from drac.networks import ActorCritic
+from drac.networks.remembering import Agent
 from drac.seeding import seed_sequence, stream_seed
 
 if TYPE_CHECKING:
@@ -129,13 +131,15 @@ def measure(
         there are none it is NaN. And for each variant, in how many pairs the pictures were equal.
 
     Raises:
-        ValueError: for an unknown game or split, or counts below 1.
+        ValueError: for an unknown game or split, counts below 1, or a recurrent agent.
     """
     import pandas as pd
 
     if min(episodes, num_envs, max_steps) < 1:
         counts = f"episodes {episodes}, num_envs {num_envs} and max_steps {max_steps}"
         raise ValueError(f"{counts} must be at least 1")
+    if isinstance(agent, ActorCritic) and agent.carried:
+        raise ValueError("a recurrent agent answers to more than single images: not measured")
     device = next(agent.parameters()).device if isinstance(agent, nn.Module) else "cpu"
     generator = torch.Generator(device).manual_seed(stream_seed(seed, "robustness", "actions"))
     random = np.random.default_rng(seed_sequence(seed, "robustness", "backgrounds"))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from augmentations import as_float
 from drac.envs import ProcgenVectorEnv
 from drac.evaluate import backgrounds
-from drac.evaluate.episodes import Agent
+from drac.networks.remembering import Agent
 from drac.networks.sampling import sample_actions
 
 PLAIN = "plain"

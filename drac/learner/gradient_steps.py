@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from itertools import islice
 from typing import Any
 
@@ -112,9 +111,8 @@ def evidence(
         "losses": np.array(figures),
     }
     if minibatch is not None:
-        for field in fields(minibatch):
-            value = getattr(minibatch, field.name)[:MAX_IMAGES]
-            arrays[field.name] = value.detach().cpu().numpy()
+        for name, value in minibatch.tensors().items():
+            arrays[name] = value[:MAX_IMAGES].detach().cpu().numpy()
     return arrays
 
 

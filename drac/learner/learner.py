@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields
 from typing import Any
 
 import torch
@@ -27,7 +26,6 @@ GPU_IMAGES = 4096
 """Images that a GPU is shown at once; each takes about a megabyte of activations."""
 
 _GRAD_NORM = FIGURES.index("grad_norm")
-_SAMPLES = tuple(field.name for field in fields(Minibatch))
 
 
 class Learner:
@@ -38,9 +36,9 @@ class Learner:
         J = L_policy + value_coef L_value - entropy_coef H + aug_coef (G_pi + G_V)
 
     On CPU the gradient is accumulated over micro-batches of `config.micro_batch` images, which
-    fit the cache; every loss is a mean over samples, so the step is that of the whole. On CUDA
-    pieces have `GPU_IMAGES`, the step is recorded as a CUDA graph, and nothing waits for the
-    device before the update's end.
+    fit the cache; of a recurrent network, of whole sequences. Every loss is a mean over samples, so
+    the step is that of the whole. On CUDA pieces have `GPU_IMAGES`, the step is recorded as a CUDA
+    graph, and nothing waits for the device before the update's end.
 
     Args:
         network: updated in place.
@@ -109,6 +107,11 @@ class Learner:
         return () if self.captured is None else (self.captured,)
 
     @property
+    def in_phase(self) -> bool:
+        """Whether, between two gradient steps, the state is one that an update goes on from."""
+        return False
+
+    @property
     def num_gradient_steps(self) -> int:
         """How many gradient steps the next update takes; `on_step` is called after each."""
         return self.config.epochs * self.config.minibatches
@@ -147,7 +150,7 @@ class Learner:
         )
         for minibatch in self._minibatches(rollout, self.minibatch_generator):
             augment = self._sampled(augmentation, name, minibatch) if augmentation else None
-            steps.add(self.take_step(minibatch, augment, self._draw(minibatch)), minibatch)
+            steps.add(self.take_step(minibatch, augment, self.draw(minibatch)), minibatch)
             on_step()
         means = steps.means()
         self.skipped = steps.skipped
@@ -191,7 +194,8 @@ class Learner:
         self._guarded.append(augmentation)
         return guarded(augment, name, params, len(minibatch))
 
-    def _draw(self, minibatch: Minibatch) -> Tensors:
+    def draw(self, minibatch: Minibatch) -> Tensors:
+        """Draw what the objective needs for a minibatch."""
         num_actions = self.network.policy_head.out_features
         return self.objective.draw(minibatch, num_actions, self.target_generator)
 
@@ -211,7 +215,7 @@ class Learner:
                 clean policy.
         """
         if target_actions is None:
-            draws = self._draw(minibatch)
+            draws = self.draw(minibatch)
         else:
             draws = {"target_actions": target_actions}
         return UpdateStats(*self.take_step(minibatch, augmented_obs, draws).tolist())
@@ -225,7 +229,7 @@ class Learner:
         """
         if self.captured is None:
             return self._gradient_step(minibatch, augmented, draws)
-        inputs = {name: getattr(minibatch, name) for name in _SAMPLES}
+        inputs = minibatch.tensors()
         if callable(augmented):
             with self.phases("augment"):
                 augmented = augmented(as_float(minibatch.obs), slice(None))
@@ -236,10 +240,9 @@ class Learner:
 
     def _step_on_tensors(self, inputs: Tensors) -> Tensors:
         """Take a gradient step on what `take_step` put together: what a recording replays."""
-        draws = {
-            name: value for name, value in inputs.items() if name not in (*_SAMPLES, "obs_aug")
-        }
-        minibatch = Minibatch(*(inputs[name] for name in _SAMPLES))
+        minibatch = Minibatch.from_tensors(inputs)
+        known = {*minibatch.tensors(), "obs_aug"}
+        draws = {name: value for name, value in inputs.items() if name not in known}
         return {"figures": self._gradient_step(minibatch, inputs.get("obs_aug"), draws)}
 
     def _gradient_step(
@@ -248,7 +251,7 @@ class Learner:
         # A recording writes to the gradients' memory, which therefore must stay.
         self.optimizer.zero_grad(set_to_none=self.captured is None)
         figures = torch.zeros((), device=self.device)
-        for rows in self._micro_batches(len(minibatch)):
+        for rows in self._micro_batches(len(minibatch), minibatch.length):
             weight = (rows.stop - rows.start) / len(minibatch)
             inputs = self._inputs(minibatch[rows], augmented, draws, rows)
             with self.phases("forward, backward"):
@@ -291,10 +294,12 @@ class Learner:
             obs_aug = None if augmented is None else augmented[rows]
         return Inputs(samples, obs, obs_aug, {key: value[rows] for key, value in draws.items()})
 
-    def _micro_batches(self, size: int) -> list[slice]:
+    def _micro_batches(self, size: int, length: int = 1) -> list[slice]:
         # A GPU has no use for small batches: there the minibatch is one piece, if memory allows.
         on_cpu = self.device.type == "cpu" and not self.captured
         step = self.config.micro_batch if on_cpu else GPU_IMAGES
+        step = size if getattr(self.objective, "whole", False) else step
+        step = max(step // length, 1) * length  # no sequence is cut
         return [slice(start, min(start + step, size)) for start in range(0, size, step)]
 
     def state_dict(self) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from augmentations import Augmentation, as_float
 from drac.config import TrainConfig
 from drac.cuda_graphs import Captured, Recorder
 from drac.envs.groups import EnvGroups
+from drac.learner.kept_rollouts import KeptRollouts
 from drac.learner.learner import GPU_IMAGES, Learner
 from drac.networks import ActorCritic
 from drac.networks.ppg import PhasicActorCritic
@@ -31,8 +33,7 @@ class PhasicLearner(Learner):
     optimizer of its own. Its minibatches are `phasic_segments` rollouts of one env each, and its
     targets the returns as they were estimated when the rollout was played.
 
-    The rollouts' frames are kept as uint8. A checkpoint holds the state in which the envs began,
-    the actions and the returns instead; frames are played again when it is restored.
+    A signal may come between two steps of a phase: its state has what is done of it.
 
     Args:
         network, config, minibatch_generator, augmentation_generator, target_generator, objective,
@@ -65,17 +66,20 @@ class PhasicLearner(Learner):
             record,
             parameters,
         )
-        self._auxiliary = Learner(network, config, objective=auxiliary, record=record)
+        self._auxiliary = Learner(
+            network,
+            config,
+            target_generator=self.target_generator,
+            objective=auxiliary,
+            record=record,
+        )
         self._figures: dict[str, float] = dict.fromkeys(auxiliary.reported, 0.0)
-        self._envs: EnvGroups | None = None
-        self._begun: list[bytes] = []
-        self._kept = 0
-        self._rollouts: Rollout | None = None  # as columns, a rollout's N envs beside the next's
+        self._kept = KeptRollouts(config, self.device)
+        self._phase: _Phase | None = None
 
     def follow(self, envs: EnvGroups) -> None:
         """Take note of the state in which the rollouts begin."""
-        self._envs = envs
-        self._begun = envs.get_state()
+        self._kept.follow(envs)
 
     @property
     def recorded(self) -> tuple[Captured, ...]:
@@ -84,16 +88,22 @@ class PhasicLearner(Learner):
 
     @property
     def num_gradient_steps(self) -> int:
-        """How many gradient steps the next update takes."""
-        number = super().num_gradient_steps
-        if self._kept + 1 == self.config.phasic_updates:
-            number += self.config.phasic_epochs * self._minibatches_of_phase
-        return number
+        """How many gradient steps the next update takes, or what is left of one that stopped."""
+        phase = self.config.phasic_epochs * self._minibatches_of_phase
+        if self._phase:
+            return phase - len(self._phase.taken)
+        comes = self._kept.number + 1 == self.config.phasic_updates
+        return super().num_gradient_steps + (phase if comes else 0)
 
     @property
     def _minibatches_of_phase(self) -> int:
         segments = self.config.phasic_updates * self.config.num_envs
         return segments // self.config.phasic_segments
+
+    @property
+    def in_phase(self) -> bool:
+        """Whether an auxiliary phase is not over: its state may be saved between two steps."""
+        return self._phase is not None
 
     def update(
         self,
@@ -105,51 +115,50 @@ class PhasicLearner(Learner):
     ) -> UpdateStats:
         """Train on a rollout, and if it is time on all since the last auxiliary phase.
 
+        Of an update that an exception of `on_step` has left in its phase, the rest is done.
+
         Raises:
             ValueError: if there is an augmentation.
             NonFinite: see `Learner.update`.
         """
         if augmentation is not None:
             raise ValueError("a phasic method uses no augmentation")
-        stats = super().update(rollout, None, on_step)
-        if self.config.phasic_epochs:
-            self._keep(rollout)
-            if self._kept == self.config.phasic_updates:
-                self._auxiliary_phase(on_step)
-                self._kept = 0
-                if self._envs is not None:
-                    self._begun = self._envs.get_state()
+        if self._phase:
+            stats = UpdateStats(**self._phase.stats)
+            self.skipped = self._phase.skipped
+        else:
+            stats = super().update(rollout, None, on_step)
+            if self.config.phasic_epochs:
+                self._kept.add(rollout)
+            if self._kept.full:
+                old_logits = self._logits(self._kept.columns().samples().obs)
+                self._phase = _Phase(vars(stats), self.skipped, old_logits)
+        if self._phase:
+            with self.phases("auxiliary phase"):
+                self._auxiliary_phase(self._phase, on_step)
+            self._phase = None
+            self._kept.clear()
         return replace(stats, **self._figures)
 
-    def _keep(self, rollout: Rollout) -> None:
-        rollouts = self._all(rollout.obs.shape[2:])
-        for name in ("obs", "actions", "returns"):
-            getattr(rollouts, name)[:, self._columns(self._kept)] = getattr(rollout, name)
-        self._kept += 1
-
-    def _all(self, obs_shape: tuple[int, ...]) -> Rollout:
-        if self._rollouts is None:
-            config = self.config
-            number = config.phasic_updates * config.num_envs
-            self._rollouts = Rollout(config.num_steps, number, obs_shape, self.device)
-        return self._rollouts
-
-    def _columns(self, rollout: int) -> slice:
-        return slice(rollout * self.config.num_envs, (rollout + 1) * self.config.num_envs)
-
-    def _auxiliary_phase(self, on_step: Callable[[], None]) -> None:
-        assert self._rollouts is not None
-        config, number = self.config, self._minibatches_of_phase
-        self._auxiliary.phases = self.phases
-        samples = self._rollouts.samples()
-        with self.phases("forward, backward"):
-            old_logits = self._logits(samples.obs)
-        steps = self.gradient_steps(config.phasic_epochs * number, "in the auxiliary phase")
-        for _ in range(config.phasic_epochs):
-            for rows in self._rollouts.partition(number, self.minibatch_generator, of_envs=True):
-                with self.phases("gather minibatch"):
-                    minibatch, draws = samples[rows], {"old_logits": old_logits[rows]}
-                steps.add(self._auxiliary.take_step(minibatch, None, draws), minibatch)
+    def _auxiliary_phase(self, phase: _Phase, on_step: Callable[[], None]) -> None:
+        """Take the steps of a phase that are left."""
+        epochs, number = self.config.phasic_epochs, self._minibatches_of_phase
+        rollouts = self._kept.columns()
+        samples = rollouts.samples()
+        steps = self.gradient_steps(epochs * number, "in the auxiliary phase")
+        for figures in phase.taken:
+            steps.add(figures)
+        done, within = divmod(len(phase.taken), number)
+        if within:
+            self.minibatch_generator.set_state(phase.order)
+        for epoch in range(done, epochs):
+            phase.order = self.minibatch_generator.get_state()
+            parts = rollouts.partition(number, self.minibatch_generator, of_envs=True)
+            for rows in islice(parts, within if epoch == done else 0, None):
+                minibatch = samples[rows]
+                draws = {"old_logits": phase.old_logits[rows], **self._auxiliary.draw(minibatch)}
+                phase.taken.append(self._auxiliary.take_step(minibatch, None, draws))
+                steps.add(phase.taken[-1], minibatch)
                 on_step()
         means = UpdateStats(*steps.means())
         self.skipped += steps.skipped
@@ -164,53 +173,51 @@ class PhasicLearner(Learner):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the next update depends on, but the network and the frames."""
-        phase: dict[str, Any] = {
-            "kept": self._kept,
+        phase = {
             "figures": dict(self._figures),
-            "begun": [torch.frombuffer(bytearray(s), dtype=torch.uint8) for s in self._begun],
+            "stopped": self._phase and self._phase.state_dict(),
+            **self._kept.state_dict(),
         }
-        if self._rollouts is not None and self._kept:
-            columns = slice(self._kept * self.config.num_envs)
-            phase["actions"] = self._rollouts.actions[:, columns].to(torch.uint8).contiguous()
-            phase["returns"] = self._rollouts.returns[:, columns].contiguous()
         return {**super().state_dict(), "auxiliary": self._auxiliary.state_dict(), "phase": phase}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned; what `follow` was given plays the frames again.
-
-        The envs stand where the last of the rollouts ended then.
-        """
+        """Restore what `state_dict` returned; what `follow` was given plays the frames again."""
         super().load_state_dict(state)
         self._auxiliary.load_state_dict(state["auxiliary"])
         phase = state["phase"]
         self._figures = {name: phase["figures"][name] for name in self._figures}
-        self._kept = phase["kept"]
-        self._begun = [tensor.cpu().numpy().tobytes() for tensor in phase["begun"]]
-        if not self._kept:
-            return
-        if self._envs is None:
-            raise ValueError("frames are to be played again, and there are no envs")
-        columns, rollouts = (
-            slice(self._kept * self.config.num_envs),
-            self._all(self._envs.obs_shape),
-        )
-        rollouts.actions[:, columns] = phase["actions"].to(rollouts.actions)
-        rollouts.returns[:, columns] = phase["returns"].to(rollouts.returns)
-        self._play_again(self._envs, rollouts)
+        stopped = phase.get("stopped")  # earlier versions did not stop there
+        self._phase = _Phase.of(stopped, self.device) if stopped else None
+        self._kept.load_state_dict(phase)
 
-    def _play_again(self, envs: EnvGroups, rollouts: Rollout) -> None:
-        """Fill in the frames of the rollouts that are kept, from their actions."""
-        actions = rollouts.actions.cpu().numpy()
-        envs.set_state(self._begun)
-        obs = envs.observe()
-        for rollout in range(self._kept):
-            columns = self._columns(rollout)
-            for t in range(self.config.num_steps):
-                rollouts.obs[t, columns] = torch.from_numpy(obs)
-                for group, rows in enumerate(envs.rows):
-                    envs.send(group, actions[t, columns][rows])
-                for group, rows in enumerate(envs.rows):
-                    obs[rows] = envs.receive(group)[0]
+
+@dataclass
+class _Phase:
+    """How far an auxiliary phase is.
+
+    Attributes:
+        stats: of the update's policy phase, by name; and how many of its steps were `skipped`.
+        old_logits: of the policy as the phase began, (B, A).
+        taken: the figures of each step so far.
+        order: state of the minibatches' generator as the current pass began.
+    """
+
+    stats: dict[str, float]
+    skipped: int
+    old_logits: Tensor
+    taken: list[Tensor] = field(default_factory=list)
+    order: Tensor = field(default_factory=lambda: torch.Generator().get_state())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all of it."""
+        taken = torch.stack(self.taken) if self.taken else torch.zeros(0, 0)
+        return {**vars(self), "stats": dict(self.stats), "taken": taken}
+
+    @classmethod
+    def of(cls, state: dict[str, Any], device: torch.device) -> _Phase:
+        """Return the phase that `state_dict` was called on."""
+        old_logits, taken = (state[name].to(device) for name in ("old_logits", "taken"))
+        return cls(**{**state, "old_logits": old_logits, "taken": [*taken]})
 
 
 class PPGLearner(PhasicLearner):

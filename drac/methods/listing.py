@@ -22,7 +22,11 @@ def listing() -> str:
     margin = 2 + max(len(title) for title, *_ in rows)
     lines = [f"{'method':{margin}}what it is, and where it comes from"]
     for title, *texts in rows:
-        said = [line for text in texts for line in textwrap.wrap(text, WIDTH - margin)]
+        said = [
+            line
+            for text in texts
+            for line in textwrap.wrap(text, WIDTH - margin, break_on_hyphens=False)
+        ]
         lines += [f"{title:{margin}}{said[0]}", *(" " * margin + line for line in said[1:])]
     aliases = ", ".join(f"{alias} is {name}" for alias, name in methods.ALIASES.items())
     return "\n".join([*lines, "", _ALSO, f"The paper's spelling: {aliases}."])

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from drac.errors import ConfigError
 
-Part = Literal["objective", "learned", "selector", "network", "learner", "levels"]
+Part = Literal["objective", "learned", "selector", "network", "learner", "levels", "view"]
 """The attributes of a `Method` that name an object."""
 
 
@@ -31,6 +31,8 @@ class Method:
         network: a function of config, number of actions, shape of observations and generator.
         learner: who takes the gradient steps; constructed as `drac.learner.Learner` is.
         levels: who chooses the training levels: made from the config, a `drac.envs.levels.Levels`.
+        view: what the agent sees of frames while it plays; constructed as `drac.arms.view.Clean`.
+        recurrent: whether it always has the LSTM that the option `recurrent` gives to others.
         options: fields of the config that this method has and others have not.
         ignores: fields of the config that others have and this method has not.
     """
@@ -43,9 +45,11 @@ class Method:
     augmentations: Literal["none", "fixed", "best", "several", "learned"] = "none"
     learned: str = ""
     selector: str = "drac.arms.selectors:fixed_arm"
-    network: str = "drac.networks.impala:actor_critic"
+    network: str = "drac.networks.lstm:actor_critic"
     learner: str = "drac.learner:Learner"
     levels: str = "drac.envs.levels:ProcgensOwn"
+    view: str = "drac.arms.view:Clean"
+    recurrent: bool = False
     options: tuple[str, ...] = ()
     ignores: tuple[str, ...] = ()
 

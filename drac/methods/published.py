@@ -14,6 +14,8 @@ _RAILEANU = "Raileanu et al. 2021, Automatic Data Augmentation for Generalizatio
 _RAILEANU_PAPER = "https://arxiv.org/abs/2006.12862"
 _RAD = "Laskin et al. 2020, Reinforcement Learning with Augmented Data"
 _RAD_PAPER = "https://arxiv.org/abs/2004.14990"
+_XU = "Xu et al. 2018, Meta-Gradient Reinforcement Learning, applied to alpha_r"
+_XU_PAPER = "https://arxiv.org/abs/1805.09801"
 _LEE = "Lee et al. 2020, Network Randomization"
 _LEE_PAPER = "https://arxiv.org/abs/1910.05396"
 _IGL = "Igl et al. 2019, Selective Noise Injection and Information Bottleneck"
@@ -25,6 +27,10 @@ _JIANG_PAPER = "https://arxiv.org/abs/2010.03934"
 _IDAAC = "Raileanu & Fergus 2021, Decoupling Value and Policy for Generalization in RL"
 _IDAAC_PAPER = "https://arxiv.org/abs/2102.10330"
 
+_DUAN = "Duan et al. 2016, RL^2; Wang et al. 2016, Learning to Reinforcement Learn"
+_DUAN_PAPER = "https://arxiv.org/abs/1611.02779"
+_HOCHREITER = "Hochreiter & Schmidhuber 1997, Long Short-Term Memory; PPO's of Huang et al. 2022"
+_HOCHREITER_PAPER = "https://doi.org/10.1162/neco.1997.9.8.1735"
 _WILLIAMS = "Williams 1992, Simple Statistical Gradient-Following Algorithms"
 _WILLIAMS_PAPER = "https://doi.org/10.1007/BF00992696"
 _MNIH = "Mnih et al. 2016, Asynchronous Methods for Deep Reinforcement Learning"
@@ -48,7 +54,9 @@ _PLR = (
     "plr_cut_episodes",
 )
 _IMAGES = ("flip_axis", "cutout_color_scale")
+_RECURRENT = ("recurrent",)
 _META = ("meta_conv", "meta_inner_lr", "meta_learning_rate", "meta_train_share")
+_META_COEF = ("meta_coef_learning_rate", "meta_coef_max")
 _UCB = ("arms", "ucb_exploration", "ucb_window", "ucb_initial", "ucb_reward", "bandit_reward_rows")
 _BANDIT = ("arms", "bandit_reward_rows")
 _THOMPSON = tuple(f"thompson_prior_{name}" for name in ("mean", "weight", "shape", "scale"))
@@ -80,7 +88,7 @@ ALL = (
         paper=_RAILEANU_PAPER,
         objective=_DRAC,
         augmentations="fixed",
-        options=("augmentation", *_CONSISTENCY, *_IMAGES),
+        options=("augmentation", *_CONSISTENCY, *_IMAGES, *_RECURRENT),
     ),
     Method(
         name="ucb-drac",
@@ -90,7 +98,7 @@ ALL = (
         objective=_DRAC,
         augmentations="several",
         selector=_SLIDING_WINDOW_UCB,
-        options=(*_CONSISTENCY, *_IMAGES, *_UCB),
+        options=(*_CONSISTENCY, *_IMAGES, *_RECURRENT, *_UCB),
     ),
     Method(
         name="rand-drac",
@@ -100,7 +108,7 @@ ALL = (
         objective=_DRAC,
         augmentations="several",
         selector="drac.arms.selectors:uniform",
-        options=("arms", "bandit_reward_rows", *_CONSISTENCY, *_IMAGES),
+        options=("arms", "bandit_reward_rows", *_CONSISTENCY, *_IMAGES, *_RECURRENT),
     ),
     Method(
         name="rad",
@@ -109,7 +117,16 @@ ALL = (
         paper=_RAD_PAPER,
         objective="drac.objectives.rad:RAD",
         augmentations="fixed",
-        options=("augmentation", *_IMAGES),
+        options=("augmentation", *_IMAGES, *_RECURRENT),
+    ),
+    Method(
+        name="rad-rollout",
+        summary="PPO that plays on augmented images and learns from these (rad-rollout-crop, ...)",
+        source=f"{_RAD}, its Procgen code",
+        paper=_RAD_PAPER,
+        augmentations="fixed",
+        view="drac.arms.view:Augmented",
+        options=("augmentation", *_IMAGES, *_RECURRENT),
     ),
     Method(
         name="ucb-rad",
@@ -119,7 +136,7 @@ ALL = (
         objective="drac.objectives.rad:RAD",
         augmentations="several",
         selector=_SLIDING_WINDOW_UCB,
-        options=(*_IMAGES, *_UCB),
+        options=(*_IMAGES, *_RECURRENT, *_UCB),
     ),
     Method(
         name="dra",
@@ -128,7 +145,7 @@ ALL = (
         paper=_RAILEANU_PAPER,
         objective="drac.objectives.drac:DrA",
         augmentations="fixed",
-        options=("augmentation", *_CONSISTENCY, *_IMAGES),
+        options=("augmentation", *_CONSISTENCY, *_IMAGES, *_RECURRENT),
     ),
     Method(
         name="drc",
@@ -137,7 +154,7 @@ ALL = (
         paper=_RAILEANU_PAPER,
         objective="drac.objectives.drac:DrC",
         augmentations="fixed",
-        options=("augmentation", *_CONSISTENCY, *_IMAGES),
+        options=("augmentation", *_CONSISTENCY, *_IMAGES, *_RECURRENT),
     ),
     Method(
         name="drac-best",
@@ -146,7 +163,7 @@ ALL = (
         paper=_RAILEANU_PAPER,
         objective=_DRAC,
         augmentations="best",
-        options=("augmentation", "best_from", *_CONSISTENCY, *_IMAGES),
+        options=("augmentation", "best_from", *_CONSISTENCY, *_IMAGES, *_RECURRENT),
     ),
     Method(
         name="rad-best",
@@ -155,7 +172,7 @@ ALL = (
         paper=_RAILEANU_PAPER,
         objective="drac.objectives.rad:RAD",
         augmentations="best",
-        options=("augmentation", "best_from", *_IMAGES),
+        options=("augmentation", "best_from", *_IMAGES, *_RECURRENT),
     ),
     Method(
         name="meta-drac",
@@ -167,6 +184,16 @@ ALL = (
         learned="drac.learner.meta_drac:learned_conv",
         learner="drac.learner.meta_drac:MetaLearner",
         options=(*_CONSISTENCY, *_META),
+    ),
+    Method(
+        name="drac-meta-coef",
+        summary="DrAC that adapts its weight alpha_r by a meta-gradient (drac-meta-coef-crop, ...)",
+        source=_XU,
+        paper=_XU_PAPER,
+        objective=_DRAC,
+        augmentations="fixed",
+        learner="drac.learner.meta_coef:MetaCoefLearner",
+        options=("augmentation", *_CONSISTENCY, *_IMAGES, *_META_COEF),
     ),
     Method(
         name="rand-fm",
@@ -200,7 +227,7 @@ ALL = (
         source=_JIANG,
         paper=_JIANG_PAPER,
         levels="drac.envs.plr:Prioritized",
-        options=_PLR,
+        options=(*_PLR, *_RECURRENT),
     ),
     Method(
         name="ucb-drac+plr",
@@ -211,7 +238,7 @@ ALL = (
         augmentations="several",
         selector=_SLIDING_WINDOW_UCB,
         levels="drac.envs.plr:Prioritized",
-        options=(*_CONSISTENCY, *_IMAGES, *_UCB, *_PLR),
+        options=(*_CONSISTENCY, *_IMAGES, *_RECURRENT, *_UCB, *_PLR),
     ),
     Method(
         name="thompson-drac",
@@ -220,7 +247,7 @@ ALL = (
         objective=_DRAC,
         augmentations="several",
         selector="drac.arms.selectors:thompson",
-        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_THOMPSON),
+        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_RECURRENT, *_THOMPSON),
     ),
     Method(
         name="discounted-ucb-drac",
@@ -230,7 +257,7 @@ ALL = (
         objective=_DRAC,
         augmentations="several",
         selector="drac.arms.selectors:discounted_ucb",
-        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_DISCOUNTED_UCB),
+        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_RECURRENT, *_DISCOUNTED_UCB),
     ),
     Method(
         name="exp3-drac",
@@ -239,7 +266,14 @@ ALL = (
         objective=_DRAC,
         augmentations="several",
         selector="drac.arms.selectors:exp3",
-        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, "exp3_exploration", "exp3_range_window"),
+        options=(
+            *_BANDIT,
+            *_CONSISTENCY,
+            *_IMAGES,
+            *_RECURRENT,
+            "exp3_exploration",
+            "exp3_range_window",
+        ),
     ),
     Method(
         name="rl2-drac",
@@ -249,7 +283,7 @@ ALL = (
         objective=_DRAC,
         augmentations="several",
         selector="drac.arms.selectors:rl2",
-        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_RL2),
+        options=(*_BANDIT, *_CONSISTENCY, *_IMAGES, *_RECURRENT, *_RL2),
     ),
     Method(
         name="daac",
@@ -331,5 +365,34 @@ ALL = (
         learner="drac.learner.dcpg:DCPGLearner",
         options=(*_PHASIC, "dcpg_value_coef"),
         ignores=("epochs", "value_coef"),
+    ),
+    Method(
+        name="ddcpg",
+        summary="DCPG whose phases also teach the features which transitions are true",
+        source=_MOON,
+        paper=_MOON_PAPER,
+        objective="drac.objectives.dcpg:DCPG",
+        network="drac.networks.ddcpg:dynamics_actor_critic",
+        learner="drac.learner.dcpg:DDCPGLearner",
+        options=(*_PHASIC, "dcpg_value_coef", "ddcpg_dynamics_coef"),
+        ignores=("epochs", "value_coef"),
+    ),
+    Method(
+        name="ppo-lstm",
+        summary="PPO with an LSTM, which remembers what it has seen in the episode",
+        source=_HOCHREITER,
+        paper=_HOCHREITER_PAPER,
+        recurrent=True,
+        options=_RECURRENT,
+    ),
+    Method(
+        name="rl2-ppo",
+        summary="PPO with an LSTM that remembers through trials, several episodes of one level",
+        source=_DUAN,
+        paper=_DUAN_PAPER,
+        network="drac.networks.rl2:rl2_actor_critic",
+        levels="drac.envs.trials:Trials",
+        recurrent=True,
+        options=(*_RECURRENT, "episodes_per_trial"),
     ),
 )

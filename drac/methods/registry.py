@@ -100,11 +100,16 @@ def get(method_id: str) -> Method:
     method_id = ALIASES.get(method_id, method_id)
     if method_id in known():
         return METHODS[method_id]
-    for method in METHODS.values():
-        prefix = f"{method.name}-"
-        if method.is_family and method_id.startswith(prefix) and method_id != prefix:
-            return method
-    raise ValueError(unknown(method_id))
+    families = [
+        method
+        for method in METHODS.values()
+        if method.is_family
+        and method_id.startswith(f"{method.name}-")
+        and method_id != f"{method.name}-"
+    ]
+    if not families:
+        raise ValueError(unknown(method_id))
+    return max(families, key=lambda method: len(method.name))  # rad-rollout-crop is no rad-...
 
 
 def find(method_id: str) -> Method | None:

@@ -62,7 +62,7 @@ def resolve(
             f"method {method_id!r} and augmentation {augmentation!r} contradict each other;"
             f" give one of them, or --method {method.name} --augmentation {augmentation}"
         )
-    if f"{method.name}-{slug}" in methods.METHODS:
+    if methods.find(f"{method.name}-{slug}") is not method:
         raise ValueError(
             f"method {method.name!r} with the augmentation {augmentation!r} would be called"
             f" {method.name}-{slug}, but that is another method;"

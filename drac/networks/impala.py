@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-from drac.config import TrainConfig
 
 Residual = Literal["impala", "released"]
 
@@ -121,7 +121,12 @@ class ActorCritic(Encoder):
         hidden_size: width of `fc`.
         residual: "impala", or the released code's variant; see `ResidualBlock`.
         generator: source of the initial weights; None takes torch's global one.
+
+    Attributes:
+        carried: what of its memory an env's next step depends on; the rest is told by the env.
     """
+
+    carried: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -157,17 +162,42 @@ class ActorCritic(Encoder):
         """
         return self.heads(self.features(obs))
 
+    def initial_memory(self, num_envs: int) -> dict[str, Tensor]:
+        """Return what is remembered of n envs before their first step, by name: here nothing.
+
+        The first dimension of each tensor is n.
+        """
+        return {}
+
+    def note(
+        self,
+        memory: dict[str, Tensor],
+        rows: slice,
+        actions: NDArray[np.integer[Any]],
+        rewards: NDArray[np.floating[Any]],
+        ended: NDArray[np.bool_],
+    ) -> None:
+        """Write down in a memory what came of a step, for the next one: here nothing.
+
+        Args:
+            memory: of N envs, changed in place.
+            rows: which of them, n, were stepped.
+            actions: (n,), what they were stepped with.
+            rewards: (n,), raw.
+            ended: (n,), whether their episodes ended.
+        """
+
+    def advance(
+        self, obs: Tensor, memory: dict[str, Tensor]
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Look at the next image of each of n envs, (n, 3, H, W), with what is remembered of them.
+
+        Returns:
+            Logits (n, A), values (n,), and `carried` as it is now.
+        """
+        return (*self(obs), {})
+
 
 def widened(output: Tensor) -> Tensor:
     """Return what a layer gave under autocast as float32, anything else as it is."""
     return output.float() if output.dtype in (torch.bfloat16, torch.float16) else output
-
-
-def actor_critic(
-    config: TrainConfig,
-    num_actions: int,
-    obs_shape: tuple[int, int, int],
-    generator: torch.Generator | None = None,
-) -> ActorCritic:
-    """Return the network of most methods."""
-    return ActorCritic(num_actions, obs_shape, config.hidden_size, config.residual, generator)

@@ -59,14 +59,15 @@ def act(network: ActorCritic, precision: str, inputs: dict[str, Tensor]) -> dict
     Args:
         network: the policy.
         precision: "float32" or "bf16".
-        inputs: `obs` (n, H, W, 3) uint8, and `noise` (n, A) of `draw_noise`.
+        inputs: `obs` (n, H, W, 3) uint8, `noise` (n, A) of `draw_noise`, and the network's memory.
 
     Returns:
-        `actions` (n,) int64, `values` (n,), `log_probs` (n,).
+        `actions` (n,) int64, `values` (n,), `log_probs` (n,), and of the memory what is carried on.
     """
-    obs = inputs["obs"]
+    memory = dict(inputs)
+    obs, noise = memory.pop("obs"), memory.pop("noise")
     with autocast(obs.device, precision):
-        logits, values = network(as_float(obs.permute(0, 3, 1, 2)))
-    actions = pick_actions(logits, inputs["noise"])
+        logits, values, carried = network.advance(as_float(obs.permute(0, 3, 1, 2)), memory)
+    actions = pick_actions(logits, noise)
     log_probs = logits.log_softmax(1).gather(1, actions[:, None]).squeeze(1)
-    return {"actions": actions, "values": values, "log_probs": log_probs}
+    return {"actions": actions, "values": values, "log_probs": log_probs, **carried}

@@ -24,6 +24,9 @@ class DrAC:
 
     `draws` may hold `target_actions` (B,), the actions sampled from pi(.|s) for
     `policy_target="sampled"`; otherwise they are picked by `target_noise` (B, A).
+
+    Attributes:
+        coef: alpha_r: `aug_coef`, or of a learner that adapts it a tensor ().
     """
 
     weights = (1.0, 1.0)
@@ -31,6 +34,7 @@ class DrAC:
 
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
+        self.coef: float | Tensor = config.aug_coef
 
     def draw(
         self, minibatch: Minibatch, num_actions: int, generator: torch.Generator
@@ -42,22 +46,31 @@ class DrAC:
 
     def __call__(self, network: ActorCritic, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Return the loss and its figures; see `Objective`."""
-        config = self.config
-        logits, value = network(inputs.obs)
-        ppo = terms(logits, value, inputs.samples, config)
+        logits, value = network(inputs.obs, **inputs.samples.memory)
+        ppo = terms(logits, value, inputs.samples, self.config)
         if inputs.obs_aug is None:
             none = torch.zeros_like(ppo.loss)
             return ppo.loss, ppo.figures(none, none)
-        targets = inputs.draws.get("target_actions")
+        regularizer, *parts = self.consistency(network, inputs, logits, value)
+        return ppo.loss + self.coef * regularizer, ppo.figures(*parts)
+
+    def consistency(
+        self, network: ActorCritic, inputs: Inputs, logits: Tensor, value: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the weighted sum of both terms, then G_pi and G_V, each ().
+
+        Shape:
+            logits: (b, A), and value: (b,), of the clean images; they are constants.
+        """
+        config, targets = self.config, inputs.draws.get("target_actions")
         if config.policy_target == "sampled" and targets is None:
             targets = pick_actions(logits.detach(), inputs.draws["target_noise"])
-        logits_aug, value_aug = network(inputs.obs_aug)
+        assert inputs.obs_aug is not None
+        logits_aug, value_aug = network(inputs.obs_aug, **inputs.samples.memory)
         policy_term = losses.policy_consistency_loss(logits_aug, logits, targets)
         value_term = losses.value_consistency_loss(value_aug, value, config.value_consistency_scale)
         policy_weight, value_weight = self.weights
-        regularizer = policy_weight * policy_term + value_weight * value_term
-        loss = ppo.loss + config.aug_coef * regularizer
-        return loss, ppo.figures(policy_term, value_term)
+        return policy_weight * policy_term + value_weight * value_term, policy_term, value_term
 
 
 class DrA(DrAC):

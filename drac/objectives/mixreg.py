@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -12,12 +12,10 @@ from drac.config import TrainConfig
 from drac.networks import ActorCritic
 from drac.objectives.objective import Inputs
 from drac.objectives.ppo import terms
-from drac.rollout import Minibatch
+from drac.rollout import SAMPLES, Minibatch
 
 PARTNER = "partner_"
 """Begins the names under which a minibatch's draws hold the partners' samples."""
-
-_SAMPLES = tuple(field.name for field in fields(Minibatch))
 
 
 class Mixreg:
@@ -46,7 +44,7 @@ class Mixreg:
         size = len(minibatch)
         partners = minibatch[torch.randperm(size, generator=generator, device=generator.device)]
         share = draw_shares(size, self.config.mix_alpha, generator)
-        draws = {PARTNER + name: getattr(partners, name) for name in _SAMPLES}
+        draws = {PARTNER + name: getattr(partners, name) for name in SAMPLES}
         if self.config.mix_advantages == "raw":
             own = share * minibatch.advantages + (1 - share) * partners.advantages
             std, mean = torch.std_mean(own, correction=0)
@@ -56,7 +54,7 @@ class Mixreg:
     def __call__(self, network: ActorCritic, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Return the loss and its figures; see `Objective`."""
         draws = inputs.draws
-        partners = Minibatch(*(draws[PARTNER + name] for name in _SAMPLES))
+        partners = Minibatch.from_tensors({name: draws[PARTNER + name] for name in SAMPLES})
         obs, samples = mixed(inputs.obs, inputs.samples, partners, draws["share"])
         if "std" in draws:
             normalized = (samples.advantages - draws["mean"]) / (draws["std"] + 1e-8)

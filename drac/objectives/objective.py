@@ -40,7 +40,8 @@ class Objective(Protocol):
         """Draw what the loss of a minibatch needs: tensors whose first dimension is B.
 
         An objective may also have `after_update(network, generator)`, called with the same
-        generator once an update's gradient steps are taken.
+        generator once an update's gradient steps are taken; and `whole = True`, if its loss is not
+        a mean over single samples, so that a minibatch must not be cut into micro-batches.
         """
 
     def __call__(self, network: ActorCritic, inputs: Inputs) -> tuple[Tensor, Tensor]:

@@ -99,7 +99,7 @@ class PPO:
 
     def __call__(self, network: ActorCritic, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Return the loss and its figures; see `Objective`."""
-        logits, value = network(inputs.obs)
+        logits, value = network(inputs.obs, **inputs.samples.memory)
         ppo = terms(logits, value, inputs.samples, self.config)
         none = torch.zeros_like(ppo.loss)
         return ppo.loss, ppo.figures(none, none)

@@ -21,7 +21,7 @@ class RAD(PPO):
     def __call__(self, network: ActorCritic, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Return the loss and its figures; see `Objective`."""
         images = inputs.obs if inputs.obs_aug is None else inputs.obs_aug
-        logits, value = network(images)
+        logits, value = network(images, **inputs.samples.memory)
         ppo = terms(logits, value, inputs.samples, self.config)
         none = torch.zeros_like(ppo.loss)
         return ppo.loss, ppo.figures(none, none)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,8 +15,10 @@ from torch import nn
 from augmentations import as_float
 from drac.envs import ProcgenVectorEnv
 from drac.envs.procgen_env import Split
-from drac.evaluate.episodes import Agent, Episode, evaluating
+from drac.envs.trials import in_trials
+from drac.evaluate.episodes import Episode, evaluating
 from drac.games import Mode
+from drac.networks.remembering import Agent, Remembering
 from drac.networks.sampling import autocast, sample_actions
 from drac.seeding import stream_seed
 
@@ -60,6 +63,7 @@ def watch(
     *,
     mode: Mode = "easy",
     precision: str = "float32",
+    episodes_per_trial: int = 1,
 ) -> Iterator[Moment]:
     """Play episodes one after the other, with sampled actions, and yield every step.
 
@@ -71,6 +75,7 @@ def watch(
         seed: decides levels and actions.
         mode: Procgen's distribution mode.
         precision: "float32" or "bf16".
+        episodes_per_trial: episodes that are played in one level, one after the other.
 
     Raises:
         ValueError: for an unknown game or split, or no episodes.
@@ -83,23 +88,30 @@ def watch(
         device = next(agent.parameters()).device
     generator = torch.Generator(device).manual_seed(stream_seed(seed, "watch", "actions"))
     env_seed = stream_seed(seed, "watch", "env")
-    env = ProcgenVectorEnv(game, 1, split, env_seed, mode, 0, render_mode="rgb_array")
+    env: Any = ProcgenVectorEnv(game, 1, split, env_seed, mode, 0, render_mode="rgb_array")
+    if episodes_per_trial > 1:
+        env = in_trials(env, episodes_per_trial, seed)
     with contextlib.closing(env), evaluating(agent):
         obs, infos = env.reset()
+        remembering = Remembering(agent, 1)
         for number in range(1, episodes + 1):
             step, total = 0, 0.0
             while True:
                 picture, level_seed = env.render()[0], int(infos["level_seed"][0])
                 frames = torch.from_numpy(obs).to(device).permute(0, 3, 1, 2)
                 with autocast(device, precision):
-                    logits, value = agent(as_float(frames))
+                    logits, value, carried = remembering.advance(
+                        as_float(frames), remembering.memory
+                    )
+                remembering.memory |= carried
                 action = sample_actions(logits.float(), generator).cpu().numpy()
                 before = obs[0]
-                obs, rewards, _, _, infos = env.step(action)
+                obs, rewards, ended, _, infos = env.step(action)
+                remembering.note(action, rewards, ended)
                 episode = None
                 if "finished" in infos:
-                    ended = infos["finished"]
-                    episode = Episode(level_seed, float(ended["r"][0]), int(ended["l"][0]))
+                    told = infos["finished"]
+                    episode = Episode(level_seed, float(told["r"][0]), int(told["l"][0]))
                 yield Moment(
                     picture=picture,
                     obs=before,

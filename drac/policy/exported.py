@@ -77,6 +77,11 @@ def export(run_dir: Path | str, out: Path | str, kind: str = "safetensors") -> P
         raise ConfigError(f"{run_dir} is no run: it holds no config.json")
     run_folder.require_writable(out.parent)
     config = TrainConfig.from_json(run_dir / "config.json")
+    if config.recurrent and kind != "safetensors":
+        raise ConfigError(
+            f"format {kind!r} maps single images to actions, and method {config.method!r} here is"
+            f" recurrent: export it as safetensors"
+        )
     network, step = load_agent(run_dir, config)
     tensors = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
     card = {"kind": KIND, "format": FORMAT, **policy_card.card(run_dir, config, step, tensors)}

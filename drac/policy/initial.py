@@ -59,7 +59,10 @@ def initial_network(config: TrainConfig) -> tuple[ActorCritic, dict[str, Any]] |
 def _require_same_network(of: TrainConfig, config: TrainConfig) -> None:
     for name, theirs, ours in (
         ("network", methods.get(of.method).network, methods.get(config.method).network),
-        *((name, getattr(of, name), getattr(config, name)) for name in ("hidden_size", "residual")),
+        *(
+            (name, getattr(of, name), getattr(config, name))
+            for name in ("hidden_size", "residual", "recurrent")
+        ),
     ):
         if theirs != ours:
             raise ConfigError(

@@ -164,11 +164,11 @@ def most_bytes(weights: Mapping[str, Any], config: TrainConfig) -> int:
     """Return the bytes that a checkpoint may have, generously: of a larger one nothing is read.
 
     It holds the weights and Adam's two moments, at most twice, some 25 KB an env (never above
-    1 MiB), likewise, actions and returns of rollouts whose frames are kept, the scores of levels,
-    and what a selector or a plug-in remembers.
+    1 MiB), likewise, actions, returns and logits of rollouts whose frames are kept, the scores of
+    levels, and what a selector or a plug-in remembers.
     """
     num_bytes: int = sum(t.numel() * t.element_size() for t in weights.values())
-    kept = 8 * config.kept_rollouts * config.rollout_size
+    kept = 72 * config.kept_rollouts * config.rollout_size
     return 8 * num_bytes + config.num_envs * 2**20 + kept + 64 * 2**20
 
 

@@ -6,12 +6,14 @@ import copy
 from collections.abc import Sequence
 from functools import partial
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from drac.arms.view import Clean
 from drac.config import TrainConfig
 from drac.cuda_graphs import Captured, Function, Recorder, Tensors
 from drac.networks import ActorCritic
@@ -31,9 +33,11 @@ class Acting:
         config: its precision: with "bf16" the weights are cast once a rollout, not at every step.
         rollout: filled in.
         groups: which of the N envs are in each group.
+        view: what the network is shown of frames.
         record: makes the recordings; None: nothing is recorded.
 
     Attributes:
+        memory: what the network remembers of the N envs; nothing, of one that is not recurrent.
         act: chooses actions, `drac.networks.sampling.act` with the network.
         recorded: what is recorded, a part for each group; empty without `record`.
     """
@@ -44,10 +48,13 @@ class Acting:
         config: TrainConfig,
         rollout: Rollout,
         groups: Sequence[slice],
+        view: Clean,
         record: Recorder | None = None,
     ) -> None:
         self._source, self._rollout = network, rollout
+        self._groups, self._view = groups, view
         self._network = network
+        self.memory = network.initial_memory(config.num_envs)
         if config.precision == "bf16":
             self._network = _with_bf16_weights(network)
             if config.compile:  # a copy is as it was before
@@ -69,7 +76,10 @@ class Acting:
         return torch.empty(like.shape, dtype=like.dtype, pin_memory=self._on_cuda)
 
     def begin(self) -> None:
-        """Take over the network's weights: a rollout begins."""
+        """Take over the network's weights, note what it remembers: a rollout begins."""
+        self._view.begin()
+        for name, value in self._rollout.begun.items():
+            value.copy_(self.memory[name])
         if self._network is self._source:
             return
         pairs = zip(_tensors(self._network), _tensors(self._source), strict=True)
@@ -88,7 +98,7 @@ class Acting:
         """
         host = self._frames[group]
         host.numpy()[...] = frames
-        obs = host.to(self._rollout.obs.device, non_blocking=True)
+        obs = self._view(host.to(self._rollout.obs.device, non_blocking=True), self._groups[group])
         served = self._serve[group]({"obs": obs, "noise": noise, "t": self._steps[t : t + 1]})
         self._actions[group].copy_(served["actions"], non_blocking=True)
         if self._on_cuda:
@@ -101,11 +111,30 @@ class Acting:
         actions: NDArray[np.int64] = self._actions[group].numpy()
         return actions
 
+    def note(self, group: int, rewards: NDArray[Any], ended: NDArray[np.bool_]) -> None:
+        """Have the network remember what came of a group's step; see its `note`."""
+        actions = self._actions[group].numpy()
+        self._source.note(self.memory, self._groups[group], actions, rewards, ended)
+
+    def ends(self) -> Tensor:
+        """Return (T, N) bool: after which steps of the rollout the agent remembers nothing.
+
+        Returns end there: with episodes, unless it remembers through several.
+        """
+        if "firsts" not in self.memory:
+            return self._rollout.dones
+        return torch.cat([self._rollout.given["firsts"][1:], self.memory["firsts"][None]])
+
     def _served(self, rows: slice, inputs: Tensors) -> Tensors:
         """Choose actions; write row `t` (1,) of the rollout, for the envs of `rows`."""
-        acted = self.act({name: inputs[name] for name in ("obs", "noise")})
+        memory = {name: value[rows] for name, value in self.memory.items()}
+        acted = self.act({"obs": inputs["obs"], "noise": inputs["noise"], **memory})
+        for name, kept in self._rollout.given.items():
+            kept[:, rows].index_copy_(0, inputs["t"], memory[name][None])
+        for name in self._rollout.begun:
+            memory[name].copy_(acted.pop(name))
         for name, value in {"obs": inputs["obs"], **acted}.items():
-            kept: Tensor = getattr(self._rollout, name)[:, rows]
+            kept = getattr(self._rollout, name)[:, rows]
             kept.index_copy_(0, inputs["t"], value[None].to(kept.dtype))
         return {"actions": acted["actions"]}
 

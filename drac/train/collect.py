@@ -35,6 +35,7 @@ def collect(training: Training, on_step: Callable[[], None] = lambda: None) -> N
         rollout.level_seeds[t, rows] = infos.get("prev_level_seed", -1)
         training.obs[rows] = obs
         training.count_episodes(infos, rows)
+        acting.note(group, raw_rewards[t, rows], dones[t, rows])
 
     acting.begin()
     for t in range(config.num_steps):
@@ -67,14 +68,15 @@ def estimate_returns(training: Training) -> float:
     """
     rollout, config = training.rollout, training.config
     with training.phases("normalize, GAE"):
-        obs = torch.from_numpy(training.obs).to(rollout.obs.device)
+        obs = training.view(torch.from_numpy(training.obs).to(rollout.obs.device), slice(None))
         with autocast(rollout.obs.device, config.precision):
-            _, last_value = training.network(as_float(obs.permute(0, 3, 1, 2)))
+            images = as_float(obs.permute(0, 3, 1, 2))
+            _, last_value, _ = training.network.advance(images, training.acting.memory)
         rollout.last_values.copy_(last_value)
         advantages, returns = gae(
             rollout.rewards,
             rollout.values,
-            rollout.dones,
+            training.acting.ends(),
             last_value,
             config.gamma,
             config.gae_lambda,

@@ -24,8 +24,8 @@ from drac.runs import checkpoint, provenance, trackers
 from drac.runs.signals import stop_requested
 from drac.stats import ArmStats, Report
 from drac.train.collect import collect, estimate_returns
-from drac.train.session import Session, TrainResult, Watcher
-from drac.train.state import Training
+from drac.train.session import Session, Stopped, TrainResult, Watcher
+from drac.train.state import Begun, Training
 
 
 def train(
@@ -82,13 +82,17 @@ def train(
                     f"{run_dir} is complete: {number_of(config.steps, 'step')} and both evaluations"
                 )
             session.evaluate_and_save_when_due()
-            for report in iterate(session.training, watcher.progress):
+            for report in iterate(session.training, session.progress):
                 session.log(report)
                 if stopping():
                     session.save()
                     raise Interrupted(f"saved at step {report.step}; the same command continues")
                 session.evaluate_and_save_when_due()
             return session.finish()
+        except Stopped:
+            session.save()
+            where = f"in the auxiliary phase after step {session.training.step}"
+            raise Interrupted(f"saved {where}; the same command continues") from None
         except NonFinite as error:
             saved = session.report_nan(error)
             raise NonFinite(f"{error}; {saved}{session.left_behind()}", error.evidence) from None
@@ -185,19 +189,14 @@ def iterate(
     """
     config, learner, selector = training.config, training.learner, training.selector
     while training.update < config.num_updates:
-        tick = _ticker(training.step, config, learner.num_gradient_steps, on_progress)
+        tick = _ticker(training, on_progress)
         with _naming(training):
-            collect(training, tick)
-            reward = estimate_returns(training)
-            explained = explained_variance(training.rollout.values, training.rollout.returns)
-            training.levels.update(training.rollout)
-            if training.arm is not None:
-                selector.update(training.arm, reward)
-            scores = selector.scores()
-            training.arm = selector.select()
-            augmentation = training.augmentations[training.arm]
+            begun = training.begun = training.begun or _begin_update(training, tick)
+            assert training.arm is not None
+            augmentation = training.view.in_update(training.augmentations[training.arm])
             stats = learner.update(training.rollout, augmentation, tick, arm=training.arm)
         training.update += 1
+        training.begun = None
         training.skipped_steps += learner.skipped
         counts, means = selector.counts(), selector.means()
         returns, lengths = zip(*training.recent, strict=True) if training.recent else ((), ())
@@ -206,9 +205,10 @@ def iterate(
             update=training.update,
             arm=training.arm,
             arms=tuple(
-                ArmStats(arm, int(counts[arm]), means[arm], scores[arm]) for arm in selector.arms
+                ArmStats(arm, int(counts[arm]), means[arm], begun.scores[arm])
+                for arm in selector.arms
             ),
-            bandit_reward=reward,
+            bandit_reward=begun.reward,
             train_return=float(np.mean(returns)) if returns else None,
             train_length=float(np.mean(lengths)) if lengths else None,
             episodes=training.episodes,
@@ -216,8 +216,22 @@ def iterate(
             skipped_steps=training.skipped_steps,
             train_episodes=len(returns),
             envs_ended=float(training.ended.mean()),
-            explained_variance=explained,
+            explained_variance=begun.explained_variance,
         )
+
+
+def _begin_update(training: Training, tick: Callable[[], None]) -> Begun:
+    """Play a rollout and select the augmentation of the gradient steps on it."""
+    selector, rollout = training.selector, training.rollout
+    collect(training, tick)
+    reward = estimate_returns(training)
+    explained = explained_variance(rollout.values, rollout.returns)
+    training.levels.update(rollout)
+    if training.arm is not None:
+        selector.update(training.arm, reward)
+    scores = dict(selector.scores())
+    training.arm = selector.select()
+    return Begun(reward, explained, scores)
 
 
 @contextlib.contextmanager
@@ -231,17 +245,20 @@ def _naming(training: Training) -> Iterator[None]:
         raise NonFinite(text, error.evidence) from None
 
 
-def _ticker(
-    step: int, config: TrainConfig, num_gradient_steps: int, on_progress: Callable[[float], None]
-) -> Callable[[], None]:
+def _ticker(training: Training, on_progress: Callable[[float], None]) -> Callable[[], None]:
     """Return what to call after each collected step, then after each gradient step, of an update.
 
     Each call reports the environment steps that the work done so far amounts to.
     """
+    step, config = training.step, training.config
     share = 0.1  # of an update's time, collecting takes roughly this
-    phases = ((share, config.num_steps), (1 - share, num_gradient_steps))
+    collected = training.begun is not None
+    phases = (
+        (share, 0 if collected else config.num_steps),
+        (1 - share, training.learner.num_gradient_steps),
+    )
     parts = iter([share / number for share, number in phases for _ in range(number)])
-    done = 0.0
+    done = share if collected else 0.0
 
     def tick() -> None:
         nonlocal done

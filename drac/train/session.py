@@ -105,6 +105,7 @@ class Session:
         self._wall_before: float = state.get("wall_s", 0.0)
         self._clock = Stopwatch()
         self._saved_at = self._updated_at = 0.0
+        self._save_after = 60 * quantities.interval_minutes(self.config.checkpoint_every)
         self._saved_step, self._skipped = training.step, training.skipped_steps
         positions, tables = state.get("positions"), training.levels.table()
         settings = self.config.model_dump(mode="json")
@@ -209,9 +210,9 @@ class Session:
         to_evaluate = step and not last and self.evaluated_step != step
         if to_evaluate and _passed(self.config.eval_every, before, step):
             self.evaluate()
-        every = self.config.checkpoint_every
-        due = self._clock() - self._saved_at >= 60 * quantities.interval_minutes(every)
-        if due or _passed(quantities.interval_steps(every), self._saved_step, step):
+        due = self._clock() - self._saved_at >= self._save_after
+        every = quantities.interval_steps(self.config.checkpoint_every)
+        if due or _passed(every, self._saved_step, step):
             self.save()
 
     def evaluate(self) -> None:
@@ -224,7 +225,7 @@ class Session:
         step = self.training.step
         try:
             played = {split: self._evaluate(split) for split in SPLITS}
-        except _Stopped:
+        except Stopped:
             self.save()
             raise Interrupted(
                 f"saved at step {step}, whose evaluation is to be repeated; the same command"
@@ -253,13 +254,26 @@ class Session:
             precision=config.precision,
             on_episode=lambda: self.watcher.evaluating(split, next(played), config.eval_episodes),
             on_step=self._stop_if_asked,
+            episodes_per_trial=config.trial,
         ).assign(split=split)
         self.watcher.evaluated(step, split, float(episodes["return"].mean()))
         return episodes
 
     def _stop_if_asked(self) -> None:
         if self._stopping():
-            raise _Stopped
+            raise Stopped
+
+    def progress(self, step: float) -> None:
+        """Tell the watcher; in an auxiliary phase, which is long, look whether to stop or to save.
+
+        Raises:
+            Stopped: if a signal came there; nothing is saved yet.
+        """
+        self.watcher.progress(step)
+        if self.training.learner.in_phase:
+            self._stop_if_asked()
+            if 0 < self._save_after <= self._clock() - self._saved_at:
+                self.save()
 
     def save(self) -> None:
         """Write a checkpoint from which the run continues exactly."""
@@ -307,8 +321,8 @@ class Session:
         self.training.env.close()
 
 
-class _Stopped(Exception):
-    """A signal came during an evaluation."""
+class Stopped(Exception):
+    """A signal came during an evaluation, or an auxiliary phase."""
 
 
 def _passed(every: int, before: int, now: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from drac import hardware, methods
 from drac.arms.build import build_augmentations
+from drac.arms.view import Clean
 from drac.config import TrainConfig
 from drac.cuda_graphs import Captured, Recorder, record_cuda_graph
 from drac.envs import ProcgenVectorEnv, levels
@@ -29,8 +31,23 @@ from ucb import ArmSelector
 EPISODE_WINDOW = 100  # episodes in the running mean of the training return
 
 
+@dataclass(frozen=True)
+class Begun:
+    """What is known of an update whose gradient steps are not over.
+
+    Attributes:
+        reward: mean of the rollout's returns.
+        explained_variance: of these returns.
+        scores: of the arms, among which was selected.
+    """
+
+    reward: float
+    explained_variance: float
+    scores: dict[str, float]
+
+
 class Training:
-    """All the state of a run between two updates: what a checkpoint holds.
+    """All the state of a run between two updates, or in the phase of one: what a checkpoint holds.
 
     Args:
         config: what is "auto" in it is resolved here.
@@ -76,15 +93,28 @@ class Training:
             **({"record": record} if record else {}),
         )
         self.augmentations = build_augmentations(config)
+        self.view: Clean = method.part("view")(
+            self.augmentations,
+            (config.num_envs, channels, height, width),
+            self.learner.augmentation_generator,
+        )
         self.selector: ArmSelector = method.part("selector")(config, tuple(self.augmentations))
         self.normalizer = RewardNormalizer(config.num_envs, config.reward_gamma, config.reward_clip)
-        self.rollout = Rollout(config.num_steps, config.num_envs, (height, width, channels), device)
+        self.rollout = Rollout(
+            config.num_steps,
+            config.num_envs,
+            self.env.obs_shape,
+            device,
+            self.network.initial_memory(config.num_envs),
+            self.network.carried,
+        )
         self.obs: NDArray[np.uint8] = self.env.reset()
         self.learner.follow(self.env)
         if config.device == "cuda" and config.cuda_graphs:
             record = record or record_cuda_graph
-        self.acting = Acting(self.network, config, self.rollout, self.env.rows, record)
+        self.acting = Acting(self.network, config, self.rollout, self.env.rows, self.view, record)
         self.arm: str | None = None
+        self.begun: Begun | None = None
         self.update = 0
         self.episodes = 0
         self.ended = np.zeros(config.num_envs, np.bool_)
@@ -123,6 +153,7 @@ class Training:
         return {
             "network": self.network.state_dict(),
             "learner": self.learner.state_dict(),
+            "memory": self.acting.memory,
             "policy_generator": self.policy_generator.get_state(),
             "selector": self.selector.state_dict(),
             "levels": self.levels.state_dict(),
@@ -132,6 +163,7 @@ class Training:
                 torch.frombuffer(bytearray(s), dtype=torch.uint8) for s in self.env.get_state()
             ],
             "arm": self.arm,
+            "begun": self.begun and vars(self.begun),
             "update": self.update,
             "episodes": self.episodes,
             "ended": self.ended.tolist(),
@@ -143,6 +175,8 @@ class Training:
         """Restore what `state_dict` returned; the run goes on as if it had never stopped."""
         self.network.load_state_dict(state["network"])
         self.learner.load_state_dict(state["learner"])
+        for name, value in self.acting.memory.items():
+            value.copy_(state["memory"][name])
         self.policy_generator.set_state(state["policy_generator"])
         self.selector.load_state_dict(state["selector"])
         self.levels.load_state_dict(state["levels"])
@@ -154,6 +188,7 @@ class Training:
         self.env.set_state([tensor.numpy().tobytes() for tensor in state["env"]])
         self.obs = self.env.observe()
         self.arm, self.update, self.episodes = state["arm"], state["update"], state["episodes"]
+        self.begun = Begun(**state["begun"]) if state.get("begun") else None
         self.ended[:] = state.get("ended", True)  # earlier versions took no note, and mark nothing
         self.skipped_steps = state["skipped_steps"]
         self.recent.clear()

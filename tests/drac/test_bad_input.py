@@ -52,6 +52,8 @@ BAD: dict[str, list[tuple[str, str]]] = {
         ("--method drac", "needs an augmentation"),
         ("--method drac --augmentation flip(axis='diagonal')", "'diagonal'"),
         ("--method drac --augmentation flip(angle=3)", "unknown argument of flip 'angle'"),
+        ("--method daac --recurrent", "'daac' has no option recurrent; it belongs to drac-..."),
+        ("--method ppo-lstm", "num_envs 4 is not divisible by minibatches 8, which recurrent"),
         ("--arms", "arms are empty"),
         ("--arms flip(angle=3)", "angle"),
         ("--steps 63", "steps 63 are fewer than one rollout"),
@@ -143,6 +145,18 @@ BAD: dict[str, list[tuple[str, str]]] = {
 }
 BEFORE = {"train": SMALL, "augmentations show": ("--out", "new/x.png")}
 """What is given in front of the flags."""
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["evaluate run --robustness", "export run --format onnx", "export run --format=torchscript"],
+)
+def test_what_shows_single_images_refuses_a_recurrent_run(
+    refused: Callable[..., str], here: Path, words: str
+) -> None:
+    small_run(here / "run", method="ppo-lstm")
+    assert "single images" in (said := refused(*words.split()))
+    assert "method 'ppo-lstm' here is recurrent" in said
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ DEVICES = [
 def training(device: str, record: bool = True, **options: Any) -> Training:
     """A run on real frames, with CUDA's recorder or, on the CPU, what stands in for it."""
     sizes = {"num_envs": 8, "num_steps": 16, "minibatches": 4, "epochs": 3, "steps": 256}
-    sizes["hidden_size"] = 32
+    sizes |= {"hidden_size": 32, "eval_episodes": 4}
     config = tiny_config(**{**sizes, "device": device, "cuda_graphs": record, **options})
     hardware.use(config)
     return Training(config, record=Recorder() if record and device == "cpu" else None)
@@ -53,7 +53,7 @@ def update(run: Training, number: int) -> None:
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
-@pytest.mark.parametrize("method", ["ppo", "ucb-drac", "idaac"])
+@pytest.mark.parametrize("method", ["ppo", "ucb-drac", "idaac", "rl2-ppo"])
 def test_recordings_hold_over_updates_of_a_live_run(
     method: str, precision: str, device: str
 ) -> None:

@@ -214,11 +214,12 @@ UPDATES = [
     ({"method": "ppo", "fidelity": "paper"}, 1, 36),
     ({"method": "drac-crop", "fidelity": "released"}, 1, 36),
     *(({"method": method}, 1, 36) for method in ("rand-fm", "ibac-sni", "mixreg")),
+    ({"method": "drac-meta-coef-flip"}, 1, 36),
     ({"method": "daac", "idaac_value_epochs": 2}, 2, 36),
     ({"method": "idaac", "idaac_value_epochs": 2}, 3, 48),
     ({"method": "trpo"}, 1, 36),
     ({"method": "ppg", "phasic_updates": 2}, 2, 36),
-    ({"method": "dcpg", "phasic_updates": 2}, 2, 36),
+    *(({"method": method, "phasic_updates": 2}, 2, 36) for method in ("dcpg", "ddcpg")),
 ]
 """Options, how many parts are recorded, and how many gradient steps three updates have."""
 MORE = [

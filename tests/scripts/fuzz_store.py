@@ -12,12 +12,12 @@ from pathlib import Path
 from synthetic_runs import ARMS, write_run
 
 from benchmark.analysis import histories
+from benchmark.analysis.comparable import every_run
 from benchmark.report import frames, provenance
 from benchmark.report.content import Content
 from benchmark.report.grid import grid
 from benchmark.store.store import Store
 from benchmark.suites import RunSpec
-from benchmark.tables.every_run import every_run
 from drac.errors import ConfigError
 
 ODD = (

@@ -16,6 +16,7 @@ class Recording(Watcher):
         stop_after: an update after which it sends a signal to this process.
         stop_in: a split, and the episode of it in an evaluation after which it does.
         killed_after: an update after which it fails, as if the process had been killed.
+        stop_at: the step at which it sends a signal; progress is told with every gradient step.
     """
 
     def __init__(
@@ -23,7 +24,9 @@ class Recording(Watcher):
         stop_after: int | None = None,
         stop_in: tuple[str, int] | None = None,
         killed_after: int | None = None,
+        stop_at: float | None = None,
     ) -> None:
+        self.stop_at = stop_at
         self.stop_after, self.stop_in, self.killed_after = stop_after, stop_in, killed_after
         self.steps: list[float] = []
         self.reports: list[Report] = []
@@ -31,6 +34,9 @@ class Recording(Watcher):
 
     def progress(self, step: float) -> None:
         self.steps.append(step)
+        if self.stop_at is not None and step >= self.stop_at:
+            self.stop_at = None
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def updated(self, report: Report, sps: float) -> None:
         self.reports.append(report)

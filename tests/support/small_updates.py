@@ -99,16 +99,26 @@ def random_rollout(
     num_envs: int = 8,
     size: int = OBS_SHAPE[1],
     num_actions: int = NUM_ACTIONS,
+    network: ActorCritic | None = None,
 ) -> Rollout:
-    """Random steps of small images: some ratios will be clipped, some episodes end."""
+    """Random steps of small images: some ratios will be clipped, some episodes end.
+
+    What a recurrent network remembered before them is random too.
+    """
     generator = torch.Generator().manual_seed(seed)
-    rollout = Rollout(num_steps, num_envs, (size, size, 3))
+    memory, carried = (network.initial_memory(num_envs), network.carried) if network else ({}, ())
+    rollout = Rollout(num_steps, num_envs, (size, size, 3), "cpu", memory, carried)
     rollout.obs.random_(0, 256, generator=generator)
     rollout.actions.random_(0, num_actions, generator=generator)
     for tensor in (rollout.values, rollout.rewards, rollout.advantages, rollout.returns):
         tensor.normal_(generator=generator)
     rollout.log_probs.normal_(-math.log(num_actions), 0.2, generator=generator)
     rollout.dones.copy_(torch.rand(num_steps, num_envs, generator=generator) < 0.3)
+    for value in rollout.begun.values():
+        value.normal_(generator=generator)
+    for firsts in rollout.given.values():
+        firsts[0] = torch.rand(num_envs, generator=generator) < 0.3
+        firsts[1:] = rollout.dones[:-1]
     return rollout
 
 
@@ -158,10 +168,38 @@ def updated(config: TrainConfig, num_updates: int = 1) -> dict[str, Tensor]:
     (augmentation,) = build_augmentations(config).values()
     with images_in_float64():
         for seed in range(num_updates):
-            learner.update(in_float64(random_rollout(seed)), augmentation)
+            rollout = random_rollout(seed, network=learner.network)
+            learner.update(in_float64(rollout), augmentation)
     return {name: weight.detach() for name, weight in learner.network.named_parameters()}
 
 
 def largest_difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
     """Of any weight of `one` from that of the same name in `other`."""
     return max((one[name] - other[name]).abs().max().item() for name in one)
+
+
+class PlainAdam:
+    """Kingma and Ba 2015, algorithm 1; weights without a gradient stay as they are."""
+
+    def __init__(self, weights: list[Tensor], rate: float, eps: float, most: float) -> None:
+        self.weights, self.rate, self.eps, self.most = weights, rate, eps, most
+        self.state: dict[int, tuple[int, Tensor, Tensor]] = {}
+
+    def minimize(self, loss: Tensor) -> None:
+        gradients = torch.autograd.grad(loss, self.weights, allow_unused=True)
+        norm = math.sqrt(sum(float((g**2).sum()) for g in gradients if g is not None))
+        for index, (weight, gradient) in enumerate(zip(self.weights, gradients, strict=True)):
+            if gradient is None:
+                continue
+            g = gradient * min(1.0, self.most / (norm + 1e-6))
+            t, m, v = self.state.get(index, (0, torch.zeros_like(g), torch.zeros_like(g)))
+            t, m, v = t + 1, 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+            self.state[index] = (t, m, v)
+            with torch.no_grad():
+                scale = (v / (1 - 0.999**t)).sqrt() + self.eps
+                weight -= self.rate * m / (1 - 0.9**t) / scale
+
+
+def images(rollout: Rollout) -> Tensor:
+    """(T, N, 3, H, W), in float64."""
+    return rollout.obs.permute(0, 1, 4, 2, 3).double() / 255

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from augmentations import Augmentation
+from augmentations import Augmentation, Identity
 from benchmark.speed.records import Cell, Engine, Task
 from benchmark.speed.worker.machine import Others, matmul_rates, peak_memory_mb
 from benchmark.speed.worker.reference import ReferenceLearner, reference_act
@@ -24,7 +25,6 @@ from drac.config import TrainConfig, quantities
 from drac.envs.procgen_env import Split
 from drac.evaluate import evaluate
 from drac.networks import ActorCritic
-from drac.objectives.drac import DrAC
 from drac.runs import checkpoint
 from drac.runs.logs import SPLITS
 from drac.timing import PhaseTimer
@@ -33,6 +33,9 @@ from drac.train.state import Training
 
 CUDA_UPDATES = 5
 """Updates that are timed on CUDA, where one is short."""
+
+COUNTED_STEPS = 4
+"""Steps of each env in the rollout with which the operations of learning are counted."""
 
 QUICK_STEPS = 2
 """Gradient steps that a quick measurement times, each after its part of a rollout."""
@@ -63,7 +66,7 @@ def measure(task: Task, begin: Callable[[str], None]) -> Cell:
     matmul_gflops, matmul_mean_gflops = matmul_rates(device, config.precision, matmul_s)
     forward_flop, both_flop = flop(training.network, (3, 64, 64))
     training.env.close()
-    network_s = phases["act"] + phases["forward, backward"]
+    network_s = sum(phases[name] for name in ("act", "forward, backward", "auxiliary phase"))
     return Cell(
         **config.model_dump(include=Cell.model_fields.keys() & TrainConfig.model_fields.keys()),
         **found,
@@ -74,7 +77,7 @@ def measure(task: Task, begin: Callable[[str], None]) -> Cell:
         network_share=network_s / sum(phases.values()),
         forward_flop=forward_flop,
         both_flop=both_flop,
-        model_gflops=_update_flop(config, forward_flop, both_flop) / update_s / 1e9,
+        model_gflops=update_flop(config, forward_flop) / update_s / 1e9,
         matmul_gflops=matmul_gflops,
         matmul_mean_gflops=matmul_mean_gflops,
     )
@@ -153,7 +156,7 @@ def play(training: Training) -> None:
 
 def _in_turn(training: Training) -> Augmentation | None:
     parts = [made for made in training.augmentations.values() if made is not None]
-    return InTurn(parts) if parts else None
+    return training.view.in_update(InTurn(parts)) if parts else None
 
 
 def _on_cpu(training: Training, config: TrainConfig) -> tuple[float, dict[str, float]]:
@@ -263,9 +266,21 @@ def flop(network: ActorCritic, obs_shape: tuple[int, int, int]) -> tuple[float, 
     return float(forward.get_total_flops()), float(both.get_total_flops())
 
 
-def _update_flop(config: TrainConfig, forward: float, both: float) -> float:
-    """Return the operations that an update needs: clean and augmented images, no third pass."""
-    objective = methods.get(config.method).part("objective")
-    passes = 1 + issubclass(objective, DrAC)
+def update_flop(config: TrainConfig, forward: float) -> float:
+    """Return the operations that an update needs of the network, by the trainer's engine.
+
+    What it learns with is counted in an update of a short rollout, as it grows with the length;
+    augmenting, but where the augmentation is learned, is no part of it.
+    """
+    minibatches = math.gcd(config.minibatches, COUNTED_STEPS * config.num_envs)
+    changed = {"num_steps": COUNTED_STEPS, "minibatches": minibatches, "phasic_updates": 1}
+    training = Training(config.model_copy(update={**changed, "cuda_graphs": False}))
+    play(training)
+    augmentation = _in_turn(training)
+    if augmentation and methods.get(config.method).augmentations != "learned":
+        augmentation = Identity()
+    with FlopCounterMode(display=False) as learning:
+        training.learner.update(training.rollout, augmentation)
+    training.env.close()
     acting = (config.rollout_size + config.num_envs) * forward
-    return acting + config.epochs * config.rollout_size * passes * both
+    return acting + float(learning.get_total_flops()) * config.num_steps / COUNTED_STEPS

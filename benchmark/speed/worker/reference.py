@@ -37,8 +37,8 @@ CONSISTENCY = {
 }
 """Method -> the weights of G_pi and G_V in its loss."""
 
-ON_CLEAN = ("ppo", "plr")
-"""The methods whose loss is PPO's on the clean images."""
+ON_CLEAN = ("ppo", "plr", "rad-rollout")
+"""The methods whose loss is PPO's on the images of the rollout."""
 
 ON_AUGMENTED = ("rad", "ucb-rad", "rad-best")
 """The methods whose loss is PPO's on the augmented images."""

@@ -194,7 +194,9 @@ OTHER: dict[str, Any] = {
     "idaac_order_coef": 0.01, "idaac_order_hidden": 8, "trpo_kl": 0.02, "trpo_damping": 0.2,
     "trpo_cg_steps": 5, "trpo_value_epochs": 2, "phasic_policy_epochs": 2, "phasic_updates": 4,
     "phasic_epochs": 3, "phasic_segments": 2, "phasic_clone_coef": 0.5, "dcpg_value_coef": 0.5,
-    "per_game": "published",
+    "per_game": "published", "recurrent": True, "episodes_per_trial": 4,
+    "ddcpg_dynamics_coef": 0.5,
+    "meta_coef_learning_rate": 0.01, "meta_coef_max": 0.5,
 }  # fmt: skip
 """A value that is no default, for every option."""
 
@@ -222,7 +224,11 @@ def test_every_option_of_the_config_reaches_its_runs(
 ) -> None:
     value = OTHER[name]
     words = value if isinstance(value, tuple) else (str(value),)
-    having = [m.name for m in methods.METHODS.values() if name in m.options]
+    having = [
+        f"{m.name}-crop" if m.is_family and name != "augmentation" else m.name
+        for m in methods.METHODS.values()
+        if name in m.options
+    ]
     method = "ucb-drac" if "ucb-drac" in having or not having else having[0]
     fidelity = [] if name == "fidelity" else ["--fidelity", "released"]
     cli.main(

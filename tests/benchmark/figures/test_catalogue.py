@@ -59,7 +59,7 @@ def draw(found: Histories) -> Draw:
 
 @pytest.fixture(scope="module")
 def drawn(draw: Draw) -> dict[str, Drawing]:
-    return {name: draw(name, SCREEN)[0] for name in FIGURES}
+    return {name: drawings[0] for name in FIGURES if (drawings := draw(name, SCREEN))}
 
 
 def episodes(root: Path) -> Iterator[tuple[str, str, int, pd.DataFrame]]:
@@ -342,10 +342,38 @@ def test_min_max_where_ppo_is_no_measure(
     assert normalized.final_scores(found, scale, label, "test").tolist() == [[0.5]]
 
 
+@pytest.mark.parametrize("style", [SCREEN, PAPER], ids=lambda style: style.name)
+def test_transfer_marks_the_best_evaluation(tmp_path: Path, style: Style) -> None:
+    """Of the means over seeds; games in which nobody begins with trained weights are left out."""
+    means = {"": [1, 3, 2, 2.5], "a.safetensors": [4, 6, 5, 3]}
+    for init_from, seed in product(means, range(2)):
+        begins = {"init_from": init_from} if init_from else {}
+        run_dir = write_run(tmp_path, game="maze", seed=seed, experiment=init_from[:1] or "exp",
+                            steps=512, **begins)  # fmt: skip
+        rows = [
+            f"{128 * (i + 1)},{split},7,{mean + seed * (i == 2)},9\n"
+            for split in ("train", "test")
+            for i, mean in enumerate(means[init_from])
+        ]
+        (run_dir / "eval.csv").write_text("step,split,level_seed,return,length\n" + "".join(rows))
+    write_run(tmp_path, game="coinrun")
+    store = Store(tmp_path)
+    runs = store.load([spec for name in ("exp", "a") for spec in store.specs(name)])
+    (drawing,) = FIGURES["transfer"](histories.load(runs), style)
+    assert set(drawing.data["game"]) == {"maze"}
+    best = drawing.data[drawing.data["best"]].set_index("label")
+    assert best["step"].tolist() == [256, 256]
+    assert sorted(best["mean"]) == [3, 6]
+    stars = [line for line in drawing.figure.axes[0].get_lines() if line.get_marker() == "*"]
+    assert sorted((*line.get_xdata(), *line.get_ydata()) for line in stars) == [(256, 3), (256, 6)]
+    test_nothing_is_clipped(lambda name, style: [drawing], "transfer", style)
+    assert FIGURES["transfer"](load(tmp_path), style) == []
+
+
 def test_runs_that_choose_nothing_have_no_such_figure(tmp_path: Path) -> None:
     write_run(tmp_path)
     found = load(tmp_path)
-    for name in ("bandit-shares", "bandit-scores", "heatmap"):
+    for name in ("bandit-shares", "bandit-scores", "heatmap", "trials"):
         assert FIGURES[name](found, SCREEN) == []
 
 

@@ -24,7 +24,9 @@ def test_methods_that_are_compared_differ_also_in_grey() -> None:
 
 def test_no_two_methods_of_the_list_look_alike() -> None:
     names = [m.name for m in methods.METHODS.values() if not m.is_family]
-    names += [f"{family}-{arm}" for family in ("drac", "rad", "dra", "drc") for arm in PAPER_ARMS]
+    families = [m.name for m in methods.METHODS.values() if m.is_family]
+    names += [f"{family}-{arm}" for family in families for arm in PAPER_ARMS]
+    assert all(method_style._of_family(f"{family}-crop") for family in families)
     assert len({of_method(name) for name in names}) == len(names)
 
 

@@ -47,7 +47,7 @@ CELL = Cell(
     env_groups=1,
     steps_per_s=250.0,
     update_s=16384 / 250,
-    phases=dict.fromkeys((*PHASES, "other"), 7.0),
+    phases=dict.fromkeys((*PHASES, "other"), 7.0) | {"auxiliary phase": 0.0},
     network_share=0.9,
     evaluate_s=10.0,
     checkpoint_s=0.5,
@@ -314,6 +314,53 @@ def test_the_operations_of_the_network_are_those_of_a_count_by_hand() -> None:
     assert forward == by_hand
     first = 2 * 9 * 3 * 16 * 64 * 64  # nobody needs the gradient of the images
     assert both == 3 * by_hand - first
+
+
+def passes(method: str) -> tuple[float, float]:
+    """The passes of an update, with the gradient, and forward alone."""
+    return {
+        "ppo": (3, 0),
+        "drac-crop": (6, 0),
+        "rad-rollout-crop": (3, 0),
+        "drac-meta-coef-crop": (6 + 1 / 8, 1 / 8),  # of one minibatch the regularization's too
+        "a2c": (1, 0),
+        "daac": (10, 0),  # 1 of the policy, 9 of the value
+        "dcpg": (1 + 6, 1),
+        "ppg": (2 * (1 + 6), 1),
+    }[method]
+
+
+FEW = ("ppo", "rad-rollout-crop", "dcpg")
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        *FEW,
+        *(
+            pytest.param(name, marks=pytest.mark.full)
+            for name in ("drac-crop", "drac-meta-coef-crop", "a2c", "daac", "ppg")
+        ),
+    ],
+)
+def test_the_operations_of_an_update_are_those_of_its_passes(method: str) -> None:
+    config = config_of(method, num_envs=4, num_steps=16)
+    forward, both = measure.flop(ActorCritic(15), (3, 64, 64))
+    gradients, others = passes(method)
+    expected = 64 * (gradients * both + others * forward)
+    assert measure.update_flop(config, 0.0) == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_auxiliary_phase_has_its_row() -> None:
+    phases = CELL.phases | {"auxiliary phase": 70.0}
+    text = tables.phases(report(CELL, changed(CELL, method="ppg", phases=phases))).markdown()
+    assert "70.000 (50.0%)" in text
+    assert "timed in a phase on one rollout" in text
+    assert "auxiliary" not in tables.phases(report(CELL)).markdown()
+    older = {name: value for name, value in CELL.phases.items() if name != "auxiliary phase"}
+    assert tables.phases(report(changed(CELL, phases=older))).markdown() == (
+        tables.phases(report(CELL)).markdown()
+    )
 
 
 def test_matrix_products_are_counted() -> None:

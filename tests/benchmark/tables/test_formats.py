@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 from synthetic_runs import load, write_run
 
+from benchmark.analysis.comparable import every_run
 from benchmark.store.store import Store
 from benchmark.suites import RunSpec
 from benchmark.tables import formats as table_formats
 from benchmark.tables.catalogue import TABLES
-from benchmark.tables.every_run import every_run
 from benchmark.tables.table import Block, Table
 
 NASTY = r"a\b_c&d%e$f#g{h}i~j^k<l>m|n[o]p\"q ± é π ü"

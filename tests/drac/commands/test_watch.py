@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from augmentations import as_float
 from drac import cli
 from drac.commands import watch as watch_command
 from drac.config import TrainConfig
@@ -24,6 +25,7 @@ from drac.envs import ProcgenVectorEnv
 from drac.evaluate.episodes import Episode
 from drac.games import ACTIONS, NUM_ACTIONS
 from drac.networks import ActorCritic
+from drac.networks.lstm import RecurrentActorCritic
 from drac.pictures import video, video_frames
 from drac.pictures.playing import Moment, watch
 from drac.pictures.video_frames import SIZE, Caption, paint
@@ -53,6 +55,23 @@ def saved(folder: Path, game: str = "dodgeball") -> TrainConfig:
     saved = {"config": config.model_dump(mode="json"), "training": state}
     checkpoint.save(folder, 2 * config.rollout_size, saved)
     return config
+
+
+@torch.no_grad()
+def test_a_recurrent_agent_remembers_the_episode_and_no_other() -> None:
+    network = RecurrentActorCritic(NUM_ACTIONS, hidden_size=16)
+    network.policy_head.weight.mul_(100)
+    told = list(watch(network, "dodgeball", "test", 2))
+    firsts = torch.tensor([[moment.step == 0 for moment in told]])
+    assert firsts.sum() == 2
+    obs = torch.from_numpy(np.stack([moment.obs for moment in told])).permute(0, 3, 1, 2)
+    begun = network.initial_memory(1) | {"firsts": firsts}
+    logits, values = network(as_float(obs), **begun)
+    found = torch.tensor(np.stack([moment.probabilities for moment in told]))
+    torch.testing.assert_close(found, logits.double().softmax(1), rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        torch.tensor([moment.value for moment in told]), values, rtol=0, atol=1e-5
+    )
 
 
 def moment(**changes: Any) -> Moment:

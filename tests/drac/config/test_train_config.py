@@ -323,6 +323,7 @@ OTHER: dict[str, Any] = {
     "reward_clip": 5.0,
     "hidden_size": 64,
     "micro_batch": 64,
+    "recurrent": True,
     "aug_coef": 0.2,
     "arms": ("crop",),
     "ucb_exploration": 0.2,

@@ -23,6 +23,7 @@ from drac.evaluate import evaluate
 from drac.evaluate.episodes import Episode, Player, play, quotas
 from drac.games import NUM_ACTIONS
 from drac.networks import ActorCritic
+from drac.networks.lstm import RecurrentActorCritic
 from drac.networks.sampling import sample_actions
 
 
@@ -163,10 +164,15 @@ def test_unknown_names() -> None:
         evaluate(uniform_agent, "coinrun", "tset", 1)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("record", [None, Recorder()], ids=["as it is", "recorded"])
-def test_what_is_drawn_does_not_depend_on_how_many_rows_are_shown(record: Recorder | None) -> None:
+@pytest.mark.parametrize("kind", [ActorCritic, RecurrentActorCritic])
+@pytest.mark.parametrize("recorded", [False, True])
+def test_what_is_drawn_does_not_depend_on_how_many_rows_are_shown(
+    recorded: bool, kind: type[ActorCritic]
+) -> None:
     """CUDA's way, all envs at every step, beside the plain one: draw for draw."""
-    network = ActorCritic(NUM_ACTIONS, hidden_size=16)
+    record = Recorder() if recorded else None
+    network = kind(NUM_ACTIONS, hidden_size=16)
+    memory = network.initial_memory(8)
     with torch.no_grad():
         network.policy_head.weight.mul_(100)
     generators = [torch.Generator().manual_seed(1) for _ in range(3)]
@@ -179,7 +185,15 @@ def test_what_is_drawn_does_not_depend_on_how_many_rows_are_shown(record: Record
         with torch.inference_mode():
             found = few(FRAMES, active)
             np.testing.assert_array_equal(all_rows(FRAMES, active), found)
-            logits, _ = network(as_float(images))
+            shown = {name: value[active] for name, value in memory.items()}
+            logits, _, carried = network.advance(as_float(images), shown)
+            for name, value in carried.items():
+                memory[name][active] = value
+            ended = np.arange(8) % 3 == len(drawn) % 3
+            rewards = np.arange(8.0)
+            few.note(found, rewards, ended)
+            all_rows.note(found, rewards, ended)
+            network.note(memory, slice(None), found, rewards, ended)
         wanted = sample_actions(logits, generators[2])
         assert found[active].tolist() == wanted.tolist()
         assert not np.delete(found, active).any()

@@ -22,6 +22,7 @@ from drac.evaluate.robustness import COLUMNS, METRICS, VARIANTS, compare, measur
 from drac.evaluate.variants import PLAIN, SECOND, trajectories
 from drac.games import NUM_ACTIONS
 from drac.networks import ActorCritic
+from drac.networks.lstm import RecurrentActorCritic
 
 
 class Blind(nn.Module):
@@ -160,6 +161,11 @@ def test_counts_below_one_are_refused(counts: tuple[int, int, int]) -> None:
         measure(Blind(), "maze", "test", episodes, num_envs, max_steps=steps)
 
 
+def test_a_recurrent_agent_is_refused() -> None:
+    with pytest.raises(ValueError, match="a recurrent agent answers to more than single images"):
+        measure(RecurrentActorCritic(15, hidden_size=4), "maze", "test", 1, 1)
+
+
 # The command
 
 
@@ -170,8 +176,11 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 NETWORKS = {
-    methods.get(name).network: name for name in reversed(methods.method_ids())
-}  # one method for each kind of network
+    method.network: name
+    for name in reversed(methods.method_ids())
+    if not (method := methods.get(name)).recurrent  # those are refused
+}
+"""One method for each kind of network."""
 
 
 @pytest.mark.parametrize("method", sorted(NETWORKS.values()))

@@ -119,8 +119,9 @@ METHODS: list[Any] = [
     ("rand-fm", {"clean_probability": 0}),
     ("ibac-sni", {}),
     ("mixreg", {}),
-    *((name, {"phasic_updates": 2, "phasic_epochs": 2}) for name in ("ppg", "dcpg")),
-    *((name, {}) for name in ("reinforce", "reinforce-baseline", "a2c", "trpo")),
+    *((name, {"phasic_updates": 2, "phasic_epochs": 2}) for name in ("ppg", "dcpg", "ddcpg")),
+    *((name, {}) for name in ("reinforce", "reinforce-baseline", "a2c", "trpo", "ppo-lstm")),
+    ("drac-crop", {"recurrent": True}),
 ]
 
 
@@ -129,7 +130,7 @@ METHODS: list[Any] = [
 def test_micro_batches_do_not_change_the_update(
     method: str, options: dict[str, Any], micro_batch: int
 ) -> None:
-    number = 2 if method in ("daac", "idaac", "ppg", "dcpg") else 1
+    number = 2 if method in ("daac", "idaac", "ppg", "dcpg", "ddcpg") else 1
     whole = updated(small_config(method=method, micro_batch=64, **options), number)
     parts = updated(small_config(method=method, micro_batch=micro_batch, **options), number)
     for name, weight in whole.items():

@@ -100,7 +100,7 @@ def test_skipped_steps_are_as_if_they_had_not_been() -> None:
     other, _ = learner_with([])
     figures = []
     for number, minibatch in enumerate(other._minibatches(rollout(), other.minibatch_generator), 1):
-        draws = other._draw(minibatch)
+        draws = other.draw(minibatch)
         if number not in (1, 4, 8):
             figures.append(other.take_step(minibatch, None, draws))
     assert torch.equal(weights(learner.network), weights(other.network))

@@ -5,11 +5,15 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import pytest
 import torch
+from small_runs import same
 from small_updates import (
+    PlainAdam,
+    images,
     images_in_float64,
     in_float64,
     largest_difference,
@@ -51,33 +55,6 @@ def trained(method: str, number: int = 2, network: Any = None, **options: Any) -
 # A whole phase
 
 
-class PlainAdam:
-    """Kingma and Ba 2015, algorithm 1; weights without a gradient stay as they are."""
-
-    def __init__(self, weights: list[Tensor], rate: float, eps: float, most: float) -> None:
-        self.weights, self.rate, self.eps, self.most = weights, rate, eps, most
-        self.state: dict[int, tuple[int, Tensor, Tensor]] = {}
-
-    def minimize(self, loss: Tensor) -> None:
-        gradients = torch.autograd.grad(loss, self.weights, allow_unused=True)
-        norm = math.sqrt(sum(float((g**2).sum()) for g in gradients if g is not None))
-        for index, (weight, gradient) in enumerate(zip(self.weights, gradients, strict=True)):
-            if gradient is None:
-                continue
-            g = gradient * min(1.0, self.most / (norm + 1e-6))
-            t, m, v = self.state.get(index, (0, torch.zeros_like(g), torch.zeros_like(g)))
-            t, m, v = t + 1, 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
-            self.state[index] = (t, m, v)
-            with torch.no_grad():
-                scale = (v / (1 - 0.999**t)).sqrt() + self.eps
-                weight -= self.rate * m / (1 - 0.9**t) / scale
-
-
-def images(rollout: Rollout) -> Tensor:
-    """(T, N, 3, H, W), in float64."""
-    return rollout.obs.permute(0, 1, 4, 2, 3).double() / 255
-
-
 def permutations(generator: torch.Generator, number: int, size: int) -> Iterator[list[int]]:
     for part in torch.randperm(number, generator=generator).split(size):
         yield part.tolist()
@@ -106,6 +83,7 @@ def plain_phase(method: str, network: Any, played: list[Rollout], epochs: int) -
                 loss = loss + (0.5 * (value[0] - target) ** 2 - 0.01 * pi.entropy()) / 16
             policy_adam.minimize(loss)
     old = copy.deepcopy(network)
+    drawn = torch.Generator().manual_seed(3)
     for _ in range(epochs):
         for segments in permutations(generator, len(played) * 8, 2):
             loss = torch.zeros(()).double()
@@ -120,10 +98,38 @@ def plain_phase(method: str, network: Any, played: list[Rollout], epochs: int) -
                     before = Categorical(logits=old(obs)[0])
                 kl = kl_divergence(before, Categorical(logits=logits))
                 loss = loss + (kl + errors).sum() / 16
+            if method == "ddcpg":
+                loss = loss + dynamics(network, [(played[s // 8], s % 8) for s in segments], drawn)
             auxiliary_adam.minimize(loss)
 
 
-@pytest.mark.parametrize(("method", "epochs"), [("ppg", 2), ("ppg", 0), ("dcpg", 2)])
+def dynamics(network: Any, segments: list[tuple[Rollout, int]], drawn: torch.Generator) -> Tensor:
+    """DDCPG's loss of a discriminator on two envs' segments, transition by transition.
+
+    What is random is drawn as the objective draws it: 16 shifts, then the noise of 16 actions.
+    """
+    shifts = torch.randint(1, 14, (16,), generator=drawn).tolist()
+    noise = torch.empty(16, 5).exponential_(generator=drawn)
+    features = [network.features(images(rollout)[:, n]) for rollout, n in segments]
+    places = [(t, s) for t in range(7) for s in range(2)]
+    actions = [int(segments[s][0].actions[t, segments[s][1]]) for t, s in places]
+    total = torch.zeros(()).double()
+    for index, (t, s) in enumerate(places):
+        action = actions[index]
+        counts = [actions.count(a) if a != action else 0 for a in range(5)]
+        other = int((torch.tensor(counts) / noise[index]).argmax())
+        far_t, far_s = places[(index + shifts[index]) % 14]
+        following, elsewhere = features[s][t + 1], features[far_s][far_t + 1]
+        for taken, after, truth, weight in (
+            (action, following, 1, 1.0), (other, following, 0, 0.5), (action, elsewhere, 0, 1.0),
+        ):  # fmt: skip
+            one_hot = torch.eye(5).double()[taken]
+            p = network.discriminator(torch.cat([features[s][t], one_hot, after])).sigmoid()
+            total = total - weight * (p if truth else 1 - p).log().sum() / 14
+    return total
+
+
+@pytest.mark.parametrize(("method", "epochs"), [("ppg", 2), ("ppg", 0), ("dcpg", 2), ("ddcpg", 2)])
 def test_a_whole_phase_is_the_algorithm_s(method: str, epochs: int) -> None:
     """With no epochs, PPG is PPO on two networks."""
     network = network_for(make_config(method=method)).double()
@@ -149,6 +155,12 @@ def test_without_its_terms_dcpg_is_ppo_without_a_value_loss() -> None:
     dcpg = trained("dcpg", phasic_epochs=0, dcpg_value_coef=0)
     assert largest_difference(trained("ppo", epochs=1, value_coef=0), dcpg) < 1e-12
     assert largest_difference(trained("dcpg", **OPTIONS), dcpg) > 1e-6
+
+
+def test_without_its_weight_ddcpg_is_dcpg_and_with_it_another() -> None:
+    dcpg = trained("dcpg", **OPTIONS)
+    assert largest_difference(dcpg, trained("ddcpg", ddcpg_dynamics_coef=0, **OPTIONS)) < 1e-12
+    assert largest_difference(dcpg, trained("ddcpg", **OPTIONS)) > 1e-6
 
 
 # What trains when
@@ -179,12 +191,15 @@ def test_the_weight_of_the_clone_keeps_the_policy() -> None:
     distances = []
     for coef in (0.0, 100.0):
         learner = learner_of(make_config(method="ppg", phasic_updates=1, phasic_clone_coef=coef))
-        learner._keep(rollout)
-        with torch.no_grad():
-            before = learner.network.logits(obs).softmax(1)
-            with torch.enable_grad():
-                learner._auxiliary_phase(lambda: None)
-            distances.append(float((learner.network.logits(obs).softmax(1) - before).abs().mean()))
+        policies = []
+
+        def remember(learner: Any = learner, policies: list[Tensor] = policies) -> None:
+            with torch.no_grad():
+                policies.append(learner.network.logits(obs).softmax(1))
+
+        learner.update(rollout, None, remember)
+        before, after = policies[3], policies[-1]  # the policy phase has four steps
+        distances.append(float((after - before).abs().mean()))
     assert distances[1] < 0.3 * distances[0]
 
 
@@ -213,6 +228,41 @@ def test_there_is_no_augmentation() -> None:
         learner_of(make_config(method="ppg")).update(random_rollout(), augmentations.make("crop"))
 
 
+class Signal(Exception):
+    """What `on_step` raises when a run is to stop."""
+
+
+@pytest.mark.parametrize("method", ["ppg", "ddcpg"])
+@pytest.mark.parametrize("stops", [(1,), (5, 8), (12, 16)], ids=str)
+def test_a_phase_that_was_stopped_goes_on_exactly(method: str, stops: tuple[int, ...]) -> None:
+    """After its first step, within a pass, between two (8), and after its last step (16)."""
+    config = tiny_config(method=method, steps=400, **OPTIONS, phasic_policy_epochs=2)
+    config = config.model_copy(update={"phasic_segments": 1, "phasic_epochs": 4})  # 4 x 4 steps
+    straight = Training(config, Numbers(2))
+    reports = list(islice(iterate(straight), 3))
+
+    def stopping(training: Training, at: int) -> Any:
+        def on_progress(step: float) -> None:
+            phase = training.learner._phase
+            if training.learner.in_phase and len(phase.taken) == at:
+                raise Signal
+
+        return on_progress
+
+    training, found = Training(config, Numbers(2)), []
+    for at in stops:
+        with pytest.raises(Signal):
+            found += list(islice(iterate(training, stopping(training, at)), 2 - len(found)))
+        found = found or reports[:1]
+        state = copy.deepcopy(training.state_dict())
+        training = Training(config, Numbers(2))
+        training.load_state_dict(state)
+        assert (training.update, training.learner.num_gradient_steps) == (1, 16 - at)
+    found += list(islice(iterate(training), 2))
+    assert found == reports
+    assert same(training.state_dict(), straight.state_dict())
+
+
 # Frames that are kept
 
 
@@ -225,7 +275,7 @@ def test_frames_are_uint8_and_played_again() -> None:
         next(reports)
     state = copy.deepcopy(training.state_dict())
     other.load_state_dict(state)
-    kept, again = training.learner._rollouts, other.learner._rollouts
+    kept, again = (each.learner._kept.columns() for each in (training, other))
     assert kept.obs.dtype == again.obs.dtype == torch.uint8
     assert kept.obs[:, :4].any()
     for name in ("obs", "actions", "returns"):
@@ -246,9 +296,13 @@ def test_frames_cannot_be_played_again_without_envs() -> None:
 def test_what_a_phase_cannot_be_made_of_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="phasic_updates 3 x num_envs 2 is not divisible by phas"):
         build({"method": "ppg", "num_envs": 2, "phasic_updates": 3})
+    with pytest.raises(ConfigError, match=r"phasic_segments 1 x \(num_steps 2 - 1\) are fewer"):
+        build({"method": "ddcpg", "phasic_segments": 1, "num_steps": 2})
+    with pytest.raises(ConfigError, match="ddcpg_dynamics_coef; it belongs to ddcpg$"):
+        build({"method": "dcpg", "ddcpg_dynamics_coef": 2})
     with pytest.raises(ConfigError, match="'ppg' has no option adam_eps"):
         build({"method": "ppg", "adam_eps": 1e-6})
-    with pytest.raises(ConfigError, match="phasic_updates; it belongs to ppg, dcpg$"):
+    with pytest.raises(ConfigError, match="phasic_updates; it belongs to ppg, dcpg, ddcpg$"):
         build({"method": "ppo", "phasic_updates": 3})
     many = build({"method": "ppg", "phasic_updates": 10_000})
     assert build({"method": "ppg"}).kept_rollouts == 32

@@ -154,16 +154,19 @@ def test_what_contradicts_is_refused(values: dict[str, str], message: str) -> No
         build({"method": "drac-best", "game": "maze", **values})
 
 
+@pytest.mark.parametrize(("family", "name"), [("drac", "best"), ("rad", "rollout-crop")])
 def test_an_augmentation_cannot_make_a_family_s_method_another_one(
-    monkeypatch: pytest.MonkeyPatch,
+    family: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from augmentations import registry
 
     monkeypatch.setattr(
-        registry, "_TABLE", {**registry._TABLE, "best": "augmentations.transforms.crop:Crop"}
+        registry, "_TABLE", {**registry._TABLE, name: "augmentations.transforms.crop:Crop"}
     )
-    with pytest.raises(ConfigError, match="would be called drac-best, but that is another method"):
-        build({"method": "drac", "augmentation": "best"})
+    with pytest.raises(
+        ConfigError, match=f"would be called {family}-{name}, but that is another method"
+    ):
+        build({"method": family, "augmentation": name})
 
 
 # The paper's spelling

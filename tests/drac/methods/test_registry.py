@@ -85,6 +85,9 @@ def test_a_specification_becomes_a_slug() -> None:
         ("drac", None, "'drac' needs an augmentation.*--method drac-crop.*color-jitter"),
         ("drac", "crp", "unknown augmentation 'crp' .did you mean 'crop'"),
         ("drac", "flip(", "flip"),
+        ("rad-rollout-crp", None, "did you mean 'rad-rollout-crop'"),
+        ("rad-rollout", None, "'rad-rollout' needs an augmentation.*--method rad-rollout-crop"),
+        ("rad-rollout-crop", "flip", "'rad-rollout-crop' and augmentation 'flip' contradict"),
         ("drac-crop", "flip", "'drac-crop' and augmentation 'flip' contradict"),
         ("drac-flip", "flip(axis='vertical')", "contradict"),
         ("drac-nonsense", "crop", "contradict"),
@@ -117,6 +120,7 @@ WIRED = {
     "drac": ("drac:DrAC", "fixed_arm"),
     "drac-best": ("drac:DrAC", "fixed_arm"),
     "meta-drac": ("drac:DrAC", "fixed_arm"),
+    "drac-meta-coef": ("drac:DrAC", "fixed_arm"),
     "ucb-drac": ("drac:DrAC", "sliding_window_ucb"),
     "ucb-drac+plr": ("drac:DrAC", "sliding_window_ucb"),
     "rand-drac": ("drac:DrAC", "uniform"),
@@ -128,18 +132,22 @@ WIRED = {
     "drc": ("drac:DrC", "fixed_arm"),
     "rad": ("rad:RAD", "fixed_arm"),
     "rad-best": ("rad:RAD", "fixed_arm"),
+    "rad-rollout": ("ppo:PPO", "fixed_arm"),
     "ucb-rad": ("rad:RAD", "sliding_window_ucb"),
     "rand-fm": ("rand_fm:RandFM", "fixed_arm"),
     "ibac-sni": ("ibac_sni:IBACSNI", "fixed_arm"),
     "mixreg": ("mixreg:Mixreg", "fixed_arm"),
     "daac": ("daac:DAAC", "fixed_arm"),
     "idaac": ("daac:IDAAC", "fixed_arm"),
+    "ppo-lstm": ("ppo:PPO", "fixed_arm"),
+    "rl2-ppo": ("ppo:PPO", "fixed_arm"),
     "reinforce": ("reinforce:Reinforce", "fixed_arm"),
     "reinforce-baseline": ("reinforce:ReinforceBaseline", "fixed_arm"),
     "a2c": ("a2c:A2C", "fixed_arm"),
     "trpo": ("trpo:TRPO", "fixed_arm"),
     "ppg": ("ppg:PPG", "fixed_arm"),
     "dcpg": ("dcpg:DCPG", "fixed_arm"),
+    "ddcpg": ("dcpg:DCPG", "fixed_arm"),
 }
 """Method -> the loss whose tests are its own, and who selects its augmentation."""
 
@@ -158,4 +166,8 @@ def test_no_method_is_silently_another() -> None:
     assert [name for name, method in METHODS.items() if method.chooses_levels] == [
         "plr",
         "ucb-drac+plr",
+        "rl2-ppo",
+    ]
+    assert [name for name, method in METHODS.items() if method.view != Method.view] == [
+        "rad-rollout"
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -35,7 +34,7 @@ def config(**options: Any) -> TrainConfig:
 
 def inputs_of(batch: Minibatch, share: Tensor, partners: Tensor) -> Inputs:
     other = batch[partners]
-    draws = {f"partner_{field.name}": getattr(other, field.name) for field in fields(Minibatch)}
+    draws = {f"partner_{name}": value for name, value in other.tensors().items()}
     return Inputs(batch, batch.obs, None, {"share": share, **draws})
 
 
@@ -130,8 +129,8 @@ def test_shares_of_zero_are_the_partners() -> None:
     batch = minibatch_of(6)
     images, samples = mixed(batch.obs, batch, batch[torch.arange(5, -1, -1)], torch.zeros(6))
     assert torch.equal(images, batch.obs.flip(0))
-    for field in fields(Minibatch):
-        assert torch.equal(getattr(samples, field.name), getattr(batch, field.name).flip(0))
+    for name, value in batch.tensors().items():
+        assert torch.equal(samples.tensors()[name], value.flip(0))
 
 
 def test_partners_are_gathered_as_uint8_and_each_sample_is_one_once() -> None:

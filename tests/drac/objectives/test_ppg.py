@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -10,8 +11,9 @@ from small_updates import NUM_ACTIONS, make_config, minibatch_of, network_of, po
 from torch.distributions import Categorical, kl_divergence
 
 from drac.networks import ActorCritic
+from drac.networks.ddcpg import DynamicsActorCritic
 from drac.networks.ppg import PhasicActorCritic
-from drac.objectives.dcpg import DCPGAuxiliary
+from drac.objectives.dcpg import DCPGAuxiliary, DDCPGAuxiliary, other_actions
 from drac.objectives.objective import Inputs, make
 from drac.objectives.ppg import PPGAuxiliary
 from drac.stats import UpdateStats
@@ -84,6 +86,50 @@ def test_dcpg_s_losses() -> None:
     assert loss.item() == pytest.approx(auxiliary / 12, abs=1e-6)
     assert stats.aug_policy_loss == pytest.approx(divergence / 12, abs=1e-6)
     assert stats.value_loss == pytest.approx(errors / 12, abs=1e-6)
+
+
+@torch.no_grad()
+def test_ddcpg_s_auxiliary_loss() -> None:
+    """Twelve samples are six steps of two envs: ten transitions, each with two false ones."""
+    network = network_of(DynamicsActorCritic)
+    config = make_config(method="ddcpg", phasic_segments=2, ddcpg_dynamics_coef=0.6)
+    objective = DDCPGAuxiliary(config)
+    draws = objective.draw(SAMPLES, NUM_ACTIONS, torch.Generator().manual_seed(5))
+    draws["old_logits"] = network(SAMPLES.obs)[0]
+    features, actions = network.features(SAMPLES.obs), SAMPLES.actions.tolist()
+    others = other_actions(SAMPLES.actions[:10], draws["action_noise"][:10]).tolist()
+
+    def probability(b: int, action: int, following: int) -> float:
+        one_hot = torch.eye(NUM_ACTIONS).double()[action]
+        seen = torch.cat([features[b], one_hot, features[following]])
+        return float(network.discriminator(seen).sigmoid())
+
+    total = 0.0
+    for b in range(10):
+        false = (b + int(draws["shifts"][b])) % 10
+        assert others[b] != actions[b]
+        assert others[b] in actions[:10]
+        assert false != b
+        total -= math.log(probability(b, actions[b], b + 2)) / 10
+        total -= 0.5 * math.log(1 - probability(b, others[b], b + 2)) / 10
+        total -= math.log(1 - probability(b, actions[b], false + 2)) / 10
+    inputs = replace(INPUTS, draws=draws)
+    dcpg, _ = DCPGAuxiliary(config)(network, inputs)
+    loss, figures = objective(network, inputs)
+    assert figures[7].item() == pytest.approx(total, abs=1e-6)
+    assert loss.item() == pytest.approx(dcpg.item() + 0.6 * total, abs=1e-6)
+
+
+def test_another_action_is_as_frequent_as_the_others_are() -> None:
+    actions = torch.tensor([0] * 3000 + [1] * 2000 + [2] * 1000)
+    noise = torch.empty(6000, 4).exponential_(generator=torch.Generator().manual_seed(0))
+    found = other_actions(actions, noise)
+    share = (found[:3000] == 1).double().mean()
+    assert share.item() == pytest.approx(2 / 3, abs=0.03)
+    assert not (found == actions).any()
+    assert not (found == 3).any()
+    alone = other_actions(torch.zeros(3000, dtype=torch.int64), noise[:3000])
+    assert (alone.bincount(minlength=4)[1:] / 3000).tolist() == pytest.approx([1 / 3] * 3, abs=0.03)
 
 
 def test_the_weights_begin_with_the_rows_norms() -> None:

@@ -72,6 +72,7 @@ BAD = {
     "no checkpoint": ("unsaved", {}, "has no checkpoint yet"),
     "other size": ("run", {"hidden_size": 8}, "its hidden_size is 4"),
     "other residual": ("run", {"fidelity": "released"}, "its residual is impala"),
+    "no memory": ("run", {"method": "ppo-lstm"}, "its recurrent is False, of method 'ppo'"),
     "other network": ("run", {"method": "daac"}, "method 'daac' here has drac.networks.daac"),
     "other file": ("text.safetensors", {}, "cannot be read as a policy"),
 }

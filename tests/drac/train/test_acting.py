@@ -32,16 +32,19 @@ def played(training: Training, updates: int = 2) -> list[torch.Tensor]:
         estimate_returns(training)
         kept += [getattr(training.rollout, name).clone() for name in KEPT]
         arm = training.selector.select()
-        training.learner.update(training.rollout, training.augmentations[arm])
+        augmentation = training.view.in_update(training.augmentations[arm])
+        training.learner.update(training.rollout, augmentation)
     training.env.close()
     return kept
 
 
 @pytest.mark.parametrize("groups", [1, 2])
-@pytest.mark.parametrize("method", ["ppo", "drac-crop", "idaac"])
+@pytest.mark.parametrize(
+    "method", ["ppo", "drac-crop", "idaac", "rad-rollout-random-conv", "ppo-lstm", "rl2-ppo"]
+)
 def test_a_recorded_run_is_the_run(method: str, groups: int) -> None:
     record = Recorder()
-    config = tiny_config(method=method, env_groups=groups, num_steps=8)
+    config = tiny_config(method=method, env_groups=groups, num_steps=8, eval_episodes=4)
     plain, recorded = Training(config), Training(config, record=record)
     assert same(played(plain), played(recorded))
     assert same(plain.network.state_dict(), recorded.network.state_dict())
@@ -52,13 +55,14 @@ def test_a_recorded_run_is_the_run(method: str, groups: int) -> None:
     assert record.replays >= acted
 
 
-@pytest.mark.parametrize("method", NETWORKS)
+@pytest.mark.parametrize("method", [*NETWORKS, "ppo-lstm"])
 def test_weights_that_are_cast_once_act_as_those_of_autocast(method: str) -> None:
     """Bit for bit, whatever the network, and after the learner has changed it."""
-    training = Training(tiny_config(method=method, precision="bf16", num_steps=4))
+    training = Training(tiny_config(method=method, precision="bf16", num_steps=4, eval_episodes=4))
     network = training.network
     noise = draw_noise(training.config.num_envs, training.env.num_actions, torch.Generator())
     inputs: dict[str, Any] = {"obs": torch.from_numpy(training.obs), "noise": noise}
+    inputs |= training.acting.memory
     with torch.no_grad():
         for weight in network.parameters():
             weight.add_(torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)) / 10)

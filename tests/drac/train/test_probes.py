@@ -17,6 +17,7 @@ from procgen_runs import with_defaults
 
 from augmentations import as_float
 from drac.config import TrainConfig
+from drac.evaluate.episodes import Player
 from drac.train import iterate
 from drac.train.state import Training
 
@@ -129,6 +130,39 @@ class Clocked(Choice):
         return obs
 
 
+class Remembered(Choice):
+    """As `Choice`, but what says the answer is shown in the first of three steps alone."""
+
+    length = 3
+
+    def __init__(self, num_envs: int = 16, seed: int = 0) -> None:
+        super().__init__(num_envs, seed)
+        self.single_observation_space = gymnasium.spaces.Box(0, 255, (8, 8, 3), np.uint8)
+
+    def see(self) -> np.ndarray:
+        blank = np.full((self.num_envs, 8, 8, 3), 60, np.uint8)
+        return np.where(self.time[:, None, None, None] == 0, super().see()[:, 4:12, 4:12], blank)
+
+    def pay(self, actions: np.ndarray) -> np.ndarray:
+        return super().pay(actions) * (self.time == self.length - 1)
+
+
+class Tried(Choice):
+    """Nothing is to be seen. Trials of two episodes of one step, in which one action pays."""
+
+    def __init__(self, num_envs: int = 16, seed: int = 0) -> None:
+        super().__init__(num_envs, seed)
+        self.single_observation_space = gymnasium.spaces.Box(0, 255, (4, 4, 3), np.uint8)
+        self.begun = np.zeros(num_envs, int)
+
+    def begin(self, which: np.ndarray) -> None:
+        super().begin(which & (self.begun % 2 == 0))
+        self.begun += which
+
+    def see(self) -> np.ndarray:
+        return np.full((self.num_envs, 4, 4, 3), 60, np.uint8)
+
+
 class Distracted(Choice):
     """As `Choice`, with a white bar at the side that also gives the answer away in training.
 
@@ -225,11 +259,65 @@ def test_policy_gradients_learn_the_better_action(method: str, updates: int, rat
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("method", ["ppg", "dcpg"])
+@pytest.mark.parametrize("method", ["ppg", "dcpg", "ddcpg"])
 def test_phasic_methods_learn_the_better_action(method: str) -> None:
     phases = {"phasic_policy_epochs": 3, "phasic_updates": 4, "phasic_epochs": 2}
     training = trained(Clocked(), updates=24, method=method, **phases)
     assert accuracy(training, Clocked(64, seed=1)) > 0.9
+
+
+@torch.inference_mode()
+def remembered(training: Training, env: Remembered) -> float:
+    """Probability of the right action in the last step of fresh episodes."""
+    obs, _ = env.reset()
+    memory = training.network.initial_memory(env.num_envs)
+    answer = torch.from_numpy(env.answer)
+    for _ in range(env.length):
+        images = as_float(torch.from_numpy(obs).permute(0, 3, 1, 2))
+        logits, _, carried = training.network.advance(images, memory)
+        memory |= carried
+        none = np.zeros(env.num_envs, int)
+        training.network.note(memory, slice(None), none, none, none.astype(bool))
+        obs, *_ = env.step(none)
+    return float(logits.softmax(1)[torch.arange(env.num_envs), answer].mean())
+
+
+@pytest.mark.parametrize(
+    ("method", "updates", "least", "most"), [("ppo-lstm", 20, 0.9, 1), ("ppo", 12, 0.4, 0.6)]
+)
+def test_only_an_agent_that_remembers_answers_when_the_cue_is_gone(
+    method: str, updates: int, least: float, most: float
+) -> None:
+    training = trained(Remembered(), updates, method=method, learning_rate=3e-3)
+    assert least <= remembered(training, Remembered(64, seed=1)) <= most
+
+
+@torch.inference_mode()
+def right_by_episode(training: Training, env: Tried) -> list[float]:
+    """Share of the first and of the second episodes of trials in which the agent was right."""
+    player = Player(training.network, env.num_envs, 2, torch.Generator().manual_seed(0))
+    right = []
+    obs, _ = env.reset()
+    for _ in range(2):
+        answer = env.answer
+        actions = player(obs, np.arange(env.num_envs))
+        right.append(float((actions == answer).mean()))
+        obs, rewards, ended, *_ = env.step(actions)
+        player.note(actions, rewards, ended)
+    return right
+
+
+@pytest.mark.parametrize(("method", "updates"), [("rl2-ppo", 20), ("ppo-lstm", 5)])
+def test_only_rl2_does_better_in_the_second_episode_of_a_trial(
+    method: str, updates: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can know in the first; the second time it is known, to who remembers the trial."""
+    monkeypatch.setattr("drac.envs.trials.Trials.wrap", lambda self, env: env)
+    options = {"learning_rate": 3e-3, "entropy_coef": 0}
+    training = trained(Tried(), updates, method=method, **options)
+    first, second = right_by_episode(training, Tried(256, seed=1))
+    assert 0.35 < first < 0.65
+    assert second > 0.8 if method == "rl2-ppo" else 0.35 < second < 0.65
 
 
 @pytest.mark.full

@@ -38,7 +38,9 @@ METHODS = {
     **{name: {} for name in methods.METHODS},
     "drac": {"augmentation": "random-conv"},
     "rad": {"augmentation": "color-jitter"},
+    "rad-rollout": {"augmentation": "random-conv"},
     "dra": {"augmentation": "flip"},
+    "drac-meta-coef": {"augmentation": "flip", "meta_coef_learning_rate": 0.05},
     "drc": {"augmentation": "rotate"},
     "rand-fm": {"eval_filters": 2},
     "ibac-sni": {"latent_samples": 2},
@@ -47,6 +49,7 @@ METHODS = {
     "trpo": {"trpo_value_epochs": 1},
     "ppg": {"phasic_updates": 3, "phasic_epochs": 2, "phasic_segments": 2},
     "dcpg": {"phasic_updates": 2, "phasic_epochs": 2},
+    "ddcpg": {"phasic_updates": 2, "phasic_epochs": 2},
     "ucb-drac": {"ucb_initial": "try-each-once", "ucb_window": 2},
     "ucb-rad": {"ucb_reward": "standardized"},
     "meta-drac": {"policy_target": "sampled"},
@@ -59,6 +62,7 @@ SOME = [
     *((f"{bandit}-drac", "paper") for bandit in ("thompson", "exp3", "rl2", "meta")),
     *((method, "paper") for method in ("ibac-sni", "mixreg", "daac", "idaac")),
     *((method, "paper") for method in ("reinforce-baseline", "trpo", "ppg", "dcpg")),
+    *((method, "paper") for method in ("rad-rollout", "drac-meta-coef", "ddcpg", "ppo-lstm")),
 ]
 """Those with a state of their own; the other cases are of the full matrix."""
 
@@ -97,6 +101,8 @@ def test_every_method_continues_exactly(
         {"method": "plr", "fidelity": "released", "plr_score": "gae", "plr_smoothing": 0.5},
         {"method": "ucb-drac+plr", "arms": ARMS, "env_groups": 2},
         {"method": "ppg", "phasic_updates": 4, "phasic_epochs": 1, "env_groups": 2},
+        {"method": "ucb-drac", "recurrent": True, "arms": ARMS, "env_groups": 2},
+        {"method": "rl2-ppo", "env_groups": 2, "eval_episodes": 4},
         pytest.param({"method": "plr"}, marks=pytest.mark.full),
     ],
     ids=lambda options: "-".join([*options.values()][:1]) or "ppo",
@@ -111,7 +117,7 @@ def test_procgen_s_levels_continue_exactly(options: dict[str, Any], tmp_path: Pa
             train(config, tmp_path / "stopped", recording)
     train(config, tmp_path / "stopped")
     assert_same_run(tmp_path / "stopped", tmp_path / "straight")
-    if not methods.get(config.method).chooses_levels:
+    if "plr_score" not in methods.get(config.method).options:
         assert "levels.csv" not in tables(tmp_path / "stopped")
         return
     levels = rows(tmp_path / "stopped", "levels")
@@ -123,6 +129,43 @@ def test_procgen_s_levels_continue_exactly(options: dict[str, Any], tmp_path: Pa
     assert sum(sampler["visits"]) > 4
     assert [int([*row.values()][-1]) for row in levels[-6:]] == sampler["visits"]
     assert [[*row.values()][2] != "" for row in levels[-6:]] == sampler["seen"]
+
+
+@pytest.mark.parametrize("method", ["ppg", "ddcpg"])
+def test_a_signal_stops_an_auxiliary_phase_which_goes_on(
+    method: str, tiny: None, tmp_path: Path
+) -> None:
+    """Twice in the phase of the second update, which is logged once; then it has an evaluation."""
+    phase = {"phasic_updates": 2, "phasic_epochs": 6, "phasic_segments": 1}
+    config = tiny_config(method=method, **phase, eval_every=16)
+    train(config, tmp_path / "straight")
+    run_dir = tmp_path / "stopped"
+    for at in (11.0, 14.0):
+        with pytest.raises(Interrupted, match="saved in the auxiliary phase after step 8; the sa"):
+            train(config, run_dir, Recording(stop_at=at))
+        assert len(rows(run_dir, "progress")) == 1
+        assert state(run_dir)["training"]["learner"]["phase"]["stopped"]
+    assert train(config, run_dir).steps == 24
+    assert_same_run(run_dir, tmp_path / "straight")
+
+
+def test_a_long_phase_is_saved_as_often_as_is_asked_for(tiny: None, tmp_path: Path) -> None:
+    """Killed in it, the run goes on from the middle."""
+    phase = {"phasic_updates": 2, "phasic_epochs": 6, "phasic_segments": 1}
+    config = tiny_config(method="ppg", **phase, eval_every=0, checkpoint_every=1e-9)
+
+    class Killed(Recording):
+        def progress(self, step: float) -> None:
+            if step > 14:
+                raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        train(config, tmp_path / "killed", Killed())
+    stopped = state(tmp_path / "killed")["training"]["learner"]["phase"]["stopped"]
+    assert 0 < len(stopped["taken"]) < 24
+    train(config, tmp_path / "killed")
+    train(config, tmp_path / "straight")
+    assert_same_run(tmp_path / "killed", tmp_path / "straight")
 
 
 @pytest.mark.parametrize("evaluation", [("train", 1), ("train", 3), ("test", 2), ("test", 3)])
