@@ -156,8 +156,9 @@ def test_trained_weights_learn_faster_on_other_levels() -> None:
     table = TABLES["transfer"](store.load(spec for name in names for spec in store.specs(name)))
     scratch, trained = table.data.to_dict("records")
     assert scratch["init_from"] == ""
+    assert trained["init_from"] == "ppo-starpilot-200k.safetensors"
     assert trained["last"] > 2 * scratch["last"]
-    assert trained["test_last"] > 2 * scratch["test_last"]
+    assert trained["test_last"] > 1.4 * scratch["test_last"]
     assert trained["steps_to_scratch"] == trained["first_step"]
     written = (root / "tables" / "+".join(names) / "transfer.csv").read_text()
     assert table.data.to_csv(index=False) == written
@@ -165,6 +166,11 @@ def test_trained_weights_learn_faster_on_other_levels() -> None:
     for row in (trained, scratch):
         for name in ("last", "test_last"):
             assert f"{row[name]:.2f}" in page
+    before, after = (
+        pd.read_csv(next((root / "runs" / name).rglob("levels0-199-*.csv")))["return"].mean()
+        for name in ("agent", "transfer-from-ppo")
+    )
+    assert f"{after:.2f} after {before:.2f} on levels 0-199" in page
 
 
 def test_ppo_learns_what_others_code_learns(tmp_path: Path) -> None:
