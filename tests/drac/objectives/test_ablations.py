@@ -153,7 +153,7 @@ class Setting:
 
 def ppo_of_one(setting: Setting, images: Tensor, row: int) -> float:
     """PPO's loss of one sample (Schulman et al. 2017, equation 9), the value clipped too."""
-    _, action, *others = (values[row] for values in vars(setting.samples).values())
+    _, action, *others = (values[row] for values in setting.samples.tensors().values())
     policy, value, entropy = ppo_losses(*setting.outputs(images, row), int(action), *others)
     return float(policy + 0.5 * value - 0.01 * entropy)
 
