@@ -143,7 +143,7 @@ def test_the_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(place, lambda *args, **more: reached.append(args) or 0)
     monkeypatch.setattr("benchmark.bandits.simulation.simulate_all", lambda *args: ())
     names = ["paper-table1", "augmentation-sweep", "demo", "rehearsal", "rehearsal-augmentations"]
-    names += ["evidence"]
+    names += ["evidence", "default"]
     monkeypatch.setattr("benchmark.store.store.Store.experiments", lambda store: names)
     monkeypatch.setattr("drac.files.run_folder.require_writable", lambda folder: None)
     monkeypatch.chdir(ROOT)

@@ -93,7 +93,7 @@ def test_the_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPat
     for name, work in (("tables", "_tabulate"), ("figures", "_draw")):
         command_of = f"benchmark.commands.{name}"
         monkeypatch.setattr(f"{command_of}.{work}", lambda *args: reached.append(args))
-        monkeypatch.setattr(f"{command_of}.experiments", lambda store, wanted: wanted)
+        monkeypatch.setattr(f"{command_of}.experiments", lambda store, wanted, *suite: wanted)
     monkeypatch.setattr("drac.files.run_folder.require_writable", lambda folder: None)
     monkeypatch.chdir(ROOT)
     if loop := re.fullmatch(r"for run in (\S+); do (drac evaluate .*); done", command):
