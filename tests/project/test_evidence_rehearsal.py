@@ -78,7 +78,7 @@ def made_again(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_committed_tables_and_figures_are_made_of_these_runs(made_again: Path) -> None:
     for folder in ("tables", "figures"):
         made, kept = (
-            {path.relative_to(root): path for path in (root / folder).rglob("*.*")}
+            {path.relative_to(root): path for path in (root / folder).rglob("[!.]*.*")}
             for root in (made_again, FOLDER)
         )
         assert made.keys() == kept.keys()

@@ -178,6 +178,8 @@ def converted(
     """Return a copy of the first steps; for float64 its images are in [0, 1], else uint8."""
     made = copy.copy(rollout)
     for name, value in vars(rollout).items():
+        if isinstance(value, dict):  # a recurrent network's memory, which no plain engine has
+            continue
         kept = value[:num_steps]
         if isinstance(kept, Tensor):  # the level seeds are numpy's
             kept = kept.to(device, dtype if name in FLOATS else kept.dtype)
