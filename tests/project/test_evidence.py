@@ -93,6 +93,11 @@ def test_the_performance_page_shows_the_measured_tables() -> None:
     ):
         for line in shown.markdown().splitlines()[2:]:
             assert line in page
+    phasic = load(EVIDENCE / "phasic-speed.json")
+    for shown in (speed_tables.cells(phasic), speed_tables.phases(phasic)):
+        for line in shown.markdown().splitlines():
+            assert line in page or not line.startswith("|")
+    assert all(cell.phases["checkpoint"] < 0.01 * cell.update_s for cell in phasic.cells)
 
 
 def test_the_performance_page_shows_the_measured_speeds() -> None:
