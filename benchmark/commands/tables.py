@@ -169,11 +169,16 @@ def _made(
         runs = store.load(specs, on_run)
     if screen and all(runs["problems"]):  # there is nothing to tabulate
         return Written(folder, heading, (), {}, summary(Content(store, group, runs)))
-    skipped, tables = {} if names else not_applicable(runs), []
+    lacking, tables = not_applicable(runs), []
+    skipped = {} if names else dict(lacking)
     for name in known():
         if name in (names or known()) and name not in skipped:
             try:
                 table = plugins.called(KIND, name, partial(known()[name], runs))
+                if name in lacking:  # and was asked for
+                    table = replace(
+                        table, notes=(f"Nothing to show: {lacking[name]}", *table.notes)
+                    )
                 plugins.called(KIND, name, partial(write, folder, [table]))
                 tables.append(table)
             except plugins.PluginError as error:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from checkout import EVIDENCE
 from refusals import refused
-from synthetic_runs import ARMS, tree, write_run
+from synthetic_runs import ARMS, load, tree, write_run
 
 from benchmark import cli
 from benchmark.commands.tables import tables_command
@@ -308,3 +308,15 @@ def test_published_aggregates_are_recomputed_without_runs(
     write_run(tmp_path / "results")
     assert cli.main(["tables", "--table", "levels", "recomputed"]) == 0
     assert "Published PPO-normalized return" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["curves", "transfer", "robustness", "bandit", "trials"])
+def test_a_table_that_was_asked_for_says_why_it_is_empty(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "results")
+    why = TABLES[name].missing(load(tmp_path / "results"))
+    assert why
+    assert cli.main(["tables", "--table", name]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"- Nothing to show: {why} - " in said
