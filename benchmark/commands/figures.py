@@ -134,7 +134,8 @@ def _load(store: Store, group: Sequence[str]) -> Histories:
 PLOT_HELP = """Draw the training return of runs over their steps, with every evaluation on the
 training levels and on the full distribution.
 
-example: drac-bench plot results/runs/default/ppo/starpilot/seed0 --out curve.png"""
+example:
+  drac-bench plot results/runs/default/ppo/starpilot/seed0 --out curve.png"""
 
 
 @dataclass

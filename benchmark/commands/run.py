@@ -33,7 +33,8 @@ RUN_HELP = """Run a suite, or methods x games x seeds, and keep what is finished
 continues where it stopped, and several may work on one experiment at once. Every option of `drac
 train` holds for all runs of the sweep. Status 1: a run failed; 75: work is left, try again.
 
-example: drac-bench run --methods ppo ucb-drac --games all --seeds 0-2 --steps 1M --workers 2
+example:
+  drac-bench run --methods ppo ucb-drac --games all --seeds 0-2 --workers 2
 
 suites (drac-bench suites says what they cost, and how to write one's own):
 """

@@ -31,7 +31,7 @@ refused, and nothing is overwritten. Incomplete runs come too, and can be contin
 
 examples:
   drac-bench import-runs runs.tar.gz
-  drac-bench import-runs /mnt/cluster/results/runs/demo --experiment demo-cluster"""
+  drac-bench import-runs /mnt/results/runs/demo --experiment demo-cluster"""
 
 LOGS_HELP = """Print what a run has said, its train.log.
 

@@ -40,7 +40,7 @@ example: drac augmentations list"""
 SHOW_HELP = """Draw augmentations on frames of a game: frames in rows, augmentations in columns,
 several draws of each.
 
-example: drac augmentations show --game maze --out maze.png --augmentations crop rotate"""
+example: drac augmentations show --game maze --augmentations crop rotate"""
 
 PICTURES = (".png", ".pdf", ".svg")
 MOST_TILES = 100  # in a row, or in a column; pictures have an end, and so has patience

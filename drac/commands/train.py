@@ -24,7 +24,7 @@ and end with status 75.
 
 examples:
   drac train --game bigfish --method ucb-drac --seed 0 --steps 1M
-  drac train --config results/runs/default/ppo/maze/seed0/config.json --experiment again
+  drac train --config results/runs/default/ppo/maze/seed0 --experiment again
   drac train --method help"""
 
 
