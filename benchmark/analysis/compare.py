@@ -210,10 +210,13 @@ def verdict(found: Comparison) -> str:
 def _verdict(found: Comparison) -> str:
     a, b, iqm = found.a.name, found.b.name, found.aggregates[0]
     chance, likely = found.improvement
-    more = "higher" if iqm.difference >= 0 else "lower"
-    by = f"the IQM of its normalized {found.split} return is {abs(iqm.difference):.3f} {more}"
-    ahead = sum(row.difference > 0 for row in found.games if row.game in found.common)
-    on = f"on {ahead} of the {number_of(len(found.common), 'game')} its mean is higher"
+    size = f"{abs(iqm.difference):.3f}"
+    more = f"{size} {'higher' if iqm.difference > 0 else 'lower'}" if float(size) else "equal"
+    by = f"the IQM of its normalized {found.split} return is {more}"
+    differences = [row.difference for row in found.games if row.game in found.common]
+    ahead, equal = (sum(map(test, differences)) for test in ((0.0).__lt__, (0.0).__eq__))
+    on = f"on {ahead} of the {number_of(len(differences), 'game')} its mean is higher"
+    on += f", on {equal} equal" if equal else ""
     unlike = [
         f"{name} ({_said(found.a.settings[name])} and {_said(found.b.settings[name])})"
         for name in PROTOCOL

@@ -84,7 +84,8 @@ def find(
     specs = {group: [s for name in group for s in store.specs(name)] for group in groups}
     sources = ["+".join(group) for group in groups]
     words = [_identifier(word, [*sources, *imports.names(results)]) for word in words]
-    planned = {spec.method for group in groups for spec in specs[group]}
+    of = {(source, s.method) for source, g in zip(sources, groups, strict=True) for s in specs[g]}
+    planned = {method for _, method in of}
     # Only what is asked for is read: a store may hold thousands of runs.
     wanted = {word.rpartition(":")[2].partition(" [")[0] for word in words}
     wanted |= {method for method in planned if _family(method) in wanted}
@@ -102,7 +103,7 @@ def find(
             f" with drac-bench run or drac-bench import-scores"
         )
     try:
-        found = _together(words, known) or [_find(word, known, planned) for word in words]
+        found = _together(words, known) or [_find(word, known, of) for word in words]
     except ConfigError as error:  # it may be a method of what could not be read
         raise ConfigError(damaged[0] if damaged else str(error)) from None
     left_out = tuple(f"Imported scores are left out: {why}." for why in damaged)
@@ -140,7 +141,10 @@ def _together(words: Sequence[str], known: Sequence[Contestant]) -> list[Contest
     return [replace(chosen[0], cautions=(*chosen[0].cautions, said)), *chosen[1:]]
 
 
-def _find(word: str, known: Sequence[Contestant], planned: Collection[str]) -> Contestant:
+def _find(
+    word: str, known: Sequence[Contestant], planned: Collection[tuple[str, str]]
+) -> Contestant:
+    """Return the one with this name; `planned` are source and method of every run."""
     found = _called(word, known)
     if len(found) == 1:
         return found[0]
@@ -148,9 +152,12 @@ def _find(word: str, known: Sequence[Contestant], planned: Collection[str]) -> C
         ways = [c.address if len({c.source for c in found}) > 1 else c.name for c in found]
         said = " or ".join(shlex.quote(way) if "'" in way else f"'{way}'" for way in ways)
         raise ConfigError(f"several are called {word!r}: say which, {said}")
-    if word in planned or word in map(_family, planned):
-        raise ConfigError(f"{word!r} has no complete run yet: see drac-bench status")
-    every = [*dict.fromkeys([*(c.name for c in known), *sorted(planned)])]
+    lacking = "no complete run yet: see drac-bench status"
+    if any(word in (method, f"{source}:{method}") for source, method in planned):
+        raise ConfigError(f"{word!r} has {lacking}")
+    if of := {m for s, m in planned if (own := _family(m)) and word in (own, f"{s}:{own}")}:
+        raise ConfigError(f"no run is called {word!r}, and {shortened(sorted(of))} has {lacking}")
+    every = [*dict.fromkeys([*(c.name for c in known), *sorted({m for _, m in planned})])]
     nearest = hint(word, [*every, *(c.address for c in known)])
     raise ConfigError(f"unknown method {word!r}{nearest}; there are {shortened(every)}")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from augmentations.arguments import hint
 from drac.commands import flags
 from drac.config import TrainConfig, build
 from drac.errors import ConfigError
@@ -42,13 +43,16 @@ def read_split(given: str, config: TrainConfig) -> Any:
         return config.train_levels
     if given == "test":
         return "test"
+    allowed = "split must be train, test or levels A-B"
+    if not re.search(r"\d", given):
+        raise ConfigError(f"{allowed}, not {given!r}{hint(given, ('train', 'test'))}")
     if re.fullmatch(r"\d+-\d+", given):
         require_level(given.split("-"), config)
     try:
         other = {**config.model_dump(), "levels": given}
         return build(other, recorded=True).train_levels
     except ConfigError as error:
-        raise ConfigError(f"split must be train, test or levels A-B: {error}") from None
+        raise ConfigError(f"{allowed}: {error}") from None
 
 
 def require_level(levels: Iterable[int | str], config: TrainConfig) -> None:

@@ -96,6 +96,9 @@ def test_a_hint_is_only_given_where_it_is_close() -> None:
     assert hint("CRPO", ("Crop", "flip")) == " (did you mean 'Crop'?)"
     for far in ("nope", "", "conv2d-5x5"):
         assert hint(far, ("crop", "normalize", "random-conv")) == ""
+    for far in ("drac-vignette", "drac-mixup", "drac_identities-of", "--lr"):
+        assert hint(far, ("drac-identity", "drac-flip", "--help")) == ""
+    assert hint("drac-rotat", ("drac-rotate",)) == " (did you mean 'drac-rotate'?)"
 
 
 @pytest.mark.parametrize("given", ["zzzz", "a.b", "random-conv-2-3-4-5-6-7-8-9"])

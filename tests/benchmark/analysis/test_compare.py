@@ -252,6 +252,18 @@ def test_unequal_steps_and_settings(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "M: its runs have unequal steps, 5 / 7." in said
 
 
+def test_equal_means_are_called_equal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for game, theirs in (("maze", 5.0), ("heist", 5.001)):
+        write_run(tmp_path, "ppo", game, test=[theirs] * 3)
+        write_run(tmp_path, "ucb-drac", game, test=[5.0] * 3)
+    said = " ".join(run(capsys, tmp_path, "ucb-drac", "ppo").split())
+    assert (
+        "the IQM of its normalized test return is equal, and on 0 of the 2 games its mean" in said
+    )
+    assert " its mean is higher, on 1 equal. " in said
+    assert "-0.000" not in said
+
+
 def test_incomplete_runs_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = store(tmp_path / "r")
     (root / "runs/exp/ppo/maze/seed2/eval.csv").unlink()
@@ -263,6 +275,16 @@ def test_incomplete_runs_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[
         eval_csv.unlink()
     assert cli.main(["compare", "ucb-drac", "ppo", "--results", str(root)]) == 2
     assert "'ppo' has no complete run yet: see drac-bench status" in capsys.readouterr().err
+    (write_run(root, "drac-crop") / "eval.csv").unlink()
+    for word, said_of_it in (
+        ("exp:ppo", "'exp:ppo' has no complete run yet"),
+        ("drac", "no run is called 'drac', and drac-crop has no complete run yet: see "),
+        ("exp:drac", "no run is called 'exp:drac', and drac-crop has no complete run yet"),
+        ("rad", "unknown method 'rad'; there are drac-crop, ppo, ucb-drac"),
+        ("none:ppo", "unknown method 'none:ppo'; there are drac-crop, ppo, ucb-drac"),
+    ):
+        words = ["compare", word, "ucb-drac", "--results", str(root)]
+        assert said_of_it in refused(words, root, capsys)
 
 
 def test_only_what_is_asked_for_is_read(
