@@ -94,7 +94,8 @@ def find(
         *(c for g in groups for c in _stored(store, split, g, specs[g], wanted, on_run)),
         *_imported(results, split, damaged),
     ]
-    absent = [word for word in words if word not in planned and not _called(word, known)]
+    there = planned | {f"{source}:{method}" for source, method in of}
+    absent = [word for word in words if word not in there and not _called(word, known)]
     if absent and (said := "; ".join(_elsewhere(absent, results, split, experiments))):
         raise ConfigError(said)
     if not known and not planned and not damaged:
