@@ -152,8 +152,7 @@ def plot_command(argv: Sequence[str]) -> int:
     if not given.run:
         raise ConfigError("say which runs to draw: drac-bench plot RUN [RUN ...]")
     for run_dir in given.run:
-        if not (run_dir / "config.json").is_file():
-            raise ConfigError(f"{run_dir} is no run: it holds no config.json")
+        run_folder.require_run(run_dir)
     require_picture(given.out)
     from benchmark.figures.run_curves import learning_curves
     from benchmark.store.run_files import DamagedError

@@ -125,7 +125,10 @@ def _of_file(config: str | None) -> list[str]:
     if not config:
         raise ConfigError("config is empty; give a run's config.json, or leave --config out")
     path = Path(config)
-    return as_argv(TrainConfig.from_json(path / "config.json" if path.is_dir() else path))
+    if path.is_dir():
+        run_folder.require_run(path)
+        path /= "config.json"
+    return as_argv(TrainConfig.from_json(path))
 
 
 def _without_plugin(values: dict[str, Any], folder: Callable[[TrainConfig], Path]) -> str:

@@ -280,8 +280,8 @@ def test_incomplete_runs_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[
         ("exp:ppo", "'exp:ppo' has no complete run yet"),
         ("drac", "no run is called 'drac', and drac-crop has no complete run yet: see "),
         ("exp:drac", "no run is called 'exp:drac', and drac-crop has no complete run yet"),
-        ("rad", "unknown method 'rad'; there are drac-crop, ppo, ucb-drac"),
-        ("none:ppo", "unknown method 'none:ppo'; there are drac-crop, ppo, ucb-drac"),
+        ("rad", "unknown method 'rad'; there are ucb-drac, drac-crop, ppo"),
+        ("none:ppo", "unknown method 'none:ppo'; there are ucb-drac, drac-crop, ppo"),
     ):
         words = ["compare", word, "ucb-drac", "--results", str(root)]
         assert said_of_it in refused(words, root, capsys)
