@@ -13,6 +13,7 @@ from benchmark.commands.choices import chosen, experiments, listed, require_pict
 from benchmark.commands.progress_bar import bar
 from benchmark.figures import catalogue
 from drac.commands import flags
+from drac.commands.output import fitted
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import run_folder
@@ -95,29 +96,30 @@ def _draw(
 ) -> None:
     histories = _load(store, group)
     if histories.runs.empty:
-        print(f"{' + '.join(group)}: no run can be drawn yet. {' '.join(histories.notes)}")
+        said = f"{' + '.join(group)}: no run can be drawn yet. {' '.join(histories.notes)}"
+        print(fitted(said))
         return
     folder.mkdir(parents=True, exist_ok=True)
+    absent, notes = [], []
     for name in names:
-        _save(name, partial(catalogue.known()[name], histories, style), folder, form)
-    for note in histories.notes:
-        print(note)
-    print(f"written to {folder}, each with its numbers (.csv) and its caption (.txt)")
+        draw = partial(catalogue.known()[name], histories, style)
+        try:
+            paths = plugins.called(catalogue.KIND, name, partial(_saved, draw, folder, form))
+        except plugins.PluginError as error:
+            notes.append(f"no figure {name}: {error}")
+            continue
+        for path in paths:
+            print(f"  {path}", flush=True)
+        absent += [] if paths else [name]
+    if absent:
+        notes.append(f"not drawn, for these runs have nothing of the kind: {', '.join(absent)}")
+    written = f"written to {folder}, each with its numbers (.csv) and its caption (.txt)"
+    for line in (*notes, *histories.notes, written):
+        print(fitted(line))
 
 
-def _save(name: str, draw: Callable[[], list[Drawing]], folder: Path, form: str) -> None:
-    """Draw and write a kind of figure, or say what is wrong with the plug-in whose it is."""
-    try:
-        paths = plugins.called(
-            catalogue.KIND, name, lambda: [drawing.save(folder, form) for drawing in draw()]
-        )
-    except plugins.PluginError as error:
-        print(f"  {name}: {error}")
-        return
-    for path in paths:
-        print(f"  {path}", flush=True)
-    if not paths:
-        print(f"  {name}: these runs have nothing of the kind")
+def _saved(draw: Callable[[], list[Drawing]], folder: Path, form: str) -> list[Path]:
+    return [drawing.save(folder, form) for drawing in draw()]
 
 
 def _load(store: Store, group: Sequence[str]) -> Histories:

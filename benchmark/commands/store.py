@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING
 from augmentations.arguments import hint
 from benchmark.commands.progress_bar import bar
 from drac.commands import flags
+from drac.commands.output import fitted
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import lock, run_folder, untrusted
@@ -118,7 +119,7 @@ def import_runs_command(argv: Sequence[str]) -> int:
         f" {there} there already"
     )
     for outcome in refused[:_SHOWN]:
-        print(f"{outcome.name} was left out: {outcome.refused}", file=sys.stderr)
+        print(fitted(f"{outcome.name} was left out: {outcome.refused}"), file=sys.stderr)
     if len(refused) > _SHOWN:
         print(f"and {len(refused) - _SHOWN} more were left out", file=sys.stderr)
     return 1 if refused else 0

@@ -94,11 +94,13 @@ def _methods(content: Content) -> tuple[pd.DataFrame, list[str]]:
         )
     cells = pd.DataFrame(rows)
     cells = cells.loc[:, (cells != _ABSENT).any()]
-    over = f"{number_of(int(common.sum()), 'game')}, those of all" if common.any() else "its games"
+    where = f"over {number_of(int(common.sum()), 'game')}, those of all"
+    if common.sum() < 2:
+        where = f"on {games[int(common.argmax())]}" if common.any() else "over its games"
     explained = {
-        "train": f"mean return over {over}",
+        "train": f"mean return {where}",
         "PPO, %": "test / PPO's",
-        "IQM": "min-max-normalized test" + (" [95 %]" if _any_interval(cells) else ""),
+        "IQM": "min-max-normalized test, 0 to 1" + (" [95 %]" if _any_interval(cells) else ""),
         "published": "% of PPO",
     }
     said = "; ".join(f"{name}: {text}" for name, text in explained.items() if name in cells)

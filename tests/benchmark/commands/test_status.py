@@ -104,6 +104,35 @@ def test_its_lines_fit_and_say_what_there_is(
     assert "heist" in shown[-1]  # what has begun comes first
 
 
+def test_a_complete_run_shows_what_was_measured_at_the_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    progress = write_run(Path("results")) / "progress.csv"
+    lines = progress.read_text().splitlines()
+    lines[2] = lines[1].replace("128,1,", "256,2,", 1)  # no training episode has ended
+    progress.write_text("\n".join([*lines, ""]))
+    assert cli.main(["status", "--experiment", "exp"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.endswith(f"complete step {TOTAL}/{TOTAL} 1,234 steps/s train 4.00 test 2.00")
+    assert "envs" not in said
+
+
+def test_the_time_that_is_left_is_told_where_finished_runs_tell_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    done, half = write_run(Path("results")), write_run(Path("results"), seed=1)
+    (half / "eval.csv").unlink()
+    Store(Path("results")).add_to_plan("exp", [RunSpec("exp", "gone", "maze", k) for k in range(2)])
+    assert cli.main(["status"]) == 0
+    assert capsys.readouterr().out.startswith("exp: 1 of 4 runs complete, 0 running\n")
+    meta = json.loads((done / "meta.json").read_text())
+    facts = {"wall_s": 1800, "steps": TOTAL, "threads": 2, "device": "cpu"}
+    (done / "meta.json").write_text(json.dumps(meta | facts))
+    assert cli.main(["status"]) == 0
+    left = "about 2:00:00 of one core left"  # of those that have not begun
+    assert f"exp: 1 of 4 runs complete, 0 running, {left}\n" in capsys.readouterr().out
+
+
 def test_watching_goes_on_until_ctrl_c(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

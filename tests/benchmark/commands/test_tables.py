@@ -134,6 +134,14 @@ def test_the_first_screen_of_runs_that_have_not_ended(
     assert "exp: 2 of 3 runs complete, 2 methods x 2 games x 1 seed, 300 steps" in said
     assert "mean return over its games" in said
     assert "Not complete and not counted: 1 run." in said
+    write_run(tmp_path / "results", "ppo", "coinrun")
+    write_run(tmp_path / "results", "ppo", "ninja")
+    for path in (tmp_path / "results/runs/exp/drac-flip").rglob("eval.csv"):
+        path.unlink()
+    assert cli.main(["tables"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "train, test: mean return on coinrun; " in said
+    assert "IQM: min-max-normalized test, 0 to 1; published: % of PPO" in said
 
 
 def test_what_has_no_complete_run_is_said_and_not_tabulated(
