@@ -37,7 +37,7 @@ def test_all_figures_of_a_store(
     lines = said.splitlines()
     told = "not drawn, for these runs have nothing of the kind: transfer, heatmap, trials"
     assert lines.index(told) > max(lines.index(f"  {path}") for path in folder.glob("*.png"))
-    assert f"written to {folder}" in " ".join(lines[-3:])
+    assert f"written to {folder}," in " ".join(" ".join(lines[-3:]).split())
     assert all(len(line) <= 80 or str(root) in line for line in lines)  # paths are not broken
 
 

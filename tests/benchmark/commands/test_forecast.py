@@ -22,6 +22,7 @@ from benchmark.engines import engine
 from benchmark.speed.records import load
 from benchmark.store.progress import Progress
 from drac.config import TrainConfig
+from drac.config.quantities import duration
 
 SPEED = ROOT / "results/evidence/training-speed.json"
 LONG = ["run", "--methods", "ppo", "--games", "maze", "--seeds", "0-3", "--steps", "25M"]
@@ -149,8 +150,7 @@ def test_without_a_terminal_it_says_soon_and_then_ever_more_rarely_what_runs(
         if text := capsys.readouterr().out:
             said_at.append(second)
             assert text.splitlines() == [
-                f"{second // 3600}:{second // 60 % 60:02}:{second % 60:02}: 0 of 3 runs done,"
-                " 2 running",
+                f"{duration(second)}: 0 of 3 runs done, 2 running",
                 *(f"  {id_}: step 0/16,384" for id_ in ids),
             ]
     assert said_at == [5, 15, 35, 75, 155, 315, 635, 1235, 1835, 2435, 3035, 3635]
