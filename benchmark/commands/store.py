@@ -142,6 +142,7 @@ def logs_command(argv: Sequence[str]) -> int:
                 position = _print_from(log, position)
         except FileNotFoundError:
             if not given.follow:
+                run_folder.require_run(folder)
                 raise ConfigError(f"{folder} has no {LOG}: drac-bench run writes it") from None
         except (OSError, ValueError) as error:
             raise ConfigError(f"{path} cannot be read: {error}") from None
@@ -161,7 +162,9 @@ def _folder_of(run: str, store: Store) -> tuple[Path, Path]:
     if Path(run).is_dir():
         return Path(run), Path(run)
     known = [own.id for name in store.experiments() for own in store.specs(name)]
-    raise ConfigError(f"unknown run {run!r}{hint(run, known)}: drac-bench status lists the runs")
+    below = next((f" (did you mean {id_!r}?)" for id_ in known if id_.startswith(f"{run}/")), "")
+    near = below or hint(run, known)
+    raise ConfigError(f"unknown run {run!r}{near}: drac-bench status lists the runs")
 
 
 def _print_from(log: IO[bytes], position: int) -> int:

@@ -169,6 +169,10 @@ def test_logs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "is a symbolic link" in refused(["logs", str(run_dir)], tmp_path, capsys)
     said = refused(["logs", "exp/ppo/coinrum/seed0"], tmp_path, capsys)
     assert "did you mean 'exp/ppo/coinrun/seed0'" in said
+    said = refused(["logs", "exp/ppo"], tmp_path, capsys)
+    assert "unknown run 'exp/ppo' (did you mean 'exp/ppo/coinrun/seed0'?)" in said
+    said = refused(["logs", "results/runs/exp"], tmp_path, capsys)
+    assert "results/runs/exp is no run but a folder of runs: ppo/coinrun/seed0" in said
     assert "unknown run '../x'" in refused(["logs", "../x"], tmp_path, capsys)
     assert "give one run, not 0" in refused(["logs"], tmp_path, capsys)
 
