@@ -18,7 +18,7 @@ from benchmark.statistics.bootstrap import Interval
 from drac.config.fidelity import PRESETS
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
-from drac.games import GAMES, RANGED_MODES
+from drac.games import GAMES, RANGED_MODES, games_text
 
 STATISTICS = {"IQM": aggregate.iqm, "median": aggregate.median, "mean": aggregate.mean}
 NO_INTERVAL = Interval(np.nan, np.nan)
@@ -106,8 +106,9 @@ class Comparison:
         """Over which games: "16 games", or "15 common games only, without heist"."""
         without = [row.game for row in self.games if row.game not in self.common]
         if not without:
-            return number_of(len(self.common), "game")
-        return f"{number_of(len(self.common), 'common game')} only, without {', '.join(without)}"
+            return games_text(self.common)
+        common = games_text(self.common).replace(" games", " common games")
+        return f"{common} only, without {', '.join(without)}"
 
 
 def compare(

@@ -7,6 +7,7 @@ import re
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,7 @@ def test_a_game_that_one_lacks_is_left_out_and_said() -> None:
     a[:, GAMES.index("jumper")] = b[:, GAMES.index("jumper")] = NAN  # neither: no row
     found = of(a, b)
     assert found.label == "14 common games only, without heist"
+    assert replace(found, common=("maze",)).label.startswith("maze only, without bigfish, ")
     assert "heist" not in found.common
     assert "heist" in [row.game for row in found.games]
     assert "jumper" not in [row.game for row in found.games]
