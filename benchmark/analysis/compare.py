@@ -107,7 +107,8 @@ class Comparison:
         without = [row.game for row in self.games if row.game not in self.common]
         if not without:
             return games_text(self.common)
-        common = games_text(self.common).replace(" games", " common games")
+        several = len(self.common) > 1
+        common = f"{len(self.common)} common games" if several else self.common[0]
         return f"{common} only, without {', '.join(without)}"
 
 
@@ -215,7 +216,7 @@ def _verdict(found: Comparison) -> str:
     more = f"{size} {'higher' if iqm.difference > 0 else 'lower'}" if float(size) else "equal"
     by = f"the IQM of its normalized {found.split} return is {more}"
     differences = [row.difference for row in found.games if row.game in found.common]
-    ahead, equal = (sum(map(test, differences)) for test in ((0.0).__lt__, (0.0).__eq__))
+    ahead, equal = sum(one > 0 for one in differences), differences.count(0.0)
     on = f"on {ahead} of the {number_of(len(differences), 'game')} its mean is higher"
     on += f", on {equal} equal" if equal else ""
     unlike = [

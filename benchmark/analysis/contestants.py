@@ -153,11 +153,12 @@ def _find(
         ways = [c.address if len({c.source for c in found}) > 1 else c.name for c in found]
         said = " or ".join(shlex.quote(way) if "'" in way else f"'{way}'" for way in ways)
         raise ConfigError(f"several are called {word!r}: say which, {said}")
-    lacking = "no complete run yet: see drac-bench status"
+    see = "yet: see drac-bench status"
     if any(word in (method, f"{source}:{method}") for source, method in planned):
-        raise ConfigError(f"{word!r} has {lacking}")
+        raise ConfigError(f"{word!r} has no complete run {see}")
     if of := {m for s, m in planned if (own := _family(m)) and word in (own, f"{s}:{own}")}:
-        raise ConfigError(f"no run is called {word!r}, and {shortened(sorted(of))} has {lacking}")
+        own_runs = shortened(sorted(of))
+        raise ConfigError(f"no run is called {word!r}, and none of {own_runs} is complete {see}")
     every = [*dict.fromkeys([*(c.name for c in known), *sorted({m for _, m in planned})])]
     nearest = hint(word, [*every, *(c.address for c in known)])
     raise ConfigError(f"unknown method {word!r}{nearest}; there are {shortened(every)}")

@@ -168,8 +168,10 @@ def _aggregates(found: Comparison, a: str, b: str) -> Any:
 
 
 def _number(value: float, form: str) -> str:
-    text = "-" if value != value else f"{value:{form}}"
-    return text.replace("-", "+") if text.strip("-0.") == "" and text != "-" else text
+    if value != value:
+        return "-"
+    text = f"{value:{form}}"
+    return text if float(text) else f"{0.0:{form}}"  # not -0.00
 
 
 def _rows(found: Comparison) -> Any:

@@ -18,7 +18,7 @@ from drac.config import TrainConfig
 from drac.config.quantities import duration, number_of
 
 FIRST_S, PLAIN_INTERVAL_S = 5.0, 600.0
-"""Without a terminal: seconds before what runs is shown, each time twice as long, at most."""
+"""Without a terminal: seconds until what runs is shown; then twice as long each time, at most."""
 LIVE_INTERVAL_S = 2.0  # looking means reading files, on the cores that train
 NARROW = 110
 """A terminal with fewer columns shows shares of steps, and no note beside early returns."""
@@ -73,7 +73,7 @@ class SweepDisplay:
 
     def message(self, text: str) -> None:
         """Print a line above the display."""
-        self._console.print(fitted(text), markup=False, highlight=False, soft_wrap=True)
+        self._console.print(fitted(text, "    "), markup=False, highlight=False, soft_wrap=True)
 
     def ended(self, ended: Ended) -> None:
         """Say how a run ended, and count it as done if it is not tried again."""

@@ -43,16 +43,15 @@ def read_split(given: str, config: TrainConfig) -> Any:
         return config.train_levels
     if given == "test":
         return "test"
-    allowed = "split must be train, test or levels A-B"
-    if not re.search(r"\d", given):
-        raise ConfigError(f"{allowed}, not {given!r}{hint(given, ('train', 'test'))}")
     if re.fullmatch(r"\d+-\d+", given):
         require_level(given.split("-"), config)
     try:
         other = {**config.model_dump(), "levels": given}
         return build(other, recorded=True).train_levels
     except ConfigError as error:
-        raise ConfigError(f"{allowed}: {error}") from None
+        no_levels = f", not {given!r}{hint(given, ('train', 'test'))}"
+        said = f": {error}" if re.search(r"\d", given) else no_levels
+        raise ConfigError(f"split must be train, test or levels A-B{said}") from None
 
 
 def require_level(levels: Iterable[int | str], config: TrainConfig) -> None:

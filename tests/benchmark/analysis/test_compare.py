@@ -280,8 +280,8 @@ def test_incomplete_runs_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[
     (write_run(root, "drac-crop") / "eval.csv").unlink()
     for word, said_of_it in (
         ("exp:ppo", "'exp:ppo' has no complete run yet"),
-        ("drac", "no run is called 'drac', and drac-crop has no complete run yet: see "),
-        ("exp:drac", "no run is called 'exp:drac', and drac-crop has no complete run yet"),
+        ("drac", "no run is called 'drac', and none of drac-crop is complete yet: see "),
+        ("exp:drac", "no run is called 'exp:drac', and none of drac-crop is complete yet"),
         ("rad", "unknown method 'rad'; there are ucb-drac, drac-crop, ppo"),
         ("none:ppo", "unknown method 'none:ppo'; there are ucb-drac, drac-crop, ppo"),
     ):
