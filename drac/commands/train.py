@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import make_dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from drac.config import TrainConfig, as_argv, build, preset_defaults
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import run_folder
-from drac.methods.listing import listing, records
+from drac.methods.listing import WIDTH, listing, records
 from drac.runs import provenance, trackers
 
 TRAIN_HELP = """Train one agent on the training levels of a game, then evaluate it on them and on
@@ -82,7 +83,7 @@ def train_command(argv: Sequence[str]) -> int:
         if "json" in flags.named(argv):
             print_json(1, methods=records())
         else:
-            print(listing())
+            print(listing(shutil.get_terminal_size((WIDTH, 0)).columns))
         return 0
     if (split := flags.peek(argv, "--split")) is not None:
         raise ConfigError(

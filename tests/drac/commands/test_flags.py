@@ -217,6 +217,19 @@ def test_the_help_is_tidy_and_as_wide_as_the_terminal(
     assert max(map(len, said.splitlines())) <= max(columns, 80)  # commands, which are copied
 
 
+@pytest.mark.parametrize("words", ["augmentations list", "train --method help"])
+def test_lists_are_as_wide_as_the_terminal(
+    words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widths = []
+    for columns in ("80", "100"):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert drac.main(words.split()) == 0
+        widths.append(max(map(len, capsys.readouterr().out.splitlines())))
+        assert widths[-1] <= int(columns)
+    assert widths[0] < widths[1]
+
+
 def test_the_first_help_is_short_and_says_where_the_rest_is(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
