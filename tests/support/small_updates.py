@@ -103,7 +103,7 @@ def random_rollout(
 ) -> Rollout:
     """Random steps of small images: some ratios will be clipped, some episodes end.
 
-    What a recurrent network remembered before them is random too.
+    What a recurrent network remembered before them, and was told in them, is random too.
     """
     generator = torch.Generator().manual_seed(seed)
     memory, carried = (network.initial_memory(num_envs), network.carried) if network else ({}, ())
@@ -116,9 +116,14 @@ def random_rollout(
     rollout.dones.copy_(torch.rand(num_steps, num_envs, generator=generator) < 0.3)
     for value in rollout.begun.values():
         value.normal_(generator=generator)
-    for firsts in rollout.given.values():
-        firsts[0] = torch.rand(num_envs, generator=generator) < 0.3
-        firsts[1:] = rollout.dones[:-1]
+    for name, given in rollout.given.items():
+        if name == "firsts":
+            given[0] = torch.rand(num_envs, generator=generator) < 0.3
+            given[1:] = rollout.dones[:-1]
+        elif name == "rewards":
+            given.normal_(generator=generator)
+        else:
+            given.random_(0, num_actions if name == "actions" else 2, generator=generator)
     return rollout
 
 

@@ -24,6 +24,7 @@ from drac.evaluate.episodes import Episode, Player, play, quotas
 from drac.games import NUM_ACTIONS
 from drac.networks import ActorCritic
 from drac.networks.lstm import RecurrentActorCritic
+from drac.networks.rl2 import RL2ActorCritic
 from drac.networks.sampling import sample_actions
 
 
@@ -201,6 +202,75 @@ def test_what_is_drawn_does_not_depend_on_how_many_rows_are_shown(
     assert len(set(drawn)) > 3
     if record:
         assert (record.recordings, record.replays) == (1, 8 - WARMUP_CALLS)
+
+
+class Noise(KnownLengths):
+    """The same with images and rewards that differ; `told` is what came of each step of env 1."""
+
+    def __init__(self, num_envs: int, seed: int) -> None:
+        super().__init__(num_envs, seed)
+        self.told: list[tuple[int, float, bool]] = []
+
+    def see(self) -> np.ndarray:
+        return self.rng.integers(0, 256, (self.num_envs, 16, 16, 3), np.uint8)
+
+    def reset(self, **kwargs: Any) -> tuple[np.ndarray, dict[str, Any]]:
+        return self.see(), {}
+
+    def step(self, actions: np.ndarray) -> Any:
+        _, _, done, *rest = super().step(actions)
+        rewards = self.rng.random(self.num_envs, np.float32)
+        self.told.append((actions[1], rewards[1], done[1]))
+        return self.see(), rewards, done, *rest
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (RecurrentActorCritic, {}),
+        (RL2ActorCritic, {"episodes_per_trial": 1}),
+        (RL2ActorCritic, {"episodes_per_trial": 2}),
+    ],
+)
+def test_a_recurrent_network_answers_as_in_one_pass_over_all_episodes(
+    kind: type[RecurrentActorCritic],
+    options: dict[str, int],
+    fixed: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Env 1 alone plays, four episodes; it is the last of the rows that the network is shown."""
+    generators = [torch.Generator().manual_seed(0) for _ in range(2)]
+    network = kind(NUM_ACTIONS, (3, 16, 16), 16, generator=generators[0], **options)
+    with torch.no_grad():
+        network.policy_head.weight.mul_(100)
+        network.lstm.weight_hh.mul_(3)
+    images, answers, advance = [], [], network.advance
+
+    def watched(obs: Tensor, memory: dict[str, Tensor]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        found = advance(obs, memory)
+        images.append(obs[-1].clone())
+        answers.append(found[0][-1].clone())
+        return found
+
+    monkeypatch.setattr(network, "advance", watched)
+    env = Noise(2, seed=0)
+    play(Player(network, 2, NUM_ACTIONS, generators[1], fixed=fixed), env, [0, 4])
+    actions, rewards, ends = zip((0, 0.0, False), *env.told[:-1], strict=True)
+    episode = np.cumsum(ends)
+    per_trial = options.get("episodes_per_trial", 1)
+    sequence = {
+        "firsts": torch.tensor([True, *((np.diff(episode) > 0) & (episode[1:] % per_trial == 0))]),
+        "actions": torch.tensor(actions),
+        "rewards": torch.tensor(rewards),
+        "ends": torch.tensor(ends),
+    }
+    memory = network.initial_memory(1)
+    memory |= {name: value[None] for name, value in sequence.items() if name in memory}
+    with torch.no_grad():
+        wanted, _ = network(torch.stack(images), **memory)
+    torch.testing.assert_close(torch.stack(answers), wanted, rtol=0, atol=1e-5)
+    assert episode[-1] == 3
 
 
 @pytest.mark.parametrize("fixed", [True, False])

@@ -135,6 +135,17 @@ def test_alpha_goes_against_its_gradient_and_stays_within_its_bounds() -> None:
         )
 
 
+@pytest.mark.parametrize(("sign", "bound"), [(-1, 0.3), (1, 0)], ids=("above", "below"))
+def test_a_large_step_ends_exactly_at_the_bound(sign: int, bound: float) -> None:
+    rates = {"meta_coef_learning_rate": 10.0, "meta_coef_max": 0.3}
+    learner, flip = learner_of(make_config(method=METHOD, **rates)), augmentations.make("flip")
+    learner.update(random_rollout(), flip)
+    rollout = random_rollout(1)
+    gradient = float(learner.meta_gradient(rollout.samples()))
+    learner._derivative *= sign * math.copysign(1, gradient)
+    assert learner.update(rollout, flip).extra_loss == pytest.approx(bound, rel=1e-6, abs=0)
+
+
 def test_the_loss_has_the_alpha_that_is_logged() -> None:
     """An update with another alpha_r is DrAC's with that weight."""
     drac = updated(make_config(method="drac-flip", aug_coef=0.25))

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 from small_updates import (
+    PlainAdam,
+    images,
     images_in_float64,
     in_float64,
     largest_difference,
@@ -94,20 +96,31 @@ def log_policy(network: TwoNetworks, obs: Tensor) -> Tensor:
     return network.logits(obs.double() / 255).log_softmax(1)
 
 
-def test_the_fisher_product_is_that_of_the_explicit_matrix() -> None:
-    """F = E_s E_a~pi[grad log pi(a|s) grad log pi(a|s)^T], column by column, of the head."""
-    learner = trpo_learner(micro_batch=4)
-    network, samples = learner.network, random_rollout().samples()[:6]
-    learner.policy = [network.policy_head.weight, network.policy_head.bias]
-    size = flat(learner.policy).numel()
-    matrix = torch.zeros(size, size, dtype=torch.float64)
-    for b in range(6):
-        log_probs = log_policy(network, samples.obs[b : b + 1])[0]
-        for log_prob in log_probs:
+def learner_of_the_head(**options: Any) -> Any:
+    """One whose step is the policy head's alone, so that its Fisher matrix is small."""
+    learner = trpo_learner(**options)
+    head = learner.network.policy_head
+    learner.policy = [head.weight, head.bias]
+    return learner
+
+
+def fisher_matrix(learner: Any, obs: Tensor) -> Tensor:
+    """F = E_s E_a~pi[grad log pi(a|s) grad log pi(a|s)^T], (P, P)."""
+    matrix = torch.zeros(()).double()
+    for image in obs.split(1):
+        for log_prob in log_policy(learner.network, image)[0]:
             score = flat(torch.autograd.grad(log_prob, learner.policy, retain_graph=True))
-            matrix += log_prob.detach().exp() * torch.outer(score, score) / 6
+            matrix = matrix + log_prob.detach().exp() * torch.outer(score, score) / len(obs)
+    return matrix
+
+
+def test_the_fisher_product_is_that_of_the_explicit_matrix() -> None:
+    """Column by column, of the head."""
+    learner, samples = learner_of_the_head(micro_batch=4), random_rollout().samples()[:6]
+    matrix = fisher_matrix(learner, samples.obs)
     with images_in_float64():
-        columns = [learner.fisher_product(samples, unit) for unit in torch.eye(size).double()]
+        units = torch.eye(len(matrix)).double()
+        columns = [learner.fisher_product(samples, unit) for unit in units]
     torch.testing.assert_close(torch.stack(columns), matrix, rtol=0, atol=1e-10)
     assert matrix.abs().max() > 1e-3
 
@@ -135,6 +148,47 @@ def test_conjugate_gradients_solve_linear_equations() -> None:
     found = conjugate_gradients(lambda x: matrix @ x, right, 50)
     torch.testing.assert_close(found, torch.linalg.solve(matrix, right), rtol=1e-4, atol=1e-4)
     assert torch.equal(conjugate_gradients(lambda x: matrix @ x, 0 * right, 50), 0 * right)
+
+
+def test_a_step_is_the_natural_gradient_s_as_long_as_its_bound() -> None:
+    """(F + damping I) x = -grad L, solved outright, with F of a tenth of the samples."""
+    options = {"trpo_kl": 1e-4, "trpo_damping": 0.1, "trpo_cg_steps": 60, "entropy_coef": 0.01}
+    learner, samples = learner_of_the_head(**options), in_float64(random_rollout()).samples()
+    log_probs = log_policy(learner.network, samples.obs)
+    taken = log_probs.gather(1, samples.actions[:, None])[:, 0]
+    entropy = -(log_probs.exp() * log_probs).sum(1).mean()
+    ratio = (taken - taken.detach()).exp()
+    loss = -(ratio * samples.advantages).mean() - 0.01 * entropy
+    gradient = flat(torch.autograd.grad(loss, learner.policy))
+    order = torch.randperm(64, generator=torch.Generator().manual_seed(1))  # that of `learner_of`
+    fisher = fisher_matrix(learner, samples.obs[order[:6]])
+    damped = fisher + 0.1 * torch.eye(len(fisher))
+    direction = torch.linalg.solve(damped, -gradient)
+    step = direction * (2 * 1e-4 / (direction @ damped @ direction)).sqrt()
+    begun = flat(learner.policy).detach()
+    with images_in_float64():
+        learner.step_policy(samples)
+    moved = flat(learner.policy).detach() - begun
+    torch.testing.assert_close(moved, step, rtol=0, atol=1e-4 * float(step.abs().max()))
+
+
+def test_the_value_is_fitted_to_the_returns_by_its_own_parameters() -> None:
+    """Adam on (V(s) - R)^2 / 2, where nothing moves the policy: all advantages are 0."""
+    learner = trpo_learner(entropy_coef=0, trpo_value_epochs=3, minibatches=1)
+    network, rollout = learner.network, in_float64(random_rollout())
+    rollout.advantages.zero_()
+    plain = copy.deepcopy(network)
+    adam = PlainAdam(plain.value_parameters(), 5e-4, 1e-5, 0.5)
+    for _ in range(3):
+        values = plain.value(images(rollout).flatten(0, 1))
+        adam.minimize(((values - rollout.returns.flatten()) ** 2).mean() / 2)
+    begun = {name: weight.detach().clone() for name, weight in network.named_parameters()}
+    with images_in_float64():
+        learner.update(rollout, None)
+    found = dict(network.named_parameters())
+    assert largest_difference(dict(plain.named_parameters()), found) < 1e-9
+    assert largest_difference(begun, found) > 1e-3
+    assert {*learner.parameters} == {*network.value_parameters()}
 
 
 @pytest.mark.parametrize("bound", [1e-4, 1e-2, 0.3])

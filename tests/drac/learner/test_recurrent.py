@@ -36,8 +36,14 @@ def rollout_of(network: ActorCritic) -> Rollout:
     return in_float64(random_rollout(network=network.float()))
 
 
+def what_was_told(rollout: Rollout, t: int, n: int) -> Tensor:
+    """RL^2's further inputs: the last action, one-hot, its reward, whether the episode ended."""
+    action, reward, end = (rollout.given[name][t, n] for name in ("actions", "rewards", "ends"))
+    return torch.tensor([*(float(a == action) for a in range(5)), reward, end]).double()
+
+
 def plain_update(network: Any, rollout: Rollout, config: TrainConfig) -> None:
-    """An epoch of PPO, or DrAC with `flip`, on two envs at a time, one step after the other."""
+    """An epoch of PPO, RL^2, or DrAC with `flip`, on two envs at a time, step after step."""
     adam = PlainAdam(list(network.parameters()), 5e-4, 1e-5, 0.5)
     order = torch.randperm(8, generator=torch.Generator().manual_seed(1))  # that of `learner_of`
     advantages = rollout.advantages - rollout.advantages.mean()
@@ -47,11 +53,14 @@ def plain_update(network: Any, rollout: Rollout, config: TrainConfig) -> None:
         for n in envs.tolist():
             states = [[rollout.begun[name][n][None].double() for name in "hc"]] * 2
             for t in range(8):
-                if rollout.dones[t - 1, n] if t else rollout.given["firsts"][0, n]:
-                    states = [[torch.zeros(1, 16).double()] * 2] * 2
                 obs = images(rollout)[t, n][None]
                 seen = [obs, obs.flip(3)]
                 features = [network.features(image) for image in seen]
+                if rollout.dones[t - 1, n] if t else rollout.given["firsts"][0, n]:
+                    states = [[torch.zeros(1, 16).double()] * 2] * 2
+                elif config.method == "rl2-ppo":
+                    told = network.embed.weight @ what_was_told(rollout, t, n)
+                    features = [each + told for each in features]
                 states = [network.lstm(*each) for each in zip(features, states, strict=True)]
                 (logits, value), (logits_aug, value_aug) = (network.heads(h) for h, _ in states)
                 old, target = rollout.values[t, n], rollout.returns[t, n]
@@ -60,7 +69,7 @@ def plain_update(network: Any, rollout: Rollout, config: TrainConfig) -> None:
                     logits[0], value[0], action, old_log_prob, old, target, advantages[t, n]
                 )
                 loss = loss + (policy + 0.5 * value_loss - 0.01 * entropy) / 16
-                if config.method != "ppo-lstm":
+                if config.method.startswith("drac"):
                     fixed = Categorical(logits=logits.detach())
                     kl = kl_divergence(fixed, Categorical(logits=logits_aug)).sum()
                     distance = ((value.detach() - value_aug) ** 2).sum()
@@ -69,10 +78,18 @@ def plain_update(network: Any, rollout: Rollout, config: TrainConfig) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"method": "ppo-lstm"}, {"method": "drac-flip(p=1.0)", "recurrent": True}]
+    "options",
+    [
+        {"method": "ppo-lstm"},
+        {"method": "rl2-ppo"},
+        {"method": "drac-flip(p=1.0)", "recurrent": True},
+    ],
 )
 def test_an_update_is_the_loop_over_time(options: dict[str, Any]) -> None:
-    """Whole envs, from the state that was remembered, which ends where an episode does."""
+    """Whole envs, from the state that was remembered, which ends where an episode does.
+
+    Every weight, RL^2's E among them.
+    """
     config = make_config(**options, epochs=1)
     network = network_for(config)
     rollout = rollout_of(network)

@@ -8,8 +8,9 @@ import pytest
 import torch
 from graph_recorder import Recorder
 from small_runs import same
-from tiny_runs import tiny_config
+from tiny_runs import Numbers, tiny_config
 
+from augmentations import as_float
 from drac import hardware, methods
 from drac.config import build
 from drac.cuda_graphs import WARMUP_CALLS
@@ -72,6 +73,31 @@ def test_weights_that_are_cast_once_act_as_those_of_autocast(method: str) -> Non
         found, wanted = training.acting.act(inputs), act(network, "bf16", inputs)
     assert same(found, wanted)
     training.env.close()
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("num_steps", [5, 7])
+def test_an_lstm_s_values_are_those_of_one_pass_over_the_rollout(
+    num_steps: int, groups: int
+) -> None:
+    """From what was kept as it began to the bootstrap; episodes of seven steps end in it."""
+    config = tiny_config(method="ppo-lstm", num_steps=num_steps, steps=42, env_groups=groups)
+    training = Training(config, Numbers(2))
+    with torch.no_grad():
+        training.network.lstm.weight_hh.mul_(3)
+    rollout, begins = training.rollout, torch.ones(1, 2, dtype=torch.bool)
+    for update in range(3):
+        collect(training)
+        estimate_returns(training)
+        images = torch.cat([rollout.obs, torch.from_numpy(training.obs)[None]])
+        firsts = torch.cat([begins, rollout.dones])
+        sequences = as_float(images.permute(1, 0, 4, 2, 3).flatten(0, 1))
+        with torch.no_grad():
+            _, values = training.network(sequences, **rollout.begun, firsts=firsts.T)
+        found = torch.cat([rollout.values, rollout.last_values[None]])
+        torch.testing.assert_close(found, values.view(2, -1).T, rtol=0, atol=1e-6)
+        assert (rollout.begun["h"].abs().max() > 0) == (update > 0)
+        begins = rollout.dones[-1:].clone()
 
 
 @pytest.mark.parametrize(("precision", "number"), [("float32", 1), ("bf16", 2)])
