@@ -174,12 +174,12 @@ def test_a_step_is_the_natural_gradient_s_as_long_as_its_bound() -> None:
 
 def test_the_value_is_fitted_to_the_returns_by_its_own_parameters() -> None:
     """Adam on (V(s) - R)^2 / 2, where nothing moves the policy: all advantages are 0."""
-    learner = trpo_learner(entropy_coef=0, trpo_value_epochs=3, minibatches=1)
+    learner = trpo_learner(entropy_coef=0, trpo_value_epochs=2, minibatches=1)
     network, rollout = learner.network, in_float64(random_rollout())
     rollout.advantages.zero_()
     plain = copy.deepcopy(network)
     adam = PlainAdam(plain.value_parameters(), 5e-4, 1e-5, 0.5)
-    for _ in range(3):
+    for _ in range(2):
         values = plain.value(images(rollout).flatten(0, 1))
         adam.minimize(((values - rollout.returns.flatten()) ** 2).mean() / 2)
     begun = {name: weight.detach().clone() for name, weight in network.named_parameters()}

@@ -105,6 +105,28 @@ def test_returns_run_through_a_trial(
     assert torch.equal(rollout.returns, gae(*args)[1])
 
 
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_rollout_keeps_what_came_of_the_steps_before(
+    groups: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The action, its raw reward, as `Numbers` gives them, and whether the episode ended."""
+    monkeypatch.setattr("drac.envs.trials.Trials.wrap", lambda self, env: env)
+    config = tiny_config(
+        method="rl2-ppo", eval_episodes=4, num_steps=24, steps=48, env_groups=groups
+    )
+    training = Training(config, Numbers(2))
+    collect(training)
+    rollout, time = training.rollout, torch.arange(24)[:, None]
+    for name, came in {
+        "actions": rollout.actions,
+        "rewards": (rollout.actions + time) % 3,
+        "ends": rollout.dones,
+    }.items():
+        told = torch.cat([rollout.given[name], training.acting.memory[name][None]])
+        assert not told[0].any()
+        assert torch.equal(told[1:], came.to(told))
+
+
 def test_the_weights_of_an_lstm_begin_as_without_further_inputs() -> None:
     generators = [torch.Generator().manual_seed(0) for _ in range(2)]
     plain = RecurrentActorCritic(NUM_ACTIONS, OBS_SHAPE, 16, generator=generators[0])
