@@ -16,6 +16,7 @@ from procgen_runs import with_defaults
 from small_runs import same
 
 from drac.config import TrainConfig
+from drac.envs.groups import EnvGroups
 from drac.runs import checkpoint, provenance
 from drac.runs.logs import TIMING_COLUMNS
 from drac.train.state import Training
@@ -112,6 +113,14 @@ def play_numbers(patch: pytest.MonkeyPatch) -> None:
 
 def tiny_training(config: TrainConfig) -> Training:
     return Training(config, Numbers(config.num_envs))
+
+
+def grouped_training(config: TrainConfig, patch: pytest.MonkeyPatch) -> Training:
+    """The same, the envs in the config's groups."""
+    groups = int(config.env_groups)
+    envs = EnvGroups([Numbers(config.num_envs // groups) for _ in range(groups)])
+    patch.setattr("drac.train.state._procgen", lambda config: envs)
+    return Training(config)
 
 
 def tiny_config(**options: Any) -> TrainConfig:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from small_runs import same
 from small_updates import NUM_ACTIONS, OBS_SHAPE, network_of
-from tiny_runs import Numbers, tiny_config
+from tiny_runs import Numbers, grouped_training, tiny_config
 from torch import Tensor
 
 from drac.networks.lstm import RecurrentActorCritic
@@ -114,7 +114,7 @@ def test_a_rollout_keeps_what_came_of_the_steps_before(
     config = tiny_config(
         method="rl2-ppo", eval_episodes=4, num_steps=24, steps=48, env_groups=groups
     )
-    training = Training(config, Numbers(2))
+    training = grouped_training(config, monkeypatch)
     collect(training)
     rollout, time = training.rollout, torch.arange(24)[:, None]
     for name, came in {

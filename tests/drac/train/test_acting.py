@@ -8,7 +8,7 @@ import pytest
 import torch
 from graph_recorder import Recorder
 from small_runs import same
-from tiny_runs import Numbers, tiny_config
+from tiny_runs import grouped_training, tiny_config
 
 from augmentations import as_float
 from drac import hardware, methods
@@ -78,11 +78,11 @@ def test_weights_that_are_cast_once_act_as_those_of_autocast(method: str) -> Non
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("num_steps", [5, 7])
 def test_an_lstm_s_values_are_those_of_one_pass_over_the_rollout(
-    num_steps: int, groups: int
+    num_steps: int, groups: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From what was kept as it began to the bootstrap; episodes of seven steps end in it."""
     config = tiny_config(method="ppo-lstm", num_steps=num_steps, steps=42, env_groups=groups)
-    training = Training(config, Numbers(2))
+    training = grouped_training(config, monkeypatch)
     with torch.no_grad():
         training.network.lstm.weight_hh.mul_(3)
     rollout, begins = training.rollout, torch.ones(1, 2, dtype=torch.bool)
