@@ -175,6 +175,7 @@ def test_trained_weights_learn_faster_on_other_levels() -> None:
         pd.read_csv(next((root / "runs" / name).rglob("levels0-199-*.csv")))["return"].mean()
         for name in ("agent", "transfer-from-ppo")
     )
+    assert (trained["before_then"], trained["before_now"]) == (before, after)
     assert f"{after:.2f} after {before:.2f} on levels 0-199" in page
 
 
