@@ -11,8 +11,9 @@ from rich.live import Live
 from rich.table import Table
 
 from benchmark.engines.engine import Job
-from benchmark.engines.sweep import Ended
+from benchmark.engines.sweep import Ended, State
 from benchmark.store.progress import Progress, read_progress
+from benchmark.store.store import LOG
 from drac.config import TrainConfig
 from drac.config.quantities import duration, number_of
 
@@ -73,6 +74,8 @@ class SweepDisplay:
     def ended(self, ended: Ended) -> None:
         """Say how a run ended, and count it as done if it is not tried again."""
         run, text = ended.job.id, ended.outcome.text
+        if ended.outcome.state is State.FAILED and ended.again_in is None:  # the summary says why
+            text = f"FAILED; its log is {ended.job.run_dir / LOG}"
         if ended.again_in is not None:
             self.message(f"{run}: {text}; tried again in {duration(ended.again_in)}")
             return

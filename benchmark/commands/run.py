@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from augmentations import plugins, registry
 from benchmark import suites
 from benchmark.commands import choices
 from benchmark.engines import catalogue, options
@@ -95,11 +97,16 @@ def run_command(argv: Sequence[str]) -> int:
     given = {name: value for name, value in values.items() if name in asked}
     runs = list(suite.runs(experiment, methods, games, seeds, given))
     experiments = dict.fromkeys(spec.experiment for spec, _ in runs)
-    return _run(Store(own["results"]), " ".join(experiments), runs, own)
+    again = shlex.join(["drac-bench", "run", *argv])
+    return _run(Store(own["results"]), " ".join(experiments), runs, own, again)
 
 
 def _run(
-    store: Any, experiment: str, runs: list[tuple[RunSpec, TrainConfig]], own: dict[str, Any]
+    store: Any,
+    experiment: str,
+    runs: list[tuple[RunSpec, TrainConfig]],
+    own: dict[str, Any],
+    again: str,
 ) -> int:
     """Check everything, write the plan, execute what is left. Returns the exit status."""
     from benchmark.engines.engine import training
@@ -111,6 +118,8 @@ def _run(
     left = runs
     if not own["fresh"]:
         left = [(spec, config) for spec, config in runs if not _complete(store, spec, config)]
+    if not (own["fresh"] or own["accept_changed_code"]):
+        foreign_code.require_none_changed([store.run_dir(spec) for spec, _ in left], again)
     check_augmentations([config for _, config in left])
     if not catalogue.get(own["engine"]).elsewhere:
         check_devices([config for _, config in left])
@@ -274,7 +283,7 @@ def _summary(sweep: Sweep, seconds: float, following: str) -> int:
     print(f"{number_of(len(finished), 'run')} finished in {duration(seconds)}")
     for ended in failed:
         print("", f"{ended.job.id}: {ended.outcome.text}", sep="\n")
-        for line in log_end(ended.job):
+        for line in log_end(ended.job)[:-1]:  # the last is in the outcome
             print(f"  | {line}")
         print(f"this run alone: {ended.job}")
     if failed:
@@ -304,13 +313,14 @@ def _complete(store: Any, spec: RunSpec, config: TrainConfig) -> bool:
 
 
 def check_augmentations(configs: Iterable[TrainConfig]) -> None:
-    """Raise ConfigError if a class or function that runs name by its module cannot be made."""
+    """Raise ConfigError if an augmentation of others' that runs name cannot be made or applied."""
     named = {config.augmentation_specs: config for config in configs}
     for specs, config in named.items():
-        if any(":" in spec for spec in specs):  # only then torch is loaded
-            from drac.arms.build import build_augmentations
+        if any(":" in spec or plugins.providers(registry.parse(spec).name) for spec in specs):
+            from drac.arms.build import build_augmentations  # only then torch is loaded
+            from drac.arms.trial import try_without_playing
 
-            build_augmentations(config)
+            try_without_playing(build_augmentations(config))
 
 
 def check_devices(configs: Sequence[TrainConfig]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import make_dataclass
 from pathlib import Path
@@ -15,7 +17,7 @@ from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import run_folder
 from drac.methods.listing import listing, records
-from drac.runs import provenance, trackers
+from drac.runs import foreign_code, provenance, trackers
 
 TRAIN_HELP = """Train one agent on the training levels of a game, then evaluate it on them and on
 unseen ones. The same command continues a run that was stopped; other --steps prolong or shorten
@@ -115,6 +117,7 @@ def train_command(argv: Sequence[str]) -> int:
         raise ConfigError(_without_plugin(values, folder) or str(error)) from None
     if flags.peek(argv, "--run-dir") == "":  # an unset variable of a script: not this folder
         raise ConfigError("run_dir is empty; give a folder, or leave --run-dir out")
+    _check(config, folder(config), shlex.join(["drac", "train", *argv]), **how)
     return _train(config, folder(config), **how)
 
 
@@ -136,8 +139,24 @@ def _without_plugin(values: dict[str, Any], folder: Callable[[TrainConfig], Path
     return ""
 
 
+def _check(config: TrainConfig, run_dir: Path, command: str, **how: Any) -> None:
+    """Refuse what `drac.train.prepare` refuses, as far as torch is not needed for it."""
+    run_folder.require_writable(run_dir)
+    run_folder.require_plain(run_dir)
+    if how["fresh"]:
+        return
+    if (run_dir / "config.json").exists() and not how["finish"]:
+        config.continue_from(TrainConfig.from_json(run_dir / "config.json"), run_dir)
+        provenance.require(config, run_dir)
+    if not how["accept_changed_code"]:
+        foreign_code.require_none_changed([run_dir], command)
+
+
 def _train(config: TrainConfig, run_dir: Path, **how: Any) -> int:
-    from drac.commands.display import watching  # torch is imported from here on
+    if "torch" not in sys.modules:  # that takes a while
+        what = f"{config.method} on {config.game}, seed {config.seed}"
+        print(f"{what}: importing torch, making levels and envs", flush=True)
+    from drac.commands.display import watching
     from drac.errors import Interrupted
     from drac.runs.signals import EXIT_CODE
     from drac.train import train
