@@ -16,6 +16,7 @@ from benchmark.store.progress import Progress, read_progress
 from benchmark.store.store import LOG
 from drac.config import TrainConfig
 from drac.config.quantities import duration, number_of
+from drac.methods import spellings
 
 PLAIN_INTERVAL_S = 600.0  # since the last line: runs that are shorter are one line each
 LIVE_INTERVAL_S = 2.0  # looking means reading files, on the cores that train
@@ -112,10 +113,11 @@ class SweepDisplay:
                 overflow="ellipsis",
                 no_wrap=not yields,
             )
+        called = spellings.shown(run.split("/")[1] for run in self._configs)
         several = len({run.split("/")[0] for run in self._configs}) > 1
         for run, progress in now.items():
             experiment, method, game, seed = run.split("/")
-            method = f"{experiment}/{method}" if several else method
+            method = f"{experiment}/" * several + called[method]
             step, sps, left_, train, *rest = _texts(progress)
             if narrow:
                 step = f"{100 * progress.step // progress.total}%"

@@ -23,7 +23,7 @@ from drac.config import TrainConfig, preset_defaults
 from drac.config.quantities import duration, number_of
 from drac.errors import ConfigError
 from drac.files import lock, run_folder
-from drac.runs import foreign_code, signals, trackers
+from drac.runs import foreign_code, named, signals, trackers
 from drac.runs.meta import read_meta
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ def run_command(argv: Sequence[str]) -> int:
         if not own[name] and name in asked:
             raise ConfigError(f"--{name} names nothing to run")
     methods = suites.parse_methods(own["methods"], values["augmentation"])
+    if values["augmentation"] is None:
+        methods = tuple(named.typed(method, own["results"] / "runs") for method in methods)
     if not (methods or suite.every_method):
         raise ConfigError("say what to run: --suite demo, or --methods ppo ucb-drac")
     options.read(own)

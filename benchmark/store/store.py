@@ -22,7 +22,7 @@ from drac import methods
 from drac.config import TrainConfig
 from drac.errors import ConfigError, shown
 from drac.files import atomic, run_folder, untrusted
-from drac.methods import per_game
+from drac.methods import per_game, spellings
 from drac.runs.logs import SPLITS
 
 if TYPE_CHECKING:
@@ -185,11 +185,12 @@ class Store:
     def load(self, specs: Iterable[RunSpec], on_run: Callable[[], None] = _nothing) -> pd.DataFrame:
         """Return one row per run: its result, its settings, and what it lacks.
 
-        Every file is read at most once. Columns: `experiment, method, game, seed, problems` (list
-        of str), `train, test` (mean of the final episodes; NaN where incomplete), `augmentation`
-        (specification of a fixed one, else ""), `settings` (dict of what must agree between
-        runs that are averaged; empty where unknown), `arms` (dict arm -> count of the last
-        update; empty where incomplete), `record` (the `RunRecord`: all that was read), `folder`.
+        Every file is read at most once. Columns: `experiment, method, game, seed, shown` (what the
+        method is called among those of all these runs), `problems` (list of str), `train, test`
+        (mean of the final episodes; NaN where incomplete), `augmentation` (specification of a fixed
+        one, else ""), `settings` (dict of what must agree between runs that are averaged; empty
+        where unknown), `arms` (dict arm -> count of the last update; empty where incomplete),
+        `record` (the `RunRecord`: all that was read), `folder`.
 
         Args:
             specs: which runs.
@@ -197,15 +198,17 @@ class Store:
         """
         import pandas as pd  # which `status` does not need
 
-        columns = ["experiment", "method", "game", "seed", "problems", *SPLITS]
+        columns = ["experiment", "method", "game", "seed", "shown", "problems", *SPLITS]
         columns += ["augmentation", "settings", "arms", "record", "folder"]
         rows = []
         seen: dict[Any, dict[str, Any]] = {}  # runs of one sweep share their settings, and memory
         specs = list(specs)
+        names = spellings.shown(spec.method for spec in specs)
         for spec, record in zip(specs, self.records(specs, on_run), strict=True):
-            rows.append(self._row(spec, record) | {"settings": _shared(record, seen)})
+            own = {"shown": names[spec.method], "settings": _shared(record, seen)}
+            rows.append(self._row(spec, record) | own)
         # Objects all: whoever walks over the texts of a column of pandas' own type waits for it.
-        texts = ("experiment", "method", "game", "augmentation")
+        texts = ("experiment", "method", "game", "shown", "augmentation")
         return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(texts, object))
 
     def _row(self, spec: RunSpec, record: RunRecord) -> dict[str, Any]:

@@ -31,7 +31,7 @@ Field = tuple[str, Any, Any]
 """(name, type, `option`), for `dataclasses.make_dataclass`."""
 
 TRACEBACK = "DRAC_TRACEBACK"
-"""The variable that has an error of a plug-in's printed with its traceback; a sweep's logs have it."""
+"""A variable: an error of a plug-in's is printed with its traceback, as in a sweep's logs."""
 
 _BOOLEAN = "{true,false}"
 _NO_PATH = (errno.ENAMETOOLONG, errno.ELOOP)

@@ -16,8 +16,9 @@ from drac.config import TrainConfig, as_argv, build, preset_defaults
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import run_folder
+from drac.methods import spellings
 from drac.methods.listing import listing, records
-from drac.runs import foreign_code, provenance, trackers
+from drac.runs import foreign_code, named, provenance, trackers
 
 TRAIN_HELP = """Train one agent on the training levels of a game, then evaluate it on them and on
 unseen ones. The same command continues a run that was stopped; other --steps prolong or shorten
@@ -111,6 +112,8 @@ def train_command(argv: Sequence[str]) -> int:
         run_folder.check_name("experiment", experiment)
         return Path(results) / "runs" / run_id(config, experiment)
 
+    if values["augmentation"] is None:
+        values["method"] = named.typed(values["method"], Path(results) / "runs")
     try:
         config = build(values)
     except ConfigError as error:
@@ -154,7 +157,7 @@ def _check(config: TrainConfig, run_dir: Path, command: str, **how: Any) -> None
 
 def _train(config: TrainConfig, run_dir: Path, **how: Any) -> int:
     if "torch" not in sys.modules:  # that takes a while
-        what = f"{config.method} on {config.game}, seed {config.seed}"
+        what = f"{spellings.name(config.method)} on {config.game}, seed {config.seed}"
         print(f"{what}: importing torch, making levels and envs", flush=True)
     from drac.commands.display import watching
     from drac.errors import Interrupted
