@@ -164,7 +164,10 @@ def _folder_of(run: str, store: Store) -> tuple[Path, Path]:
     alike = [own for own in specs if replace(own, method=short(own.method)) == spec]
     if len(alike) == 1:
         return store.run_dir(alike[0]), store.runs
-    known = [own.id for own in alike or specs]
+    if alike:
+        ways = " or ".join(own.id for own in alike)
+        raise ConfigError(f"several runs are called {run!r}: say which, {ways}")
+    known = [own.id for own in specs]
     raise ConfigError(f"unknown run {run!r}{hint(run, known)}: drac-bench status lists the runs")
 
 

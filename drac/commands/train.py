@@ -18,7 +18,7 @@ from drac.errors import ConfigError
 from drac.files import run_folder
 from drac.methods import spellings
 from drac.methods.listing import listing, records
-from drac.runs import foreign_code, named, provenance, trackers
+from drac.runs import foreign_code, meta, named, provenance, trackers
 
 TRAIN_HELP = """Train one agent on the training levels of a game, then evaluate it on them and on
 unseen ones. The same command continues a run that was stopped; other --steps prolong or shorten
@@ -149,7 +149,9 @@ def _check(config: TrainConfig, run_dir: Path, command: str, **how: Any) -> None
     if how["fresh"]:
         return
     if (run_dir / "config.json").exists() and not how["finish"]:
-        config.continue_from(TrainConfig.from_json(run_dir / "config.json"), run_dir)
+        reached = meta.read_meta(run_dir).get("steps")
+        saved = TrainConfig.from_json(run_dir / "config.json")
+        config.continue_from(saved, run_dir, reached if isinstance(reached, int) else 0)
         provenance.require(config, run_dir)
     if not how["accept_changed_code"]:
         foreign_code.require_none_changed([run_dir], command)

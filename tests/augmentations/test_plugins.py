@@ -390,7 +390,7 @@ BROKEN = """
         ("Unwilling", "cannot be made: ValueError in Unwilling.__init__, line 50 of "),
         ("Nan", "returns values that are NaN or infinite"),
         ("Bytes", "returns torch.uint8 for images of torch.float32"),
-        ("Raises", "on random images of the shape (8, 3, 64, 64): KeyError: 'missing' (in Raises.a"),
+        ("Raises", "on random images of the shape (8, 3, 64, 64): KeyError: 'missing' (in Raises."),
         ("Rows", "the parameter 'shift' must have one row for each of the 8 images"),
         ("Unmade", "cannot be made: OSError: no data (in Unmade.__init__, line "),
         ("Exits", "cannot be made: SystemExit"),
