@@ -6,11 +6,9 @@ import sys
 import traceback
 from types import FrameType
 
-_NOT_THEIRS = {
-    *("augmentations", "ucb", "drac", "benchmark", "torch", "torchvision", "kornia", "numpy"),
-    *sys.stdlib_module_names,
-}
-"""Packages that call others' code, or are called by it: an error's place is not there."""
+_OURS = ("augmentations", "ucb", "drac", "benchmark")
+_BETWEEN = {"torch", "torchvision", "kornia", "numpy", *sys.stdlib_module_names}
+"""What may stand between our code and others', and is neither."""
 
 
 def one_line(error: BaseException) -> str:
@@ -22,7 +20,7 @@ def one_line(error: BaseException) -> str:
 def told(error: BaseException) -> str:
     """Return an error's class, message and place: "KeyError: 'sigma' (in Blur.apply, line 9 of f)".
 
-    The place is the last line that ran of whoever's code it is, before that called torch or us; of
+    The place is the last line that ran of the package that we called, whatever that called then; of
     an error of ours there is none. Where there is no message, as of a bare `assert`:
     "AssertionError in Blur.apply, line 20 of my_package/blur.py".
     """
@@ -34,11 +32,16 @@ def told(error: BaseException) -> str:
 
 
 def _place(error: BaseException) -> str:
-    frames = [*traceback.walk_tb(error.__traceback__)]
-    theirs = [(_package(frame), frame, line) for frame, line in frames]
-    theirs = [one for one in theirs if one[0] not in _NOT_THEIRS]
-    if not theirs:
+    called = [
+        (_package(frame), frame, line) for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
+    called = [one for one in called if one[0] not in _BETWEEN]
+    while called and called[-1][0] in _OURS:  # which theirs had called
+        called.pop()
+    if not called:
         return ""
+    since = max((n for n, one in enumerate(called) if one[0] in _OURS), default=-1)
+    theirs = called[since + 1 :]
     _, frame, line = next(one for one in reversed(theirs) if one[0] == theirs[0][0])
     return f"in {_function(frame)}, line {line} of {frame.f_code.co_filename}"
 

@@ -285,8 +285,10 @@ def _summary(sweep: Sweep, seconds: float, following: str) -> int:
     print(f"{number_of(len(finished), 'run')} finished in {duration(seconds)}")
     for ended in failed:
         print("", f"{ended.job.id}: {ended.outcome.text}", sep="\n")
-        for line in log_end(ended.job)[:-1]:  # the last is in the outcome
-            print(f"  | {line}")
+        lines = log_end(ended.job)
+        for line in lines:
+            if line != lines[-1]:  # the outcome has it; earlier attempts may have said it too
+                print(f"  | {line}")
         print(f"this run alone: {ended.job}")
     if failed:
         names = ", ".join(ended.job.id for ended in failed)

@@ -457,7 +457,7 @@ def test_a_dying_run_is_named_with_its_reason_and_log(
     assert before.count("] default/ppo/") == before.count(f": FAILED; {log[:20]}") == 3
     assert "\ndefault/ppo/heist/seed0: FAILED (exit status 1, out of luck); its log" in summary
     assert f"{log.format('heist')}\nthis run alone: python -c 'import os" in summary
-    assert summary.count("out of luck") == 1
+    assert "  | " not in summary
     assert summary.count("this run alone: python ") == 3
 
 
