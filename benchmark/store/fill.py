@@ -9,7 +9,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing import get_context
-from pathlib import Path
 
 from benchmark.suites import RunSpec
 
@@ -20,18 +19,22 @@ MOST = 8
 """Processes: their disk is one."""
 
 
-def with_all_cores(root: Path, specs: Sequence[RunSpec], on_run: Callable[[], None]) -> None:
+def with_all_cores(
+    read: Callable[[Sequence[RunSpec]], None],
+    specs: Sequence[RunSpec],
+    on_run: Callable[[], None],
+) -> None:
     """Have the index know runs. What it then lacks, as it cannot be written, is read again.
 
     Args:
-        root: of the store.
+        read: reads some into the index, in a process of its own: a module-level function.
         specs: which runs, best those of a method together.
         on_run: called after each, here.
     """
     parts = [specs[k : k + AT_A_TIME] for k in range(0, len(specs), AT_A_TIME)]
     workers = min(len(os.sched_getaffinity(0)), MOST, len(parts))
     with ProcessPoolExecutor(workers, get_context("spawn"), _leave_ctrl_c_to_us) as pool:
-        reading = {pool.submit(_read, root, part): len(part) for part in parts}
+        reading = {pool.submit(read, part): len(part) for part in parts}
         try:
             with suppress(BrokenProcessPool):  # one was killed
                 for done in as_completed(reading):
@@ -44,10 +47,3 @@ def with_all_cores(root: Path, specs: Sequence[RunSpec], on_run: Callable[[], No
 
 def _leave_ctrl_c_to_us() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _read(root: Path, specs: Sequence[RunSpec]) -> None:
-    from benchmark.store.store import Store
-
-    for _ in Store(root).records(specs):
-        pass

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -36,6 +37,11 @@ PLAN_LIMIT = 2**26  # bytes, of some million runs
 
 MANY = 1000
 """Runs to be read for which it is worth while to start processes."""
+
+
+def _read_into_index(root: Path, specs: Iterable[RunSpec]) -> None:
+    for _ in Store(root).records(specs):
+        pass
 
 
 def _nothing() -> None:
@@ -84,7 +90,7 @@ class Store:
         specs, index, links = list(specs), Index(self.root), dict[str, bool]()
         runs = str(self.runs)
         if len(specs) - index.count() > MANY:
-            fill.with_all_cores(self.root, specs, on_run)
+            fill.with_all_cores(partial(_read_into_index, self.root), specs, on_run)
             on_run = _nothing
         try:
             for spec in specs:
