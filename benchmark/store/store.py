@@ -191,12 +191,12 @@ class Store:
     def load(self, specs: Iterable[RunSpec], on_run: Callable[[], None] = _nothing) -> pd.DataFrame:
         """Return one row per run: its result, its settings, and what it lacks.
 
-        Every file is read at most once. Columns: `experiment, method, game, seed, shown` (what the
-        method is called among those of all these runs), `problems` (list of str), `train, test`
-        (mean of the final episodes; NaN where incomplete), `augmentation` (specification of a fixed
-        one, else ""), `settings` (dict of what must agree between runs that are averaged; empty
-        where unknown), `arms` (dict arm -> count of the last update; empty where incomplete),
-        `record` (the `RunRecord`: all that was read), `folder`.
+        Every file is read at most once. Columns: `experiment, method, game, seed, problems` (list
+        of str), `train, test` (mean of the final episodes; NaN where incomplete), `augmentation`
+        (specification of a fixed one, else ""), `settings` (dict of what must agree between runs
+        that are averaged; empty where unknown), `arms` (dict arm -> count of the last update; empty
+        where incomplete), `record` (the `RunRecord`: all that was read), `folder`, `shown` (what
+        the method is called among those of all these runs).
 
         Args:
             specs: which runs.
@@ -204,8 +204,8 @@ class Store:
         """
         import pandas as pd  # which `status` does not need
 
-        columns = ["experiment", "method", "game", "seed", "shown", "problems", *SPLITS]
-        columns += ["augmentation", "settings", "arms", "record", "folder"]
+        columns = ["experiment", "method", "game", "seed", "problems", *SPLITS]
+        columns += ["augmentation", "settings", "arms", "record", "folder", "shown"]
         rows = []
         seen: dict[Any, dict[str, Any]] = {}  # runs of one sweep share their settings, and memory
         specs = list(specs)
