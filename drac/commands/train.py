@@ -15,7 +15,7 @@ from drac.commands.output import print_json
 from drac.config import TrainConfig, as_argv, build, preset_defaults
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
-from drac.files import run_folder
+from drac.files import lock, run_folder
 from drac.methods import spellings
 from drac.methods.listing import listing, records
 from drac.runs import foreign_code, meta, named, provenance, trackers
@@ -146,6 +146,7 @@ def _check(config: TrainConfig, run_dir: Path, command: str, **how: Any) -> None
     """Refuse what `drac.train.prepare` refuses, as far as torch is not needed for it."""
     run_folder.require_writable(run_dir)
     run_folder.require_plain(run_dir)
+    lock.require_free(run_dir)
     if how["fresh"]:
         return
     if (run_dir / "config.json").exists() and not how["finish"]:
