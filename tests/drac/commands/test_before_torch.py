@@ -54,7 +54,7 @@ def test_the_first_line_comes_before_torch(here: Path) -> None:
     ("more", "message"),
     [
         ([], "the source of mine has changed since run was last trained; put it back, start over"),
-        (["--num-envs", "4"], "run holds a run with another configuration: num_envs is 2 there"),
+        (["--clip", "0.3"], "run holds a run with another configuration: clip is 0.2 there"),
         (["--run-dir", "torch.py"], "torch.py cannot be a run folder: torch.py is a file"),
     ],
 )
