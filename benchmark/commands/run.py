@@ -12,10 +12,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from augmentations import plugins, registry
 from benchmark import suites
 from benchmark.commands import choices
-from benchmark.engines import catalogue, options
+from benchmark.engines import catalogue, options, ready
 from benchmark.suites import RunSpec, Suite
 from drac.commands import flags
 from drac.commands.train import ACCEPT_CHANGED_CODE, TRACK
@@ -122,9 +121,9 @@ def _run(
         left = [(spec, config) for spec, config in runs if not _complete(store, spec, config)]
     if not (own["fresh"] or own["accept_changed_code"]):
         foreign_code.require_none_changed([store.run_dir(spec) for spec, _ in left], again)
-    check_augmentations([config for _, config in left])
+    ready.check_augmentations([config for _, config in left])
     if not catalogue.get(own["engine"]).elsewhere:
-        check_devices([config for _, config in left])
+        ready.check_devices([config for _, config in left])
     elsewhere = [spec for spec, _ in left if lock.in_use(store.run_dir(spec))]
     todo = {spec.id: (spec, config) for spec, config in left if spec not in elsewhere}
     jobs = [
@@ -314,25 +313,6 @@ def _complete(store: Any, spec: RunSpec, config: TrainConfig) -> bool:
     known = reached if isinstance(reached, int) else 0
     longer = config.continue_from(saved, run_dir, known).steps > saved.steps
     return not longer and not store.problems(spec)
-
-
-def check_augmentations(configs: Iterable[TrainConfig]) -> None:
-    """Raise ConfigError if an augmentation of others' that runs name cannot be made or applied."""
-    named = {config.augmentation_specs: config for config in configs}
-    for specs, config in named.items():
-        if any(":" in spec or plugins.providers(registry.parse(spec).name) for spec in specs):
-            from drac.arms.build import build_augmentations  # only then torch is loaded
-            from drac.arms.trial import try_without_playing
-
-            try_without_playing(build_augmentations(config))
-
-
-def check_devices(configs: Sequence[TrainConfig]) -> None:
-    """Fail before anything is written if runs ask for CUDA on a machine without it."""
-    if any(config.device == "cuda" for config in configs):
-        from drac.hardware import resolve  # imports torch
-
-        resolve(configs[0])
 
 
 def _outcome(store: Any, spec: RunSpec, status: int) -> Outcome:
