@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any
@@ -19,8 +20,18 @@ def unknown(kind: str, given: str, valid: Iterable[str]) -> str:
 def hint(given: str, valid: Iterable[str]) -> str:
     """Return " (did you mean 'crop'?)" for the nearest name, whatever its case; "" if none is."""
     by_lower = {name.lower(): name for name in valid}
-    near = difflib.get_close_matches(given.lower(), by_lower, n=1)
-    return f" (did you mean {by_lower[near[0]]!r}?)" if near else ""
+    near = difflib.get_close_matches(given.lower(), by_lower, n=3)
+    alike = (by_lower[name] for name in near if _alike(given.lower(), name))
+    return f" (did you mean {name!r}?)" if (name := next(alike, None)) else ""
+
+
+def _alike(given: str, name: str) -> bool:
+    """Whether two close names are so word by word: one that is the same makes a long name close."""
+    words, others = (re.split(r"[\W_]", text) for text in (given, name))
+    if len(words) == len(others):
+        pairs = zip(words, others, strict=True)
+        return all(difflib.get_close_matches(word, [other]) for word, other in pairs)
+    return name.startswith(given) or bool(difflib.get_close_matches(given, [name], cutoff=0.75))
 
 
 def by_name(

@@ -35,7 +35,7 @@ commands:
 
 examples:
   drac-bench run --suite demo
-  drac-bench run --methods ppo ucb-drac --games all --seeds 0-2 --steps 1M --workers 2
+  drac-bench run --methods ppo ucb-drac --games all --seeds 0-2 --steps 1M
   drac-bench suites
   drac-bench status
   drac-bench logs demo/ucb-drac/coinrun/seed0 --follow

@@ -28,9 +28,9 @@ commands:
 examples:
   drac train --game bigfish --method ucb-drac --seed 0 --steps 25M
   drac train --method help
-  drac evaluate results/runs/default/ucb-drac/bigfish/seed0 --split test --episodes 100
-  drac export results/runs/default/ucb-drac/bigfish/seed0 --out policy.safetensors
-  drac watch results/runs/default/ucb-drac/bigfish/seed0 --split test --out clip.mp4
+  drac evaluate results/runs/default/ppo/maze/seed0 --split test --episodes 100
+  drac export results/runs/default/ppo/maze/seed0 --out policy.safetensors
+  drac watch results/runs/default/ppo/maze/seed0 --split test --out clip.mp4
   drac augmentations show --game coinrun --out gallery.png
 
 `drac COMMAND --help` lists the options. Many runs at once: `drac-bench --help`.

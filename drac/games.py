@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -135,6 +135,11 @@ def unsolvable(game: str, mode: str) -> frozenset[int]:
     with (PUBLISHED / "unsolvable_levels.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return frozenset(int(r["level"]) for r in rows if (r["game"], r["mode"]) == (game, mode))
+
+
+def games_text(games: Sequence[str]) -> str:
+    """Return the name of a game that is alone, else how many there are: "maze", "16 games"."""
+    return games[0] if len(games) == 1 else f"{len(games)} games"
 
 
 def require_mode(game: str, mode: str) -> None:

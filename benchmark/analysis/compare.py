@@ -18,7 +18,7 @@ from benchmark.statistics.bootstrap import Interval
 from drac.config.fidelity import PRESETS
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
-from drac.games import GAMES, RANGED_MODES
+from drac.games import GAMES, RANGED_MODES, games_text
 
 STATISTICS = {"IQM": aggregate.iqm, "median": aggregate.median, "mean": aggregate.mean}
 NO_INTERVAL = Interval(np.nan, np.nan)
@@ -106,8 +106,10 @@ class Comparison:
         """Over which games: "16 games", or "15 common games only, without heist"."""
         without = [row.game for row in self.games if row.game not in self.common]
         if not without:
-            return number_of(len(self.common), "game")
-        return f"{number_of(len(self.common), 'common game')} only, without {', '.join(without)}"
+            return games_text(self.common)
+        several = len(self.common) > 1
+        common = f"{len(self.common)} common games" if several else self.common[0]
+        return f"{common} only, without {', '.join(without)}"
 
 
 def compare(
@@ -210,10 +212,13 @@ def verdict(found: Comparison) -> str:
 def _verdict(found: Comparison) -> str:
     a, b, iqm = found.a.name, found.b.name, found.aggregates[0]
     chance, likely = found.improvement
-    more = "higher" if iqm.difference >= 0 else "lower"
-    by = f"the IQM of its normalized {found.split} return is {abs(iqm.difference):.3f} {more}"
-    ahead = sum(row.difference > 0 for row in found.games if row.game in found.common)
-    on = f"on {ahead} of the {number_of(len(found.common), 'game')} its mean is higher"
+    size = f"{abs(iqm.difference):.3f}"
+    more = f"{size} {'higher' if iqm.difference > 0 else 'lower'}" if float(size) else "equal"
+    by = f"the IQM of its normalized {found.split} return is {more}"
+    differences = [row.difference for row in found.games if row.game in found.common]
+    ahead, equal = sum(one > 0 for one in differences), differences.count(0.0)
+    on = f"on {ahead} of the {number_of(len(differences), 'game')} its mean is higher"
+    on += f", on {equal} equal" if equal else ""
     unlike = [
         f"{name} ({_said(found.a.settings[name])} and {_said(found.b.settings[name])})"
         for name in PROTOCOL

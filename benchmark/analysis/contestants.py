@@ -101,7 +101,8 @@ def find(
     specs = {group: [s for name in group for s in store.specs(name)] for group in groups}
     sources = ["+".join(group) for group in groups]
     words = [_identifier(word, [*sources, *imports.names(results)]) for word in words]
-    planned = {spec.method for group in groups for spec in specs[group]}
+    of = {(source, s.method) for source, g in zip(sources, groups, strict=True) for s in specs[g]}
+    planned = {method for _, method in of}
     # Only what is asked for is read: a store may hold thousands of runs.
     wanted = {word.rpartition(":")[2].partition(" [")[0] for word in words}
     wanted = {method for method in planned if not wanted.isdisjoint(_names(method))}
@@ -110,8 +111,7 @@ def find(
         *(c for g in groups for c in _stored(store, split, g, specs[g], wanted, on_run)),
         *_imported(results, split, damaged),
     ]
-    named = {name for method in planned for name in (method, short(method))}
-    absent = [word for word in words if word not in named and not _called(word, known)]
+    absent = [word for word in words if word not in _ways(of) and not _called(word, known)]
     if absent and (said := "; ".join(_elsewhere(absent, results, split, experiments))):
         raise ConfigError(said)
     if not known and not planned and not damaged:
@@ -120,7 +120,7 @@ def find(
             f" with drac-bench run or drac-bench import-scores"
         )
     try:
-        found = _together(words, known) or [_find(word, known, planned) for word in words]
+        found = _together(words, known) or [_find(word, known, of) for word in words]
     except ConfigError as error:  # it may be a method of what could not be read
         raise ConfigError(damaged[0] if damaged else str(error)) from None
     left_out = tuple(f"Imported scores are left out: {why}." for why in damaged)
@@ -144,6 +144,12 @@ def _names(method: str) -> tuple[str, ...]:
     return method, short(method), _family(method)
 
 
+def _ways(planned: Collection[tuple[str, str]]) -> set[str]:
+    """Return what sources and their methods may be called, but for families."""
+    own = {(source, name) for source, method in planned for name in (method, short(method))}
+    return {way for source, name in own for way in (name, f"{source}:{name}")}
+
+
 def _family(method: str) -> str:
     """Return "drac" of "drac-crop", "" of a method that is no family with its augmentation."""
     found = methods.find(method)
@@ -163,7 +169,10 @@ def _together(words: Sequence[str], known: Sequence[Contestant]) -> list[Contest
     return [replace(chosen[0], cautions=(*chosen[0].cautions, said)), *chosen[1:]]
 
 
-def _find(word: str, known: Sequence[Contestant], planned: Collection[str]) -> Contestant:
+def _find(
+    word: str, known: Sequence[Contestant], planned: Collection[tuple[str, str]]
+) -> Contestant:
+    """Return the one with this name; `planned` are source and method of every run."""
     found = _called(word, known)
     if len(found) == 1:
         return found[0]
@@ -171,9 +180,14 @@ def _find(word: str, known: Sequence[Contestant], planned: Collection[str]) -> C
         ways = [c.address if len({c.source for c in found}) > 1 else c.name for c in found]
         said = " or ".join(shlex.quote(way) if "'" in way else f"'{way}'" for way in ways)
         raise ConfigError(f"several are called {word!r}: say which, {said}")
-    if any(word in _names(method) for method in planned):
-        raise ConfigError(f"{word!r} has no complete run yet: see drac-bench status")
-    every = [*dict.fromkeys([*(c.name for c in known), *sorted(spellings.shown(planned).values())])]
+    see = "yet: see drac-bench status"
+    if word in _ways(planned):
+        raise ConfigError(f"{word!r} has no complete run {see}")
+    if of := {m for s, m in planned if (own := _family(m)) and word in (own, f"{s}:{own}")}:
+        own_runs = shortened(sorted(of))
+        raise ConfigError(f"no run is called {word!r}, and none of {own_runs} is complete {see}")
+    names = spellings.shown(method for _, method in planned).values()
+    every = [*dict.fromkeys([*(c.name for c in known), *sorted(names)])]
     nearest = hint(word, [*every, *(c.address for c in known)])
     raise ConfigError(f"unknown method {word!r}{nearest}; there are {shortened(every)}")
 

@@ -159,7 +159,7 @@ def _aggregates(found: Comparison, a: str, b: str) -> Any:
     title = f"min-max normalized ({found.ranges} ranges), {found.label}"
     table = _table(title, "", a, b, "difference", "95 % interval")
     for row in found.aggregates:
-        values = (f"{row.a:.3f}", f"{row.b:.3f}", f"{row.difference:+.3f}")
+        values = (f"{row.a:.3f}", f"{row.b:.3f}", _number(row.difference, "+.3f"))
         table.add_row(row.name, *values, row.interval.text(digits=3))
     chance, likely = found.improvement
     table.add_row("P(improvement)", f"{chance:.3f}", f"{1 - chance:.3f}", "", likely.text(digits=3))
@@ -168,7 +168,10 @@ def _aggregates(found: Comparison, a: str, b: str) -> Any:
 
 
 def _number(value: float, form: str) -> str:
-    return "-" if value != value else f"{value:{form}}"
+    if value != value:
+        return "-"
+    text = f"{value:{form}}"
+    return text if float(text) else f"{0.0:{form}}"  # not -0.00
 
 
 def _rows(found: Comparison) -> Any:

@@ -14,11 +14,13 @@ from benchmark.engines.engine import Job
 from benchmark.engines.sweep import Ended, State
 from benchmark.store.progress import Progress, read_progress
 from benchmark.store.store import LOG
+from drac.commands.output import fitted
 from drac.config import TrainConfig
 from drac.config.quantities import duration, number_of
 from drac.methods import spellings
 
-PLAIN_INTERVAL_S = 600.0  # since the last line: runs that are shorter are one line each
+FIRST_S, PLAIN_INTERVAL_S = 5.0, 600.0
+"""Without a terminal: seconds until what runs is shown; then twice as long each time, at most."""
 LIVE_INTERVAL_S = 2.0  # looking means reading files, on the cores that train
 NARROW = 110
 """A terminal with fewer columns shows shares of steps, and no note beside early returns."""
@@ -37,6 +39,8 @@ def _time_left(progress: Progress) -> str:
 def progress_fields(now: Progress) -> list[str]:
     """Return how far a run is as the parts of a line: what is left and an arm, where there is."""
     step, sps, left, train, test, arm = _texts(now)
+    if now.sps is None:
+        return [f"step {step}"]
     said = [f"step {step}", f"{sps} steps/s"]
     said += [f"{left} left"] if now.step < now.total else []
     said += [f"train {train}", f"test {test}"]
@@ -62,7 +66,8 @@ class SweepDisplay:
         self._total, self._configs, self._done = total, configs, 0
         self._console = Console(file=sys.stdout)
         self._live = None
-        self._shown_at = time.monotonic()
+        self._begun = self._shown_at = time.monotonic()
+        self._interval = FIRST_S
         if self._console.is_terminal:
             self._shown_at = float("-inf")
             self._live = Live(console=self._console, refresh_per_second=4, transient=True)
@@ -70,7 +75,7 @@ class SweepDisplay:
 
     def message(self, text: str) -> None:
         """Print a line above the display."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(fitted(text, "    "), markup=False, highlight=False, soft_wrap=True)
 
     def ended(self, ended: Ended) -> None:
         """Say how a run ended, and count it as done if it is not tried again."""
@@ -86,20 +91,27 @@ class SweepDisplay:
 
     def update(self, jobs: Sequence[Job]) -> None:
         """Show where the running jobs are, from their files, if it is time to look again."""
-        interval = LIVE_INTERVAL_S if self._live else PLAIN_INTERVAL_S
+        interval = LIVE_INTERVAL_S if self._live else self._interval
         if time.monotonic() - self._shown_at < interval:
             return
         self._shown_at = time.monotonic()
+        running = len(jobs)
         jobs = [job for job in jobs if job.id in self._configs]
         now = {job.id: read_progress(job.run_dir, self._configs[job.id]) for job in jobs[:SHOWN]}
         more = f"and {number_of(len(jobs) - SHOWN, 'other')}" if len(jobs) > SHOWN else ""
         if self._live:
             self._live.update(self._table(now, more))
             return
+        self._interval = min(2 * self._interval, PLAIN_INTERVAL_S)
+        since = duration(self._shown_at - self._begun)
+        self.message(f"{since}: {self._counts()}, {running} running")
         for run, progress in now.items():
             self.message(f"  {run}: {'  '.join(progress_fields(progress))}")
         if more:
             self.message(f"  {more}")
+
+    def _counts(self) -> str:
+        return f"{self._done} of {number_of(self._total, 'run')} done"
 
     def _table(self, now: Mapping[str, Progress], more: str) -> Group:
         narrow = self._console.width < NARROW
@@ -123,10 +135,9 @@ class SweepDisplay:
                 step = f"{100 * progress.step // progress.total}%"
                 train = _number(progress.train_return) + ("*" if progress.early else "")
             table.add_row(game, seed.removeprefix("seed"), method, step, sps, left_, train, *rest)
-        done = f"{self._done} of {number_of(self._total, 'run')} done"
         early = narrow and any(progress.early for progress in now.values())
         notes = ["* of the envs that have ended an episode so far" if early else "", more]
-        return Group(done, table, *filter(None, notes))
+        return Group(self._counts(), table, *filter(None, notes))
 
     def close(self) -> None:
         """Leave the terminal as it was."""

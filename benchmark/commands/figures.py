@@ -13,6 +13,7 @@ from benchmark.commands.choices import chosen, experiments, listed, require_pict
 from benchmark.commands.progress_bar import bar
 from benchmark.figures import catalogue
 from drac.commands import flags
+from drac.commands.output import fitted
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import run_folder
@@ -95,29 +96,30 @@ def _draw(
 ) -> None:
     histories = _load(store, group)
     if histories.runs.empty:
-        print(f"{' + '.join(group)}: no run can be drawn yet. {' '.join(histories.notes)}")
+        said = f"{' + '.join(group)}: no run can be drawn yet. {' '.join(histories.notes)}"
+        print(fitted(said))
         return
     folder.mkdir(parents=True, exist_ok=True)
+    absent, notes = [], []
     for name in names:
-        _save(name, partial(catalogue.known()[name], histories, style), folder, form)
-    for note in histories.notes:
-        print(note)
-    print(f"written to {folder}, each with its numbers (.csv) and its caption (.txt)")
+        draw = partial(catalogue.known()[name], histories, style)
+        try:
+            paths = plugins.called(catalogue.KIND, name, partial(_saved, draw, folder, form))
+        except plugins.PluginError as error:
+            notes.append(f"no figure {name}: {error}")
+            continue
+        for path in paths:
+            print(f"  {path}", flush=True)
+        absent += [] if paths else [name]
+    if absent:
+        notes.append(f"not drawn, for these runs have nothing of the kind: {', '.join(absent)}")
+    written = f"written to {folder}, each with its numbers (.csv) and its caption (.txt)"
+    for line in (*notes, *histories.notes, written):
+        print(fitted(line))
 
 
-def _save(name: str, draw: Callable[[], list[Drawing]], folder: Path, form: str) -> None:
-    """Draw and write a kind of figure, or say what is wrong with the plug-in whose it is."""
-    try:
-        paths = plugins.called(
-            catalogue.KIND, name, lambda: [drawing.save(folder, form) for drawing in draw()]
-        )
-    except plugins.PluginError as error:
-        print(f"  {name}: {error}")
-        return
-    for path in paths:
-        print(f"  {path}", flush=True)
-    if not paths:
-        print(f"  {name}: these runs have nothing of the kind")
+def _saved(draw: Callable[[], list[Drawing]], folder: Path, form: str) -> list[Path]:
+    return [drawing.save(folder, form) for drawing in draw()]
 
 
 def _load(store: Store, group: Sequence[str]) -> Histories:
@@ -134,7 +136,8 @@ def _load(store: Store, group: Sequence[str]) -> Histories:
 PLOT_HELP = """Draw the training return of runs over their steps, with every evaluation on the
 training levels and on the full distribution.
 
-example: drac-bench plot results/runs/default/ppo/starpilot/seed0 --out curve.png"""
+example:
+  drac-bench plot results/runs/default/ppo/starpilot/seed0 --out curve.png"""
 
 
 @dataclass
@@ -151,8 +154,7 @@ def plot_command(argv: Sequence[str]) -> int:
     if not given.run:
         raise ConfigError("say which runs to draw: drac-bench plot RUN [RUN ...]")
     for run_dir in given.run:
-        if not (run_dir / "config.json").is_file():
-            raise ConfigError(f"{run_dir} is no run: it holds no config.json")
+        run_folder.require_run(run_dir)
     require_picture(given.out)
     from benchmark.figures.run_curves import learning_curves
     from benchmark.store.run_files import DamagedError

@@ -48,8 +48,8 @@ mean_return.
 
 examples:
   drac-bench import-curves results/published/curves.csv --name openai
-  drac-bench import-curves runs/bigfish_ppo_seed*.csv --method "their PPO" --split train
-  drac-bench import-curves log.csv --step-column t --return-column R --game maze --seed 0"""
+  drac-bench import-curves runs/bigfish_ppo_seed*.csv --method "their PPO"
+  drac-bench import-curves log.csv --step-column t --return-column R --game maze"""
 
 FIRST = 5
 """Rows that --show prints."""

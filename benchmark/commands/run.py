@@ -17,6 +17,7 @@ from benchmark.commands import choices
 from benchmark.engines import catalogue, options, ready
 from benchmark.suites import RunSpec, Suite
 from drac.commands import flags
+from drac.commands.output import fitted
 from drac.commands.train import ACCEPT_CHANGED_CODE, TRACK
 from drac.config import TrainConfig, preset_defaults
 from drac.config.quantities import duration, number_of
@@ -34,7 +35,8 @@ RUN_HELP = """Run a suite, or methods x games x seeds, and keep what is finished
 continues where it stopped, and several may work on one experiment at once. Every option of `drac
 train` holds for all runs of the sweep. Status 1: a run failed; 75: work is left, try again.
 
-example: drac-bench run --methods ppo ucb-drac --games all --seeds 0-2 --steps 1M --workers 2
+example:
+  drac-bench run --methods ppo ucb-drac --games all --seeds 0-2 --workers 2
 
 suites (drac-bench suites says what they cost, and how to write one's own):
 """
@@ -174,12 +176,12 @@ def _warn_of_other_code(store: Any, complete: Iterable[RunSpec]) -> None:
         from benchmark.analysis.caveats import shortened
 
         sources = ", ".join(dict.fromkeys(name for names in others.values() for name in names))
-        print(
+        said = (
             f"drac-bench run: warning: {number_of(len(others), 'complete run')} had another source"
             f" of {sources} than is here now: {shortened(others)}; what is complete is left as it"
-            f" is, and --fresh starts over what is asked for",
-            file=sys.stderr,
+            f" is, and --fresh starts over what is asked for"
         )
+        print(fitted(said), file=sys.stderr)
 
 
 def carry_out(
@@ -207,6 +209,7 @@ def carry_out(
     """
     from benchmark.commands.display import SweepDisplay
     from benchmark.engines.sweep import Sweep
+    from benchmark.store.store import LOG
 
     if own["dry_run"]:
         preview = engine.preview(jobs)
@@ -221,6 +224,8 @@ def carry_out(
         display = SweepDisplay(len(jobs), configs)
         stack.callback(display.close)
         display.message(f"{first}, {engine.where}")
+        if jobs:
+            display.message(f"logs: {jobs[0].run_dir / LOG}" + ", ..." * (len(jobs) > 1))
         begun = time.monotonic()
         sweep = Sweep(engine, jobs, judge, own["retries"])
         waited = catalogue.called(own["engine"], lambda: _execute(sweep, display))
@@ -243,7 +248,7 @@ def _agreed(
     folders = {store.run_dir(spec): config for spec, config in todo.values()}
     takes = forecast(store, folders, room, own["fresh"])
     about = sys.stderr if own["dry_run"] else sys.stdout  # where the commands are for programs
-    print(takes.text, file=about, flush=True)
+    print(fitted(takes.text), file=about, flush=True)
     if not takes.fits:
         print("drac-bench run: warning: the disk may fill up", file=sys.stderr)
     if own["dry_run"] or own["yes"] or takes.hours is None or takes.hours <= LONG_H:
@@ -283,7 +288,7 @@ def _summary(sweep: Sweep, seconds: float, following: str) -> int:
     finished, failed = sweep.having(State.COMPLETE), sweep.having(State.FAILED)
     print(f"{number_of(len(finished), 'run')} finished in {duration(seconds)}")
     for ended in failed:
-        print("", f"{ended.job.id}: {ended.outcome.text}", sep="\n")
+        print("", fitted(f"{ended.job.id}: {ended.outcome.text}"), sep="\n")
         lines = log_end(ended.job)
         for line in lines:
             if line != lines[-1]:  # the outcome has it; earlier attempts may have said it too
@@ -291,9 +296,8 @@ def _summary(sweep: Sweep, seconds: float, following: str) -> int:
         print(f"this run alone: {ended.job}")
     if failed:
         names = ", ".join(ended.job.id for ended in failed)
-        print(
-            f"{len(failed)} of {number_of(len(sweep.over), 'run')} failed: {names}", file=sys.stderr
-        )
+        said = f"{len(failed)} of {number_of(len(sweep.over), 'run')} failed: {names}"
+        print(fitted(said), file=sys.stderr)
         return 1
     if stopped := sweep.having(State.STOPPED):
         print(f"{number_of(len(stopped), 'run')} left; the same command continues")

@@ -28,8 +28,8 @@ for methods and precisions, each in a process of its own. Nothing else should ru
 example: drac-bench speed --reference --json speed.json
 
 other commands:
-  drac-bench speed compare A.json B.json    the ratios of two such files
-  drac-bench speed augmentations            images per second of each augmentation"""
+  drac-bench speed compare A.json B.json  the ratios of two such files
+  drac-bench speed augmentations          images per second of each augmentation"""
 
 COMPARE_HELP = """Compare two files of drac-bench speed, cell by cell, and say what differs in
 machine and settings.

@@ -75,6 +75,8 @@ def status_command(argv: Sequence[str]) -> int:
 
 
 def _print_text(store: Store, names: Sequence[str], given: StatusFlags) -> None:
+    from benchmark.speed.costs import left_text
+
     if given.watch:
         clear = "\033[H\033[2J" if sys.stdout.isatty() else ""
         print(f"{clear}{datetime.now().astimezone():%Y-%m-%d %H:%M:%S}")
@@ -86,10 +88,9 @@ def _print_text(store: Store, names: Sequence[str], given: StatusFlags) -> None:
         incomplete = [run for run in runs if run[1] != "complete"]
         incomplete.sort(key=lambda run: run[2].problems == ("not started",))
         running = sum(state == "running" for _, state, _ in runs)
-        print(
-            f"{name}: {len(runs) - len(incomplete)} of {number_of(len(runs), 'run')} complete,"
-            f" {running} running"
-        )
+        done = f"{len(runs) - len(incomplete)} of {number_of(len(runs), 'run')} complete"
+        left = left_text((spec, record) for spec, _, record in runs)
+        print(", ".join(filter(None, (f"{name}: {done}", f"{running} running", left))))
         for run in runs if given.experiment else incomplete[:SHOWN]:
             print("\n".join(_lines(store, called[run[0].method], *run)))
         if not given.experiment and len(incomplete) > SHOWN:
@@ -120,7 +121,10 @@ def _lines(
     name = replace(spec, method=method).name
     said = [f"{name}: {state}"]
     if record.config is not None:
-        said += progress_fields(progress_of(record.config, record.latest, record.episodes))
+        now = progress_of(record.config, record.latest, record.episodes)
+        if state == "complete":  # what was measured at the end, on both splits
+            now = replace(now, train_return=record.final.train, early="")
+        said += progress_fields(now)
     elif state != "running":
         said = [f"{name}: {'; '.join(record.problems)}"]
     line = f"  {said[0]}"
@@ -129,17 +133,14 @@ def _lines(
             yield line
             line = "  "
         line += f"  {field}"
-    yield line
     notes = []
     if state == "incomplete":
         notes += [f"lacks: {'; '.join(record.problems)}"] if record.config is not None else []
         if last := last_line(store.run_dir(spec) / LOG):
             where = f"drac-bench logs {spec.id}{results_flag(store.root)}"
             notes.append(f"its log ends: {last} ({where})")
-    for note in notes:
-        yield from textwrap.wrap(
-            note, width, initial_indent="    ", subsequent_indent="      ", break_on_hyphens=False
-        )
+    for text in (line, *(f"    {note}" for note in notes)):
+        yield from textwrap.wrap(text, width, subsequent_indent="      ", break_on_hyphens=False)
 
 
 def _print_json(store: Store, names: Sequence[str], indent: int | None) -> None:

@@ -14,6 +14,7 @@ from augmentations.arguments import hint
 from augmentations.specs import short
 from benchmark.commands.progress_bar import bar
 from drac.commands import flags
+from drac.commands.output import fitted
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import lock, run_folder, untrusted
@@ -32,7 +33,7 @@ refused, and nothing is overwritten. Incomplete runs come too, and can be contin
 
 examples:
   drac-bench import-runs runs.tar.gz
-  drac-bench import-runs /mnt/cluster/results/runs/demo --experiment demo-cluster"""
+  drac-bench import-runs /mnt/results/runs/demo --experiment demo-cluster"""
 
 LOGS_HELP = """Print what a run has said, its train.log.
 
@@ -119,7 +120,7 @@ def import_runs_command(argv: Sequence[str]) -> int:
         f" {there} there already"
     )
     for outcome in refused[:_SHOWN]:
-        print(f"{outcome.name} was left out: {outcome.refused}", file=sys.stderr)
+        print(fitted(f"{outcome.name} was left out: {outcome.refused}"), file=sys.stderr)
     if len(refused) > _SHOWN:
         print(f"and {len(refused) - _SHOWN} more were left out", file=sys.stderr)
     return 1 if refused else 0
@@ -142,6 +143,7 @@ def logs_command(argv: Sequence[str]) -> int:
                 position = _print_from(log, position)
         except FileNotFoundError:
             if not given.follow:
+                run_folder.require_run(folder)
                 raise ConfigError(f"{folder} has no {LOG}: drac-bench run writes it") from None
         except (OSError, ValueError) as error:
             raise ConfigError(f"{path} cannot be read: {error}") from None
@@ -168,7 +170,9 @@ def _folder_of(run: str, store: Store) -> tuple[Path, Path]:
         ways = " or ".join(own.id for own in alike)
         raise ConfigError(f"several runs are called {run!r}: say which, {ways}")
     known = [own.id for own in specs]
-    raise ConfigError(f"unknown run {run!r}{hint(run, known)}: drac-bench status lists the runs")
+    below = next((f" (did you mean {id_!r}?)" for id_ in known if id_.startswith(f"{run}/")), "")
+    near = below or hint(run, known)
+    raise ConfigError(f"unknown run {run!r}{near}: drac-bench status lists the runs")
 
 
 def _print_from(log: IO[bytes], position: int) -> int:

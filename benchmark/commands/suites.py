@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmark import suites
 from benchmark.suites import files
 from drac.commands import flags
-from drac.commands.output import console
+from drac.commands.output import console, fitted
 from drac.config.quantities import count_text, size_of
 from drac.errors import ConfigError
 
@@ -81,7 +81,7 @@ def _list(given: SuitesFlags) -> int:
         disk = size_of(costs.disk_bytes(configs))
         table.add_row(suite.name, f"{len(own):,}", steps, hours, disk, suite.summary)
     console(plain_width=200).print(table)
-    print(f"hours from {pace.source}" if pace else _UNKNOWN)
+    print(fitted(f"hours from {pace.source}" if pace else _UNKNOWN))
     return 0
 
 

@@ -15,7 +15,7 @@ from benchmark.commands.choices import chosen, experiments, listed, results_flag
 from benchmark.commands.progress_bar import bar
 from benchmark.tables.catalogue import KIND, RECOMPUTED, TABLES, known, not_applicable
 from drac.commands import flags
-from drac.commands.output import console, print_json
+from drac.commands.output import console, fitted, print_json
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder
 
@@ -252,7 +252,7 @@ def show(written: Written, shown: str, every: bool = False) -> None:
         for part in table_formats.text(_of_runs(table) if every else table, out.width):
             out.print(part)
     for name, why in written.skipped.items():
-        print(f"no table {name}: {why}", file=about)
+        print(fitted(f"no table {name}: {why}"), file=about)
     print(f"written to {written.folder}", file=about)
 
 
@@ -267,5 +267,5 @@ def _show_screen(written: Written, screen: Table) -> None:
         return
     for name, why in written.skipped.items():
         if name not in TABLES:  # of those that are ours it is no news
-            print(f"no table {name}: {why}")
+            print(fitted(f"no table {name}: {why}"))
     print(f"written to {written.folder} with all notes; --all prints them")

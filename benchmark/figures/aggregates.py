@@ -20,7 +20,7 @@ from benchmark.figures.normalized import Scale, choose, final_scores
 from benchmark.statistics import aggregate, bootstrap
 from benchmark.statistics.bands import Array, cube, over_games, profile
 from benchmark.store.many_files import RUN
-from drac.config.quantities import number_of
+from drac.games import games_text
 from drac.runs.logs import SPLITS
 
 _RESAMPLES = 10_000
@@ -57,7 +57,7 @@ def aggregate_curves(histories: Histories, style: Style) -> list[Drawing]:
         seeds = _seeds(cells[..., 0]) if len(steps) else ""
         tables.append(pd.DataFrame({"split": split, "label": label, **columns, "seeds": seeds}))
     table = _joined(tables)
-    title = f"Mean {scale.name} over {number_of(len(scale.games), 'game')}"
+    title = f"Mean {scale.name} over {games_text(scale.games)}"
     how = _if_any(table, "Bands are 95 % stratified bootstrap intervals over seeds.")
     notes = (how, *_seeds_said(table), *scale.notes, *_without_band(table), *histories.notes)
 
@@ -140,7 +140,7 @@ def intervals(histories: Histories, style: Style) -> list[Drawing]:
             rows.append({**row, "seeds": _seeds(scores)})
     columns = ["label", "statistic", "mean", "low", "high", "seeds"]
     table = pd.DataFrame(rows, columns=columns)
-    title = f"Final test scores over {number_of(len(scale.games), 'game')}"
+    title = f"Final test scores over {games_text(scale.games)}"
     bars = f"Bars are 95 % stratified bootstrap intervals ({_RESAMPLES:,} resamples). "
     how = f"{_if_any(table, bars)}Optimality gap: mean shortfall below 100 %, less is better."
     said = (scale.lengths, *scale.notes, *_without_band(table), *histories.notes)
@@ -200,7 +200,7 @@ def profiles(histories: Histories, style: Style) -> list[Drawing]:
         seeds = _seeds(values)
         tables.append(pd.DataFrame({"split": split, "label": label, **columns, "seeds": seeds}))
     table = _joined(tables)
-    title = f"Performance profiles of final scores over {number_of(len(scale.games), 'game')}"
+    title = f"Performance profiles of final scores over {games_text(scale.games)}"
     how = "Share of runs above a score, averaged over games."
     how += _if_any(table, " Bands are 95 % bootstrap intervals.")
     how = " ".join([how, *_seeds_said(table), scale.lengths])

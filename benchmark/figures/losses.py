@@ -13,7 +13,7 @@ from benchmark.figures.drawing import Drawing, Style
 from benchmark.figures.normalized import comparable, shared
 from benchmark.statistics.bands import cube, over_games
 from benchmark.store.many_files import RUN
-from drac.config.quantities import number_of
+from drac.games import games_text
 
 _RESAMPLES = 500
 _POINTS = 200
@@ -30,7 +30,7 @@ def losses(histories: Histories, style: Style) -> list[Drawing]:
     tables = [_of_label(label, list(games), histories, generator) for label in labels]
     tables = [own for own in tables if len(own)] or [pd.DataFrame(columns=COLUMNS)]
     table = pd.concat(tables, ignore_index=True)
-    title = f"Losses over {number_of(len(games), 'game')}"
+    title = f"Losses over {games_text(games)}"
     how = (
         "Mean over an update's gradient steps, then over seeds and games; bands are 95 % stratified"
         " bootstrap intervals, absent where a game has one seed. A method that does not have a"

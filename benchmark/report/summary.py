@@ -17,6 +17,7 @@ from benchmark.scores import published
 from benchmark.statistics import aggregate, bootstrap
 from benchmark.tables.table import Block, Table, number
 from drac.config.quantities import number_of
+from drac.games import games_text
 from drac.runs.logs import SPLITS
 
 MOST_CAVEATS = 3
@@ -94,11 +95,12 @@ def _methods(content: Content) -> tuple[pd.DataFrame, list[str]]:
         )
     cells = pd.DataFrame(rows)
     cells = cells.loc[:, (cells != _ABSENT).any()]
-    over = f"{number_of(int(common.sum()), 'game')}, those of all" if common.any() else "its games"
+    shared = [game for game, of_all in zip(games, common, strict=True) if of_all]
+    where = f"over {games_text(shared)}, {'those' if len(shared) > 1 else 'that'} of all"
     explained = {
-        "train": f"mean return over {over}",
+        "train": f"mean return {where if shared else 'over its games'}",
         "PPO, %": "test / PPO's",
-        "IQM": "min-max-normalized test" + (" [95 %]" if _any_interval(cells) else ""),
+        "IQM": "min-max-normalized test, 0 to 1" + (" [95 %]" if _any_interval(cells) else ""),
         "published": "% of PPO",
     }
     said = "; ".join(f"{name}: {text}" for name, text in explained.items() if name in cells)

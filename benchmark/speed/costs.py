@@ -14,8 +14,10 @@ from typing import Any
 
 from benchmark.engines.engine import Room
 from benchmark.speed.records import RUN_STEPS, load
-from benchmark.store.progress import read_progress
+from benchmark.store.progress import Progress, progress_of, read_progress
+from benchmark.store.run_record import RunRecord, total_steps
 from benchmark.store.store import Store
+from benchmark.suites import RunSpec
 from drac import methods
 from drac.config import TrainConfig
 from drac.config.quantities import duration, number_of, size_of
@@ -53,32 +55,36 @@ class Pace:
     source: str
 
     def hours(self, config: TrainConfig, steps: int | None = None) -> float:
-        """Return the hours of a run, of one core or of one GPU; of all its steps by default.
+        """Return the hours of a run, of one core or of one GPU; of all its steps by default."""
+        steps = config.steps if steps is None else steps
+        return self.step_seconds(config.method) * steps / 3600
+
+    def step_seconds(self, method: str) -> float:
+        """Return the seconds of a core, or of a GPU, for each environment step.
 
         A method that was not measured counts as one with the same objective, else as the slowest.
         """
-        if config.method in self.seconds:
-            each = self.seconds[config.method]
-        else:
-            objective = methods.get(config.method).objective
-            alike = [
-                seconds
-                for name, seconds in self.seconds.items()
-                if (found := methods.find(name)) and found.objective == objective
-            ]
-            each = max(alike or self.seconds.values())
-        return each * (config.steps if steps is None else steps) / 3600
+        if method in self.seconds:
+            return self.seconds[method]
+        own = methods.find(method)
+        alike = [
+            seconds
+            for name, seconds in self.seconds.items()
+            if own and (found := methods.find(name)) and found.objective == own.objective
+        ]
+        return max(alike or self.seconds.values())
 
 
-def pace(store: Store, speed: Path | None) -> Pace | None:
+def pace(store: Store, speed: Path | None, at_least: int = LONG_ENOUGH) -> Pace | None:
     """Return how fast methods train here, from the first of these that there is.
 
     A JSON file of `drac-bench speed`, the same as RESULTS/speed.json, the finished runs of at
-    least `LONG_ENOUGH` steps.
+    least so many steps.
 
     Args:
         store: the runs, and the folder of speed.json.
         speed: the file; it must be there.
+        at_least: steps of the finished runs.
 
     Raises:
         ConfigError: if a file is no JSON file of drac-bench speed, or has no speed of training.
@@ -86,7 +92,8 @@ def pace(store: Store, speed: Path | None) -> Pace | None:
     recorded = store.root / RECORDED
     if speed or recorded.exists():
         return _of_report(speed or recorded)
-    return _of_runs(store)
+    specs = [spec for name in store.experiments() for spec in store.specs(name)]
+    return of_runs(zip(specs, store.records(specs), strict=True), f"below {store.runs}", at_least)
 
 
 def _of_report(path: Path) -> Pace:
@@ -103,13 +110,20 @@ def _of_report(path: Path) -> Pace:
     return Pace(found, unit, f"{path}, measured on {report.machine.text()}")
 
 
-def _of_runs(store: Store) -> Pace | None:
-    """Return the medians of the finished runs of the commoner kind of device; None if none is."""
+def of_runs(
+    runs: Iterable[tuple[RunSpec, RunRecord]], where: str, at_least: int = LONG_ENOUGH
+) -> Pace | None:
+    """Return the medians of the finished runs of the commoner kind of device; None if none is.
+
+    Args:
+        runs: finished or not.
+        where: they are, for a sentence.
+        at_least: steps of those that count.
+    """
     seconds: dict[str, dict[str, list[float]]] = {CPU: defaultdict(list), GPU: defaultdict(list)}
     cpus: dict[str, set[str]] = {CPU: set(), GPU: set()}
-    specs = [spec for name in store.experiments() for spec in store.specs(name)]
-    for spec, record in zip(specs, store.records(specs), strict=True):
-        each, unit = _seconds(record.meta)
+    for spec, record in runs:
+        each, unit = _seconds(record.meta, at_least)
         if not record.problems and each is not None:
             seconds[unit][spec.method].append(each)
             cpus[unit].add(untrusted.text(record.meta.get("cpu")) or "unknown CPU")
@@ -117,17 +131,17 @@ def _of_runs(store: Store) -> Pace | None:
     unit = max(counts, key=lambda unit: counts[unit])
     if not counts[unit]:
         return None
-    where = f"{number_of(counts[unit], 'finished run')} below {store.runs}"
+    of = f"{number_of(counts[unit], 'finished run')} {where}".strip()
     medians = {method: median(found) for method, found in seconds[unit].items()}
-    return Pace(medians, unit, f"{where}, trained on {', '.join(sorted(cpus[unit]))}")
+    return Pace(medians, unit, f"{of}, trained on {', '.join(sorted(cpus[unit]))}")
 
 
-def _seconds(meta: Mapping[str, Any]) -> tuple[float | None, str]:
+def _seconds(meta: Mapping[str, Any], at_least: int) -> tuple[float | None, str]:
     """Return a run's seconds of a core or a GPU for each step, None if it does not tell."""
     unit = GPU if meta.get("device") == "cuda" else CPU
     wall, steps = untrusted.number(meta.get("wall_s")), untrusted.number(meta.get("steps"))
     threads = untrusted.number(meta.get("threads"))
-    if not (wall > 0 and steps >= LONG_ENOUGH):
+    if not (wall > 0 and steps >= max(1, at_least)):
         return None, unit
     return wall / steps * (threads if unit == CPU and isfinite(threads) else 1), unit
 
@@ -187,7 +201,8 @@ def _time(
 ) -> tuple[float | None, str]:
     """Return the hours until all runs have ended, None if unknown, and what to say of them."""
     try:
-        known = pace(store, None)
+        longest = max(total_steps(config) for config, _ in left)
+        known = pace(store, None, min(longest, LONG_ENOUGH))
     except ConfigError as error:  # runs do not need it
         return None, f"time unknown ({error})"
     wanted = {CPU if config.device == "cpu" else GPU for config, _ in left if config.device != AUTO}
@@ -203,5 +218,28 @@ def _time(
         threads = [room.cores if c.threads == AUTO else int(c.threads) for c, _ in left]
         hours = [each / number for each, number in zip(hours, threads, strict=True)]
     wall = max(sum(hours) / lanes, *hours)
-    takes = duration(3600 * wall) if wall < 100 else f"{wall:,.0f} hours"
-    return wall, f"about {takes} (from {known.source})"
+    return wall, f"about {_text(wall)} (from {known.source})"
+
+
+def _text(hours: float) -> str:
+    return duration(3600 * hours) if hours < 100 else f"{hours:,.0f} hours"
+
+
+def left_text(runs: Iterable[tuple[RunSpec, RunRecord]]) -> str:
+    """Say what is left to do of an experiment, at the speed of its finished runs; "" if unknown.
+
+    A run that has not begun is taken for as long as the longest that has.
+    """
+    runs = list(runs)
+    longest = max((total_steps(own.config) for _, own in runs if own.config), default=0)
+    left = [(spec, record) for spec, record in runs if record.problems]
+    known = of_runs(runs, "", min(longest, LONG_ENOUGH)) if left else None
+    if known is None:
+        return ""
+    hours = 0.0
+    for spec, own in left:
+        now = Progress(0, longest)
+        if own.config:
+            now = progress_of(own.config, own.latest, own.episodes)
+        hours += known.step_seconds(spec.method) * (now.total - now.step) / 3600
+    return f"about {_text(hours)} of one {'core' if known.unit == CPU else 'GPU'} left"

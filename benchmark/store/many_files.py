@@ -36,7 +36,7 @@ def read_many(
     rows = 0
     for run in (run for run in files if run not in problems):
         try:
-            own = read_columns(files[run], columns, root_of(files[run].parent))
+            own = read_columns(files[run], columns, root_of(files[run].parent) / "runs")
         except DamagedError as error:
             problems[run] = str(error)
             continue

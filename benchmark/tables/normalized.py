@@ -105,6 +105,8 @@ def _games_text(games: Sequence[str]) -> str:
         return "all 16 games"
     if not games:
         return "no game in common"
+    if len(games) == 1:
+        return f"{games[0]} alone, which all methods have"
     return f"{len(games)} of 16 games, those that all methods have"
 
 

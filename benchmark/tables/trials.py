@@ -13,8 +13,13 @@ from benchmark.tables.table import Block, Table, number
 
 def lacking(runs: pd.DataFrame) -> str:
     """Say that no run plays trials, or ""."""
-    trials = any(settings.get("episodes_per_trial", 1) > 1 for settings in runs["settings"])
-    return "" if trials else "no run plays trials of several episodes (drac train --method rl2-ppo)"
+    none = "no run plays trials of several episodes (drac train --method rl2-ppo)"
+    return none if _playing(runs).empty else ""
+
+
+def _playing(runs: pd.DataFrame) -> pd.DataFrame:
+    plays = [settings.get("episodes_per_trial", 1) > 1 for settings in runs["settings"]]
+    return runs.loc[plays].reset_index(drop=True)
 
 
 def by_episode(runs: pd.DataFrame, episodes: pd.DataFrame) -> pd.DataFrame:
@@ -48,8 +53,8 @@ def trials(runs: pd.DataFrame) -> Table:
         runs: as `Store.load` returns them; those that play no trials are not shown.
     """
     complete = counted(runs)
-    loaded = histories.load(complete)
-    data = by_episode(loaded.runs, loaded.levels)
+    own = _playing(complete)  # the episodes of others are not read
+    data = by_episode(own, histories.load(own).levels)
     cells = [
         {
             "game": row["game"],

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drac.commands import flags
-from drac.commands.output import print_json
+from drac.commands.output import fitted, print_json
 from drac.errors import ConfigError
 from drac.files import run_folder
 from drac.games import GAMES
@@ -40,7 +40,7 @@ example: drac augmentations list"""
 SHOW_HELP = """Draw augmentations on frames of a game: frames in rows, augmentations in columns,
 several draws of each.
 
-example: drac augmentations show --game maze --out maze.png --augmentations crop rotate"""
+example: drac augmentations show --game maze --augmentations crop rotate"""
 
 PICTURES = (".png", ".pdf", ".svg")
 MOST_TILES = 100  # in a row, or in a column; pictures have an end, and so has patience
@@ -80,15 +80,16 @@ def listing(entries: Sequence[Entry]) -> str:
     lines = [f"{head[0]:{width}}  {head[1]:{source_width}}  {head[2]}"]
     for entry in entries:
         what = f"not available: {entry.error}" if entry.error else entry.summary or "-"
-        lines.append(f"{entry.name:{width}}  {entry.source:{source_width}}  {what}")
+        name = f"{entry.name:{width}}  {entry.source:{source_width}}"
+        lines.append(fitted(f"{name}  {what}", indent))
         if entry.options:
-            lines.append(f"{indent}{entry.spec}")
+            lines.append(fitted(indent + entry.spec, indent))
     return "\n".join([*lines, "", _ALSO])
 
 
 _ALSO = """\
 Options are written as above: --augmentation "crop(padding=4)". There is more:
-  any class of kornia.augmentation   kornia:RandomGaussianBlur((3, 3), sigma=(0.1, 2.0))
+  any class of kornia.augmentation   kornia:RandomInvert(p=0.5)
   one of torchvision.transforms.v2   torchvision:RandomPerspective(0.5)
   a class or function of yours       my_package.my_module:MyAugmentation
 docs/add-an-augmentation.md tells how to write one."""

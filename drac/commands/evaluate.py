@@ -35,10 +35,10 @@ policy, value and features change where only the background does (the paper's Ta
 splits unless one is named.
 
 examples:
-  drac evaluate results/runs/default/ppo/coinrun/seed0 --split test --episodes 100
-  drac evaluate results/runs/default/ppo/jumper/seed0 --levels 5,9,30-40 --each 4
-  drac evaluate results/runs/default/*/*/seed* --split train --each 1 --out table.csv
-  drac evaluate results/runs/default/ppo/coinrun/seed0 --robustness
+  drac evaluate results/runs/default/ppo/maze/seed0 --split test --episodes 100
+  drac evaluate results/runs/default/ppo/maze/seed0 --levels 5,9,30-40 --each 4
+  drac evaluate results/runs/default/*/*/seed* --split train --out table.csv
+  drac evaluate results/runs/default/ppo/maze/seed0 --robustness
   drac evaluate policy.safetensors --split test"""
 
 FORMAT = 1

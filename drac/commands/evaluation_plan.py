@@ -15,6 +15,7 @@ from drac.config import TrainConfig
 from drac.config.level_list import parse_levels
 from drac.config.train_config import MAX_LEVELS
 from drac.errors import ConfigError
+from drac.files import run_folder
 
 POLICY = ".safetensors"
 """The ending of the files of drac export."""
@@ -128,9 +129,11 @@ def find_runs(words: Sequence[Path]) -> list[Path]:
         if word.exists() or not glob.has_magic(str(word)):
             found[word] = None
             continue
-        paths = map(Path, sorted(glob.glob(str(word))))  # noqa: PTH207 - it may be absolute
+        paths = [*map(Path, sorted(glob.glob(str(word))))]  # noqa: PTH207 - it may be absolute
         fitting = [run for run in paths if (run / "config.json").is_file() or run.suffix == POLICY]
         if not fitting:
+            for path in paths:
+                run_folder.require_run(path)
             raise ConfigError(f"no run fits {str(word)!r}")
         found |= dict.fromkeys(fitting)
     if not found:

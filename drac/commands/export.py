@@ -17,8 +17,8 @@ a .json and in a .md file beside it. Nothing in it can be executed. For other ru
 ONNX or TorchScript, which drac itself does not read.
 
 examples:
-  drac export results/runs/default/ucb-drac/bigfish/seed0 --out policy.safetensors
-  drac export results/runs/default/ucb-drac/bigfish/seed0 --format onnx"""
+  drac export results/runs/default/ppo/bigfish/seed0 --out policy.safetensors
+  drac export results/runs/default/ppo/bigfish/seed0 --format onnx"""
 
 
 @dataclass

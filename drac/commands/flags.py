@@ -34,10 +34,11 @@ TRACEBACK = "DRAC_TRACEBACK"
 """A variable: an error of a plug-in's is printed with its traceback, as in a sweep's logs."""
 
 _BOOLEAN = "{true,false}"
+_HELP_ALL = "--help-all"
 _NO_PATH = (errno.ENAMETOOLONG, errno.ELOOP)
 
 
-def option(default: Any, text: str, metavar: str = "", group: str = "") -> Any:
+def option(default: Any, text: str, metavar: str = "", group: str = "", rare: bool = False) -> Any:
     """Return a field of a dataclass that is a flag.
 
     Args:
@@ -45,8 +46,9 @@ def option(default: Any, text: str, metavar: str = "", group: str = "") -> Any:
         text: for the help.
         metavar: what stands for the value there, such as "N"; by default the type, such as PATH.
         group: under which it is listed; "" for the command's own.
+        rare: whether --help-all alone shows it.
     """
-    about = {"help": text, "metavar": metavar, "group": group}
+    about = {"help": text, "metavar": metavar, "group": group, "rare": rare}
     return dataclasses.field(default=default, metadata=about)
 
 
@@ -71,7 +73,8 @@ def config_fields(defaults: Mapping[str, Any], exclude: Iterable[str] = ()) -> l
             metavar = "FILE" if name == "best_from" else "SPEC"
         elif name != "arms":
             kind, default = str, _default(default)
-        fields.append((name, kind, option(default, info.description or "", metavar, group[name])))
+        about = (info.description or "", metavar, group[name], name not in help_text.FIRST)
+        fields.append((name, kind, option(default, *about)))
     return fields
 
 
@@ -118,14 +121,16 @@ class _Parser(argparse.ArgumentParser):
 def parse(flags_type: type, argv: Sequence[str], prog: str, description: str) -> Any:
     """Parse a command line into a dataclass of `option` and `positional`; --help prints and exits.
 
+    Where there are rare options, --help is short and --help-all shows them too.
     Fields are texts, paths, tuples of them (any number of words), and switches.
 
     Raises:
         ConfigError: for a flag that does not exist (the message names the nearest), one without
             its value, and words that belong to no flag.
     """
-    parser, values = _parser(flags_type, prog, description)
-    if argv and argv[0] is completion.ASK:
+    asked = bool(argv) and argv[0] is completion.ASK
+    parser, values = _parser(flags_type, prog, description, asked or _HELP_ALL in argv)
+    if asked:
         raise completion.Asked(parser)
     given, stray = parser.parse_known_args([*_words(argv, values, parser)])
     if stray:
@@ -135,14 +140,22 @@ def parse(flags_type: type, argv: Sequence[str], prog: str, description: str) ->
     )
 
 
-def _parser(flags_type: type, prog: str, description: str) -> tuple[_Parser, dict[str, bool]]:
-    """Return the parser of a command, and whether each of its flags has exactly one value."""
+def _parser(
+    flags_type: type, prog: str, description: str, every: bool
+) -> tuple[_Parser, dict[str, bool]]:
+    """Return the parser of a command, and whether each of its flags has exactly one value.
+
+    Its help shows `every` option, or those that are not rare.
+    """
     parser = _Parser(
         prog, description=description, formatter_class=help_text.Formatter, allow_abbrev=False
     )
     kinds, usage = get_type_hints(flags_type), f"{prog} [-h] [OPTIONS]"
     values: dict[str, bool] = {"--help": False}
     fields = dataclasses.fields(flags_type)
+    if rare := [field.name for field in fields if field.metadata.get("rare")]:
+        parser.add_argument(_HELP_ALL, action="help", help=f"show all options, {len(rare)} more")
+        values[_HELP_ALL] = False
     titles = dict.fromkeys(field.metadata.get("group") or "" for field in fields)
     listed = {
         title: parser.add_argument_group(title) if title else parser
@@ -150,6 +163,8 @@ def _parser(flags_type: type, prog: str, description: str) -> tuple[_Parser, dic
     }
     for field in fields:
         about = _argument(field, kinds[field.name])
+        if field.name in rare and not every:
+            about["help"] = argparse.SUPPRESS
         if field.metadata.get("positional"):
             parser.add_argument(field.name, **about)
             usage += f" [{about['metavar']} ...]" if "nargs" in about else f" {about['metavar']}"

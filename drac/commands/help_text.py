@@ -22,6 +22,12 @@ GENERAL = {
 }
 """The first option of a run in each group of those that most methods have."""
 
+FIRST = frozenset(
+    {"game", "method", "seed", "steps", "fidelity", "device", "levels", "num_envs"}
+    | {"augmentation", "arms", "eval_every", "eval_episodes"}
+)
+"""Options of a run that --help shows; --help-all shows all."""
+
 ONLY = "only "
 
 

@@ -7,7 +7,9 @@ import io
 import json
 import math
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
@@ -72,6 +74,16 @@ def console(plain_width: int) -> Console:
     if found.is_terminal or os.environ.get("COLUMNS", "").isdigit():
         return found
     return Console(file=sys.stdout, highlight=False, width=plain_width)
+
+
+def fitted(text: str, indent: str = "  ") -> str:
+    """Wrap a line to the terminal, or to COLUMNS; leave it where neither says how wide it is."""
+    width = shutil.get_terminal_size((0, 0)).columns
+    if not width:
+        return text
+    wrapper = textwrap.TextWrapper(width, subsequent_indent=indent, break_on_hyphens=False)
+    wrapper.break_long_words = False  # paths can be copied
+    return wrapper.fill(text)
 
 
 def print_json(version: int, **fields: Any) -> None:

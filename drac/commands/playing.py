@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from augmentations.arguments import hint
 from drac.commands import flags
 from drac.config import TrainConfig, build
 from drac.errors import ConfigError
@@ -49,7 +50,9 @@ def read_split(given: str, config: TrainConfig) -> Any:
         other = {**config.model_dump(), "levels": given}
         return build(other, recorded=True).train_levels
     except ConfigError as error:
-        raise ConfigError(f"split must be train, test or levels A-B: {error}") from None
+        no_levels = f", not {given!r}{hint(given, ('train', 'test'))}"
+        said = f": {error}" if re.search(r"\d", given) else no_levels
+        raise ConfigError(f"split must be train, test or levels A-B{said}") from None
 
 
 def require_level(levels: Iterable[int | str], config: TrainConfig) -> None:

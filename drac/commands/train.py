@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import make_dataclass
@@ -17,7 +18,7 @@ from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import lock, run_folder
 from drac.methods import spellings
-from drac.methods.listing import listing, records
+from drac.methods.listing import WIDTH, listing, records
 from drac.runs import foreign_code, meta, named, provenance, trackers
 
 TRAIN_HELP = """Train one agent on the training levels of a game, then evaluate it on them and on
@@ -27,7 +28,7 @@ and end with status 75.
 
 examples:
   drac train --game bigfish --method ucb-drac --seed 0 --steps 1M
-  drac train --config results/runs/default/ppo/maze/seed0/config.json --experiment again
+  drac train --config results/runs/default/ppo/maze/seed0 --experiment again
   drac train --method help"""
 
 
@@ -85,7 +86,7 @@ def train_command(argv: Sequence[str]) -> int:
         if "json" in flags.named(argv):
             print_json(1, methods=records())
         else:
-            print(listing())
+            print(listing(shutil.get_terminal_size((WIDTH, 0)).columns))
         return 0
     if (split := flags.peek(argv, "--split")) is not None:
         raise ConfigError(
@@ -131,7 +132,10 @@ def _of_file(config: str | None) -> list[str]:
     if not config:
         raise ConfigError("config is empty; give a run's config.json, or leave --config out")
     path = Path(config)
-    return as_argv(TrainConfig.from_json(path / "config.json" if path.is_dir() else path))
+    if path.is_dir():
+        run_folder.require_run(path)
+        path /= "config.json"
+    return as_argv(TrainConfig.from_json(path))
 
 
 def _without_plugin(values: dict[str, Any], folder: Callable[[TrainConfig], Path]) -> str:

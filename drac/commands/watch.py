@@ -28,7 +28,8 @@ HELP = """Make a video of episodes played by the newest checkpoint of a run, wit
 the value and the probabilities of the actions beside the game. A .json of the same name lists the
 episodes. Ctrl-C keeps what has been played.
 
-example: drac watch results/runs/default/ucb-drac/bigfish/seed0 --split test --out clip.mp4"""
+example:
+  drac watch results/runs/default/ppo/bigfish/seed0 --split test --out clip.mp4"""
 
 STOPPED = 130
 """Exit status after Ctrl-C."""

@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from augmentations.arguments import hint
 from drac.errors import ConfigError
 
 OWN_FOLDERS = ("checkpoint", "clips", "evaluations")
@@ -56,6 +57,36 @@ def _there(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     return True
+
+
+_BELOW = ("*", "*/seed*", "*/*/seed*", "*/*/*/seed*", "runs/*/*/*/seed*")
+"""Where runs lie below a folder that is none: in one of any kind, or in a part of a store."""
+
+_SHOWN = 3  # of them
+
+
+def require_run(run_dir: Path) -> None:
+    """Check that a folder is a run's.
+
+    Raises:
+        ConfigError: otherwise, with the runs below it, or the nearest name that there is.
+    """
+    if (run_dir / "config.json").is_file():
+        return
+    if run_dir.is_dir():
+        below = (sorted(run_dir.glob(f"{pattern}/config.json")) for pattern in _BELOW)
+        if runs := next(filter(None, below), []):
+            names = [str(path.parent.relative_to(run_dir)) for path in runs[:_SHOWN]]
+            more = f" and {len(runs) - _SHOWN:,} more" if len(runs) > _SHOWN else ""
+            raise ConfigError(f"{run_dir} is no run but a folder of runs: {', '.join(names)}{more}")
+        raise ConfigError(f"{run_dir} is no run: it holds no config.json")
+    if _there(run_dir):
+        raise ConfigError(f"{run_dir} is no run: it is no folder")
+    above = next(folder for folder in run_dir.parents if folder.is_dir())
+    absent = run_dir.relative_to(above).parts[0]
+    names = [path.name for path in above.iterdir()] if os.access(above, os.R_OK) else []
+    what = "it" if above / absent == run_dir else above / absent
+    raise ConfigError(f"{run_dir} is no run: {what} does not exist{hint(absent, names)}")
 
 
 def require_plain(run_dir: Path, root: Path | None = None) -> None:

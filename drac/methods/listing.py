@@ -7,6 +7,7 @@ import textwrap
 from drac import methods
 
 WIDTH = 100
+"""Columns of the list, at most."""
 
 
 def records() -> list[dict[str, str]]:
@@ -16,8 +17,9 @@ def records() -> list[dict[str, str]]:
     return [dict(zip(("name", "summary", "source"), row, strict=True)) for row in rows]
 
 
-def listing() -> str:
-    """Return a table of them."""
+def listing(width: int = WIDTH) -> str:
+    """Return a table of them, as wide as a terminal of `width` columns, 50 at least."""
+    width = max(50, min(width, WIDTH))
     rows = [tuple(record.values()) for record in records()]
     margin = 2 + max(len(title) for title, *_ in rows)
     lines = [f"{'method':{margin}}what it is, and where it comes from"]
@@ -25,11 +27,12 @@ def listing() -> str:
         said = [
             line
             for text in texts
-            for line in textwrap.wrap(text, WIDTH - margin, break_on_hyphens=False)
+            for line in textwrap.wrap(text, width - margin, break_on_hyphens=False)
         ]
         lines += [f"{title:{margin}}{said[0]}", *(" " * margin + line for line in said[1:])]
     aliases = ", ".join(f"{alias} is {name}" for alias, name in methods.ALIASES.items())
-    return "\n".join([*lines, "", _ALSO, f"The paper's spelling: {aliases}."])
+    also = textwrap.fill(" ".join(_ALSO.split()), width, break_on_hyphens=False)
+    return "\n".join([*lines, "", also, f"The paper's spelling: {aliases}."])
 
 
 def markdown() -> str:

@@ -73,8 +73,7 @@ def export(run_dir: Path | str, out: Path | str, kind: str = "safetensors") -> P
     run_dir, out = Path(run_dir), Path(out)
     require_free(out, kind)
     run_folder.require_plain(run_dir)
-    if not (run_dir / "config.json").is_file():
-        raise ConfigError(f"{run_dir} is no run: it holds no config.json")
+    run_folder.require_run(run_dir)
     run_folder.require_writable(out.parent)
     config = TrainConfig.from_json(run_dir / "config.json")
     if config.recurrent and kind != "safetensors":

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from drac.config import TrainConfig
-from drac.errors import ConfigError
 from drac.files import run_folder
 from drac.runs import provenance
 
@@ -33,8 +32,7 @@ def read_run(run: Path) -> TrainConfig:
 
         return policy.load(run, "cpu").config
     run_folder.require_plain(run)
-    if not (run / "config.json").is_file():
-        raise ConfigError(f"{run} is no run: it holds no config.json")
+    run_folder.require_run(run)
     return TrainConfig.from_json(run / "config.json")
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import augmentations
 from augmentations import Augmentation, canonical, check, registry, slug
-from augmentations.specs import short
 from augmentations.arguments import hint
+from augmentations.specs import short
 
 EIGHT = "crop random-conv grayscale flip rotate cutout cutout-color color-jitter"
 MORE = "translate blur noise posterize solarize patch-shuffle overlay compose random-choice"
@@ -97,6 +97,9 @@ def test_a_hint_is_only_given_where_it_is_close() -> None:
     assert hint("CRPO", ("Crop", "flip")) == " (did you mean 'Crop'?)"
     for far in ("nope", "", "conv2d-5x5"):
         assert hint(far, ("crop", "normalize", "random-conv")) == ""
+    for far in ("drac-vignette", "drac-mixup", "drac_identities-of", "--lr"):
+        assert hint(far, ("drac-identity", "drac-flip", "--help")) == ""
+    assert hint("drac-rotat", ("drac-rotate",)) == " (did you mean 'drac-rotate'?)"
 
 
 @pytest.mark.parametrize("given", ["zzzz", "a.b", "random-conv-2-3-4-5-6-7-8-9"])

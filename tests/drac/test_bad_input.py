@@ -77,7 +77,8 @@ BAD: dict[str, list[tuple[str, str]]] = {
         ("--run-dir odd/loop", "loop is a link to nothing"),
         ("--results odd/loop/x", "Too many levels of symbolic links"),
         ("--config nowhere.json", "nowhere.json cannot be read as a run's configuration"),
-        ("--config odd", "odd/config.json cannot be read"),
+        ("--config odd", "odd is no run: it holds no config.json"),
+        ("--config store", "store is no run but a folder of runs: m/g/seed0, m/g/seed1"),
         ("--config file", "file cannot be read as a run's configuration"),
         ("--config=", "config is empty"),
         ("--config", "missing value for argument '--config'"),
@@ -88,9 +89,20 @@ BAD: dict[str, list[tuple[str, str]]] = {
     ],
     "evaluate": [
         ("", "PATH"),
-        ("nowhere", "nowhere is no run"),
-        (".", "is no run"),
-        ("run/config.json", "is no run"),
+        ("nowhere", "nowhere is no run: it does not exist\n"),
+        ("rum", "rum is no run: it does not exist (did you mean 'run'?)\n"),
+        ("store/m/gg/seed0", "seed0 is no run: store/m/gg does not exist (did you mean 'g'?)\n"),
+        (
+            "store/m/g/seed11",
+            "store/m/g/seed11 is no run: it does not exist (did you mean 'seed1'?)\n",
+        ),
+        (".", ". is no run but a folder of runs: empty, run\n"),
+        ("folder.png", "folder.png is no run: it holds no config.json\n"),
+        ("store", "a folder of runs: m/g/seed0, m/g/seed1, m/g/seed2 and 1 more\n"),
+        ("store/m/g", "store/m/g is no run but a folder of runs: seed0, seed1, seed2 and 1"),
+        ("store/*", "store/m is no run but a folder of runs: g/seed0,"),
+        ("run/config.json", "run/config.json is no run: it is no folder\n"),
+        ("odd/loop", "odd/loop is no run: it is no folder\n"),
         ("empty", "empty has no checkpoint yet"),
         ("run stray", "stray"),
         ("run --episodes=--", "missing value for argument '--episodes'"),
@@ -100,7 +112,9 @@ BAD: dict[str, list[tuple[str, str]]] = {
         ("run --episodes ten", "episodes 'ten' is not a whole number"),
         ("run --num-envs 0", "num_envs must be at least 1"),
         ("run --seed -1", "seed '-1'"),
-        ("run --split foo", "split must be train, test or levels A-B"),
+        ("run --split foo", "split must be train, test or levels A-B, not 'foo'\n"),
+        ("run --split tset", "test or levels A-B, not 'tset' (did you mean 'test'?)\n"),
+        ("run --split 4-", "split must be train, test or levels A-B: levels '4-' must be A-B"),
         ("run --split 5-4", "split must be train, test or levels A-B: levels '5-4' are empty"),
         ("run --split", "--split"),
         ("run --out taken.csv", "taken.csv exists; choose another --out"),
@@ -117,7 +131,8 @@ BAD: dict[str, list[tuple[str, str]]] = {
     ],
     "export": [
         ("run --out policy.pt", "policy.pt must end in .safetensors"),
-        ("nowhere --out a.safetensors", "nowhere is no run: it holds no config.json"),
+        ("nowhere --out a.safetensors", "nowhere is no run: it does not exist\n"),
+        ("store --out a.safetensors", "store is no run but a folder of runs: m/g/seed0,"),
         ("empty --out a.safetensors", "empty has no checkpoint yet"),
         ("run --out file/a.safetensors", "file is a file"),
         ("run stray", "stray"),
@@ -168,6 +183,8 @@ def test_bad_input_is_one_line(
 ) -> None:
     small_run(here / "run")
     small_run(here / "empty", saved=False)
+    for seed in range(4):
+        small_run(here / f"store/m/g/seed{seed}", saved=False)
     (here / "taken.csv").touch()
     (here / "file").touch()
     (here / "folder.png").mkdir()

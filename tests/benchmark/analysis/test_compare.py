@@ -7,6 +7,7 @@ import re
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,7 @@ def test_a_game_that_one_lacks_is_left_out_and_said() -> None:
     a[:, GAMES.index("jumper")] = b[:, GAMES.index("jumper")] = NAN  # neither: no row
     found = of(a, b)
     assert found.label == "14 common games only, without heist"
+    assert replace(found, common=("maze",)).label.startswith("maze only, without bigfish, ")
     assert "heist" not in found.common
     assert "heist" in [row.game for row in found.games]
     assert "jumper" not in [row.game for row in found.games]
@@ -252,6 +254,18 @@ def test_unequal_steps_and_settings(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "M: its runs have unequal steps, 5 / 7." in said
 
 
+def test_equal_means_are_called_equal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for game, theirs in (("maze", 5.0), ("heist", 5.001)):
+        write_run(tmp_path, "ppo", game, test=[theirs] * 3)
+        write_run(tmp_path, "ucb-drac", game, test=[5.0] * 3)
+    said = " ".join(run(capsys, tmp_path, "ucb-drac", "ppo").split())
+    assert (
+        "the IQM of its normalized test return is equal, and on 0 of the 2 games its mean" in said
+    )
+    assert " its mean is higher, on 1 equal. " in said
+    assert "-0.000" not in said
+
+
 def test_incomplete_runs_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = store(tmp_path / "r")
     (root / "runs/exp/ppo/maze/seed2/eval.csv").unlink()
@@ -263,6 +277,16 @@ def test_incomplete_runs_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[
         eval_csv.unlink()
     assert cli.main(["compare", "ucb-drac", "ppo", "--results", str(root)]) == 2
     assert "'ppo' has no complete run yet: see drac-bench status" in capsys.readouterr().err
+    (write_run(root, "drac-crop") / "eval.csv").unlink()
+    for word, said_of_it in (
+        ("exp:ppo", "'exp:ppo' has no complete run yet"),
+        ("drac", "no run is called 'drac', and none of drac-crop is complete yet: see "),
+        ("exp:drac", "no run is called 'exp:drac', and none of drac-crop is complete yet"),
+        ("rad", "unknown method 'rad'; there are ucb-drac, drac-crop, ppo"),
+        ("none:ppo", "unknown method 'none:ppo'; there are ucb-drac, drac-crop, ppo"),
+    ):
+        words = ["compare", word, "ucb-drac", "--results", str(root)]
+        assert said_of_it in refused(words, root, capsys)
 
 
 def test_only_what_is_asked_for_is_read(

@@ -262,7 +262,7 @@ def test_a_suite_keeps_its_preset(swept: list[tuple[RunSpec, TrainConfig]]) -> N
 @pytest.mark.parametrize("command", ["run", "status", "tables"])
 def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
-        cli.main([command, "--help"])
+        cli.main([command, "--help-all" if command == "run" else "--help"])
     text = capsys.readouterr().out
     assert stop.value.code == 0
     assert "example" in text

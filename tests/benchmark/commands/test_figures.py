@@ -18,7 +18,10 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_all_figures_of_a_store(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_figures_of_a_store(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     assert main(["figures", "--results", str(root)]) == 0
     folder = root / "figures" / EXPERIMENT
     pictures = sorted(path.stem for path in folder.glob("*.png"))
@@ -31,8 +34,11 @@ def test_all_figures_of_a_store(root: Path, capsys: pytest.CaptureFixture[str]) 
     assert sorted(path.stem for path in folder.glob("*.txt")) == pictures
     assert (folder / "gap.png").stat().st_size > 10_000
     said = capsys.readouterr().out
-    assert "heatmap: these runs have nothing of the kind" in said
-    assert f"written to {folder}" in said
+    lines = said.splitlines()
+    told = "not drawn, for these runs have nothing of the kind: transfer, heatmap, trials"
+    assert lines.index(told) > max(lines.index(f"  {path}") for path in folder.glob("*.png"))
+    assert f"written to {folder}," in " ".join(" ".join(lines[-3:]).split())
+    assert all(len(line) <= 80 or str(root) in line for line in lines)  # paths are not broken
 
 
 def test_chosen_figures_style_format_and_folder(root: Path, tmp_path: Path) -> None:

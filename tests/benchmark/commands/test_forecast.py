@@ -22,6 +22,7 @@ from benchmark.engines import engine
 from benchmark.speed.records import load
 from benchmark.store.progress import Progress
 from drac.config import TrainConfig
+from drac.config.quantities import duration
 
 SPEED = ROOT / "results/evidence/training-speed.json"
 LONG = ["run", "--methods", "ppo", "--games", "maze", "--seeds", "0-3", "--steps", "25M"]
@@ -132,6 +133,47 @@ def test_elsewhere_it_warns(words: list[str], capsys: pytest.CaptureFixture[str]
     said = capsys.readouterr()
     assert ("drac-bench run: warning: this takes " in said.err) != bool(words)
     assert said.out.startswith("to do: 4 runs, ")
+
+
+def test_without_a_terminal_it_says_soon_and_then_ever_more_rarely_what_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(display.time, "monotonic", lambda: now[0])
+    ids = [f"e/ppo/maze/seed{k}" for k in range(2)]
+    jobs = [engine.Job(id_, (), tmp_path / id_) for id_ in ids]
+    shown = display.SweepDisplay(3, dict.fromkeys(ids, TrainConfig(steps=16_384)))
+    said_at = []
+    for second in range(4000):
+        now[0] = float(second)
+        shown.update(jobs)
+        if text := capsys.readouterr().out:
+            said_at.append(second)
+            assert text.splitlines() == [
+                f"{duration(second)}: 0 of 3 runs done, 2 running",
+                *(f"  {id_}: step 0/16,384" for id_ in ids),
+            ]
+    assert said_at == [5, 15, 35, 75, 155, 315, 635, 1235, 1835, 2435, 3035, 3635]
+
+
+def test_what_a_sweep_says_fits_80_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    code = "raise SystemExit('no such thing as ' + 'this or that ' * 20)"
+    monkeypatch.setattr(
+        engine, "training", lambda run, config, folder, *_: engine.Job(run, ("-c", code), folder)
+    )
+    words = ["run", "--methods", "drac-color-jitter", "--games", "starpilot", "maze"]
+    assert cli.main([*words, "--retries", "0", "--steps", "1M"]) == 1
+    said = capsys.readouterr()
+    first = "results/runs/default/drac-color-jitter/starpilot/seed0/train.log"
+    assert f"logs: {first}, ...\n" in said.out
+    lines = [*said.out.splitlines(), *said.err.splitlines()]
+    copied = ("this run alone: ", "  | ")  # a command, and a log as it is
+    long = [line for line in lines if len(line) > 80 and not line.startswith(copied)]
+    assert long == []
+    assert " ".join(said.out.split()).count("; its log is results/runs/default/") == 4
 
 
 @pytest.mark.parametrize("width", [80, 120])

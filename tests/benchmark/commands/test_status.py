@@ -104,6 +104,35 @@ def test_its_lines_fit_and_say_what_there_is(
     assert "heist" in shown[-1]  # what has begun comes first
 
 
+def test_a_complete_run_shows_what_was_measured_at_the_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    progress = write_run(Path("results")) / "progress.csv"
+    lines = progress.read_text().splitlines()
+    lines[2] = lines[1].replace("128,1,", "256,2,", 1)  # no training episode has ended
+    progress.write_text("\n".join([*lines, ""]))
+    assert cli.main(["status", "--experiment", "exp"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.endswith(f"complete step {TOTAL}/{TOTAL} 1,234 steps/s train 4.00 test 2.00")
+    assert "envs" not in said
+
+
+def test_the_time_that_is_left_is_told_where_finished_runs_tell_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    done, half = write_run(Path("results")), write_run(Path("results"), seed=1)
+    (half / "eval.csv").unlink()
+    Store(Path("results")).add_to_plan("exp", [RunSpec("exp", "gone", "maze", k) for k in range(2)])
+    assert cli.main(["status"]) == 0
+    assert capsys.readouterr().out.startswith("exp: 1 of 4 runs complete, 0 running\n")
+    meta = json.loads((done / "meta.json").read_text())
+    facts = {"wall_s": 1800, "steps": TOTAL, "threads": 2, "device": "cpu"}
+    (done / "meta.json").write_text(json.dumps(meta | facts))
+    assert cli.main(["status"]) == 0
+    left = "about 2:00:00 of one core left"  # of those that have not begun
+    assert f"exp: 1 of 4 runs complete, 0 running, {left}\n" in capsys.readouterr().out
+
+
 def test_watching_goes_on_until_ctrl_c(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,6 +169,10 @@ def test_logs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "is a symbolic link" in refused(["logs", str(run_dir)], tmp_path, capsys)
     said = refused(["logs", "exp/ppo/coinrum/seed0"], tmp_path, capsys)
     assert "did you mean 'exp/ppo/coinrun/seed0'" in said
+    said = refused(["logs", "exp/ppo"], tmp_path, capsys)
+    assert "unknown run 'exp/ppo' (did you mean 'exp/ppo/coinrun/seed0'?)" in said
+    said = refused(["logs", "results/runs/exp"], tmp_path, capsys)
+    assert "results/runs/exp is no run but a folder of runs: ppo/coinrun/seed0" in said
     assert "unknown run '../x'" in refused(["logs", "../x"], tmp_path, capsys)
     assert "give one run, not 0" in refused(["logs"], tmp_path, capsys)
 

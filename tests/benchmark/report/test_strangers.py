@@ -96,10 +96,15 @@ def test_a_linked_experiment_is_named_and_keeps_no_other_from_being_read(here: P
         Store(here / "results").specs("damaged")
 
 
-def test_the_root_of_a_store_may_be_a_link(here: Path) -> None:
-    (here / "results").rename(here / "big disk")
-    (here / "results").symlink_to(here / "big disk")
+@pytest.mark.parametrize("linked", ["results", "results/runs"])
+def test_the_root_of_a_store_and_that_of_its_runs_may_be_links(
+    here: Path, capsys: pytest.CaptureFixture[str], linked: str
+) -> None:
+    (here / linked).rename(here / "big disk")
+    (here / linked).symlink_to(here / "big disk")
     assert "symbolic link" not in report(here)
+    assert cli.main(["figures", "--figure", "train-curves"]) == 0
+    assert "symbolic link" not in "".join(capsys.readouterr())
 
 
 def test_a_pipe_is_not_waited_for(here: Path) -> None:

@@ -71,6 +71,9 @@ def test_hours_of_finished_runs(tmp_path: Path) -> None:
         costs.CPU,
         f"3 finished runs below {tmp_path}/runs, trained on Some CPU",
     )
+    short = costs.pace(store, None, STEPS - 1)  # as long as what is to come
+    assert short is not None
+    assert sorted(short.seconds) == ["drac-crop", "ppo"]
     shutil.copy(SPEED, tmp_path / "speed.json")
     recorded = costs.pace(store, None)
     assert recorded is not None

@@ -45,4 +45,8 @@ def test_nothing_to_say_without_trials(tmp_path: Path) -> None:
     write_run(tmp_path)
     write_run(tmp_path, "rl2-ppo", episodes_per_trial=1, game="maze")
     assert "no run plays trials" in not_applicable(load(tmp_path))["trials"]
+    runs = load(tmp_path)
+    for path in tmp_path.rglob("*.csv"):
+        path.unlink()  # nothing is read
+    assert TABLES["trials"](runs).data.empty
     assert FIGURES["trials"](histories.load(load(tmp_path)), SCREEN) == []

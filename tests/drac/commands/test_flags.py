@@ -63,7 +63,7 @@ def test_every_field_is_a_flag_with_a_help_text() -> None:
 
 def test_the_help_lists_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
-        parse(["--help"])
+        parse(["--help-all"])
     assert not stop.value.code
     out = capsys.readouterr().out
     for name, field in TrainConfig.model_fields.items():
@@ -75,7 +75,7 @@ def test_the_help_shows_the_defaults_of_the_chosen_fidelity(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit):
-        parse(["--fidelity", "released", "--help"])
+        parse(["--fidelity", "released", "--help-all"])
     assert "(default: sampled)" in " ".join(capsys.readouterr().out.split())
 
 
@@ -193,9 +193,11 @@ HELPS = [
     for command in re.findall(r"^  ([a-z-]+)", program.USAGE, re.MULTILINE)
     if "drac" not in command  # an example
 ]
+HELPS += [(drac, ""), (drac, "train --help-all"), (drac, "augmentations list"), (bench, "")]
+HELPS += [(bench, "run --help-all"), (bench, "speed augmentations"), (bench, "speed compare")]
 
 
-@pytest.mark.parametrize("columns", [60, 120])
+@pytest.mark.parametrize("columns", [60, 80, 120])
 @pytest.mark.parametrize(("program", "command"), HELPS)
 def test_the_help_is_tidy_and_as_wide_as_the_terminal(
     program: Any,
@@ -206,16 +208,49 @@ def test_the_help_is_tidy_and_as_wide_as_the_terminal(
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     with contextlib.suppress(SystemExit):
-        program.main([command, *(["show"] if command == "augmentations" else []), "--help"])
+        more = ["show"] if command == "augmentations" else []
+        program.main([*command.split(), *more, "--help"])
     said = capsys.readouterr().out
     assert not re.search(r"\{None\}|\(default: ?\)|--no-no|\(default: [^)]*\)\s*\(default", said)
     lines = [line for line in said.splitlines() if "  drac" not in line and ": drac" not in line]
-    assert max(map(len, lines)) <= columns  # but for commands, which are copied
+    assert max(map(len, lines)) <= columns
+    assert max(map(len, said.splitlines())) <= max(columns, 80)  # commands, which are copied
+
+
+@pytest.mark.parametrize("words", ["augmentations list", "train --method help"])
+def test_lists_are_as_wide_as_the_terminal(
+    words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widths = []
+    for columns in ("80", "100"):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert drac.main(words.split()) == 0
+        widths.append(max(map(len, capsys.readouterr().out.splitlines())))
+        assert widths[-1] <= int(columns)
+    assert widths[0] < widths[1]
+
+
+def test_the_first_help_is_short_and_says_where_the_rest_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for program, command, most in ((drac, "train", 66), (bench, "run", 95)):
+        with pytest.raises(SystemExit):
+            program.main([command, "--help"])
+        said = capsys.readouterr().out
+        assert said.count("\n") <= most
+        assert "  --help-all  " in said
+        shown = {*re.findall(r"^  --([a-z-]+)", said, re.MULTILINE)}
+        assert {"steps", "device", "eval-every", "eval-episodes", "levels", "results"} <= shown
+        assert not {"gamma", "trpo-kl", "learning-rate"} & shown
+        assert "only " not in said
+    assert drac.main(["evaluate", "--help-all"]) == 2  # which has no more
+    assert "did you mean '--help'" in capsys.readouterr().err
 
 
 def test_options_are_in_groups(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        drac.main(["train", "--help"])
+        drac.main(["train", "--help-all"])
     said = capsys.readouterr().out
     titles = re.findall(r"^(\S.*):$", said, re.MULTILINE)
     titles = titles[titles.index("options") :]

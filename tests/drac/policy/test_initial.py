@@ -68,7 +68,7 @@ def test_training_goes_on_from_the_weights_and_no_longer_needs_them(tmp_path: Pa
 
 
 BAD = {
-    "nothing there": ("nowhere", {}, "is no run: it holds no config.json"),
+    "nothing there": ("nowhere", {}, "is no run: it does not exist"),
     "no checkpoint": ("unsaved", {}, "has no checkpoint yet"),
     "other size": ("run", {"hidden_size": 8}, "its hidden_size is 4"),
     "other residual": ("run", {"fidelity": "released"}, "its residual is impala"),
