@@ -98,13 +98,15 @@ def train_command(argv: Sequence[str]) -> int:
     flags_type = make_dataclass("TrainFlags", [*config_fields, *_OWN_FLAGS])
     values = vars(flags.parse(flags_type, argv, "drac train", TRAIN_HELP))
     del values["config"]
+    for name in TrainConfig.model_fields.keys() - flags.named(argv):
+        del values[name]  # so that what depends on a method, a game or a preset is not contradicted
     own = ("fresh", "finish", "accept_changed_code", "track")
     how = {name: values.pop(name) for name in own}
     flags.require_known("tracker", how["track"], trackers.NAMES)
     if how["fresh"] and how["finish"]:
         raise ConfigError("--fresh starts a run over and --finish ends one: give one of them")
     if how["finish"]:
-        del values["steps"]  # the run says how many there are
+        values.pop("steps", None)  # the run says how many there are
     run_dir, experiment, results = (values.pop(k) for k in ("run_dir", "experiment", "results"))
 
     def folder(config: TrainConfig) -> Path:
@@ -113,7 +115,7 @@ def train_command(argv: Sequence[str]) -> int:
         run_folder.check_name("experiment", experiment)
         return Path(results) / "runs" / run_id(config, experiment)
 
-    if values["augmentation"] is None:
+    if "method" in values and "augmentation" not in values:
         values["method"] = named.typed(values["method"], Path(results) / "runs")
     try:
         config = build(values)
