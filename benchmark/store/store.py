@@ -297,6 +297,8 @@ def settings(config: TrainConfig, meta: Mapping[str, Any]) -> dict[str, Any]:
     published for its game.
     """
     without = _NO_MATTER | methods.options_of_others(config.method)
+    if methods.get(config.method).recurrent:  # which is no choice
+        without |= {"recurrent"}
     if config.per_game == "published":  # which says it all, whatever the game
         without |= per_game.NAMES
     values = {name: value for name, value in config if name not in without}
