@@ -23,7 +23,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeVar
 
-from augmentations.arguments import unknown
+from augmentations.arguments import hint
 from augmentations.errors import told
 
 Offered = TypeVar("Offered")
@@ -219,7 +219,10 @@ def load_place(place: str, local: bool = True) -> Any:
     if not hasattr(module, attribute):
         own = [key for key, value in vars(module).items() if _defined_in(name, value)]
         where = getattr(module, "__file__", None) or name
-        raise ValueError(unknown(f"class of {where}", attribute, own))
+        raise ValueError(
+            f"the augmentation {place!r}: {where} has no {attribute!r}{hint(attribute, own)}; it"
+            f" has {', '.join(own) or 'neither a class nor a function'}"
+        )
     return getattr(module, attribute)
 
 

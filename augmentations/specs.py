@@ -19,6 +19,7 @@ _SHORT = {"kornia.augmentation:": "kornia:", "torchvision.transforms.v2:": "torc
 _ARGUMENT = r"[a-z][a-z_]*=('[a-z]+'|\d+|\d+\.\d+)"
 _PLAIN = re.compile(rf"[a-z0-9-]+(\({_ARGUMENT}(, {_ARGUMENT})*\))?")
 _SLUG_LENGTH = 60
+_HASH = re.compile(r"(?<=.)-[0-9a-f]{8}\Z")
 _SPEC_LENGTH = 1000
 
 
@@ -39,18 +40,27 @@ def canonical(spec: str) -> str:
 def slug(spec: str) -> str:
     """Return a specification as a part of a path: "flip(axis='vertical')" -> "flip-axis-vertical".
 
-    It consists of a-z, 0-9, "." and "-", at most 60 of them. Where characters that tell two
-    specifications apart would be lost, eight digits of a hash are appended.
+    It consists of a-z, 0-9, "." and "-", at most 60 of them. A module is left out: of
+    "my_package.blur:Blur(sigma=2)" it begins with "blur-sigma-2". Where what tells two
+    specifications apart would be lost, eight digits of a hash of the specification are appended;
+    no other slug ends like that: see `short`.
 
     Raises:
         ValueError: if it is malformed.
     """
     spec = canonical(spec)
-    words = re.sub(r"[^a-z0-9.]+", "-", spec.lower()).strip("-.")
-    if _PLAIN.fullmatch(spec) and len(words) <= _SLUG_LENGTH:
+    name = spec.partition("(")[0]
+    own = spec if name.startswith((*_SHORT.values(),)) else spec[name.find(":") + 1 :]
+    words = re.sub(r"[^a-z0-9.]+", "-", own.lower()).strip("-.") or "x"
+    if _PLAIN.fullmatch(spec) and len(words) <= _SLUG_LENGTH and short(words) == words:
         return words
     digest = hashlib.sha256(spec.encode()).hexdigest()[:8]
     return f"{words[: _SLUG_LENGTH - len(digest) - 1].rstrip('-.')}-{digest}"
+
+
+def short(slug: str) -> str:
+    """Return a slug, or a method's identifier that ends in one, without the digits of its hash."""
+    return _HASH.sub("", slug)
 
 
 class Parsed(NamedTuple):

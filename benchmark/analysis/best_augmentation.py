@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from augmentations import PAPER_ARMS
+from augmentations.specs import short, slug
 from benchmark.analysis.caveats import shortened
 from benchmark.analysis.comparable import counted, differing
 from drac import methods
@@ -83,7 +84,7 @@ def sweep_choice(runs: pd.DataFrame) -> tuple[str, dict[str, Any]]:
     """Return the cell and the data: the augmentation(s) with the best mean test return."""
     if why := _no_choice(runs):
         return why, {"sweep": "", "sweep_test_mean": float("nan"), "sweep_compared": 0}
-    ties, top, compared = _best(runs, "method")
+    ties, top, compared = _best(runs, "shown")
     best = " = ".join(name.removeprefix(_PREFIX) for name in ties)
     found = {"sweep": best, "sweep_test_mean": top, "sweep_compared": compared}
     if len(ties) > SHOWN_TIES:
@@ -98,13 +99,21 @@ def bandit_choice(runs: pd.DataFrame) -> tuple[str, dict[str, Any]]:
         return why, {"bandit": "", "bandit_share": float("nan"), "bandit_seeds": 0}
     counts: Counter[str] = Counter()
     for arms in runs["arms"]:
-        counts.update(arms)
+        counts.update({_as_method(arm): count for arm, count in arms.items()})
     most = max(counts.values())
     best = [arm for arm, count in counts.items() if count == most]
     share = most / counts.total()
     each = " each" if len(best) > 1 else ""
     found = {"bandit": " = ".join(best), "bandit_share": share, "bandit_seeds": len(runs)}
     return f"{' = '.join(best)} ({share:.0%}{each})", found
+
+
+def _as_method(arm: str) -> str:
+    """Return what the method of a fixed augmentation has behind "drac-", to be compared with it."""
+    try:
+        return short(slug(arm))
+    except ValueError:  # a run from elsewhere may say anything
+        return arm
 
 
 def not_run(fixed: pd.DataFrame) -> list[str]:

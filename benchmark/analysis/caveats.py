@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from augmentations.specs import short, slug
 from benchmark.analysis import plausible
 from benchmark.analysis.comparable import (
     PROTOCOL,
@@ -41,7 +42,7 @@ def shortened(items: Iterable[str]) -> str:
 
 def why_each(runs: pd.DataFrame, reasons: Iterable[str]) -> str:
     """Name the first few runs, each with a reason: "ppo/maze/seed0 (not started)"."""
-    which = zip(runs["method"], runs["game"], runs["seed"], reasons, strict=True)
+    which = zip(runs["shown"], runs["game"], runs["seed"], reasons, strict=True)
     return shortened(f"{method}/{game}/seed{seed} ({why})" for method, game, seed, why in which)
 
 
@@ -118,7 +119,18 @@ def with_caveats(runs: pd.DataFrame, complete: pd.DataFrame, own: Iterable[str])
     """
     settings = [common_settings(complete)] if len(complete) else []
     begin = [*apart_from_published(complete), *doubtful(complete)]
-    return [*begin, *own, *missing(runs), *mixed(complete), *settings]
+    return [*begin, *own, *missing(runs), *mixed(complete), *settings, *_in_full(runs)]
+
+
+def _in_full(runs: pd.DataFrame) -> list[str]:
+    """Say which augmentation stands behind a name that does not tell it, and in which folders."""
+    known = runs[(runs["augmentation"] != "") & (runs["method"].map(short) != runs["method"])]
+    rows = known.drop_duplicates("method")[["shown", "method", "augmentation"]].to_numpy()
+    return [
+        f"{name} is {method[: -len(slug(spec))]}{spec}, its folder {method}."
+        for name, method, spec in rows
+        if method.endswith(slug(spec))
+    ]
 
 
 def doubtful(complete: pd.DataFrame) -> list[str]:

@@ -71,7 +71,7 @@ def every_run(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def variants(runs: pd.DataFrame) -> pd.Series[str]:
-    """Name each run's method, with whatever setting not all runs share.
+    """Name each run's method as it is shown, with whatever setting not all runs share.
 
     Runs of one method whose settings differ stand in separate columns, e.g. "ppo [steps=1M]"
     and "ppo [steps=25M]": they are never averaged together. What `fidelity` sets is named only
@@ -79,10 +79,10 @@ def variants(runs: pd.DataFrame) -> pd.Series[str]:
     """
     unlike = differing(runs)
     labels: dict[tuple[str, int], str] = {}  # runs share their settings: see `Store.load`
-    for method, settings in zip(runs["method"], runs["settings"], strict=True):
+    for method, settings in zip(runs["shown"], runs["settings"], strict=True):
         if (method, id(settings)) not in labels:
             labels[method, id(settings)] = _label(method, settings, unlike)
-    own = [labels[key] for key in zip(runs["method"], map(id, runs["settings"]), strict=True)]
+    own = [labels[key] for key in zip(runs["shown"], map(id, runs["settings"]), strict=True)]
     return pd.Series(own, index=runs.index, dtype="object")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from augmentations.arguments import hint
+from augmentations.specs import short
 from benchmark.analysis import comparable
 from benchmark.analysis.caveats import contradictions, shortened
 from benchmark.analysis.comparable import counted
@@ -38,6 +39,7 @@ class Contestant:
         settings: what its runs share; empty for imported ones, whose settings nobody knows.
         cautions: what must be said beside its numbers.
         origin: file, checksum and date of imported scores; "" for runs of the store.
+        method: the identifier of those of the store; "" if it was imported.
         runs: those of the store, as `counted` returns them; None if it was imported.
     """
 
@@ -48,12 +50,27 @@ class Contestant:
     settings: Mapping[str, Any]
     cautions: tuple[str, ...] = ()
     origin: str = ""
+    method: str = ""
     runs: pd.DataFrame | None = field(default=None, repr=False)
 
     @property
     def address(self) -> str:
         """The name that is its alone: "source:name"."""
         return f"{self.source}:{self.name}"
+
+    def names(self) -> tuple[str, ...]:
+        """Return its name as shown and that of its folder, alone and with its source."""
+        return self._with_source(self.name, self._named(self.method))
+
+    def short_names(self) -> tuple[str, ...]:
+        """Return the same with its method in short, which may be the name of others too."""
+        return self._with_source(self._named(short(self.method)))
+
+    def _named(self, method: str) -> str:
+        return " ".join([method, *self.name.split(" ", 1)[1:]]) if method else self.name
+
+    def _with_source(self, *names: str) -> tuple[str, ...]:
+        return (*names, *(f"{self.source}:{name}" for name in names))
 
 
 def find(
@@ -88,14 +105,13 @@ def find(
     planned = {method for _, method in of}
     # Only what is asked for is read: a store may hold thousands of runs.
     wanted = {word.rpartition(":")[2].partition(" [")[0] for word in words}
-    wanted |= {method for method in planned if _family(method) in wanted}
+    wanted = {method for method in planned if not wanted.isdisjoint(_names(method))}
     damaged: list[str] = []
     known = [
         *(c for g in groups for c in _stored(store, split, g, specs[g], wanted, on_run)),
         *_imported(results, split, damaged),
     ]
-    there = planned | {f"{source}:{method}" for source, method in of}
-    absent = [word for word in words if word not in there and not _called(word, known)]
+    absent = [word for word in words if word not in _ways(of) and not _called(word, known)]
     if absent and (said := "; ".join(_elsewhere(absent, results, split, experiments))):
         raise ConfigError(said)
     if not known and not planned and not damaged:
@@ -121,6 +137,17 @@ def _identifier(word: str, sources: Sequence[str]) -> str:
         return source + spellings.resolve(method, None, recorded=True)[0]
     except ValueError:
         return word
+
+
+def _names(method: str) -> tuple[str, ...]:
+    """Return all that a method may be called."""
+    return method, short(method), _family(method)
+
+
+def _ways(planned: Collection[tuple[str, str]]) -> set[str]:
+    """Return what sources and their methods may be called, but for families."""
+    own = {(source, name) for source, method in planned for name in (method, short(method))}
+    return {way for source, name in own for way in (name, f"{source}:{name}")}
 
 
 def _family(method: str) -> str:
@@ -154,21 +181,23 @@ def _find(
         said = " or ".join(shlex.quote(way) if "'" in way else f"'{way}'" for way in ways)
         raise ConfigError(f"several are called {word!r}: say which, {said}")
     see = "yet: see drac-bench status"
-    if any(word in (method, f"{source}:{method}") for source, method in planned):
+    if word in _ways(planned):
         raise ConfigError(f"{word!r} has no complete run {see}")
     if of := {m for s, m in planned if (own := _family(m)) and word in (own, f"{s}:{own}")}:
         own_runs = shortened(sorted(of))
         raise ConfigError(f"no run is called {word!r}, and none of {own_runs} is complete {see}")
-    every = [*dict.fromkeys([*(c.name for c in known), *sorted({m for _, m in planned})])]
+    names = spellings.shown(method for _, method in planned).values()
+    every = [*dict.fromkeys([*(c.name for c in known), *sorted(names)])]
     nearest = hint(word, [*every, *(c.address for c in known)])
     raise ConfigError(f"unknown method {word!r}{nearest}; there are {shortened(every)}")
 
 
 def _called(word: str, known: Sequence[Contestant]) -> list[Contestant]:
     """Return those with this name, or else the variants of a method, or of a family, with it."""
-    found = [c for c in known if word in (c.name, c.address)]
-    found = found or [c for c in known if c.name.startswith(f"{word} [")]
-    found = found or [c for c in known if c.address.startswith(f"{word} [")]
+    found: list[Contestant] = []
+    for names in (Contestant.names, Contestant.short_names):
+        found = found or [c for c in known if word in names(c)]
+        found = found or [c for c in known if any(n.startswith(f"{word} [") for n in names(c))]
     source, _, family = word.rpartition(":")
     alike = (c for c in known if family and source in ("", c.source))
     return found or [c for c in alike if _family(c.name.partition(" [")[0]) == family]
@@ -192,7 +221,11 @@ def _elsewhere(
     planned = {name: {spec.method for spec in store.specs(name)} for name in store.experiments()}
     for word in words:
         source, _, method = word.partition(" [")[0].rpartition(":")
-        having = [n for n, found in planned.items() if method in found and source in ("", n)]
+        having = [
+            experiment
+            for experiment, found in planned.items()
+            if source in ("", experiment) and any(method in (m, short(m)) for m in found)
+        ]
         if having and not {*having} & {*experiments}:
             yield (
                 f"{method} has no runs in {' and '.join(experiments)} but in {shortened(having)}:"
@@ -209,8 +242,10 @@ def _stored(
     on_run: Callable[[], None],
 ) -> Iterator[Contestant]:
     """Yield the wanted methods of a group of experiments, one for each of their settings."""
+    called = spellings.shown(spec.method for spec in specs)
     for method in dict.fromkeys(spec.method for spec in specs if spec.method in wanted):
         own = store.load((spec for spec in specs if spec.method == method), on_run)
+        own["shown"] = called[method]
         complete = counted(own)
         lacking = own[own["problems"].map(len) > 0]
         for label, alike in complete.groupby("label", sort=False):
@@ -221,6 +256,7 @@ def _stored(
                 scores=comparable.scores(alike, split, GAMES),
                 settings=alike["settings"].iloc[0],
                 cautions=(*_incomplete(str(label), lacking), *contradictions(own)),
+                method=method,
                 runs=alike,
             )
 

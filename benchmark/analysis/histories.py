@@ -253,7 +253,7 @@ def _notes(runs: pd.DataFrame, drawn: pd.DataFrame, problems: Mapping[int, str])
         said = why_each(absent, absent["problems"].map("; ".join))
         yield f"Missing: {len(absent)} of {number_of(len(runs), 'planned run')}: {said}."
     if len(partly):
-        which = zip(partly["method"], partly["game"], partly["seed"], strict=True)
+        which = zip(partly["shown"], partly["game"], partly["seed"], strict=True)
         yield (
             f"In progress, in curves as far as they are: {len(partly)} of {len(runs)} planned runs:"
             f" {shortened(f'{method}/{game}/seed{seed}' for method, game, seed in which)}."

@@ -11,11 +11,13 @@ from rich.live import Live
 from rich.table import Table
 
 from benchmark.engines.engine import Job
-from benchmark.engines.sweep import Ended
+from benchmark.engines.sweep import Ended, State
 from benchmark.store.progress import Progress, read_progress
+from benchmark.store.store import LOG
 from drac.commands.output import fitted
 from drac.config import TrainConfig
 from drac.config.quantities import duration, number_of
+from drac.methods import spellings
 
 FIRST_S, PLAIN_INTERVAL_S = 5.0, 600.0
 """Without a terminal: seconds until what runs is shown; then twice as long each time, at most."""
@@ -78,6 +80,8 @@ class SweepDisplay:
     def ended(self, ended: Ended) -> None:
         """Say how a run ended, and count it as done if it is not tried again."""
         run, text = ended.job.id, ended.outcome.text
+        if ended.outcome.state is State.FAILED and ended.again_in is None:  # the summary says why
+            text = f"FAILED; its log is {ended.job.run_dir / LOG}"
         if ended.again_in is not None:
             self.message(f"{run}: {text}; tried again in {duration(ended.again_in)}")
             return
@@ -121,10 +125,11 @@ class SweepDisplay:
                 overflow="ellipsis",
                 no_wrap=not yields,
             )
+        called = spellings.shown(run.split("/")[1] for run in self._configs)
         several = len({run.split("/")[0] for run in self._configs}) > 1
         for run, progress in now.items():
             experiment, method, game, seed = run.split("/")
-            method = f"{experiment}/{method}" if several else method
+            method = f"{experiment}/" * several + called[method]
             step, sps, left_, train, *rest = _texts(progress)
             if narrow:
                 step = f"{100 * progress.step // progress.total}%"

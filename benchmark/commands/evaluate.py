@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.commands import choices
-from benchmark.commands.run import carry_out, check_devices
+from benchmark.commands.run import carry_out
 from benchmark.engines import catalogue, options
+from benchmark.engines.ready import check_devices
 from drac.commands import flags
 from drac.commands.evaluation_plan import EpisodesFlags, Plan, counts_of, plans_of
 from drac.config.quantities import number_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark import suites
 from benchmark.commands import choices
-from benchmark.engines import catalogue, options
+from benchmark.engines import catalogue, options, ready
 from benchmark.suites import RunSpec, Suite
 from drac.commands import flags
 from drac.commands.output import fitted
@@ -22,7 +23,7 @@ from drac.config import TrainConfig, preset_defaults
 from drac.config.quantities import duration, number_of
 from drac.errors import ConfigError
 from drac.files import lock, run_folder
-from drac.runs import foreign_code, signals, trackers
+from drac.runs import foreign_code, named, signals, trackers
 from drac.runs.meta import read_meta
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ def run_command(argv: Sequence[str]) -> int:
         if not own[name] and name in asked:
             raise ConfigError(f"--{name} names nothing to run")
     methods = suites.parse_methods(own["methods"], values["augmentation"])
+    if values["augmentation"] is None:
+        methods = tuple(named.typed(method, own["results"] / "runs") for method in methods)
     if not (methods or suite.every_method):
         raise ConfigError("say what to run: --suite demo, or --methods ppo ucb-drac")
     options.read(own)
@@ -97,11 +100,16 @@ def run_command(argv: Sequence[str]) -> int:
     given = {name: value for name, value in values.items() if name in asked}
     runs = list(suite.runs(experiment, methods, games, seeds, given))
     experiments = dict.fromkeys(spec.experiment for spec, _ in runs)
-    return _run(Store(own["results"]), " ".join(experiments), runs, own)
+    again = shlex.join(["drac-bench", "run", *argv])
+    return _run(Store(own["results"]), " ".join(experiments), runs, own, again)
 
 
 def _run(
-    store: Any, experiment: str, runs: list[tuple[RunSpec, TrainConfig]], own: dict[str, Any]
+    store: Any,
+    experiment: str,
+    runs: list[tuple[RunSpec, TrainConfig]],
+    own: dict[str, Any],
+    again: str,
 ) -> int:
     """Check everything, write the plan, execute what is left. Returns the exit status."""
     from benchmark.engines.engine import training
@@ -113,9 +121,11 @@ def _run(
     left = runs
     if not own["fresh"]:
         left = [(spec, config) for spec, config in runs if not _complete(store, spec, config)]
-    check_augmentations([config for _, config in left])
+    if not (own["fresh"] or own["accept_changed_code"]):
+        foreign_code.require_none_changed([store.run_dir(spec) for spec, _ in left], again)
+    ready.check_augmentations([config for _, config in left])
     if not catalogue.get(own["engine"]).elsewhere:
-        check_devices([config for _, config in left])
+        ready.check_devices([config for _, config in left])
     elsewhere = [spec for spec, _ in left if lock.in_use(store.run_dir(spec))]
     todo = {spec.id: (spec, config) for spec, config in left if spec not in elsewhere}
     jobs = [
@@ -279,8 +289,10 @@ def _summary(sweep: Sweep, seconds: float, following: str) -> int:
     print(f"{number_of(len(finished), 'run')} finished in {duration(seconds)}")
     for ended in failed:
         print("", fitted(f"{ended.job.id}: {ended.outcome.text}"), sep="\n")
-        for line in log_end(ended.job):
-            print(f"  | {line}")
+        lines = log_end(ended.job)
+        for line in lines:
+            if line != lines[-1]:  # the outcome has it; earlier attempts may have said it too
+                print(f"  | {line}")
         print(f"this run alone: {ended.job}")
     if failed:
         names = ", ".join(ended.job.id for ended in failed)
@@ -305,24 +317,6 @@ def _complete(store: Any, spec: RunSpec, config: TrainConfig) -> bool:
     known = reached if isinstance(reached, int) else 0
     longer = config.continue_from(saved, run_dir, known).steps > saved.steps
     return not longer and not store.problems(spec)
-
-
-def check_augmentations(configs: Iterable[TrainConfig]) -> None:
-    """Raise ConfigError if a class or function that runs name by its module cannot be made."""
-    named = {config.augmentation_specs: config for config in configs}
-    for specs, config in named.items():
-        if any(":" in spec for spec in specs):  # only then torch is loaded
-            from drac.arms.build import build_augmentations
-
-            build_augmentations(config)
-
-
-def check_devices(configs: Sequence[TrainConfig]) -> None:
-    """Fail before anything is written if runs ask for CUDA on a machine without it."""
-    if any(config.device == "cuda" for config in configs):
-        from drac.hardware import resolve  # imports torch
-
-        resolve(configs[0])
 
 
 def _outcome(store: Any, spec: RunSpec, status: int) -> Outcome:

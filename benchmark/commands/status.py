@@ -17,6 +17,7 @@ from benchmark.commands.choices import experiments, results_flag
 from drac.commands import flags
 from drac.config.quantities import number_of
 from drac.files import lock
+from drac.methods import spellings
 
 if TYPE_CHECKING:
     from benchmark.store.run_record import RunRecord
@@ -83,6 +84,7 @@ def _print_text(store: Store, names: Sequence[str], given: StatusFlags) -> None:
         print(f"no runs below {store.runs}")
     for name in names:
         runs = [*_standing(store, name)]
+        called = spellings.shown(spec.method for spec, *_ in runs)
         incomplete = [run for run in runs if run[1] != "complete"]
         incomplete.sort(key=lambda run: run[2].problems == ("not started",))
         running = sum(state == "running" for _, state, _ in runs)
@@ -90,7 +92,7 @@ def _print_text(store: Store, names: Sequence[str], given: StatusFlags) -> None:
         left = left_text((spec, record) for spec, _, record in runs)
         print(", ".join(filter(None, (f"{name}: {done}", f"{running} running", left))))
         for run in runs if given.experiment else incomplete[:SHOWN]:
-            print("\n".join(_lines(store, *run)))
+            print("\n".join(_lines(store, called[run[0].method], *run)))
         if not given.experiment and len(incomplete) > SHOWN:
             rest = len(incomplete) - SHOWN
             where = f"--experiment {name}{results_flag(store.root)}"
@@ -107,21 +109,24 @@ def _standing(store: Store, experiment: str) -> Iterator[tuple[RunSpec, str, Run
         yield spec, state, record
 
 
-def _lines(store: Store, spec: RunSpec, state: str, record: RunRecord) -> Iterator[str]:
+def _lines(
+    store: Store, method: str, spec: RunSpec, state: str, record: RunRecord
+) -> Iterator[str]:
     """Yield how far a run is, what it lacks, and how its log ends, as wide as the terminal is."""
     from benchmark.commands.display import progress_fields
     from benchmark.store.progress import last_line, progress_of
     from benchmark.store.store import LOG
 
     width = shutil.get_terminal_size().columns
-    said = [f"{spec.name}: {state}"]
+    name = replace(spec, method=method).name
+    said = [f"{name}: {state}"]
     if record.config is not None:
         now = progress_of(record.config, record.latest, record.episodes)
         if state == "complete":  # what was measured at the end, on both splits
             now = replace(now, train_return=record.final.train, early="")
         said += progress_fields(now)
     elif state != "running":
-        said = [f"{spec.name}: {'; '.join(record.problems)}"]
+        said = [f"{name}: {'; '.join(record.problems)}"]
     line = f"  {said[0]}"
     for field in said[1:]:
         if len(line) + 2 + len(field) > width:

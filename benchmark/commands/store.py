@@ -6,11 +6,12 @@ import re
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from augmentations.arguments import hint
+from augmentations.specs import short
 from benchmark.commands.progress_bar import bar
 from drac.commands import flags
 from drac.commands.output import fitted
@@ -161,7 +162,14 @@ def _folder_of(run: str, store: Store) -> tuple[Path, Path]:
         return store.run_dir(spec), store.runs
     if Path(run).is_dir():
         return Path(run), Path(run)
-    known = [own.id for name in store.experiments() for own in store.specs(name)]
+    specs = [own for name in store.experiments() for own in store.specs(name)]
+    alike = [own for own in specs if replace(own, method=short(own.method)) == spec]
+    if len(alike) == 1:
+        return store.run_dir(alike[0]), store.runs
+    if alike:
+        ways = " or ".join(own.id for own in alike)
+        raise ConfigError(f"several runs are called {run!r}: say which, {ways}")
+    known = [own.id for own in specs]
     below = next((f" (did you mean {id_!r}?)" for id_ in known if id_.startswith(f"{run}/")), "")
     near = below or hint(run, known)
     raise ConfigError(f"unknown run {run!r}{near}: drac-bench status lists the runs")

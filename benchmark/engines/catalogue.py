@@ -160,4 +160,4 @@ def called(name: str, function: Callable[[], Result]) -> Result:
     try:
         return plugins.called(KIND, name, function)
     except plugins.PluginError as error:
-        raise ConfigError(str(error)) from None
+        raise ConfigError(str(error)) from error.__cause__

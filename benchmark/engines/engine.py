@@ -39,8 +39,9 @@ class Job:
     memory: int = 0
 
     def __str__(self) -> str:
-        """Return the command that repeats it."""
-        return shlex.join(["python", *self.argv])
+        """Return the command that repeats it, as one types it."""
+        ours = self.argv[:2] == ("-m", "drac.cli")
+        return shlex.join(["drac", *self.argv[2:]] if ours else ["python", *self.argv])
 
 
 def training(

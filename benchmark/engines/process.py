@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmark.engines.engine import Job
 from benchmark.store.store import LOG
+from drac.commands.flags import TRACEBACK
 
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
@@ -58,7 +59,7 @@ def start(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **env},
+            env={**os.environ, TRACEBACK: "1", **env},
             cwd=cwd,
             start_new_session=True,
             preexec_fn=end_with_parent,

@@ -55,10 +55,16 @@ class Content:
         found = {row["label"]: (row["method"], str(row["settings"]["mode"])) for row in first}
         modes = [mode for _, mode in found.values()] or ["easy"]
         counting = {method for method, _ in found.values()}
-        found |= {method: (method, modes[0]) for method in self.methods if method not in counting}
+        lacking = [method for method in self.methods if method not in counting]
+        found |= {self.shown[method]: (method, modes[0]) for method in lacking}
         order = {method: number for number, method in enumerate(self.methods)}
         names = sorted(found, key=lambda name: (order[found[name][0]], name))
         return [(label, *found[label]) for label in names]
+
+    @cached_property
+    def shown(self) -> dict[str, str]:
+        """What each method is called."""
+        return dict(zip(self.runs["method"], self.runs["shown"], strict=True))
 
     @cached_property
     def methods(self) -> list[str]:

@@ -131,7 +131,7 @@ def copy_clips(site: Site, game: str) -> tuple[list[Clip], list[str]]:
             continue
         if content:  # else it is being written
             name = f"{FOLDER}/{slug(spec(row).id)}/{slug(path.name)}"
-            title = f"{row['method']}, seed {row['seed']}: {_shown(path, root)}"
+            title = f"{row['shown']}, seed {row['seed']}: {_shown(path, root)}"
             clips.append(Clip(site.write(name, content), title, path.suffix == ".gif"))
     return clips, said
 

@@ -32,7 +32,11 @@ def overview(site: Site) -> None:
         lacking=grid("lacking", "Runs that are not complete", lacking, csv="data/runs.csv"),
         games=[_card(site, game) for game in content.games],
         methods=[
-            {"name": m, "href": method_page(m), "summary": methods.describe(m).summary}
+            {
+                "name": content.shown[m],
+                "href": method_page(m),
+                "summary": methods.describe(m).summary,
+            }
             for m in content.methods
         ],
         overlap=OVERLAP,

@@ -27,14 +27,15 @@ _MADE_WITH = ("commit", "procgen build", "machine", "device", "precision", "thre
 def runs_table(content: Content) -> pd.DataFrame:
     """Return one row per planned run: its scores, what it lacks, and what it was made with.
 
-    Columns: `run` (its id), `method, game, seed, state` ("complete", or what it lacks), `train,
-    test` (mean return of the final episodes; NaN where incomplete), `steps` (likewise), and what
-    meta.json says of the machine and the versions.
+    Columns: `run` (its id), `method` (as shown), `game, seed, state` ("complete", or what it
+    lacks), `train, test` (mean return of the final episodes; NaN where incomplete), `steps`
+    (likewise), and what meta.json says of the machine and the versions.
     """
     rows = []
     for row in content.runs.to_dict("records"):
         meta = row["record"].meta
-        own = {"run": spec(row).id, **{name: row[name] for name in ("method", "game", "seed")}}
+        own = {"run": spec(row).id, "method": row["shown"]}
+        own |= {name: row[name] for name in ("game", "seed")}
         own["state"] = "; ".join(row["problems"]) or "complete"
         own |= {split: row[split] for split in SPLITS}
         own["steps"] = float("nan") if row["problems"] else untrusted.number(meta.get("steps"))
@@ -107,7 +108,7 @@ def configs(content: Content) -> pd.DataFrame:
             if name in config and (text := _text(config[name])) not in own[name]:
                 own[name].append(text)
     columns = {
-        method: [" / ".join(sorted(values[method][name])) or "-" for name in names]
+        content.shown[method]: [" / ".join(sorted(values[method][name])) or "-" for name in names]
         for method in content.methods
     }
     return pd.DataFrame({"option": names, **columns})

@@ -39,7 +39,9 @@ def method_results(content: Content, method: str) -> Table:
         for game in content.games
         for label, _, mode in own
     ]
-    return _results(content, f"method-{method}", f"Returns of {method} per game", rows)
+    return _results(
+        content, f"method-{method}", f"Returns of {content.shown[method]} per game", rows
+    )
 
 
 def _results(

@@ -44,23 +44,23 @@ def game(site: Site, game: str) -> None:
 def method(site: Site, method: str) -> None:
     """Write the page of one method."""
     content = site.content
-    about = methods.describe(method)
-    own = site.configs[["option", method]].rename(columns={method: "value"})
+    about, name = methods.describe(method), content.shown[method]
+    own = site.configs[["option", name]].rename(columns={name: "value"})
     described = {n: info.description or "" for n, info in TrainConfig.model_fields.items()}
-    own["used"] = [_used(name, about) for name in own["option"]]
-    own["what it is"] = [described.get(name) or "-" for name in own["option"]]
-    csv = site.csv(f"config-{method}", f"Configuration of {method}", own)
+    own["used"] = [_used(option, about) for option in own["option"]]
+    own["what it is"] = [described.get(option) or "-" for option in own["option"]]
+    csv = site.csv(f"config-{name}", f"Configuration of {name}", own)
     site.page(
         method_page(method),
         "method.html",
-        method=method,
+        method=name,
         about=about,
         equation=methods.docstring(about.objective),
         said=_said(content.complete[content.complete["method"] == method]),
         results=site.table(results.method_results(content, method)),
-        config=grid("options", f"Options of {method}, as its runs recorded them", own, csv=csv),
-        runs=site.runs_of("method", method),
-        **_neighbours([(method_page(m), m) for m in content.methods], method),
+        config=grid("options", f"Options of {name}, as its runs recorded them", own, csv=csv),
+        runs=site.runs_of("method", name),
+        **_neighbours([(method_page(m), content.shown[m]) for m in content.methods], name),
     )
 
 

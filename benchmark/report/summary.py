@@ -100,7 +100,7 @@ def _methods(content: Content) -> tuple[pd.DataFrame, list[str]]:
     explained = {
         "train": f"mean return {where if shared else 'over its games'}",
         "PPO, %": "test / PPO's",
-        "IQM": "min-max-normalized test, 0 to 1" + (" [95 %]" if _any_interval(cells) else ""),
+        "IQM": "test, (x - min) / (max - min)" + (" [95 %]" if _any_interval(cells) else ""),
         "published": "% of PPO",
     }
     said = "; ".join(f"{name}: {text}" for name, text in explained.items() if name in cells)

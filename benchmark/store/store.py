@@ -23,7 +23,7 @@ from drac import methods
 from drac.config import TrainConfig
 from drac.errors import ConfigError, shown
 from drac.files import atomic, run_folder, untrusted
-from drac.methods import per_game
+from drac.methods import per_game, spellings
 from drac.runs.logs import SPLITS
 
 if TYPE_CHECKING:
@@ -193,9 +193,10 @@ class Store:
 
         Every file is read at most once. Columns: `experiment, method, game, seed, problems` (list
         of str), `train, test` (mean of the final episodes; NaN where incomplete), `augmentation`
-        (specification of a fixed one, else ""), `settings` (dict of what must agree between
-        runs that are averaged; empty where unknown), `arms` (dict arm -> count of the last
-        update; empty where incomplete), `record` (the `RunRecord`: all that was read), `folder`.
+        (specification of a fixed one, else ""), `settings` (dict of what must agree between runs
+        that are averaged; empty where unknown), `arms` (dict arm -> count of the last update; empty
+        where incomplete), `record` (the `RunRecord`: all that was read), `folder`, `shown` (what
+        the method is called among those of all these runs).
 
         Args:
             specs: which runs.
@@ -204,14 +205,16 @@ class Store:
         import pandas as pd  # which `status` does not need
 
         columns = ["experiment", "method", "game", "seed", "problems", *SPLITS]
-        columns += ["augmentation", "settings", "arms", "record", "folder"]
+        columns += ["augmentation", "settings", "arms", "record", "folder", "shown"]
         rows = []
         seen: dict[Any, dict[str, Any]] = {}  # runs of one sweep share their settings, and memory
         specs = list(specs)
+        names = spellings.shown(spec.method for spec in specs)
         for spec, record in zip(specs, self.records(specs, on_run), strict=True):
-            rows.append(self._row(spec, record) | {"settings": _shared(record, seen)})
+            own = {"shown": names[spec.method], "settings": _shared(record, seen)}
+            rows.append(self._row(spec, record) | own)
         # Objects all: whoever walks over the texts of a column of pandas' own type waits for it.
-        texts = ("experiment", "method", "game", "augmentation")
+        texts = ("experiment", "method", "game", "shown", "augmentation")
         return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(texts, object))
 
     def _row(self, spec: RunSpec, record: RunRecord) -> dict[str, Any]:
@@ -294,6 +297,8 @@ def settings(config: TrainConfig, meta: Mapping[str, Any]) -> dict[str, Any]:
     published for its game.
     """
     without = _NO_MATTER | methods.options_of_others(config.method)
+    if methods.get(config.method).recurrent:  # which is no choice
+        without |= {"recurrent"}
     if config.per_game == "published":  # which says it all, whatever the game
         without |= per_game.NAMES
     values = {name: value for name, value in config if name not in without}

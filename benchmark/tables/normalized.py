@@ -76,7 +76,7 @@ def table1(runs: pd.DataFrame) -> Table:
     sources = published.normalized_sources({v.mode for v in variants} or {"easy"})
     games = [set(variant.games) for variant in variants if variant.games]
     common = tuple(game for game in GAMES if games and game in set.intersection(*games))
-    lacking = [m for m in dict.fromkeys(runs["method"]) if m not in set(complete["method"])]
+    lacking = [m for m in dict.fromkeys(runs["shown"]) if m not in set(complete["shown"])]
     shared = {variant.label: common if variant.games else () for variant in variants}
     blocks, data = [], []
     for split, heading in _SPLITS.items():

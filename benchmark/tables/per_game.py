@@ -82,9 +82,9 @@ def variants_and_missing(runs: pd.DataFrame, complete: pd.DataFrame) -> list[_Co
         _Column(*map(str, row)) for row in first[["label", "method", "mode"]].to_numpy().tolist()
     ]
     modes = [settings["mode"] for settings in runs["settings"] if settings] or ["easy"]
-    for method, own in zip(runs["method"], runs["settings"], strict=True):
+    for method, name, own in zip(runs["method"], runs["shown"], runs["settings"], strict=True):
         if method not in {column.method for column in columns}:
-            columns.append(_Column(method, method, own.get("mode", modes[0])))
+            columns.append(_Column(name, method, own.get("mode", modes[0])))
     return columns
 
 

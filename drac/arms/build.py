@@ -38,7 +38,7 @@ def make(spec: str, **preset: Any) -> Augmentation:
         return augmentations.make(spec, **preset)
     except (Exception, SystemExit) as error:  # a user's class may raise anything; the cause is kept
         if isinstance(error, ValueError) and str(error):  # a sentence already
-            raise ConfigError(str(error)) from None
+            raise ConfigError(str(error)) from error.__cause__
         raise ConfigError(f"the augmentation {spec!r} cannot be made: {told(error)}") from error
 
 

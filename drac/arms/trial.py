@@ -59,6 +59,19 @@ def try_augmentations(made: Mapping[str, Augmentation | None], config: TrainConf
     return [text for spec, aug in augmenting.items() for text in _doubts(spec, aug, some)]
 
 
+def try_without_playing(made: Mapping[str, Augmentation | None]) -> None:
+    """Do the same on images that need no game, on the CPU, in a moment.
+
+    Raises:
+        ConfigError: see `applied`.
+    """
+    generator = torch.Generator().manual_seed(0)
+    for what, pixels in _plain_images().items():
+        for spec, augmentation in made.items():
+            if augmentation:
+                applied(spec, augmentation, as_float(pixels.permute(0, 3, 1, 2)), generator, what)
+
+
 def verdicts(made: Mapping[str, Augmentation | None]) -> list[str]:
     """Hold the functions of others to the contract that nobody wrote them for; say what came out.
 
@@ -145,13 +158,16 @@ def _trial_images(config: TrainConfig) -> dict[str, Tensor]:
         mode=config.mode,
     )
     frames = np.concatenate([obs for obs, _ in played][::_TRIAL_EVERY])
-    shape = (_TRIAL_ENVS, *frames.shape[1:])
+    return {**_plain_images(), f"frames of {config.game}": torch.from_numpy(frames)}
+
+
+def _plain_images() -> dict[str, Tensor]:
+    shape = (_TRIAL_ENVS, 64, 64, 3)
     generator = torch.Generator().manual_seed(0)
     return {
         "random images": torch.randint(256, shape, generator=generator, dtype=torch.uint8),
         "black images": torch.zeros(shape, dtype=torch.uint8),
         "white images": torch.full(shape, 255, dtype=torch.uint8),
-        f"frames of {config.game}": torch.from_numpy(frames),
     }
 
 

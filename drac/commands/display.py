@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from drac.config import TrainConfig
 from drac.config.quantities import duration
 from drac.files import retry
+from drac.methods import spellings
 from drac.stats import Report, early_text
 from drac.timing import Stopwatch
 from drac.train.session import Watcher
@@ -54,8 +55,9 @@ class TerminalWatcher(Watcher):
         self._num_envs = config.num_envs
         how = f"continued at step {step:,}" if step else "begun"
         self.message(
-            f"{config.method} on {config.game}, seed {config.seed}, {self._total:,} steps,"
-            f" fidelity {config.fidelity}, {config.device} {config.precision}: {how}"
+            f"{spellings.name(config.method)} on {config.game}, seed {config.seed},"
+            f" {self._total:,} steps, fidelity {config.fidelity}, {config.device}"
+            f" {config.precision}: {how}"
         )
         self._begun_step, self._begun_at = step, self._clock()
         if self._bar:

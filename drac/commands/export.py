@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drac.commands import flags
+from drac.commands.playing import title
 from drac.config.quantities import number_of
 
 EXPORT_HELP = """Write the policy of a run's newest checkpoint to a file of its own, for others:
@@ -48,7 +49,7 @@ def export_command(argv: Sequence[str]) -> int:
     readable = given.format == "safetensors"
     following = f"next: drac evaluate --split test -- {shlex.quote(str(out))}"
     print(
-        f"{config.method} on {config.game}, seed {config.seed}, step {exported.step:,}:"
+        f"{title(config, exported.step)}:"
         f" {said or 'not evaluated at this step'}\n"
         f"{out} ({out.stat().st_size:,} bytes), its card in {out.with_suffix('.json').name}"
         + (f" and {out.with_suffix('.md').name}\n{following}" if readable else "")

@@ -9,7 +9,9 @@ import errno
 import io
 import itertools
 import math
+import os
 import sys
+import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
@@ -27,6 +29,9 @@ from drac.runs import provenance
 Command = Callable[[Sequence[str]], int]
 Field = tuple[str, Any, Any]
 """(name, type, `option`), for `dataclasses.make_dataclass`."""
+
+TRACEBACK = "DRAC_TRACEBACK"
+"""A variable: an error of a plug-in's is printed with its traceback, as in a sweep's logs."""
 
 _BOOLEAN = "{true,false}"
 _HELP_ALL = "--help-all"
@@ -267,6 +272,16 @@ def run_command(
         return _run_command(prog, usage, commands, argv)
 
 
+def _traceback(cause: BaseException | None) -> str:
+    """Print the traceback of an error of others' code, if that is wanted, or say how to want it."""
+    if cause is None:
+        return ""
+    if not os.environ.get(TRACEBACK):
+        return f"; {TRACEBACK}=1 prints the traceback"
+    traceback.print_exception(cause)
+    return ""
+
+
 def _run_command(
     prog: str, usage: str, commands: Mapping[str, Command], argv: Sequence[str] | None
 ) -> int:
@@ -289,7 +304,7 @@ def _run_command(
     except ConfigError as error:
         where = f"{prog} {name}" if name in commands else prog
         sentence = str(error).replace("\n", " ")  # a path, or torch, may contain line breaks
-        print(f"{where}: error: {sentence}", file=sys.stderr)
+        print(f"{where}: error: {sentence}{_traceback(error.__cause__)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"\n{prog} {name}: stopped", file=sys.stderr)

@@ -14,6 +14,7 @@ from drac.config import TrainConfig, build
 from drac.errors import ConfigError
 from drac.files import run_folder
 from drac.games import EXPLORATION_LEVELS
+from drac.methods import spellings
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -80,4 +81,4 @@ def require_free(out: Path, given: bool) -> None:
 
 def title(config: TrainConfig, step: int) -> str:
     """Return the line that an evaluation's numbers begin with."""
-    return f"{config.method} on {config.game}, seed {config.seed}, step {step:,}"
+    return f"{spellings.name(config.method)} on {config.game}, seed {config.seed}, step {step:,}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import make_dataclass
 from pathlib import Path
@@ -14,9 +16,10 @@ from drac.commands.output import print_json
 from drac.config import TrainConfig, as_argv, build, preset_defaults
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
-from drac.files import run_folder
+from drac.files import lock, run_folder
+from drac.methods import spellings
 from drac.methods.listing import WIDTH, listing, records
-from drac.runs import provenance, trackers
+from drac.runs import foreign_code, meta, named, provenance, trackers
 
 TRAIN_HELP = """Train one agent on the training levels of a game, then evaluate it on them and on
 unseen ones. The same command continues a run that was stopped; other --steps prolong or shorten
@@ -95,13 +98,15 @@ def train_command(argv: Sequence[str]) -> int:
     flags_type = make_dataclass("TrainFlags", [*config_fields, *_OWN_FLAGS])
     values = vars(flags.parse(flags_type, argv, "drac train", TRAIN_HELP))
     del values["config"]
+    for name in TrainConfig.model_fields.keys() - flags.named(argv):
+        del values[name]  # so that what depends on a method, a game or a preset is not contradicted
     own = ("fresh", "finish", "accept_changed_code", "track")
     how = {name: values.pop(name) for name in own}
     flags.require_known("tracker", how["track"], trackers.NAMES)
     if how["fresh"] and how["finish"]:
         raise ConfigError("--fresh starts a run over and --finish ends one: give one of them")
     if how["finish"]:
-        del values["steps"]  # the run says how many there are
+        values.pop("steps", None)  # the run says how many there are
     run_dir, experiment, results = (values.pop(k) for k in ("run_dir", "experiment", "results"))
 
     def folder(config: TrainConfig) -> Path:
@@ -110,12 +115,15 @@ def train_command(argv: Sequence[str]) -> int:
         run_folder.check_name("experiment", experiment)
         return Path(results) / "runs" / run_id(config, experiment)
 
+    if "method" in values and "augmentation" not in values:
+        values["method"] = named.typed(values["method"], Path(results) / "runs")
     try:
         config = build(values)
     except ConfigError as error:
         raise ConfigError(_without_plugin(values, folder) or str(error)) from None
     if flags.peek(argv, "--run-dir") == "":  # an unset variable of a script: not this folder
         raise ConfigError("run_dir is empty; give a folder, or leave --run-dir out")
+    _check(config, folder(config), shlex.join(["drac", "train", *argv]), **how)
     return _train(config, folder(config), **how)
 
 
@@ -140,8 +148,27 @@ def _without_plugin(values: dict[str, Any], folder: Callable[[TrainConfig], Path
     return ""
 
 
+def _check(config: TrainConfig, run_dir: Path, command: str, **how: Any) -> None:
+    """Refuse what `drac.train.prepare` refuses, as far as torch is not needed for it."""
+    run_folder.require_writable(run_dir)
+    run_folder.require_plain(run_dir)
+    lock.require_free(run_dir)
+    if how["fresh"]:
+        return
+    if (run_dir / "config.json").exists() and not how["finish"]:
+        reached = meta.read_meta(run_dir).get("steps")
+        saved = TrainConfig.from_json(run_dir / "config.json")
+        config.continue_from(saved, run_dir, reached if isinstance(reached, int) else 0)
+        provenance.require(config, run_dir)
+    if not how["accept_changed_code"]:
+        foreign_code.require_none_changed([run_dir], command)
+
+
 def _train(config: TrainConfig, run_dir: Path, **how: Any) -> int:
-    from drac.commands.display import watching  # torch is imported from here on
+    if "torch" not in sys.modules:  # that takes a while
+        what = f"{spellings.name(config.method)} on {config.game}, seed {config.seed}"
+        print(f"{what}: importing torch, making levels and envs", flush=True)
+    from drac.commands.display import watching
     from drac.errors import Interrupted
     from drac.runs.signals import EXIT_CODE
     from drac.train import train

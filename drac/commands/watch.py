@@ -16,6 +16,7 @@ from drac.config import TrainConfig
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import atomic
+from drac.methods import spellings
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -107,7 +108,9 @@ def _film(
     from drac.pictures.video_frames import Caption
     from drac.runs.signals import stop_requested
 
-    caption = Caption(f"{config.method} on {config.game}", _subtitle(config, step, name))
+    caption = Caption(
+        f"{spellings.name(config.method)} on {config.game}", _subtitle(config, step, name)
+    )
     played: list[dict[str, Any]] = []
     out.parent.mkdir(parents=True, exist_ok=True)
     with (

@@ -73,6 +73,8 @@ class TrainConfig(Options):
                 spec = best.augmentation(game, data.get("best_from"), spec)
             data["augmentation"] = spec
             if methods.get(data["method"]).recurrent:
+                if str(data.get("recurrent", True)).lower() == "false":
+                    raise ValueError(f"method {data['method']!r} is recurrent: leave recurrent out")
                 data["recurrent"] = True
             if data.get("per_game") == "published":
                 data = cls._published(data, str(game))

@@ -230,6 +230,13 @@ def in_use(folder: Path) -> bool:
     return False
 
 
+def require_free(folder: Path) -> None:
+    """Raise ConfigError if a process that lives owns a folder; nothing is written or waited for."""
+    owner = _read(_content(folder / NAME))
+    if owner and owner.alive() and in_use(folder):
+        raise ConfigError(f"{folder} is in use by {owner}")
+
+
 def set_aside(run_dir: Path) -> Path | None:
     """Rename a run's folder to the first of `NAME.before-1`, `NAME.before-2`, ... that is free.
 

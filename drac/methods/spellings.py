@@ -5,8 +5,32 @@ Nothing here imports torch.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 from augmentations import registry as augmentation_registry
+from augmentations.specs import short
 from drac import methods
+
+
+def shown(method_ids: Iterable[str]) -> dict[str, str]:
+    """Return what methods are called where people read of them together, by identifier.
+
+    It is the identifier without the digits of a hash, where no other of them, and no method that
+    is here, is called so: "drac-vignette" of "drac-vignette-4b1ec91e".
+    """
+    ids = {*method_ids}
+    counts = Counter(map(short, ids))
+    return {one: short(one) if counts[short(one)] == 1 and _is_free(one) else one for one in ids}
+
+
+def _is_free(method_id: str) -> bool:
+    return short(method_id) == method_id or short(method_id) not in methods.method_ids()
+
+
+def name(method_id: str) -> str:
+    """Return what a method is called where it is alone: see `shown`."""
+    return shown((method_id,))[method_id]
 
 
 def resolve(

@@ -24,9 +24,10 @@ def of_method(config: TrainConfig) -> ActorCritic:
 def load_agent(
     run_dir: Path | str, config: TrainConfig, device: str = "auto"
 ) -> tuple[ActorCritic, int]:
-    """Return the network of a run's newest checkpoint, and the step it was saved at.
+    """Return the network of a run's newest checkpoint, and how many steps it has learned from.
 
-    It is the network of the run's method, in evaluation mode.
+    It is the network of the run's method, in evaluation mode. If it was saved within an update, in
+    an auxiliary phase, the update's steps count.
 
     Args:
         run_dir: the run's folder.
@@ -49,7 +50,7 @@ def load_agent(
         if not all(isinstance(tensor, torch.Tensor) for tensor in weights.values()):
             raise TypeError("its network has weights that are no tensors")
         network.load_state_dict(weights)
-        step: int = int(state["training"]["update"]) * config.rollout_size
+        updates = int(state["training"]["update"]) + (state["training"].get("begun") is not None)
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise ConfigError(f"{path} does not fit {run_dir}/config.json: {error}") from None
-    return network, step
+    return network, updates * config.rollout_size

@@ -14,7 +14,7 @@ from drac.config import TrainConfig
 from drac.errors import ConfigError
 from drac.networks import ActorCritic
 from drac.policy import exported
-from drac.policy.agent import load_agent
+from drac.policy.agent import load_agent, of_method
 from drac.policy.read import is_policy, read_run
 
 INITIAL = "init_from"
@@ -68,6 +68,16 @@ def _require_same_network(of: TrainConfig, config: TrainConfig) -> None:
             raise ConfigError(
                 f"its {name} is {theirs}, of method {of.method!r}; method {config.method!r} here"
                 f" has {ours}"
+            )
+    theirs, ours = (
+        {name: f"of shape {tuple(t.shape)}" for name, t in of_method(c).state_dict().items()}
+        for c in (of, config)
+    )
+    for name in sorted(theirs | ours):
+        if theirs.get(name) != ours.get(name):
+            raise ConfigError(
+                f"its weights {name} are {theirs.get(name, 'absent')}; of method"
+                f" {config.method!r} with the options here they are {ours.get(name, 'absent')}"
             )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, get_args
@@ -17,9 +17,13 @@ from typing import Any, get_args
 from drac.errors import ConfigError
 from drac.methods import METHODS, published
 from drac.methods.method import Method, Part
+from drac.runs.meta import read_meta
 
 CODE = "code"
 """The key of meta.json: name of a module or package -> SHA-256 of its source files."""
+
+ACCEPT = "--accept-changed-code"
+"""The flag that lets a run go on with other code."""
 
 CHANGES = "code_changes"
 """The key of meta.json: where a continuation with other code was accepted: step and names."""
@@ -104,12 +108,31 @@ def outdated(metas: Iterable[Mapping[str, Any]]) -> list[list[str]]:
     return found
 
 
-def require_unchanged(names: list[str], run_dir: Path) -> None:
-    """Raise ConfigError if there are names: a run must not go on with other code unnoticed."""
-    if names:
-        have = "have" if names[1:] else "has"
-        raise ConfigError(
-            f"the source of {', '.join(names)} {have} changed since {run_dir} was last trained;"
-            f" put it back, start over with --fresh, or give --accept-changed-code, which is"
-            f" recorded"
-        )
+def require_unchanged(names: Sequence[str], *run_dirs: Path, again: str = "") -> None:
+    """Raise ConfigError if there are names: a run must not go on with other code unnoticed.
+
+    Args:
+        names: of what has changed.
+        run_dirs: since these runs were last trained, at least one.
+        again: the command that was given, which goes on with one word more.
+    """
+    if not names:
+        return
+    have, were = "have" if names[1:] else "has", "were" if run_dirs[1:] else "was"
+    others = f" and {len(run_dirs) - 1} more" if run_dirs[1:] else ""
+    command = f": {again} {ACCEPT}" if again else ""
+    raise ConfigError(
+        f"the source of {', '.join(names)} {have} changed since {run_dirs[0]}{others} {were} last"
+        f" trained; put it back, start over with --fresh, or go on with {ACCEPT}, which is"
+        f" recorded{command}"
+    )
+
+
+def require_none_changed(run_dirs: Iterable[Path], again: str) -> None:
+    """Do the same for runs that are to go on, before anything is imported; see `outdated`."""
+    metas = {run_dir: read_meta(run_dir) for run_dir in run_dirs}
+    begun = {run_dir: meta for run_dir, meta in metas.items() if meta.get("steps")}
+    found = dict(zip(begun, outdated(begun.values()), strict=True))
+    changed_in = [run_dir for run_dir, names in found.items() if names]
+    names = sorted({name for names in found.values() for name in names})
+    require_unchanged(names, *changed_in, again=again)

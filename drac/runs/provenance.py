@@ -91,8 +91,15 @@ def describe(config: TrainConfig, procgen_build: str) -> dict[str, Any]:
         "precision": config.precision,
         "threads": torch.get_num_threads(),
         "commit": _commit(),
-        "command": shlex.join(_text(word) for word in (Path(sys.argv[0]).name, *sys.argv[1:])),
+        "command": shlex.join(_text(word) for word in (_program(), *sys.argv[1:])),
     }
+
+
+def _program() -> str:
+    """Return the name of this program; of `python -m` that of the command which it is."""
+    path = Path(sys.argv[0])
+    ours = {"drac": "drac", "benchmark": "drac-bench"}
+    return ours.get(path.parent.name, path.name) if path.name == "cli.py" else path.name
 
 
 def _text(word: str) -> str:

@@ -18,6 +18,7 @@ from drac.errors import ConfigError, DiskError, FolderGoneError, Interrupted, No
 from drac.files import atomic, run_folder
 from drac.files.lock import owned, set_aside
 from drac.files.retry import Retry
+from drac.methods import published
 from drac.policy.initial import initial_network
 from drac.returns import explained_variance
 from drac.runs import checkpoint, provenance, trackers
@@ -122,15 +123,18 @@ def _begin(
     try:
         own = (stopping, accept_changed_code, retry, track)
         return Session(Training(config), run_dir, watcher, *own)
-    except TypeError as error:  # such as a plug-in's class that lacks a method
-        raise ConfigError(f"method {config.method!r} cannot be made: {told(error)}") from error
-    except (MemoryError, RuntimeError) as error:
-        if not hardware.out_of_memory(error):
+    except (ConfigError, OSError, Interrupted):
+        raise
+    except Exception as error:
+        if hardware.out_of_memory(error):
+            raise ConfigError(
+                f"the run does not fit into the memory of {config.device} ({told(error)}); choose"
+                f" fewer --num-envs or --num-steps"
+            ) from None
+        if methods.get(config.method) in published.ALL:
             raise
-        raise ConfigError(
-            f"the run does not fit into the memory of {config.device} ({told(error)}); choose"
-            f" fewer --num-envs or --num-steps"
-        ) from None
+        text = f"method {config.method!r} cannot be made: {told(error)}"
+        raise ConfigError(text) from error
 
 
 def prepare(

@@ -98,6 +98,7 @@ class Session:
         self._retry = retry or Retry(self.config.disk_wait, watcher.message, stopping)
         limit = checkpoint.most_bytes(training.network.state_dict(), self.config)
         state = checkpoint.load_newest(run_dir, watcher.message, self._restore, limit)
+        self._require_whole_updates()
         began = {} if state else self._begin()
         code = self._code(accept_changed_code)
         self.evaluations: dict[str, float] = state.get("evaluations", {})
@@ -164,6 +165,16 @@ class Session:
             raise ConfigError(
                 f"a checkpoint in {self.run_dir} does not fit its config.json ({what})"
             ) from None
+
+    def _require_whole_updates(self) -> None:
+        """Check that the run is not to end within an update, in whose auxiliary phase it is."""
+        training = self.training
+        if training.begun and training.update >= self.config.num_updates:
+            raise ConfigError(
+                f"{self.run_dir} is in an auxiliary phase, of the update that ends at step"
+                f" {training.step + self.config.rollout_size:,}: it can end there at the earliest;"
+                f" train it on without --finish, with at least as many --steps"
+            )
 
     def _write_meta(self, **facts: Any) -> None:
         facts |= {"wall_s": round(self.wall_s, 3), "steps": self.training.step}

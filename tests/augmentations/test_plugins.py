@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -222,7 +223,7 @@ def test_a_module_of_the_working_directory(spec: str, here: Path, tmp_path: Path
     assert augmentations.check(spec) == spec
     method, given = spellings.resolve("drac", spec)
     assert given == spec
-    assert method.startswith("drac-mine.dark-dim-")
+    assert re.fullmatch(r"drac-dim-(strength-0\.25-)?[0-9a-f]{8}", method)
     assert spellings.resolve(method, spec) == (method, spec)
     config = prepare(build({"method": "drac", "augmentation": spec}), tmp_path / "run")
     assert config.method == method
@@ -251,7 +252,7 @@ BAD_MODULES = {
     [
         ("mine.drak:Dim", "there is no module 'mine.drak', neither installed nor in .*work"),
         ("yours.dark:Dim", "there is no module 'yours.dark', neither installed nor in .*work"),
-        ("mine.dark:Dimm", "unknown class of .*dark.py 'Dimm' .did you mean 'Dim'"),
+        ("mine.dark:Dimm", ".*dark.py has no 'Dimm' .did you mean 'Dim'..; it has Dim$"),
         ("mine.dark:torch", "must be a subclass of Augmentation"),
         ("mine.bad:Dim", "'mine.bad' could not be imported: ModuleNotFoundError: .*'no_library'"),
         ("mine.exits:Dim", "'mine.exits' could not be imported: SystemExit"),
@@ -385,13 +386,13 @@ BROKEN = """
         ("Smaller", "changes the shape of images from (8, 3, 64, 64) to (8, 3, 64, 63)"),
         ("Dark", "returns values that are NaN or infinite (tried on black images)"),
         ("Drawn", "returns values that are NaN or infinite (tried on frames of coinrun)"),
-        ("Silent", "(8, 3, 64, 64): AssertionError in apply, line 46 of "),
-        ("Unwilling", "cannot be made: ValueError in __init__, line 50 of "),
+        ("Silent", "(8, 3, 64, 64): AssertionError in Silent.apply, line 46 of "),
+        ("Unwilling", "cannot be made: ValueError in Unwilling.__init__, line 50 of "),
         ("Nan", "returns values that are NaN or infinite"),
         ("Bytes", "returns torch.uint8 for images of torch.float32"),
-        ("Raises", "fails on random images of the shape (8, 3, 64, 64): KeyError: 'missing'"),
+        ("Raises", "on random images of the shape (8, 3, 64, 64): KeyError: 'missing' (in Raises."),
         ("Rows", "the parameter 'shift' must have one row for each of the 8 images"),
-        ("Unmade", "cannot be made: OSError: no data"),
+        ("Unmade", "cannot be made: OSError: no data (in Unmade.__init__, line "),
         ("Exits", "cannot be made: SystemExit"),
         ("NoSuper", "NoSuper.__init__ must call super().__init__()"),
     ],
@@ -409,6 +410,25 @@ def test_a_broken_augmentation_is_refused_before_anything_is_written(
     assert message in said
     assert said.count("\n") == 1
     assert not (here / "run").exists()
+
+
+def test_a_sweep_is_refused_by_a_broken_augmentation_once_before_it_begins(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmark.cli import main as bench
+
+    (here / "mine" / "broken.py").write_text(textwrap.dedent(BROKEN))
+    words = ["run", "--methods", "ppo", "drac-mine.broken:Raises", "--games", "leaper", "maze"]
+    for wanted in (False, True):
+        monkeypatch.setenv("DRAC_TRACEBACK", "1" * wanted)
+        assert bench(words) == 2
+        out, err = capsys.readouterr()
+        assert (out, err.count("drac-bench run: error: ")) == ("", 1)
+        said = err.splitlines()[-1]
+        place = f"KeyError: 'missing' (in Raises.apply, line 26 of {here}/mine/broken.py)"
+        assert f"{place}{'' if wanted else '; DRAC_TRACEBACK=1 prints the traceback'}" in said
+        assert ("Traceback (most recent call last)" in err) == wanted
+    assert not (here / "results").exists()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import augmentations
 from augmentations import Augmentation, canonical, check, registry, slug
 from augmentations.arguments import hint
+from augmentations.specs import short
 
 EIGHT = "crop random-conv grayscale flip rotate cutout cutout-color color-jitter"
 MORE = "translate blur noise posterize solarize patch-shuffle overlay compose random-choice"
@@ -208,6 +209,15 @@ def test_slugs_that_would_lose_something_get_a_hash() -> None:
     ]
     assert len({slug(spec) for spec in look_alikes}) == len(look_alikes)
     assert re.fullmatch("crop-padding-12-[0-9a-f]{8}", slug("crop(padding=-12)"))
+
+
+def test_a_class_s_slug_has_no_module_and_only_hashes_look_like_one() -> None:
+    assert re.fullmatch("blur-sigma-2-[0-9a-f]{8}", slug("my_package.blur:Blur(sigma=2)"))
+    assert slug("a:Blur") != slug("b:Blur")
+    assert short(slug("a:Blur")) == "blur"
+    assert short("crop-padding-8") == "crop-padding-8"
+    assert short(slug("crop(padding=12345678)")) == "crop-padding-12345678"
+    assert re.fullmatch("x-[0-9a-f]{8}", slug("a:_"))
 
 
 def test_long_slugs_are_cut() -> None:

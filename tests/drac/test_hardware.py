@@ -160,6 +160,11 @@ def test_the_record_is_json_and_complete(monkeypatch: pytest.MonkeyPatch) -> Non
     assert facts["threads"] == torch.get_num_threads()
     assert facts["cpu"]
     assert shlex.split(facts["command"]) == ["drac", *argv[1:]]
+    for package, program in (("drac", "drac"), ("benchmark", "drac-bench")):  # python -m
+        monkeypatch.setattr(sys, "argv", [f"/x/{package}/cli.py", "train"])
+        assert (
+            provenance.describe(TrainConfig(device="cpu"), "here")["command"] == f"{program} train"
+        )
 
 
 def test_a_package_that_is_not_there_is_no_error() -> None:

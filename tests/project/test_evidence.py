@@ -126,7 +126,6 @@ def test_the_measured_speeds_are_what_the_engine_is_for() -> None:
         assert cell.peak_memory_mb < 2_000
 
 
-@pytest.mark.xfail(reason="the runs of the policy gradients, PPG and DCPG are still to be made")
 def test_every_method_has_run_to_a_row_of_the_table() -> None:
     """drac-bench run --methods all --games coinrun --steps 20k --num-envs 16 --num-steps 64."""
     runs = pd.read_csv(EVIDENCE / "every-method" / "runs.csv")

@@ -111,6 +111,19 @@ def test_a_selector(install: Install, tmp_path: Path, monkeypatch: pytest.Monkey
     assert chosen == {"flip"}
 
 
+def test_a_selector_that_raises_is_told_with_its_place(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = SELECTOR.replace("default_rng(0)", "default_rng(config.nothing)")
+    install(
+        "outside_selector", source, "procgen_drac.methods", "last-drac = outside_selector:METHOD"
+    )
+    play_numbers(monkeypatch)
+    place = r"AttributeError: .*'nothing' \(in last_arm, line 18 of .*outside_selector.py\)"
+    with pytest.raises(ConfigError, match=f"method 'last-drac' cannot be made: {place}"):
+        train(tiny_config(method="last-drac", arms=("crop", "flip")), tmp_path / "run")
+
+
 AUGMENTATION = """
 from augmentations import Augmentation, as_float
 
@@ -238,6 +251,7 @@ def test_a_table_that_fails_keeps_no_other_from_being_made(
     assert (
         "no table run-counts: the table 'run-counts' of the plug-in outside_table 1.0 fail" in said
     )
+    assert "(in counted, line 9 of " in said
     assert (tmp_path / "results/tables/a/runs.csv").exists()
     assert (tmp_path / "results/tables/a/per-game.csv").exists()
 

@@ -453,9 +453,11 @@ def test_a_dying_run_is_named_with_its_reason_and_log(
     assert printed.err.count("\n") == 1
     assert "3 of 3 runs failed: default/ppo/" in printed.err
     assert printed.out.count("; tried again in 0:00:00") == 6
-    _, _, summary = printed.out.partition("0 runs finished")
+    before, _, summary = printed.out.partition("0 runs finished")
+    assert before.count("] default/ppo/") == before.count(f": FAILED; {log[:20]}") == 3
     assert "\ndefault/ppo/heist/seed0: FAILED (exit status 1, out of luck); its log" in summary
-    assert "  | out of luck\nthis run alone: python -c 'import os" in summary
+    assert f"{log.format('heist')}\nthis run alone: python -c 'import os" in summary
+    assert "  | " not in summary
     assert summary.count("this run alone: python ") == 3
 
 
@@ -489,7 +491,7 @@ def test_a_run_that_was_told_to_stop_is_left_and_the_status_says_try_again(
 def test_a_dry_run_prints_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["run", *ONE, *SMALL, "--seeds", "0-1", "--dry-run"]) == 0
     first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith("python -m drac.cli train --game coinrun --method ppo --seed 0 ")
+    assert first.startswith("drac train --game coinrun --method ppo --seed 0 ")
     assert second.endswith(" --run-dir results/runs/default/ppo/coinrun/seed1")
     assert list(tmp_path.iterdir()) == []
 

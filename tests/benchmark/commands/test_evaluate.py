@@ -144,7 +144,7 @@ def test_a_dry_run_prints_the_commands(capsys: pytest.CaptureFixture[str]) -> No
     complete_run()
     assert cli.main([*LEVELS, "--dry-run", "--seed", "3"]) == 0
     assert capsys.readouterr().out == (
-        "python -m drac.cli evaluate results/runs/exp/ppo/starpilot/seed0 --seed=3 --levels=5,9"
+        "drac evaluate results/runs/exp/ppo/starpilot/seed0 --seed=3 --levels=5,9"
         " --each=2 --num-envs=2\n"
     )
     assert not Path("results/tables").exists()
@@ -157,6 +157,6 @@ def test_a_run_that_cannot_be_evaluated_stops_no_other(capfd: pytest.CaptureFixt
     assert cli.main([*LEVELS, "--retries", "0", "--workers", "2", "--device", "cpu"]) == 1
     out = capfd.readouterr().out
     assert "exp/ppo/starpilot/seed1, levels 5,9, 2 of each, seed 0: FAILED (exit status 2" in out
-    assert "this run alone: python -m drac.cli evaluate results/runs/exp/ppo/starpilot/seed1" in out
+    assert "this run alone: drac evaluate results/runs/exp/ppo/starpilot/seed1" in out
     assert "ppo/starpilot/seed1 (not evaluated)" in out
     assert len(pd.read_csv("results/tables/exp/evaluation-levels5+9-each2-seed0.csv")) == 1

@@ -141,7 +141,7 @@ def test_the_first_screen_of_runs_that_have_not_ended(
     assert cli.main(["tables"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "train, test: mean return over coinrun, that of all; " in said
-    assert "IQM: min-max-normalized test, 0 to 1; published: % of PPO" in said
+    assert "IQM: test, (x - min) / (max - min); published: % of PPO" in said
 
 
 def test_what_has_no_complete_run_is_said_and_not_tabulated(

@@ -367,6 +367,8 @@ def test_settings_are_what_scores_depend_on() -> None:
     bandit = settings(TrainConfig(method="ucb-drac"), meta)
     assert settings(TrainConfig(method="ucb-drac", arms=("crop",)), meta) != bandit
     assert settings(TrainConfig(method="ucb-drac", ucb_window=3), meta) != bandit
+    assert settings(TrainConfig(method="ucb-drac", recurrent=True), meta) != bandit
+    assert "recurrent" not in settings(TrainConfig(method="ppo-lstm"), meta)  # always is
 
 
 def test_progress_of_a_run(run_dir: Path, tmp_path: Path) -> None:

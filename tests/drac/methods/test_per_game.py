@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmark.store.store import settings
+from drac import cli
+from drac.commands import train
 from drac.config import TrainConfig, as_argv, build
 from drac.errors import ConfigError
 from drac.games import GAMES
@@ -42,6 +44,19 @@ def test_a_run_is_read_back_and_continued_by_its_own_flags(tmp_path: Path) -> No
     flags = dict(zip(words[::2], words[1::2], strict=True))
     again = {name.lstrip("-").replace("-", "_"): value for name, value in flags.items()}
     assert build(again) == config
+
+
+@pytest.mark.parametrize("game", per_game.PUBLISHED)
+@pytest.mark.parametrize("method", ["daac", "idaac"])
+def test_the_command_takes_what_was_published(
+    method: str, game: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The defaults of its other flags are no other values beside it."""
+    begun: list[TrainConfig] = []
+    monkeypatch.setattr(train, "_train", lambda config, run_dir, **how: begun.append(config) or 0)
+    words = ["train", "--method", method, "--game", game, "--run-dir", str(tmp_path / "run")]
+    assert cli.main([*words, "--per-game", "published"]) == 0
+    assert begun == [build({"method": method, "game": game, "per_game": "published"})]
 
 
 def test_another_value_beside_it_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -231,7 +232,12 @@ def test_help_needs_no_torch_and_nothing_else_of_the_command_line() -> None:
     code += "print(main(['train', '--game', 'maze', '--method', 'help'])); "
     code += "assert not {'torch', 'procgen', 'pandas'} & sys.modules.keys()"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": str(WIDTH)},
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{listing()}\n0\n"

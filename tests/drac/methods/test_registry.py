@@ -8,7 +8,7 @@ import pytest
 
 import augmentations
 from drac.config import TrainConfig
-from drac.methods import METHODS, get, method_ids
+from drac.methods import METHODS, get, method_ids, spellings
 from drac.methods.method import Method, Part
 from drac.methods.spellings import resolve
 
@@ -171,3 +171,13 @@ def test_no_method_is_silently_another() -> None:
     assert [name for name, method in METHODS.items() if method.view != Method.view] == [
         "rad-rollout"
     ]
+
+
+def test_a_hash_is_shown_where_names_would_be_confused() -> None:
+    one, other, crop = (resolve("drac", f"{place}")[0] for place in ("a:Dim", "b:Dim", "a:Crop"))
+    assert spellings.shown([one, "ppo"]) == {one: "drac-dim", "ppo": "ppo"}
+    assert spellings.shown([one, other]) == {one: one, other: other}
+    assert spellings.shown([crop, "drac-crop"]) == {crop: crop, "drac-crop": "drac-crop"}
+    assert spellings.name(crop) == crop  # drac-crop is another method, here or not
+    ends_like_a_hash = resolve("drac", "crop(padding=12345678)")[0]
+    assert spellings.name(ends_like_a_hash) == "drac-crop-padding-12345678"

@@ -74,6 +74,11 @@ BAD = {
     "other residual": ("run", {"fidelity": "released"}, "its residual is impala"),
     "no memory": ("run", {"method": "ppo-lstm"}, "its recurrent is False, of method 'ppo'"),
     "other network": ("run", {"method": "daac"}, "method 'daac' here has drac.networks.daac"),
+    "other weights": (
+        "ordered",
+        {"method": "idaac", "idaac_order_hidden": 3},
+        "its weights classifier.hidden.bias are absent; of method 'idaac' with the options here",
+    ),
     "other file": ("text.safetensors", {}, "cannot be read as a policy"),
 }
 
@@ -85,6 +90,7 @@ def test_what_cannot_be_begun_with_is_refused_before_anything_is_written(
     source, options, said = BAD[name]
     small_run(tmp_path / "run")
     small_run(tmp_path / "unsaved", saved=False)
+    small_run(tmp_path / "ordered", method="idaac")
     (tmp_path / "text.safetensors").write_text("text")
     with pytest.raises(ConfigError, match="init_from") as caught:
         train(begin(tmp_path / source, **options), tmp_path / "new")

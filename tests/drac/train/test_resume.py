@@ -15,6 +15,7 @@ from procgen_runs import procgen_config
 from recording import Recording
 from tiny_runs import (
     OPTIONS,
+    Numbers,
     assert_same_run,
     play_numbers,
     rows,
@@ -28,11 +29,13 @@ from drac.config import TrainConfig
 from drac.envs.levels import LEVEL_COLUMNS
 from drac.errors import ConfigError, DiskError, Interrupted
 from drac.evaluate import evaluate
+from drac.policy.agent import load_agent
 from drac.runs import checkpoint, meta
 from drac.runs.meta import read_meta
 from drac.runs.signals import EXIT_CODE
 from drac.stats import Report
 from drac.train import train
+from drac.train.state import Training
 
 METHODS = {
     **{name: {} for name in methods.METHODS},
@@ -146,6 +149,27 @@ def test_a_signal_stops_an_auxiliary_phase_which_goes_on(
         assert len(rows(run_dir, "progress")) == 1
         assert state(run_dir)["training"]["learner"]["phase"]["stopped"]
     assert train(config, run_dir).steps == 24
+    assert_same_run(run_dir, tmp_path / "straight")
+
+
+def test_no_run_ends_within_an_auxiliary_phase(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights would be no update's; who reads them is told the steps that they learned from."""
+    phase = {"phasic_updates": 2, "phasic_epochs": 6, "phasic_segments": 1}
+    config = tiny_config(method="ppg", **phase)
+    run_dir = tmp_path / "stopped"
+    with pytest.raises(Interrupted):
+        train(config, run_dir, Recording(stop_at=12.0))
+    for steps, finish in ((24, True), (8, False)):
+        with pytest.raises(ConfigError, match="ends at step 16: it can end there at the earliest"):
+            train(config.model_copy(update={"steps": steps}), run_dir, finish=finish)
+    network = Training(config, Numbers(2)).network
+    monkeypatch.setattr("drac.policy.agent.of_method", lambda config: network)
+    assert load_agent(run_dir, config)[1] == 16
+    assert train(config.model_copy(update={"steps": 16}), run_dir).steps == 16
+    train(config, run_dir)
+    train(config, tmp_path / "straight")
     assert_same_run(run_dir, tmp_path / "straight")
 
 
