@@ -67,15 +67,16 @@ def evaluated(run_dir: Path, name: str, *returns: float) -> None:
 
 
 def trained_before(root: Path, experiment: str = "before", **options: Any) -> Path:
-    """A run of 256 steps on levels 0-199, evaluated there: 6 on average."""
+    """A run of 256 steps on levels 0-199, evaluated there twice: 6 and 8 on average."""
     run_dir = write_run(root, "ppo", "maze", 3, experiment, **options)
     evaluated(run_dir, "levels0-199-each1-seed0-step256", 5, 7)
+    evaluated(run_dir, "levels0-199-each2-seed0-step256", 7, 8, 9, 8)
     return run_dir
 
 
-def begun(root: Path, own_seed: int = 0, **facts: Any) -> Path:
-    """A run of 512 steps on other levels that begins with the weights of that one."""
-    run_dir = write_run(root, "ppo", "maze", own_seed, steps=512, levels="7-9", init_from="a")
+def begun(root: Path, own_seed: int = 0, own_levels: str = "7-9", **facts: Any) -> Path:
+    """A run of 512 steps that begins with the weights of that one."""
+    run_dir = write_run(root, "ppo", "maze", own_seed, steps=512, levels=own_levels, init_from="a")
     known = {"method": "ppo", "game": "maze", "mode": "easy", "levels": "0-199", "seed": 3}
     meta = json.loads((run_dir / "meta.json").read_text())
     meta["init_from"] = {"source": "a", **known, "step": 256, **facts}
@@ -93,11 +94,12 @@ def before(root: Path) -> str:
     [
         ({"each1-seed0-step512": (2, 3)}, "6.00, 2.50"),
         ({"each1-seed1-step512": (2, 3)}, "6.00, not measured"),
-        ({"each2-seed0-step512": (2, 3)}, "6.00, not measured"),
+        ({"each3-seed0-step512": (2, 3)}, "6.00, not measured"),
         ({"each1-seed0-step256": (2, 3)}, "6.00, not measured"),
         ({"each1-seed0-step512": ()}, "6.00, not measured"),
         ({"each1-seed0-step512": (float("nan"),)}, "6.00, not measured"),
         ({"each3-seed0-step512": (9,), "each1-seed0-step512": (2, 3)}, "6.00, 2.50"),
+        ({"each1-seed0-step512": (2, 3), "each2-seed0-step512": (1, 1, 1, 1)}, "8.00, 1.00"),
         ({}, "6.00, not measured"),
     ],
 )
@@ -134,33 +136,52 @@ def test_weights_of_which_meta_json_says_something_else(
     assert before(tmp_path) == f"{levels}not measured"
 
 
-@pytest.mark.parametrize("source", ["", "\0", "/dev/zero", "a" * 5000, None, [3]], ids=repr)
+@pytest.mark.parametrize(
+    "source", ["", "\0", "/dev/zero", "a" * 5000, None, [3]], ids=lambda s: repr(s)[:9]
+)
 def test_a_source_that_is_no_run_is_looked_for_in_the_store(tmp_path: Path, source: Any) -> None:
     trained_before(tmp_path)
     begun(tmp_path, source=source)
     assert before(tmp_path) == "0-199: 6.00, not measured"
 
 
-def test_the_run_that_was_named_is_the_one(tmp_path: Path) -> None:
-    """Of two in the store that fit, nobody knows; of two seeds, both must be known."""
+def test_of_two_runs_that_fit_nobody_knows_unless_one_was_named(tmp_path: Path) -> None:
     trained_before(tmp_path)
     trained_before(tmp_path, "tuned", learning_rate=1e-3)
-    run_dir = begun(tmp_path)
-    evaluated(run_dir, "levels0-199-each1-seed0-step512", 2, 3)
-    assert before(tmp_path) == "0-199: not measured, 2.50"
-    other = begun(tmp_path, 1, source=str(trained_before(tmp_path / "elsewhere")))
-    assert before(tmp_path) == "0-199: not measured"
-    evaluated(other, "levels0-199-each1-seed0-step512", 4, 5)
-    assert before(tmp_path) == "0-199: not measured, 3.50"
-
-
-def test_no_link_out_of_the_store_is_followed(tmp_path: Path) -> None:
-    elsewhere = trained_before(tmp_path / "elsewhere")
-    inside = trained_before(tmp_path)
     begun(tmp_path)
-    file = "evaluations/levels0-199-each1-seed0-step256.csv"
-    (inside / file).unlink()
-    (inside / file).symlink_to(elsewhere / file)
+    assert before(tmp_path) == "0-199: not measured"
+    begun(tmp_path / "named", source=str(tmp_path / "runs/tuned/ppo/maze/seed3"))
+    assert before(tmp_path / "named") == "0-199: 6.00, not measured"
+
+
+def test_of_two_seeds_both_must_be_known(tmp_path: Path) -> None:
+    trained_before(tmp_path)
+    first, second = begun(tmp_path), begun(tmp_path, 1)
+    evaluated(first, "levels0-199-each1-seed0-step512", 2, 3)
+    assert before(tmp_path) == "0-199: 6.00, not measured"
+    evaluated(second, "levels0-199-each1-seed0-step512", 4, 5)
+    assert before(tmp_path) == "0-199: 6.00, 3.50"
+
+
+def test_a_run_that_goes_on_with_the_same_levels_is_not_taken_for_its_source(
+    tmp_path: Path,
+) -> None:
+    trained_before(tmp_path)
+    run_dir = begun(tmp_path, own_seed=3, own_levels="0-199")
+    evaluated(run_dir, "levels0-199-each1-seed0-step256", 2, 3)
+    evaluated(run_dir, "levels0-199-each1-seed0-step512", 4, 5)
+    assert before(tmp_path) == "0-199: 6.00, 4.50"
+
+
+@pytest.mark.parametrize(
+    "linked", ["evaluations/levels0-199-each1-seed0-step256.csv", "evaluations", ""]
+)
+def test_no_link_out_of_the_store_is_followed(tmp_path: Path, linked: str) -> None:
+    elsewhere, inside = trained_before(tmp_path / "elsewhere"), trained_before(tmp_path)
+    begun(tmp_path)
+    (inside / "evaluations/levels0-199-each2-seed0-step256.csv").unlink()
+    (inside / linked).rename(tmp_path / "away")
+    (inside / linked).symlink_to(elsewhere / linked)
     assert before(tmp_path) == "0-199: not measured"
 
 
