@@ -6,6 +6,7 @@ import signal
 from hypothesis import settings
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # figures are drawn to files, never to a screen
+os.environ.pop("COLUMNS", None)  # as xdist gives it to its workers: messages are not wrapped
 
 # The same examples on every machine and run, and no failure because a machine is slow.
 settings.register_profile("repeatable", derandomize=True, deadline=None)

@@ -117,7 +117,9 @@ class Tracker:
         except ConfigError:
             raise
         except Exception as error:  # a server, a login, a file: its libraries raise anything
-            raise ConfigError(f"--track {kind} could not begin: {told(error)}") from error
+            raise ConfigError(
+                f"--track {kind} could not begin: {told(error.with_traceback(None))}"
+            ) from error
         self.ids[kind] = self._backend.id
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
@@ -136,9 +138,8 @@ class Tracker:
             getattr(self._backend, what)(*values)
         except Exception as error:
             self._backend = None
-            self._notify(
-                f"warning: {self._kind} failed ({told(error)}); the run goes on without it"
-            )
+            why = told(error.with_traceback(None))  # without the place in its library
+            self._notify(f"warning: {self._kind} failed ({why}); the run goes on without it")
 
 
 def require(kind: str) -> None:

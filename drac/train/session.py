@@ -172,8 +172,8 @@ class Session:
         if training.begun and training.update >= self.config.num_updates:
             raise ConfigError(
                 f"{self.run_dir} is in an auxiliary phase, of the update that ends at step"
-                f" {training.step + self.config.rollout_size:,}: it can end there at the earliest;"
-                f" train it on without --finish, with at least as many --steps"
+                f" {training.step + self.config.rollout_size:,}: it can end there at the earliest,"
+                f" and must be trained on with at least as many steps"
             )
 
     def _write_meta(self, **facts: Any) -> None:

@@ -134,7 +134,7 @@ def test_a_function_that_keeps_state_is_told() -> None:
         ("invert(1, 2)", "'its_mine:invert': too many positional arguments"),
         ("invert(batch_wide=1)", "batch_wide must be True or False; got 1"),
         ("Flip(1, 2, 3)", "'its_mine:Flip': too many positional arguments"),
-        ("inverted", "unknown class of .*its_mine.py 'inverted' .did you mean 'invert'"),
+        ("inverted", "its_mine.py has no 'inverted' .did you mean 'invert'"),
     ],
 )
 def test_what_cannot_be_wrapped_is_one_sentence(mine: Path, spec: str, message: str) -> None:
@@ -174,7 +174,7 @@ def test_specifications_as_methods(mine: Path, method: str) -> None:
     named = build({"method": f"{method}-its_mine:invert(0.5)", "game": "maze"})
     apart = build({"method": method, "augmentation": "its_mine:invert(0.5)", "game": "maze"})
     assert named == apart
-    assert named.method.startswith(f"{method}-its-mine-invert-0.5-")
+    assert named.method.startswith(f"{method}-invert-0.5-")
     with pytest.raises(ConfigError, match="contradict each other"):
         build({"method": f"{method}-its_mine:invert", "augmentation": "crop"})
 

@@ -124,8 +124,10 @@ def test_bytes_that_are_no_text(files: dict[int, Path]) -> None:
     assert sorted(set(together["run"])) == [1, 2, 3]
 
 
-def test_an_absent_file_has_no_rows(files: dict[int, Path], tmp_path: Path) -> None:
-    together, problems = read({**files, 9: tmp_path / "no" / "progress.csv"}, PROGRESS)
+def test_an_absent_file_has_no_rows(files: dict[int, Path]) -> None:
+    together, problems = read(
+        {**files, 9: files[0].parent.with_name("seed99") / "progress.csv"}, PROGRESS
+    )
     assert problems == {}
     assert 9 not in set(together["run"])
 
