@@ -22,6 +22,7 @@ from benchmark.analysis.comparable import (
 from benchmark.store.run_record import RunRecord
 from drac.config.level_list import ALL
 from drac.config.quantities import count_text, number_of
+from drac.config.train_config import preset_defaults
 from drac.errors import shown
 from drac.games import RANGED_MODES
 from drac.runs import foreign_code
@@ -29,6 +30,11 @@ from drac.runs.logs import SPLITS
 
 SHOWN = 8
 """How many runs or cells a note lists before it says "and 12 more"."""
+
+OPTIONS = "Options that the published runs do not have:"
+"""Begins a note."""
+
+_BESIDE_OPTIONS = {*PROTOCOL, "device", "compile", "per_game"}
 
 PUBLISHED_LEVELS = {"easy": "0-199", "hard": "0-499"}
 
@@ -64,7 +70,7 @@ def missing(runs: pd.DataFrame) -> list[str]:
     if doubles := len(runs) - len(lacking) - len(complete):
         said = number_of(doubles, "run")
         notes.append(f"In several experiments and counted once: {said}.")
-    return notes + contradictions(runs) + _seeds(complete)
+    return notes + contradictions(runs) + seeds_said(complete)
 
 
 def contradictions(runs: pd.DataFrame) -> list[str]:
@@ -87,8 +93,8 @@ def contradictions(runs: pd.DataFrame) -> list[str]:
     ]
 
 
-def _seeds(complete: pd.DataFrame) -> list[str]:
-    """Say how many seeds a cell has."""
+def seeds_said(complete: pd.DataFrame) -> list[str]:
+    """Say how many seeds a cell of complete runs has."""
     cells = complete.groupby(["label", "game"]).size().reset_index(name="seeds")
     if cells.empty:
         return []
@@ -230,6 +236,32 @@ def _steps_text(settings: Mapping[str, Any]) -> str:
     return f"{steps:,}" if trained == steps else f"{steps:,} ({trained:,} in whole rollouts)"
 
 
+def unpublished(settings: Mapping[str, Any]) -> list[str]:
+    """Return the options of a run, beside the protocol, in which it is unlike the published."""
+    usual = preset_defaults(settings.get("fidelity", "paper"))
+    return [
+        name
+        for name, value in settings.items()
+        if name in usual and name not in _BESIDE_OPTIONS and value != usual[name]
+    ]
+
+
+def other_options(complete: pd.DataFrame) -> str:
+    """Return the options, and whose, that are not those of the published runs; "" if none."""
+    unlike: dict[str, dict[str, None]] = {}
+    labels = complete["label"] if "label" in complete else range(len(complete))
+    own = dict(zip(labels, complete["settings"], strict=True))  # runs of a label share them
+    for label, settings in own.items():
+        for name in unpublished(settings):
+            said = f"{name} {setting_text(settings[name])}"
+            unlike.setdefault(said, {})[str(label)] = None
+    options = [
+        said if len(of) == len(own) or "label" not in complete else f"{said} ({', '.join(of)})"
+        for said, of in sorted(unlike.items(), key=lambda item: len(item[1]))
+    ]
+    return shortened(options)
+
+
 def apart_from_published(complete: pd.DataFrame) -> list[str]:
     """Say in what the runs are not comparable with the published ones; nothing of no runs."""
     if complete.empty:
@@ -263,4 +295,6 @@ def apart_from_published(complete: pd.DataFrame) -> list[str]:
             f"No score ranges are published for {' and '.join(unranged)} mode: its returns are"
             f" never min-max-normalized, and no episode is called solved."
         )
+    if options := other_options(complete):
+        notes.append(f"{OPTIONS} {options}.")
     return notes

@@ -9,15 +9,24 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis.best_augmentation import BANDIT, bandit_choice, fixed, sweep_choice
-from benchmark.analysis.caveats import apart_from_published, doubtful, missing, mixed
-from benchmark.analysis.comparable import PROTOCOL, differing, scores
+from benchmark.analysis.caveats import (
+    OPTIONS,
+    apart_from_published,
+    contradictions,
+    doubtful,
+    mixed,
+    other_options,
+    seeds_said,
+    unpublished,
+)
+from benchmark.analysis.comparable import PROTOCOL, differing, distinct_settings, scores
 from benchmark.report.content import Content
 from benchmark.report.results import of_split
 from benchmark.scores import published
 from benchmark.statistics import aggregate, bootstrap
 from benchmark.tables.table import Block, Table, number
 from drac.config.quantities import number_of
-from drac.games import games_text
+from drac.games import GAMES, games_text
 from drac.runs.logs import SPLITS
 
 MOST_CAVEATS = 3
@@ -42,14 +51,18 @@ def summary(content: Content, with_games: bool = True) -> Table:
     blocks = [Block(cells)]
     if with_games:
         blocks += _games(content)
+    apart = [note for note in apart_from_published(complete) if not note.startswith(OPTIONS)]
     lacking = sum(map(bool, runs["problems"]))
+    fewest, most = _seeds(complete)
+    if fewest < most:
+        legend += seeds_said(complete)
     caveats = [
-        *apart_from_published(complete)[:1],
+        *apart[:1],
         *doubtful(complete),
         *mixed(complete)[:1],
         *([f"Not complete and not counted: {number_of(lacking, 'run')}."] if lacking else []),
-        *missing(runs)[1:],
-        *apart_from_published(complete)[1:],
+        *contradictions(runs),
+        *apart[1:],
     ]
     return Table.of("summary", title, blocks, cells, [*legend, *caveats[:MOST_CAVEATS]])
 
@@ -63,9 +76,18 @@ def _counts(content: Content) -> str:
         return said
     columns = ("method", "game", "seed")
     sizes = " x ".join(number_of(complete[name].nunique(), name) for name in columns)
+    fewest, most = _seeds(complete)
+    if fewest < most:
+        sizes = f"{sizes.rpartition(' x ')[0]} x {fewest}-{most} seeds"
     steps = sorted({values["steps"] for values in complete["settings"]})
     lengths = f"{steps[0]:,}" + (f" to {steps[-1]:,}" if len(steps) > 1 else "")
     return f"{said}, {sizes}, {lengths} steps"
+
+
+def _seeds(complete: pd.DataFrame) -> tuple[int, int]:
+    """Return the fewest and the most seeds of a method and game that have any."""
+    counts = complete.groupby(["label", "game"]).size()
+    return int(counts.min()), int(counts.max())
 
 
 def _methods(content: Content) -> tuple[pd.DataFrame, list[str]]:
@@ -81,6 +103,7 @@ def _methods(content: Content) -> tuple[pd.DataFrame, list[str]]:
     letters: dict[str, str] = {}
     rows = []
     for label, method, mode in labels:
+        settings = distinct_settings(complete[complete["label"] == label])
         kept = common if common.any() else aggregate.num_runs(own[label]["test"]) > 0
         means = {s: float(aggregate.mean(values[:, kept])) for s, values in own[label].items()}
         rows.append(
@@ -90,7 +113,7 @@ def _methods(content: Content) -> tuple[pd.DataFrame, list[str]]:
                 **_returns(means["train"], means["test"]),
                 "PPO, %": number(100 * data[label]["ppo_normalized_mean"], ".1f", _ABSENT),
                 "IQM": _interval(data[label]),
-                "published": _published(method, mode, letters),
+                "published": _published(method, mode, letters, settings),
             }
         )
     cells = pd.DataFrame(rows)
@@ -101,11 +124,16 @@ def _methods(content: Content) -> tuple[pd.DataFrame, list[str]]:
         "train": f"mean return {where if shared else 'over its games'}",
         "PPO, %": "test / PPO's",
         "IQM": "test, (x - min) / (max - min)" + (" [95 %]" if _any_interval(cells) else ""),
-        "published": "% of PPO",
     }
     said = "; ".join(f"{name}: {text}" for name, text in explained.items() if name in cells)
-    sources = [f"[{letter}] {name}" for letter, name in letters.items()]
-    return cells, [" ".join([f"{said}.".replace("train:", "train, test:"), *sources])]
+    legend = [f"{said}.".replace("train:", "train, test:")]
+    if "published" in cells:
+        where = ", all 16 games" if len(shared) < len(GAMES) else ""
+        sources = "".join(f" [{letter}] {name}" for letter, name in letters.items())
+        starred = cells["published"].str.contains("*", regex=False).any()
+        unlike = f" * Ours: {other_options(complete)}." if starred else ""
+        legend.append(f"published: % of PPO{where}.{sources}{unlike}")
+    return cells, legend
 
 
 def _any_interval(cells: pd.DataFrame) -> bool:
@@ -122,13 +150,18 @@ def _interval(row: Mapping[Any, Any]) -> str:
     return number(row["iqm"], ".2f", _ABSENT) + (f" {ends.text()}" if ends.known else "")
 
 
-def _published(method: str, mode: str, letters: dict[str, str]) -> str:
-    """Return the first published number of a method and its letter, which is put into `letters`."""
+def _published(
+    method: str, mode: str, letters: dict[str, str], settings: Sequence[Mapping[str, Any]]
+) -> str:
+    """Return the first published number of a method and its letter, which is put into `letters`.
+
+    With a star where the runs have other options than the published ones.
+    """
     for letter, source in published.normalized_sources({mode}).items():
         rows = published.normalized("test", source.name)
         if (theirs := rows.get(published.NAMES.get(method, ""))) is not None:
             letters[letter] = source.name.partition(",")[0]
-            return f"{theirs.mean:.1f} [{letter}]"
+            return f"{theirs.mean:.1f} [{letter}]" + "*" * any(map(unpublished, settings))
     return _ABSENT
 
 

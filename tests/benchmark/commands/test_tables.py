@@ -141,7 +141,32 @@ def test_the_first_screen_of_runs_that_have_not_ended(
     assert cli.main(["tables"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "train, test: mean return over coinrun, that of all; " in said
-    assert "IQM: test, (x - min) / (max - min); published: % of PPO" in said
+    assert "IQM: test, (x - min) / (max - min)." in said
+    assert "published: % of PPO, all 16 games. [a] Raileanu" in said
+
+
+def test_the_first_screen_says_what_is_unlike_the_published_and_how_many_seeds_there_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usual = {"num_envs": 64, "num_steps": 256, "steps": 2**15}
+    own = {"chosen_from": ("crop", "random-conv"), "ucb_initial": "try-each-once", "arms": ARMS}
+    for seed in (0, 1):
+        write_run(tmp_path / "results", seed=seed, test=(seed, 2, 3), **usual)
+    write_run(tmp_path / "results", "ucb-drac", **own, **usual)
+    assert cli.main(["tables"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    said = " ".join(" ".join(lines).split())
+    assert "100.0 [a] ucb-drac" in said
+    assert "139.7 [a]* " in said
+    assert (
+        "published: % of PPO, all 16 games. [a] Raileanu et al. * Ours:"
+        " arms crop random-conv (ucb-drac), ucb_initial try-each-once (ucb-drac)."
+    ) in said
+    assert "2 methods x 1 game x 1-2 seeds" in said
+    assert "Seeds per cell differ, 1 to 2: ucb-drac/coinrun has 1." in said
+    assert "±" not in said
+    written = (tmp_path / "results/tables/exp/per-game.md").read_text()
+    assert "published runs do not have: arms crop random-conv (ucb-drac), ucb_initial" in written
 
 
 def test_what_has_no_complete_run_is_said_and_not_tabulated(
