@@ -14,14 +14,13 @@ from benchmark.analysis.comparable import PROTOCOL
 from benchmark.analysis.contestants import Contestant
 from benchmark.statistics import aggregate, bootstrap, normalize, significance
 from benchmark.statistics.aggregate import Scores, Summary, summarize
-from benchmark.statistics.bootstrap import Interval
+from benchmark.statistics.bootstrap import NO_INTERVAL, Interval
 from drac.config.fidelity import PRESETS
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.games import GAMES, RANGED_MODES, games_text
 
 STATISTICS = {"IQM": aggregate.iqm, "median": aggregate.median, "mean": aggregate.mean}
-NO_INTERVAL = Interval(np.nan, np.nan)
 FEW_RUNS = 5
 """Fewer runs a game than this get a caution beside their intervals."""
 
@@ -166,7 +165,7 @@ def compare(
         resamples=resamples,
         generator=generator,
     )
-    if any(_mostly_copied(c.scores, common) for c in (a, b)):
+    if any(plausible.without_spread(values, common) for values in (x, y)):
         aggregates = [replace(one, interval=NO_INTERVAL) for one in aggregates]
         likely = NO_INTERVAL
     return Comparison(
@@ -183,12 +182,6 @@ def compare(
 
 
 NUM_PARTS = len(STATISTICS) + 1
-
-
-def _mostly_copied(scores: Scores, common: tuple[str, ...]) -> list[str]:
-    """Return the common games on which all runs are equal if these are most of them, else []."""
-    games = [game for game in plausible.copied(scores) if game in common]
-    return games if 2 * len(games) > len(common) else []
 
 
 def _games(a: Scores, b: Scores) -> Iterator[GameRow]:
@@ -230,7 +223,8 @@ def _verdict(found: Comparison) -> str:
             f" {', '.join(unlike)}. As they are, for {a} {by}, and {on}."
         )
     for one in (found.a, found.b):
-        if games := _mostly_copied(one.scores, found.common):
+        scores = one.scores[:, [game in found.common for game in GAMES]]
+        if games := plausible.without_spread(scores, found.common):
             return (
                 f"Whether {a} is better than {b} cannot be said: all runs of {one.name} have the"
                 f" same score on {len(games)} of {number_of(len(found.common), 'game')}, as copies"

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from benchmark.analysis.histories import Histories
+from benchmark.analysis.plausible import without_spread
 from benchmark.figures import method_style
 from benchmark.figures.canvas import Panels, draw, empty
 from benchmark.figures.curves import draw_curve, dress, legend, length_text
@@ -111,11 +112,15 @@ def _if_any(table: pd.DataFrame, said: str) -> str:
 
 
 def _without_band(table: pd.DataFrame) -> list[str]:
-    bare = list(dict.fromkeys(table["label"][table["low"].isna() & table["mean"].notna()]))
+    bare = table["low"].isna() & table["mean"].notna()
+    one = table["seeds"].str.fullmatch("1(-.*)?").fillna(False).astype(bool)
+    single, equal = (list(dict.fromkeys(table["label"][bare & its])) for its in (one, ~one))
     gone = list(dict.fromkeys(table["label"][table["mean"].isna()]))
     said = []
-    if bare:
-        said.append(f"One seed on a game, hence no interval: {', '.join(map(str, bare))}.")
+    if single:
+        said.append(f"One seed on a game, hence no interval: {', '.join(map(str, single))}.")
+    if equal:
+        said.append(f"Seeds with the same score, hence no interval: {', '.join(map(str, equal))}.")
     if gone:
         said.append(f"No complete run on some of the games: {', '.join(map(str, gone))}.")
     return said
@@ -133,9 +138,11 @@ def intervals(histories: Histories, style: Style) -> list[Drawing]:
         for name, statistic in _STATISTICS.items():
             row = {"label": label, "statistic": name, "mean": np.nan, "low": np.nan, "high": np.nan}
             if scores.size:
-                ends = bootstrap.interval(
-                    scores, statistic, resamples=_RESAMPLES, generator=generator
-                )
+                ends = bootstrap.NO_INTERVAL
+                if not without_spread(scores, scale.games):
+                    ends = bootstrap.interval(
+                        scores, statistic, resamples=_RESAMPLES, generator=generator
+                    )
                 row |= {"mean": float(statistic(scores)), "low": ends.low, "high": ends.high}
             rows.append({**row, "seeds": _seeds(scores)})
     columns = ["label", "statistic", "mean", "low", "high", "seeds"]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmark.analysis import plausible
 from benchmark.analysis.caveats import doubtful
 from benchmark.analysis.comparable import BASELINE, baseline, scores
 from benchmark.report.content import Content
@@ -128,7 +129,7 @@ def headline(content: Content) -> Table:
         title,
         first.cells,
         pd.DataFrame(data),
-        _headline_notes(content, games),
+        _headline_notes(content, games, data),
         heading=first.heading,
         more=tuple(more),
     )
@@ -188,6 +189,8 @@ def _aggregates(label: str, mode: str, split: str, raw: Scores, games: list[str]
     own = normalize.min_max(raw, games, mode)
     for name in names:
         row[name] = float(getattr(aggregate, name)(own))
+    if plausible.without_spread(raw, games):
+        return row
     generator = np.random.default_rng(0)
     ends = bootstrap.interval(own, aggregate.iqm, resamples=RESAMPLES, generator=generator)
     return row | {"iqm_low": ends.low, "iqm_high": ends.high}
@@ -218,7 +221,9 @@ def _with_interval(row: dict[str, Any]) -> str:
     return f"{100 * row['iqm']:.1f} {ends.text(digits=1) if ends.known else '(no interval)'}"
 
 
-def _headline_notes(content: Content, games: list[str]) -> tuple[str, ...]:
+def _headline_notes(
+    content: Content, games: list[str], rows: list[dict[str, Any]]
+) -> tuple[str, ...]:
     notes = []
     if len(games) < len(content.games):
         left = [game for game in content.games if game not in games]
@@ -226,8 +231,11 @@ def _headline_notes(content: Content, games: list[str]) -> tuple[str, ...]:
             f"Warning: only the games count that every method has a complete run of; left out:"
             f" {', '.join(left)}."
         )
-    if content.complete.groupby(["label", "game"]).size().min() == 1:
-        notes.append("Where a game has one run only, there is no confidence interval.")
+    if any(np.isnan(row["iqm_low"]) and not np.isnan(row["iqm"]) for row in rows):
+        notes.append(
+            "Where a game has one run only, or all runs of most games have the same score, there"
+            " is no confidence interval."
+        )
     notes.append(
         f"Min-max-normalized returns in %, in the file as shares. IQM: interquartile mean, with its"
         f" 95 % interval (stratified bootstrap over runs, {RESAMPLES:,} resamples; Agarwal et al."

@@ -17,6 +17,7 @@ from benchmark.analysis.caveats import (
     mixed,
     other_options,
     seeds_said,
+    shortened,
     unpublished,
 )
 from benchmark.analysis.comparable import PROTOCOL, differing, distinct_settings, scores
@@ -127,6 +128,11 @@ def _methods(content: Content) -> tuple[pd.DataFrame, list[str]]:
     }
     said = "; ".join(f"{name}: {text}" for name, text in explained.items() if name in cells)
     legend = [f"{said}.".replace("train:", "train, test:")]
+    iqm = cells.get("IQM", pd.Series(dtype=str))
+    bare = (iqm != _ABSENT) & ~iqm.str.contains("[", regex=False)
+    if _seeds(complete)[1] > 1 and bare.any():
+        names = shortened(cells["method"][bare])
+        legend.append(f"No interval, of one seed or of equal scores: {names}.")
     if "published" in cells:
         where = ", all 16 games" if len(shared) < len(GAMES) else ""
         sources = "".join(f" [{letter}] {name}" for letter, name in letters.items())

@@ -44,6 +44,9 @@ class Interval:
         return f"[{self.low:.{digits}f}, {self.high:.{digits}f}]" if self.known else "no interval"
 
 
+NO_INTERVAL = Interval(np.nan, np.nan)
+
+
 def enough(runs: int) -> int:
     """Return how many resamples are enough for methods with this many runs a game.
 
@@ -140,7 +143,7 @@ def _interval(
     if any(values.ndim != 2 for values in matrices):
         raise ValueError(f"scores must be (runs, games), not {[v.shape for v in matrices]}")
     if any(num_runs(values).min() < 2 for values in matrices):
-        return Interval(np.nan, np.nan)
+        return NO_INTERVAL
     size = sum(values.size for values in matrices)
     if len(matrices) == 2 and max(map(len, matrices)) <= FEW:
         # Whatever is drawn at a time decides which numbers are drawn: as they always were.

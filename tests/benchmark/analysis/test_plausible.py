@@ -17,8 +17,11 @@ from benchmark import cli
 from benchmark.analysis import histories, plausible
 from benchmark.analysis.caveats import doubtful
 from benchmark.analysis.comparable import counted
+from benchmark.figures.aggregates import intervals
+from benchmark.figures.drawing import SCREEN
 from benchmark.report import results
 from benchmark.report.content import gather
+from benchmark.report.summary import summary
 from benchmark.store.store import Store
 from benchmark.tables.catalogue import TABLES
 from drac.games import GAMES
@@ -225,3 +228,24 @@ def test_an_import_says_at_once_what_is_implausible(
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("! ")]
     assert len(lines) == (said != "")
     assert all(line.startswith(f"! {said}") for line in lines)
+
+
+def test_equal_seeds_have_no_interval_anywhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for method, returns in (("ppo", (3, 3)), ("ucb-drac", (2, 4)), ("drac-crop", (0, 0))):
+        for seed, value in enumerate(returns):
+            write_run(tmp_path, method, seed=seed, test=(value,) * 3)
+    content = gather(Store(tmp_path), ["exp"])
+    iqm = results.headline(content).blocks[0].cells.set_index("method")["IQM, %"]
+    bare = iqm.str.contains("(no interval)", regex=False)
+    assert bare[["ppo", "ucb-drac", "drac-crop"]].tolist() == [True, False, True]
+    table = summary(content)
+    assert "No interval, of one seed or of equal scores: ppo, drac-crop." in " ".join(table.notes)
+    (drawing,) = intervals(content.histories, SCREEN)
+    known = drawing.data[drawing.data["low"].notna()]
+    assert set(known["label"]) == {"ucb-drac"}
+    assert "Seeds with the same score, hence no interval: ppo, drac-crop." in drawing.caption
+    for one in ("ppo", "drac-crop"):
+        assert cli.main(["compare", one, "ucb-drac", f"--results={tmp_path}"]) == 0
+        assert "so that there is no interval" in " ".join(capsys.readouterr().out.split())

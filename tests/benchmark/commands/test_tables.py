@@ -165,6 +165,7 @@ def test_the_first_screen_says_what_is_unlike_the_published_and_how_many_seeds_t
     assert "2 methods x 1 game x 1-2 seeds" in said
     assert "Seeds per cell differ, 1 to 2: ucb-drac/coinrun has 1." in said
     assert "±" not in said
+    assert "No interval, of one seed or of equal scores: ucb-drac." in said
     written = (tmp_path / "results/tables/exp/per-game.md").read_text()
     assert "published runs do not have: arms crop random-conv (ucb-drac), ucb_initial" in written
 
