@@ -176,7 +176,8 @@ def changed_code(complete: pd.DataFrame) -> list[str]:
             others = why_each(own[unlike], found[unlike])
             said.append(
                 f"WARNING: the source of {shown(name)} is not the same in all runs, which are"
-                f" averaged and compared even so: {number} have {usual}, others {others}."
+                f" averaged and compared even so: {number_of(number, 'run')}"
+                f" with the source whose sum begins with {usual}, and {others}."
             )
     outdated = pd.Series(
         [", ".join(n) for n in foreign_code.outdated(r.meta for r in complete["record"])],
@@ -196,9 +197,12 @@ def _changes(record: RunRecord) -> str:
     """Say which code was changed within a run, and when; "" if none was."""
     changes = record.meta.get(foreign_code.CHANGES)
     known = [one for one in changes if isinstance(one, dict)] if isinstance(changes, list) else []
-    return ", ".join(
-        f"{shown(one.get('changed'))} at step {shown(one.get('step'))}" for one in known
-    )
+    said = []
+    for one in known:
+        names = one.get("changed")
+        which = " and ".join(map(shown, names)) if isinstance(names, list) else shown(names)
+        said.append(f"{which} at step {shown(one.get('step'))}")
+    return ", ".join(said)
 
 
 def beside_protocol(runs: pd.DataFrame) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -54,11 +55,11 @@ class Histories:
         evaluations: `step, split, return` (the mean of the episodes) and `episodes`.
         levels: the last evaluation's episodes: `split, level_seed, return`.
         arms: `step, arm, score, selected` (0 or 1) of methods that choose among several.
-        notes: what is missing or doubtful: runs that are not there, damaged, in progress, double,
-            or like copies.
+        missing: what to say of runs that are not there, damaged, in progress, or double.
         imported: curves of other people's runs, no further than ours of the same game and mode:
             `run` (a number of its own), `label, game, split, step, value`.
         sources: what is to be said of them.
+        noted: whether there are `notes`, which may stand elsewhere.
     """
 
     runs: pd.DataFrame
@@ -66,12 +67,13 @@ class Histories:
     evaluations: pd.DataFrame
     levels: pd.DataFrame
     arms: pd.DataFrame
-    notes: tuple[str, ...]
+    missing: tuple[str, ...]
     imported: pd.DataFrame
     sources: tuple[str, ...] = ()
+    noted: bool = True
 
     def where(self, chosen: Iterable[bool]) -> Histories:
-        """Return some of the runs with what they did; the notes stay."""
+        """Return some of the runs with what they did; `missing` stays."""
         runs = self.runs.loc[list(chosen)]
         tables = {
             name: table[table[RUN].isin(runs.index)]
@@ -80,6 +82,19 @@ class Histories:
         }
         imported = self.imported[self.imported["game"].isin(runs["game"])]
         return replace(self, runs=runs, imported=imported, **tables)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What must be said of a figure of all these runs: doubts, and what is missing."""
+        return self.notes_of(self.runs.index)
+
+    def notes_of(self, drawn: Iterable[int]) -> tuple[str, ...]:
+        """Return what must be said of a figure of some of the runs, by their index."""
+        if not self.noted:
+            return ()
+        own = self.runs.loc[list(drawn)]
+        own = own[own["complete"]]
+        return (*apart_from_published(own), *doubtful(own), *self.missing)
 
     @property
     def with_ranges(self) -> Histories:
@@ -240,9 +255,6 @@ def _drawn(runs: pd.DataFrame, begun: set[int], problems: Mapping[int, str]) -> 
 
 def _notes(runs: pd.DataFrame, drawn: pd.DataFrame, problems: Mapping[int, str]) -> Iterator[str]:
     """Say which runs are not in a figure, and which are there only in part."""
-    if drawn["complete"].any():
-        yield from apart_from_published(drawn[drawn["complete"]])
-        yield from doubtful(drawn[drawn["complete"]])
     damaged = runs.loc[sorted(problems)]
     partly = drawn[~drawn["complete"]]
     absent = runs[~runs["complete"] & ~runs.index.isin([*partly.index, *problems])]

@@ -60,7 +60,13 @@ def aggregate_curves(histories: Histories, style: Style) -> list[Drawing]:
     table = _joined(tables)
     title = f"Mean {scale.name} over {games_text(scale.games)}"
     how = _if_any(table, "Bands are 95 % stratified bootstrap intervals over seeds.")
-    notes = (how, *_seeds_said(table), *scale.notes, *_without_band(table), *histories.notes)
+    notes = (
+        how,
+        *_seeds_said(table),
+        *scale.notes,
+        *_without_band(table),
+        *histories.notes_of(scale.compared),
+    )
 
     def paint(name: str, ax: Axes) -> None:
         _draw_curves(ax, table[table["split"] == _SPLITS[name]], scale)
@@ -150,7 +156,7 @@ def intervals(histories: Histories, style: Style) -> list[Drawing]:
     title = f"Final test scores over {games_text(scale.games)}"
     bars = f"Bars are 95 % stratified bootstrap intervals ({_RESAMPLES:,} resamples). "
     how = f"{_if_any(table, bars)}Optimality gap: mean shortfall below 100 %, less is better."
-    said = (scale.lengths, *scale.notes, *_without_band(table), *histories.notes)
+    said = (scale.lengths, *scale.notes, *_without_band(table), *histories.notes_of(scale.compared))
     notes = (how, *_seeds_said(table), *said)
     shown = {name: table[table["statistic"] == name].set_index("label") for name in _STATISTICS}
     panels = Panels(
@@ -212,7 +218,7 @@ def profiles(histories: Histories, style: Style) -> list[Drawing]:
     how += _if_any(table, " Bands are 95 % bootstrap intervals.")
     how = " ".join([how, *_seeds_said(table), scale.lengths])
     as_curve = table.rename(columns={"threshold": "step", "share": "mean"})
-    notes = (how, *scale.notes, *_without_band(as_curve), *histories.notes)
+    notes = (how, *scale.notes, *_without_band(as_curve), *histories.notes_of(scale.compared))
 
     def paint(name: str, ax: Axes) -> None:
         _draw_curves(ax, as_curve[as_curve["split"] == _SPLITS[name]], scale)

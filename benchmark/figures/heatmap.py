@@ -39,11 +39,13 @@ def heatmap(histories: Histories, style: Style) -> list[Drawing]:
     how = (
         f"Mean final test return over {many}; the colour goes"
         f" from the least (dark) to the most (bright) of each game. Framed: the most of DrAC's,"
-        f" which may be chance. Star: the best according to the paper"
-        f" ({source})."
+        f" which may be chance."
     )
+    names = table["label"].str.removeprefix("drac-")
+    starred = (table["game"].map(paper) == names) & table["test_return"].notna()
+    how += f" Star: the best according to the paper ({source})." if starred.any() else ""
     blank = ("Empty: no complete run.",) if table["test_return"].isna().any() else ()
-    notes = (how, lengths(own), *blank, *notes, *histories.notes)
+    notes = (how, lengths(own), *blank, *notes, *histories.notes_of(own.index))
     wide = table.pivot(index="game", columns="label", values="test_return")[labels]
     panels = Panels([""], height=(len(games) + 0.7) * style.font * 2.0 / 72, wide=True)
 

@@ -39,6 +39,11 @@ class Scale:
     notes: tuple[str, ...]
     lengths: str
 
+    @property
+    def compared(self) -> pd.Index[int]:
+        """The runs that are compared."""
+        return self.divisors.index[self.divisors["compared"].to_numpy(bool)]
+
     def apply(self, values: pd.DataFrame, split: str) -> pd.DataFrame:
         """Normalize the column `value` of a table with a column `run`; other games are left out."""
         own = self.divisors.loc[values[RUN]]

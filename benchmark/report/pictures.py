@@ -43,7 +43,7 @@ class Row:
 def of_game(site: Site, game: str, names: Sequence[str]) -> Row:
     """Return figures of the runs on one game; none if they have logged nothing yet."""
     every = site.content.histories
-    own = replace(every.where(every.runs["game"] == game), notes=())  # they stand elsewhere
+    own = replace(every.where(every.runs["game"] == game), noted=False)  # they stand elsewhere
     found = (
         []
         if own.runs.empty

@@ -144,7 +144,8 @@ def test_runs_of_different_code_are_told(
     change_meta(tmp_path, "drac-crop/maze/seed1", code={"mine": HASHES["b"]})
     said = (
         "WARNING: the source of 'mine' is not the same in all runs, which are averaged and"
-        " compared even so: 1 have aaaaaaaa, others drac-crop/maze/seed1 (bbbbbbbb)."
+        " compared even so: 1 run with the source whose sum begins with aaaaaaaa, and"
+        " drac-crop/maze/seed1 (bbbbbbbb)."
     )
     assert doubts(tmp_path) == [said]
     change_meta(tmp_path, "drac-crop/maze/seed1", code={"other": HASHES["b"]})
@@ -159,7 +160,7 @@ def test_runs_of_different_code_are_told(
     assert cli.main(["compare", "drac-crop", "ppo", f"--results={tmp_path}"]) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "! WARNING: the source of 'mine' is not the same in all runs" in text
-    assert "others ppo/maze/seed0 (bbbbbbbb), ppo/maze/seed1 (bbbbbbbb)." in text
+    assert "and ppo/maze/seed0 (bbbbbbbb), ppo/maze/seed1 (bbbbbbbb)." in text
 
 
 def test_a_run_that_went_on_with_changed_code_is_told(tmp_path: Path) -> None:
@@ -168,7 +169,7 @@ def test_a_run_that_went_on_with_changed_code_is_told(tmp_path: Path) -> None:
     change_meta(tmp_path, "drac-crop/maze/seed1", code_changes=changes)
     said = (
         "WARNING: continued with changed code (--accept-changed-code): drac-crop/maze/seed1"
-        " (['mine'] at step 128)."
+        " ('mine' at step 128)."
     )
     assert doubts(tmp_path) == [said]
     for name in ("per-game", "augmentations"):

@@ -225,6 +225,11 @@ def test_a_sweep_of_another_length_than_ppo_stands_apart(tmp_path: Path) -> None
     assert heatmap.data["label"].unique().tolist() == ["drac-crop", "drac-flip"]
     assert "Runs of 300 steps. PPO is left out" in heatmap.caption
     assert "5.00" in shown(heatmap)
+    assert "These runs are 83,333 times shorter" in heatmap.caption
+    assert "Star: the best according to the paper" in heatmap.caption
+    flip = FIGURES["heatmap"](found.where(found.runs["label"].str.contains("flip")), SCREEN)[0]
+    assert "Star" not in flip.caption
+    assert "These runs are 48,828 times shorter" in FIGURES["intervals"](found, SCREEN)[0].caption
     scale = normalized.choose(found)
     assert scale.name == "PPO-normalized return"
     assert scale.lengths == "Runs of 512 steps."
