@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.text import Text
 
 from benchmark.figures.drawing import DPI, PAD, Drawing, Style
 
@@ -73,7 +75,7 @@ def draw(
         body.supylabel(panels.ylabel)
         texts: list[Artist] = [body.supxlabel(panels.xlabel)]
         if style.titled:
-            texts.append(figure.suptitle(title + panels.length, x=1.5 * PAD / width, ha="left"))
+            texts.append(_title(figure, title + panels.length))
         if style.noted:
             texts.append(_notes(figure, notes, style))
         if panels.legend and style.labelled:
@@ -115,9 +117,19 @@ def legend_of(drawings: Sequence[Drawing], style: Style) -> Drawing:
 
 def _notes(figure: Figure, notes: Sequence[str], style: Style) -> Artist:
     """Write the notes below the panels, in lines that fit at any resolution."""
-    said, width = " ".join(notes), figure.bbox.width - 2 * PAD * figure.dpi
-    text = figure.supxlabel(said, x=1.5 * PAD / figure.get_figwidth(), ha="left")
+    text = figure.supxlabel(" ".join(notes), x=1.5 * PAD / figure.get_figwidth(), ha="left")
     text.set(color="0.3", fontsize=style.font * 0.85, linespacing=1.25)
+    return _wrapped(figure, text)
+
+
+def _title(figure: Figure, title: str) -> Artist:
+    """Write the title above the panels, in lines that fit."""
+    return _wrapped(figure, figure.suptitle(title, x=1.5 * PAD / figure.get_figwidth(), ha="left"))
+
+
+def _wrapped(figure: Figure, text: Text) -> Artist:
+    """Break a text into lines that fit into a figure."""
+    said, width = text.get_text(), figure.bbox.width - 2 * PAD * figure.dpi
     letters = 1 + int(1.2 * len(said) * width / max(1.0, text.get_window_extent().width))
     while text.get_window_extent().x1 > width and letters > 2:
         letters -= 2
@@ -159,6 +171,21 @@ def curve(ax: Axes, steps: Any, values: Any, early: int, **look: Any) -> None:
     if early:
         faint = {"label": None, "alpha": LIGHTER * look.get("alpha", 1.0)}
         ax.plot(steps[: early + 1], values[: early + 1], **(look | faint))
+
+
+_ROOM = 0.25
+"""Beyond the curves, as a share of their range."""
+
+
+def fit(ax: Axes) -> None:
+    """Cut bands off at a quarter of the curves' range beyond them: of few seeds they are wide."""
+    values = [np.asarray(line.get_ydata(), np.float64) for line in ax.lines]
+    known = np.concatenate([[], *values])
+    known = known[np.isfinite(known)]
+    if len(known):
+        room = _ROOM * float(np.ptp(known) or max(1.0, abs(known[0])))
+        bottom, top = ax.get_ylim()
+        ax.set_ylim(max(bottom, known.min() - room), min(top, known.max() + room))
 
 
 def empty(ax: Axes, text: str = "no values") -> None:

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from benchmark.analysis.caveats import shortened
 from benchmark.analysis.histories import Histories
 from benchmark.figures import method_style
-from benchmark.figures.canvas import EARLY, LIGHTER, Panels, count, curve, draw, empty
+from benchmark.figures.canvas import EARLY, LIGHTER, Panels, count, curve, draw, empty, fit
 from benchmark.figures.drawing import CURVE, Drawing, Style
 from benchmark.statistics.bands import per_game
 from benchmark.store.many_files import RUN
@@ -72,7 +72,9 @@ def gap_curves(histories: Histories, style: Style) -> list[Drawing]:
     how = f"Both of the same evaluation; episodes on each split: {_episodes(rows)}."
     drawing = _curves("gap", title, how, "gap in return", values, histories, style)
     for ax in drawing.figure.axes:
+        bottom, top = ax.get_ylim()
         ax.axhline(0, color="0.6", linewidth=0.6, zorder=0.5)
+        ax.set_ylim(min(bottom, 0), max(top, 0))
     return [drawing]
 
 
@@ -135,6 +137,7 @@ def _curves(
                     markersize=3 * style.marker,
                     zorder=3,
                 )
+        fit(ax)
         if not own:
             empty(ax)
         dress(ax)
@@ -210,7 +213,8 @@ def band_notes(table: pd.DataFrame) -> list[str]:
     if high == 1:
         return ["One seed per curve: there is no band, and no telling how much is chance."]
     number = f"{low}" if low == high else f"{low} to {high}"
-    notes = [f"Mean of {number} seeds; bands are its 95 % confidence interval (Student's t)."]
+    band = "95 % confidence interval (Student's t), which may go beyond a panel"
+    notes = [f"Mean of {number} seeds; bands are its {band}."]
     if low != high:
         differ = [
             f"{label} {a}" + (f" to {b}" if a < b else "")

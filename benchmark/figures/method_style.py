@@ -81,8 +81,8 @@ _METHODS = {
     "dcpg": MethodStyle("#884ea0", _LONG, "h"),
     "ddcpg": MethodStyle("#5b2c6f", _DOTTED, "P"),
 }
-_OTHERS = ("#2f4f4f", "#b22222", "#228b22", "#4169e1", "#d2691e", "#8b008b", "#708090", "#008b8b")
-"""Colours of what has none of its own, chosen by its name."""
+_OTHERS = ("#2f4f4f", "#ff69b4", "#228b22", "#4169e1", "#8a6d3b", "#8b008b", "#708090", "#008b8b")
+"""Colours of what has none of its own, chosen by its name; none is near `ucb-drac`'s red."""
 
 _FAMILIES = ("drac", "rad", "dra", "drc", "rad-rollout", "drac-meta-coef")
 """A family's number turns the dashes and markers of its augmentations."""

@@ -20,8 +20,8 @@ from synthetic_store import EXPERIMENT, write_store
 
 from benchmark.analysis import histories
 from benchmark.analysis.histories import Histories
-from benchmark.figures import bandit, levels, normalized
-from benchmark.figures.canvas import EARLY, LIGHTER
+from benchmark.figures import bandit, canvas, levels, normalized
+from benchmark.figures.canvas import EARLY, LIGHTER, Panels
 from benchmark.figures.catalogue import FIGURES
 from benchmark.figures.drawing import FORMATS, PAPER, SCREEN, Drawing, Style
 from benchmark.statistics import aggregate
@@ -293,6 +293,31 @@ def test_one_seed_has_no_band_and_the_figure_says_so(tmp_path: Path) -> None:
     assert "One seed on a game, hence no interval: ppo, ucb-drac." in shown(intervals)
     assert "bootstrap" not in shown(intervals)
     assert "Over one game." in intervals.notes
+
+
+def test_wide_bands_of_few_seeds_do_not_flatten_the_curves(tmp_path: Path) -> None:
+    for factor, (method, scores) in enumerate((("ppo", (0, 5)), ("ucb-drac", (1, 2)))):
+        for seed, score in enumerate(scores):
+            train = score + seed * (factor + 1)
+            write_run(tmp_path, method, seed=seed, test=(score,) * 3, train=(train,) * 3)
+    found = load(tmp_path)
+    for name in ("test-curves", "gap"):
+        (drawing,) = FIGURES[name](found, SCREEN)
+        known, (ax,) = drawing.data["mean"], drawing.figure.axes
+        assert drawing.data["low"].min() < known.min() - 0.26 * np.ptp(known)
+        bottom, top = ax.get_ylim()
+        room = 0.26 * np.ptp(known)
+        assert min(known.min() - room, 0) <= bottom <= known.min()
+        assert known.max() <= top <= known.max() + room
+        assert "which may go beyond a panel" in drawing.caption
+
+
+def test_a_long_title_is_broken_into_lines() -> None:
+    title, one = "Scores of augmentations by which ucb-drac chose " * 4, Panels([""])
+    drawing = canvas.draw("x", title, pd.DataFrame(), (), SCREEN, one, lambda name, ax: None)
+    (text,) = (t for t in drawing.figure.findobj(Text) if t.get_text().startswith("Scores"))
+    assert " ".join(text.get_text().split()) == title.strip()
+    assert text.get_window_extent().x1 <= drawing.figure.bbox.width
 
 
 def test_a_game_that_one_method_lacks_is_left_out_with_a_warning(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.colors import to_rgb
 
 from augmentations import PAPER_ARMS
 from benchmark.figures import method_style
@@ -52,3 +54,9 @@ def test_any_name_has_a_look(name: str) -> None:
 
 def test_hatches_of_the_papers_arms_differ() -> None:
     assert len(set(method_style.HATCHES)) >= len(PAPER_ARMS)
+
+
+def test_a_plug_in_does_not_look_like_ucb_drac() -> None:
+    red = np.array(to_rgb(of_method("ucb-drac").colour))
+    for name in ("drac-vignette", "drac-mine", *(f"drac-my{number}" for number in range(99))):
+        assert np.abs(red - to_rgb(of_method(name).colour)).sum() > 0.4
