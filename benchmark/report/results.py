@@ -119,6 +119,7 @@ def headline(content: Content) -> Table:
     games = [game for game, kept in zip(content.games, common, strict=True) if kept]
     blocks, data = [], []
     for split, heading in (("test", "test levels"), ("train", "training levels")):
+        heading = f"{heading}; IQM, mean, median and gap are min-max-normalized"
         rows = of_split(content, split, common)
         blocks.append(Block(_cells(rows), heading))
         data += rows

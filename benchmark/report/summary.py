@@ -113,7 +113,7 @@ def _methods(content: Content) -> tuple[pd.DataFrame, list[str]]:
                 "games": _ABSENT if common.any() else str(int(kept.sum())),
                 **_returns(means["train"], means["test"]),
                 "PPO, %": number(100 * data[label]["ppo_normalized_mean"], ".1f", _ABSENT),
-                "IQM": _interval(data[label]),
+                "IQM, %": _interval(data[label]),
                 "published": _published(method, mode, letters, settings),
             }
         )
@@ -124,11 +124,11 @@ def _methods(content: Content) -> tuple[pd.DataFrame, list[str]]:
     explained = {
         "train": f"mean return {where if shared else 'over its games'}",
         "PPO, %": "test / PPO's",
-        "IQM": "test, (x - min) / (max - min)" + (" [95 %]" if _any_interval(cells) else ""),
+        "IQM, %": "test, (x - min) / (max - min)" + (" [95 %]" if _any_interval(cells) else ""),
     }
     said = "; ".join(f"{name}: {text}" for name, text in explained.items() if name in cells)
     legend = [f"{said}.".replace("train:", "train, test:")]
-    iqm = cells.get("IQM", pd.Series(dtype=str))
+    iqm = cells.get("IQM, %", pd.Series(dtype=str))
     bare = (iqm != _ABSENT) & ~iqm.str.contains("[", regex=False)
     if _seeds(complete)[1] > 1 and bare.any():
         names = shortened(cells["method"][bare])
@@ -143,7 +143,7 @@ def _methods(content: Content) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _any_interval(cells: pd.DataFrame) -> bool:
-    return any("[" in cell for cell in cells.get("IQM", ()))
+    return any("[" in cell for cell in cells.get("IQM, %", ()))
 
 
 def _returns(train: float, test: float) -> dict[str, str]:
@@ -152,8 +152,10 @@ def _returns(train: float, test: float) -> dict[str, str]:
 
 
 def _interval(row: Mapping[Any, Any]) -> str:
-    ends = bootstrap.Interval(row["iqm_low"], row["iqm_high"])
-    return number(row["iqm"], ".2f", _ABSENT) + (f" {ends.text()}" if ends.known else "")
+    ends = bootstrap.Interval(100 * row["iqm_low"], 100 * row["iqm_high"])
+    return number(100 * row["iqm"], ".1f", _ABSENT) + (
+        f" {ends.text(digits=1)}" if ends.known else ""
+    )
 
 
 def _published(

@@ -141,7 +141,7 @@ def test_the_first_screen_of_runs_that_have_not_ended(
     assert cli.main(["tables"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "train, test: mean return over coinrun, that of all; " in said
-    assert "IQM: test, (x - min) / (max - min)." in said
+    assert "IQM, %: test, (x - min) / (max - min)." in said
     assert "published: % of PPO, all 16 games. [a] Raileanu" in said
 
 
