@@ -153,9 +153,8 @@ def _returns(train: float, test: float) -> dict[str, str]:
 
 def _interval(row: Mapping[Any, Any]) -> str:
     ends = bootstrap.Interval(100 * row["iqm_low"], 100 * row["iqm_high"])
-    return number(100 * row["iqm"], ".1f", _ABSENT) + (
-        f" {ends.text(digits=1)}" if ends.known else ""
-    )
+    said = number(100 * row["iqm"], ".1f", _ABSENT)
+    return f"{said} {ends.text(digits=1)}" if ends.known else said
 
 
 def _published(
