@@ -26,7 +26,7 @@ ACCEPT = "--accept-changed-code"
 """The flag that lets a run go on with other code."""
 
 CHANGES = "code_changes"
-"""The key of meta.json: where a continuation with other code was accepted: step and names."""
+"""The key of meta.json: where a other code was accepted: step, names and hashes before."""
 
 _KNOWN = ("augmentations", "ucb", "drac", "benchmark", "torch", "kornia", *sys.stdlib_module_names)
 """Not hashed: ours, whose commit meta.json has; torch and kornia, whose versions it has."""
