@@ -150,14 +150,16 @@ class Session:
         now = foreign_code.hashes(training.augmentations.values(), method)
         names = foreign_code.changed(known, now) if training.step else []
         if not accept_changed:
-            foreign_code.require_unchanged(names, self.run_dir)
+            told = [foreign_code.told(name, known) for name in names]
+            foreign_code.require_unchanged(told, self.run_dir)
+        code = {foreign_code.CODE: now, foreign_code.FILES: foreign_code.files(now)}
         if not names:
-            return {foreign_code.CODE: now}
+            return code
         earlier = known.get(foreign_code.CHANGES)
         changes = [*(earlier if isinstance(earlier, list) else ())]
         before = {name: known[foreign_code.CODE][name] for name in names}
         changes.append({"step": training.step, "changed": names, "before": before})
-        return {foreign_code.CODE: now, foreign_code.CHANGES: changes}
+        return {**code, foreign_code.CHANGES: changes}
 
     def _restore(self, state: dict[str, Any]) -> None:
         """Restore the training, or raise ConfigError if the checkpoint is of another run."""

@@ -129,6 +129,27 @@ def test_all_files_of_a_package_and_of_a_method_count(edit: Edit, tmp_path: Path
     assert foreign_code.changed({foreign_code.CODE: first}, third) == ["method mine"]
 
 
+def test_the_files_of_a_package_that_differ_are_named(edit: Edit, tmp_path: Path) -> None:
+    package = tmp_path / "mylab"
+    package.mkdir()
+    for name in ("__init__", "gone", "same", "vignette"):
+        (package / f"{name}.py").write_text("")
+    known = {
+        "code": {"mylab": foreign_code._hash("mylab")},
+        "code_files": foreign_code.files(["mylab"]),
+    }
+    assert foreign_code.outdated([known]) == [[]]
+    (package / "vignette.py").write_text("STRENGTH = 1\n")
+    (package / "gone.py").unlink()
+    (package / "bad.py").write_text("")
+    (package / "more.py").write_text("")
+    files = "mylab ('bad.py', 'gone.py', 'more.py' and 1 more)"
+    damaged = {**known, "code_files": ["mylab"]}
+    assert foreign_code.outdated([known, damaged]) == [[files], ["mylab"]]
+    (tmp_path / "mine.py").write_text("")
+    assert [*foreign_code.files(["mine", "mylab", "method mine"])] == ["mylab"]
+
+
 def test_ours_and_torch_s_are_not_hashed() -> None:
     made = [augmentations.make(name) for name in (*augmentations.PAPER_ARMS, "compose")]
     assert foreign_code.hashes([None, *made], METHODS["idaac"]) == {}
