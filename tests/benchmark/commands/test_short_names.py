@@ -137,9 +137,8 @@ def test_changed_code_of_a_run_that_is_to_go_on_is_refused_before_anything_begin
     assert "has changed" in out(capsys, "status", "--experiment", "exp")
     alone = f"--methods {FOLDER} --games coinrun --seeds 0 1 --fresh"
     assert f"start over (drac-bench {' '.join(words)} {alone}), or go on with" in said
+    assert cli.main([*words, "--accept-changed-code"]) == 2
+    assert "RuntimeError: it is not imported (in <module>, line 1 of " in capsys.readouterr().err
     (here / "mine.py").write_text("def Vignette(images):\n    return images\n")
     todo = out(capsys, *words[:4], "ppo", *words[4:], *alone.split(), "--dry-run")
     assert (todo.count("--method "), todo.count(f"--method {FOLDER} ")) == (2, 2)
-    (here / "mine.py").write_text("raise RuntimeError('it is not imported')\n")
-    assert cli.main([*words, "--accept-changed-code"]) == 2
-    assert "RuntimeError: it is not imported (in <module>, line 1 of " in capsys.readouterr().err
