@@ -74,6 +74,15 @@ def test_of_two_that_would_be_confused_each_has_all_of_its_name(
         assert AMONG in said
 
 
+def test_a_slip_in_the_name_of_a_trained_method_is_told_the_nearest(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own(here)
+    said = refused(["run", "--methods", "drac-vignete"], here, capsys)
+    assert "unknown method 'drac-vignete' (did you mean 'drac-vignette'?)" in said
+    assert "unknown method 'drac-crp'" in refused(["run", "--methods", "drac-crp"], here, capsys)
+
+
 def test_a_name_that_another_method_has_is_not_made_short(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
