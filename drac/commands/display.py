@@ -54,9 +54,10 @@ class TerminalWatcher(Watcher):
         self._total = config.num_updates * config.rollout_size
         self._num_envs = config.num_envs
         how = f"continued at step {step:,}" if step else "begun"
+        whole = "" if self._total == config.steps else f" ({config.steps:,} in whole updates)"
         self.message(
             f"{spellings.name(config.method)} on {config.game}, seed {config.seed},"
-            f" {self._total:,} steps, fidelity {config.fidelity}, {config.device}"
+            f" {self._total:,} steps{whole}, fidelity {config.fidelity}, {config.device}"
             f" {config.precision}: {how}"
         )
         self._begun_step, self._begun_at = step, self._clock()

@@ -48,8 +48,8 @@ def test_without_a_terminal_there_are_plain_lines(
     assert not re.search(r"[^\n\x20-\x7e]", out)
     begun, first, second, train, test, last, message = out.splitlines()
     assert begun == (
-        "ucb-drac on coinrun, seed 0, 24,985,600 steps, fidelity paper, cpu float32:"
-        " continued at step 16,384"
+        "ucb-drac on coinrun, seed 0, 24,985,600 steps (25,000,000 in whole updates), fidelity"
+        " paper, cpu float32: continued at step 16,384"
     )
     assert first.startswith("step 20,000/24,985,600  - steps/s  - left  train -  test -  arm -")
     assert second.endswith(f"train -  test -  arm {arm}")
