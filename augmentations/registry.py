@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from augmentations import plugins
 from augmentations.arguments import by_name, check_accepted, hint
-from augmentations.specs import canonical, parse, slug
+from augmentations.specs import canonical, parse, place_hint, slug
 
 if TYPE_CHECKING:
     from augmentations.base import Augmentation
@@ -241,9 +241,11 @@ def _check_name(name: str) -> None:
     if ":" in name:
         if not _PLACE.fullmatch(name):
             forms = "kornia:Class or package.module:Class"
-            raise ValueError(f"the augmentation {name!r} is not of the form {forms}")
+            raise ValueError(
+                f"the augmentation {name!r} is not of the form {forms}{place_hint(name)}"
+            )
     elif name not in _TABLE and name not in plugins.offered():
-        near = hint(name, names())
+        near = hint(name, names()) or place_hint(name)
         raise ValueError(
             f"unknown augmentation {name!r}{near}: {ELSEWHERE}; choose from {', '.join(names())}"
         )

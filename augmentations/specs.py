@@ -63,6 +63,16 @@ def short(slug: str) -> str:
     return _HASH.sub("", slug)
 
 
+def place_hint(name: str) -> str:
+    """Return " (did you mean 'package.module:Name'?)" for a dotted name or a file, else ""."""
+    words = re.split(r"[./:\\]", name.removeprefix("./").replace(".py:", ":"))
+    if words[-1] == "py":
+        words[-1] = "Name"
+    place = f"{'.'.join(words[:-1])}:{words[-1]}"
+    likely = words[1:] and place != name and all(word.isidentifier() for word in words)
+    return f" (did you mean {place!r}?)" if likely else ""
+
+
 class Parsed(NamedTuple):
     """A specification's name, its arguments without a name, and those by name: all literals."""
 
@@ -83,8 +93,10 @@ def parse(spec: str) -> Parsed:
     form = "a name or name(key=value, ...) with literal values, e.g. flip(axis='vertical')"
     problem = f"the augmentation {_shorten(spec)} is not {form}"
     name, bracket, rest = (part.strip() for part in spec.partition("("))
-    if not _NAME.fullmatch(name) or len(spec) > _SPEC_LENGTH:
+    if len(spec) > _SPEC_LENGTH:
         raise ValueError(problem)
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{problem}{place_hint(name)}")
     try:
         positional, arguments = _literals(f"_({rest}") if bracket else ((), {})
     except SyntaxError as error:  # its text would name a file and a line that the user never saw

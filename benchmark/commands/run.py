@@ -122,7 +122,12 @@ def _run(
     if not own["fresh"]:
         left = [(spec, config) for spec, config in runs if not _complete(store, spec, config)]
     if not (own["fresh"] or own["accept_changed_code"]):
-        foreign_code.require_none_changed([store.run_dir(spec) for spec, _ in left], again)
+        specs = {store.run_dir(spec): spec for spec, _ in left}
+
+        def anew(run_dirs: Sequence[Path]) -> str:
+            return f"start over ({again} {_alone(specs[path] for path in run_dirs)})"
+
+        foreign_code.require_none_changed(specs, again, anew)
     ready.check_augmentations([config for _, config in left])
     if not catalogue.get(own["engine"]).elsewhere:
         ready.check_devices([config for _, config in left])
@@ -134,7 +139,8 @@ def _run(
     ]
 
     def may_begin() -> bool:
-        _warn_of_other_code(store, {spec for spec, _ in runs} - {spec for spec, _ in left})
+        complete = {spec for spec, _ in runs} - {spec for spec, _ in left}
+        _warn_of_other_code(store, complete, again)
         if todo and not _agreed(store, todo, engine.room(jobs), own):
             return False
         if own["dry_run"]:
@@ -168,18 +174,28 @@ def _how(own: Mapping[str, Any]) -> tuple[str, ...]:
     return (*track, *accept, *fresh)
 
 
-def _warn_of_other_code(store: Any, complete: Iterable[RunSpec]) -> None:
+def _alone(specs: Iterable[RunSpec]) -> str:
+    """Return the words that have the same command start over these runs and no other methods'."""
+    chosen = [*specs]
+    words = []
+    for flag in ("method", "game", "seed"):
+        words += [f"--{flag}s", *dict.fromkeys(str(getattr(spec, flag)) for spec in chosen)]
+    return shlex.join([*words, "--fresh"])
+
+
+def _warn_of_other_code(store: Any, complete: Iterable[RunSpec], again: str) -> None:
     """Say which complete runs were trained with another source of a plug-in than there is now."""
     specs = sorted(complete)
     found = foreign_code.outdated(read_meta(store.run_dir(spec)) for spec in specs)
     if others := {spec.id: names for spec, names in zip(specs, found, strict=True) if names}:
         from benchmark.analysis.caveats import shortened
 
+        alone = _alone(spec for spec in specs if spec.id in others)
         sources = ", ".join(dict.fromkeys(name for names in others.values() for name in names))
         said = (
             f"drac-bench run: warning: {number_of(len(others), 'complete run')} had another source"
             f" of {sources} than is here now: {shortened(others)}; what is complete is left as it"
-            f" is, and --fresh starts over what is asked for"
+            f" is; to start over: {again} {alone}"
         )
         print(fitted(said), file=sys.stderr)
 

@@ -18,6 +18,7 @@ from drac.commands import flags
 from drac.config.quantities import number_of
 from drac.files import lock
 from drac.methods import spellings
+from drac.runs import foreign_code
 
 if TYPE_CHECKING:
     from benchmark.store.run_record import RunRecord
@@ -136,6 +137,11 @@ def _lines(
     notes = []
     if state == "incomplete":
         notes += [f"lacks: {'; '.join(record.problems)}"] if record.config is not None else []
+        if record.meta.get("steps") and (names := foreign_code.outdated([record.meta])[0]):
+            notes.append(
+                f"the source of {', '.join(names)} has changed: it continues with"
+                f" {foreign_code.ACCEPT}, and --fresh starts it over"
+            )
         if last := last_line(store.run_dir(spec) / LOG):
             where = f"drac-bench logs {spec.id}{results_flag(store.root)}"
             notes.append(f"its log ends: {last} ({where})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ _SAID_ELSEWHERE = {
     " README.md of the published numbers)"
 }
 """The source of a file of published numbers that has no column for it."""
+
+_HASH = re.compile(r"^([0-9a-f]{12})[0-9a-f]{28}")
 
 _MADE_WITH = ("commit", "procgen build", "machine", "device", "precision", "threads")
 
@@ -51,7 +54,7 @@ def _made_with(meta: Mapping[str, Any]) -> dict[str, Any]:
     machine = [said[name] for name in ("cpu", "platform") if said.get(name, UNKNOWN) != UNKNOWN]
     versions = [f"{untrusted.text(name)} {untrusted.text(known[name])}" for name in known]
     return {
-        "commit": said.get("commit", UNKNOWN)[:12],
+        "commit": _HASH.sub(r"\1", said.get("commit", UNKNOWN)),
         "procgen build": said.get("procgen_build", UNKNOWN),
         "machine": ", ".join(machine) or UNKNOWN,
         "device": said.get("device", UNKNOWN),

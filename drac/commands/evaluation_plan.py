@@ -15,7 +15,7 @@ from drac.config import TrainConfig
 from drac.config.level_list import parse_levels
 from drac.config.train_config import MAX_LEVELS
 from drac.errors import ConfigError
-from drac.files import run_folder
+from drac.files import lock, run_folder
 
 POLICY = ".safetensors"
 """The ending of the files of drac export."""
@@ -123,13 +123,18 @@ def _require_compatible(given: EpisodesFlags, episodes: bool) -> None:
 
 
 def find_runs(words: Sequence[Path]) -> list[Path]:
-    """Return the runs that were named, each once; a pattern stands for the runs that fit it."""
+    """Return the runs that were named, each once; a pattern stands for the runs that fit it.
+
+    Those that --fresh left aside, as `seed0.before-1`, fit only a pattern that has ".before-".
+    """
     found: dict[Path, None] = {}
     for word in words:
         if word.exists() or not glob.has_magic(str(word)):
             found[word] = None
             continue
         paths = [*map(Path, sorted(glob.glob(str(word))))]  # noqa: PTH207 - it may be absolute
+        if ".before-" not in str(word):
+            paths = [path for path in paths if not lock.ASIDE.fullmatch(path.name)]
         fitting = [run for run in paths if (run / "config.json").is_file() or run.suffix == POLICY]
         if not fitting:
             for path in paths:

@@ -19,7 +19,7 @@ from drac.errors import ConfigError
 from drac.files import lock, run_folder
 from drac.methods import spellings
 from drac.methods.listing import WIDTH, listing, records
-from drac.runs import foreign_code, meta, named, provenance, trackers
+from drac.runs import foreign_code, logs, meta, named, provenance, trackers
 
 TRAIN_HELP = """Train one agent on the training levels of a game, then evaluate it on them and on
 unseen ones. The same command continues a run that was stopped; other --steps prolong or shorten
@@ -123,7 +123,8 @@ def train_command(argv: Sequence[str]) -> int:
         raise ConfigError(_without_plugin(values, folder) or str(error)) from None
     if flags.peek(argv, "--run-dir") == "":  # an unset variable of a script: not this folder
         raise ConfigError("run_dir is empty; give a folder, or leave --run-dir out")
-    _check(config, folder(config), shlex.join(["drac", "train", *argv]), **how)
+    if _check(config, folder(config), shlex.join(["drac", "train", *argv]), **how):
+        return 0
     return _train(config, folder(config), **how)
 
 
@@ -148,20 +149,50 @@ def _without_plugin(values: dict[str, Any], folder: Callable[[TrainConfig], Path
     return ""
 
 
-def _check(config: TrainConfig, run_dir: Path, command: str, **how: Any) -> None:
-    """Refuse what `drac.train.prepare` refuses, as far as torch is not needed for it."""
+def _check(config: TrainConfig, run_dir: Path, command: str, **how: Any) -> bool:
+    """Refuse what `drac.train.prepare` refuses, as far as torch is not needed for it.
+
+    Returns:
+        Whether the run is complete, which is said: nothing is left to do.
+    """
     run_folder.require_writable(run_dir)
     run_folder.require_plain(run_dir)
     lock.require_free(run_dir)
     if how["fresh"]:
-        return
-    if (run_dir / "config.json").exists() and not how["finish"]:
-        reached = meta.read_meta(run_dir).get("steps")
+        return False
+    if (run_dir / "config.json").exists():
+        known = meta.read_meta(run_dir)
+        reached = known["steps"] if isinstance(known.get("steps"), int) else 0
+        if how["finish"]:
+            config = config.model_copy(update={"steps": reached})
         saved = TrainConfig.from_json(run_dir / "config.json")
-        config.continue_from(saved, run_dir, reached if isinstance(reached, int) else 0)
+        config = config.continue_from(saved, run_dir, reached)
+        at_end = reached == known.get(meta.EVALUATED) == saved.num_updates * saved.rollout_size
+        same = config.num_updates == saved.num_updates
+        if same and at_end and _say_complete(config, run_dir, reached):
+            return True
         provenance.require(config, run_dir)
     if not how["accept_changed_code"]:
         foreign_code.require_none_changed([run_dir], command)
+    return False
+
+
+def _say_complete(config: TrainConfig, run_dir: Path, step: int) -> bool:
+    """Say that a run is complete, and if its source is another now; False if it lacks episodes."""
+    from drac.policy.card import scores
+
+    found = scores(run_dir, config, step)
+    if len(found) < len(logs.SPLITS):
+        return False
+    means = ", ".join(f"{split} {own['mean']:.2f}" for split, own in found.items())
+    print(f"already complete: {number_of(step, 'step')}, {means}; files in {run_dir}")
+    if names := foreign_code.outdated([meta.read_meta(run_dir)])[0]:
+        print(
+            f"drac train: warning: it had another source of {', '.join(names)} than is here now;"
+            f" what is complete is left as it is, and --fresh starts it over",
+            file=sys.stderr,
+        )
+    return True
 
 
 def _train(config: TrainConfig, run_dir: Path, **how: Any) -> int:

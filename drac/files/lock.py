@@ -8,6 +8,7 @@ import fcntl
 import itertools
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -235,6 +236,10 @@ def require_free(folder: Path) -> None:
     owner = _read(_content(folder / NAME))
     if owner and owner.alive() and in_use(folder):
         raise ConfigError(f"{folder} is in use by {owner}")
+
+
+ASIDE = re.compile(r".+\.before-[1-9][0-9]*")
+"""What a run's folder is called that was left aside."""
 
 
 def set_aside(run_dir: Path) -> Path | None:

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 
 from augmentations import registry as augmentation_registry
 from augmentations.arguments import hint
+from augmentations.specs import place_hint
 from drac.methods import plugins as method_plugins
 from drac.methods import published
 from drac.methods.method import Method
@@ -129,6 +130,7 @@ def unknown(method_id: str) -> str:
     for method in METHODS.values():
         augmentation = method_id.removeprefix(f"{method.name}-")
         if method.is_family and augmentation not in ("", method_id):
-            lacks = f"there is no augmentation {augmentation!r} here"
+            place = place_hint(augmentation)
+            lacks = f"there is no augmentation {augmentation!r} here{place}"
             return f"{said}: {lacks}; {augmentation_registry.ELSEWHERE}"
     return f"{said}; choose from {', '.join(names)}"

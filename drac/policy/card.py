@@ -62,7 +62,7 @@ def card(
                 for name, version in (versions if isinstance(versions, dict) else {}).items()
             },
             "procgen_build": plain(meta.get("procgen_build", "unknown")),
-            "commit": plain(meta.get("commit") or "unknown"),
+            "commit": plain(meta.get("commit") or "not recorded"),
         },
         "license": "MIT, as procgen-drac; whoever publishes the weights may say otherwise",
         "citation": [method.source, CITATION],

@@ -35,6 +35,10 @@ def _known(run_dir: Path, root: Path | None = None) -> dict[str, Any]:
     return meta if isinstance(meta, dict) else {}
 
 
+EVALUATED = "evaluated_step"
+"""The key of meta.json: the step of the last evaluation that a checkpoint has."""
+
+
 SESSIONS = "sessions"
 """The key of meta.json that holds one entry for each process that worked on the run."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 from pathlib import Path
 
+from augmentations.arguments import hint
 from augmentations.specs import short
 from drac import methods
 from drac.config import TrainConfig
@@ -19,7 +20,7 @@ def typed(method_id: str, runs: Path) -> str:
         runs: the folder of all experiments, RESULTS/runs.
 
     Raises:
-        ConfigError: if runs with different augmentations are called so.
+        ConfigError: if runs with different augmentations are called so, or only ones nearly so.
     """
     method = methods.find(method_id)
     if method is None or not method.is_family or method_id in methods.method_ids():
@@ -34,4 +35,7 @@ def typed(method_id: str, runs: Path) -> str:
     if len(found) > 1:
         ways = " or ".join(f"'{way}'" for way in found)
         raise ConfigError(f"several methods are called {method_id!r} in {runs}: say which, {ways}")
+    trained = {short(folder.name) for folder in runs.glob(f"*/{glob.escape(method.name)}-*")}
+    if not found and (near := hint(method_id, trained - {*methods.method_ids()})):
+        raise ConfigError(f"unknown method {method_id!r}{near}, which has runs in {runs}")
     return next(iter(found.values()), method_id)

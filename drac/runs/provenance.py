@@ -116,10 +116,10 @@ def version(package: str) -> str:
 
 
 def _commit() -> str:
-    """Return the checkout's commit, with "+" if it has local changes; "" outside a checkout."""
-    root = Path(__file__).resolve().parents[2]
+    """Return the checkout's commit, with "+" if it has local changes, else why there is none."""
+    root, ours = Path(__file__).resolve().parents[2], f"procgen-drac {version('procgen-drac')}"
     if not (root / ".git").exists():
-        return ""
+        return f"{ours}, installed without git"
     git = ["git", "-C", str(root)]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
@@ -127,5 +127,7 @@ def _commit() -> str:
             [*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True
         )
     except OSError:
-        return ""
+        return f"{ours}, a checkout without the program git"
+    if head.returncode:
+        return f"{ours}, a checkout whose commit git does not tell"
     return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")

@@ -100,9 +100,9 @@ class Session:
         state = checkpoint.load_newest(run_dir, watcher.message, self._restore, limit)
         self._require_whole_updates()
         began = {} if state else self._begin()
-        code = self._code(accept_changed_code)
         self.evaluations: dict[str, float] = state.get("evaluations", {})
         self.evaluated_step: int = state.get("evaluated_step", 0)
+        code = self._code(accept_changed_code)
         self._wall_before: float = state.get("wall_s", 0.0)
         self._clock = Stopwatch()
         self._saved_at = self._updated_at = 0.0
@@ -138,21 +138,28 @@ class Session:
     def _code(self, accept_changed: bool) -> dict[str, Any]:
         """Return what meta.json is to say of others' code.
 
+        That of a complete run stays: nothing is trained with what is here now.
+
         Raises:
             ConfigError: if it has changed since the run was last trained, and that is not accepted.
         """
+        if self.finished():
+            return {}
         training, known = self.training, meta.read_meta(self.run_dir)
         method = methods.get(self.config.method)
         now = foreign_code.hashes(training.augmentations.values(), method)
         names = foreign_code.changed(known, now) if training.step else []
         if not accept_changed:
-            foreign_code.require_unchanged(names, self.run_dir)
+            told = [foreign_code.told(name, known) for name in names]
+            foreign_code.require_unchanged(told, self.run_dir)
+        code = {foreign_code.CODE: now, foreign_code.FILES: foreign_code.files(now)}
         if not names:
-            return {foreign_code.CODE: now}
+            return code
         earlier = known.get(foreign_code.CHANGES)
         changes = [*(earlier if isinstance(earlier, list) else ())]
-        changes.append({"step": training.step, "changed": names})
-        return {foreign_code.CODE: now, foreign_code.CHANGES: changes}
+        before = {name: known[foreign_code.CODE][name] for name in names}
+        changes.append({"step": training.step, "changed": names, "before": before})
+        return {**code, foreign_code.CHANGES: changes}
 
     def _restore(self, state: dict[str, Any]) -> None:
         """Restore the training, or raise ConfigError if the checkpoint is of another run."""
@@ -178,6 +185,7 @@ class Session:
 
     def _write_meta(self, **facts: Any) -> None:
         facts |= {"wall_s": round(self.wall_s, 3), "steps": self.training.step}
+        facts[meta.EVALUATED] = self.evaluated_step
         path = self.run_dir / meta.META
         self._retry(path, lambda: meta.write_meta(self.run_dir, **facts))
 

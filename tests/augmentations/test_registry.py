@@ -102,6 +102,26 @@ def test_a_hint_is_only_given_where_it_is_close() -> None:
     assert hint("drac-rotat", ("drac-rotate",)) == " (did you mean 'drac-rotate'?)"
 
 
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ("mylab.vignette.Vignette(2)", "mylab.vignette:Vignette"),
+        ("mylab/vignette.py:Vignette", "mylab.vignette:Vignette"),
+        ("./mylab/vignette.py", "mylab.vignette:Name"),
+        ("mylab:vignette:Vignette", "mylab.vignette:Vignette"),
+        ("kornia.RandomGamma", "kornia:RandomGamma"),
+        ("/home/vignette.py:Vignette", ""),
+        ("../vignette.py:Vignette", ""),
+        ("vig nette.Vignette", ""),
+    ],
+)
+def test_a_class_by_its_dotted_name_or_file_is_told_its_place(given: str, place: str) -> None:
+    with pytest.raises(ValueError, match="augmentation") as error:
+        augmentations.make(given)
+    assert (f"(did you mean {place!r}?)" if place else "") in str(error.value)
+    assert ("did you mean" in str(error.value)) == bool(place)
+
+
 @pytest.mark.parametrize("given", ["zzzz", "a.b", "random-conv-2-3-4-5-6-7-8-9"])
 def test_names_that_are_like_no_other_are_unknown_too(given: str) -> None:
     with pytest.raises(ValueError, match=r"unknown augmentation .*; choose from crop, random-conv"):

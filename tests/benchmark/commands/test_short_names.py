@@ -74,6 +74,15 @@ def test_of_two_that_would_be_confused_each_has_all_of_its_name(
         assert AMONG in said
 
 
+def test_a_slip_in_the_name_of_a_trained_method_is_told_the_nearest(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own(here)
+    said = refused(["run", "--methods", "drac-vignete"], here, capsys)
+    assert "unknown method 'drac-vignete' (did you mean 'drac-vignette'?)" in said
+    assert "unknown method 'drac-crp'" in refused(["run", "--methods", "drac-crp"], here, capsys)
+
+
 def test_a_name_that_another_method_has_is_not_made_short(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -134,5 +143,11 @@ def test_changed_code_of_a_run_that_is_to_go_on_is_refused_before_anything_begin
     assert f"the source of mine has changed since {first} and 1 more were last trained;" in said
     again = f"which is recorded: drac-bench {' '.join(words)} --accept-changed-code\n"
     assert said.endswith(again)
+    assert "has changed" in out(capsys, "status", "--experiment", "exp")
+    alone = f"--methods {FOLDER} --games coinrun --seeds 0 1 --fresh"
+    assert f"start over (drac-bench {' '.join(words)} {alone}), or go on with" in said
     assert cli.main([*words, "--accept-changed-code"]) == 2
     assert "RuntimeError: it is not imported (in <module>, line 1 of " in capsys.readouterr().err
+    (here / "mine.py").write_text("def Vignette(images):\n    return images\n")
+    todo = out(capsys, *words[:4], "ppo", *words[4:], *alone.split(), "--dry-run")
+    assert (todo.count("--method "), todo.count(f"--method {FOLDER} ")) == (2, 2)

@@ -13,6 +13,7 @@ from checkout import ROOT
 from small_runs import small_run, tree
 
 from drac import cli
+from drac.commands.evaluation_plan import find_runs
 from drac.config.level_list import parse_levels
 from drac.envs import ProcgenVectorEnv
 from drac.errors import ConfigError
@@ -196,6 +197,19 @@ def test_what_makes_no_sense(
     assert said in printed.err
     assert (printed.out, printed.err.count("\n")) == ("", 1)
     assert tree(runs) == before
+
+
+def test_a_pattern_passes_over_what_fresh_left_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = ["seed0", "seed0.before-1", "seed0.before-12", "seed0.before-now"]
+    for name in names:
+        Path(name).mkdir()
+        Path(name, "config.json").touch()
+    asides = [Path(name) for name in names[1:3]]
+    assert find_runs([Path("seed*")]) == [Path(names[0]), Path(names[3])]
+    assert find_runs([Path("seed*.before-[0-9]*")]) == find_runs(asides) == asides
 
 
 def test_exploration_has_one_level(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,8 @@ import pytest
 from tiny_runs import tables, tiny_config
 
 import augmentations
+from drac import cli
+from drac.config import as_argv
 from drac.errors import ConfigError
 from drac.methods import METHODS, Method
 from drac.runs import foreign_code
@@ -64,14 +66,45 @@ def test_a_changed_plug_in_ends_the_run_unless_that_is_accepted(
     assert go_on(24) == 24
     assert list(read_meta(run_dir)[foreign_code.CODE]) == ["mine"]
     edit(SOURCE.replace("1 -", "0.5 *"))
+    hashed = read_meta(run_dir)[foreign_code.CODE]
     before = (run_dir / "config.json").read_bytes(), tables(run_dir)
     with pytest.raises(ConfigError, match=r"the source of mine has changed since .*--accept-cha"):
         go_on(32)
     assert ((run_dir / "config.json").read_bytes(), tables(run_dir)) == before
     assert go_on(32, accept_changed_code=True) == 32
-    assert read_meta(run_dir)[foreign_code.CHANGES] == [{"step": 24, "changed": ["mine"]}]
+    changes = [{"step": 24, "changed": ["mine"], "before": hashed}]
+    assert read_meta(run_dir)[foreign_code.CHANGES] == changes
     edit(SOURCE.replace("1 -", "0.5 *"))
     assert go_on(40) == 40
+    known = read_meta(run_dir)
+    edit(SOURCE)
+    assert go_on(40, accept_changed_code=True) == 40  # complete: nothing is trained with it
+    assert [read_meta(run_dir)[name] for name in ("code", "code_changes")] == [
+        known["code"],
+        known["code_changes"],
+    ]
+
+
+def test_a_complete_run_says_so_and_is_left_as_it_is(
+    tiny: None, edit: Edit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_dir = tmp_path / "run"
+    edit(SOURCE)
+    config = tiny_config(method="drac", augmentation="mine:Invert", steps=16)
+    train(config, run_dir)
+    before = {path: path.stat().st_mtime_ns for path in run_dir.rglob("*")}
+    words = ["train", *as_argv(config), "--run-dir", "run"]
+    for source, more in ((SOURCE, []), ("", []), ("", [foreign_code.ACCEPT]), ("", ["--finish"])):
+        edit(source)
+        assert cli.main([*words, *more]) == 0
+        said = capsys.readouterr()
+        assert said.out.startswith("already complete: 16 steps, train ")
+        assert ("warning: it had another source of mine than is here now" in said.err) == (
+            not source
+        )
+        assert {path: path.stat().st_mtime_ns for path in run_dir.rglob("*")} == before
+    assert cli.main([*words, "--steps", "24"]) == 2  # there it would be trained with
+    assert "the source of mine has changed" in capsys.readouterr().err
 
 
 def test_all_files_of_a_package_and_of_a_method_count(edit: Edit, tmp_path: Path) -> None:
@@ -94,6 +127,27 @@ def test_all_files_of_a_package_and_of_a_method_count(edit: Edit, tmp_path: Path
     other = Method("mine", "", "", objective="drac.objectives.rad:RAD")
     third = foreign_code.hashes([], other)
     assert foreign_code.changed({foreign_code.CODE: first}, third) == ["method mine"]
+
+
+def test_the_files_of_a_package_that_differ_are_named(edit: Edit, tmp_path: Path) -> None:
+    package = tmp_path / "mylab"
+    package.mkdir()
+    for name in ("__init__", "gone", "same", "vignette"):
+        (package / f"{name}.py").write_text("")
+    known = {
+        "code": {"mylab": foreign_code._hash("mylab")},
+        "code_files": foreign_code.files(["mylab"]),
+    }
+    assert foreign_code.outdated([known]) == [[]]
+    (package / "vignette.py").write_text("STRENGTH = 1\n")
+    (package / "gone.py").unlink()
+    (package / "bad.py").write_text("")
+    (package / "more.py").write_text("")
+    files = "mylab ('bad.py', 'gone.py', 'more.py' and 1 more)"
+    damaged = {**known, "code_files": ["mylab"]}
+    assert foreign_code.outdated([known, damaged]) == [[files], ["mylab"]]
+    (tmp_path / "mine.py").write_text("")
+    assert [*foreign_code.files(["mine", "mylab", "method mine"])] == ["mylab"]
 
 
 def test_ours_and_torch_s_are_not_hashed() -> None:
