@@ -21,6 +21,8 @@ from drac.methods import spellings
 
 FIRST_S, PLAIN_INTERVAL_S = 5.0, 600.0
 """Without a terminal: seconds until what runs is shown; then twice as long each time, at most."""
+EACH_S = 60.0
+"""Seconds without an end from which on each running run has a line."""
 LIVE_INTERVAL_S = 2.0  # looking means reading files, on the cores that train
 NARROW = 110
 """A terminal with fewer columns shows shares of steps, and no note beside early returns."""
@@ -104,7 +106,11 @@ class SweepDisplay:
             return
         self._interval = min(2 * self._interval, PLAIN_INTERVAL_S)
         since = duration(self._shown_at - self._begun)
-        self.message(f"{since}: {self._counts()}, {running} running")
+        steps = f"{sum(p.step for p in now.values()):,}/{sum(p.total for p in now.values()):,}"
+        how_far = f" (step {steps})" if now and not more else ""
+        self.message(f"{since}: {self._counts()}, {running} running{how_far}")
+        if self._interval <= EACH_S:
+            return
         for run, progress in now.items():
             self.message(f"  {run}: {'  '.join(progress_fields(progress))}")
         if more:
