@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from typing import Any
 
@@ -108,6 +109,7 @@ def bandit_choice(runs: pd.DataFrame) -> tuple[str, dict[str, Any]]:
     return f"{' = '.join(best)} ({share:.0%}{each})", found
 
 
+@functools.lru_cache(maxsize=1024)  # there are many runs of few arms
 def _as_method(arm: str) -> str:
     """Return what the method of a fixed augmentation has behind "drac-", to be compared with it."""
     try:
