@@ -51,7 +51,7 @@ def export_command(argv: Sequence[str]) -> int:
     print(
         f"{title(config, exported.step)}:"
         f" {said or 'not evaluated at this step'}\n"
-        f"{out} ({out.stat().st_size:,} bytes), its card in {out.with_suffix('.json').name}"
+        f"{out} ({out.stat().st_size:,} bytes), its card in {policy.card_path(out).name}"
         + (f" and {out.with_suffix('.md').name}\n{following}" if readable else "")
     )
     return 0

@@ -60,7 +60,7 @@ def export(run_dir: Path | str, out: Path | str, kind: str = "safetensors") -> P
         run_dir: the run's folder.
         out: ends as SUFFIXES says; policies that an earlier export wrote there are replaced.
         kind: "safetensors", or for other runtimes "onnx" or "torchscript": their card is in the
-            file and in .json.
+            file and beside it: see `card_path`.
 
     Returns:
         What `load(out)` gives of safetensors.
@@ -88,13 +88,20 @@ def export(run_dir: Path | str, out: Path | str, kind: str = "safetensors") -> P
     readable = kind == "safetensors"
     content = save(tensors, {_KEY: text}) if readable else converted(network, kind, _KEY, text)
     out.parent.mkdir(parents=True, exist_ok=True)
-    atomic.write_text(out.with_suffix(".json"), json.dumps(card, indent=2) + "\n")
+    atomic.write_text(card_path(out), json.dumps(card, indent=2) + "\n")
     if readable:
         page = policy_card.markdown(card, out.name)
         atomic.write_text(out.with_suffix(".md"), f"{_MARK}\n{page}")
     with atomic.replacing(out) as file:
         file.write(content)
     return load(out) if readable else Policy(network, config, step, card)
+
+
+def card_path(out: Path) -> Path:
+    """Return where a policy's card is: policy.json, or of other formats policy.pt.json."""
+    return out.with_suffix(
+        ".json" if out.suffix == SUFFIXES["safetensors"] else f"{out.suffix}.json"
+    )
 
 
 def require_free(out: Path, kind: str = "safetensors") -> None:
@@ -105,11 +112,10 @@ def require_free(out: Path, kind: str = "safetensors") -> None:
     """
     if kind not in SUFFIXES:
         raise ConfigError(unknown("format", kind, SUFFIXES))
-    beside = [".json", ".md"] if kind == "safetensors" else [".json"]
     if out.suffix != SUFFIXES[kind]:
-        to = " and ".join(beside)
-        raise ConfigError(f"{out} must end in {SUFFIXES[kind]}; the card goes to {to} beside it")
-    for path in (out, *map(out.with_suffix, beside)):
+        raise ConfigError(f"{out} must end in {SUFFIXES[kind]}; the card goes beside it")
+    page = [out.with_suffix(".md")] if kind == "safetensors" else []
+    for path in (out, card_path(out), *page):
         if path.is_symlink() or path.exists():
             try:
                 ours = _is_ours(path)

@@ -79,9 +79,8 @@ def train(
             path = run_dir / "config.json"  # only now: a refusal must not leave another config
             retry(path, lambda: atomic.write_text(path, config.to_json()))
             if session.finished():
-                watcher.message(
-                    f"{run_dir} is complete: {number_of(config.steps, 'step')} and both evaluations"
-                )
+                steps = number_of(session.training.step, "step")
+                watcher.message(f"{run_dir} is complete: {steps} and both evaluations")
             session.evaluate_and_save_when_due()
             for report in iterate(session.training, session.progress):
                 session.log(report)

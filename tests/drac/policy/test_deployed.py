@@ -46,12 +46,13 @@ def test_torchscript_gives_the_same(tmp_path: Path, frames: Tensor, method: str)
     extra = {"procgen-drac": ""}
     loaded = torch.jit.load(tmp_path / "run" / "policy.pt", _extra_files=extra)
     card = json.loads(extra["procgen-drac"])
-    assert card == json.loads((tmp_path / "run" / "policy.json").read_text())
+    assert card == json.loads((tmp_path / "run" / "policy.pt.json").read_text())
     assert card["step"] == step
     with torch.no_grad():
         assert all(map(close, loaded(frames), network(frames)))
         assert all(map(close, loaded(frames[:1]), network(frames[:1])))
     assert cli.main(words) == 0  # over an earlier one
+    assert not (tmp_path / "run" / "policy.json").exists()  # which is of policy.safetensors
 
 
 @pytest.mark.parametrize("method", METHODS)
