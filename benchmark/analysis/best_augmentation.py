@@ -10,9 +10,9 @@ import pandas as pd
 
 from augmentations import PAPER_ARMS
 from augmentations.specs import short, slug
-from benchmark.analysis.caveats import shortened
 from benchmark.analysis.comparable import counted, differing
 from drac import methods
+from drac.config.quantities import shortened
 
 NO_RUNS = "no runs"
 NOT_COMPARABLE = "not comparable: settings differ"

@@ -17,33 +17,15 @@ from benchmark.analysis.comparable import (
     distinct_settings,
     setting_text,
     unequal_seeds,
+    values_of,
     variants,
 )
+from benchmark.analysis.published_options import apart_from_published
 from benchmark.store.run_record import RunRecord
-from drac.config.level_list import ALL
-from drac.config.quantities import count_text, number_of
-from drac.config.train_config import preset_defaults
+from drac.config.quantities import number_of, shortened
 from drac.errors import shown
-from drac.games import RANGED_MODES
 from drac.runs import foreign_code
 from drac.runs.logs import SPLITS
-
-SHOWN = 8
-"""How many runs or cells a note lists before it says "and 12 more"."""
-
-OPTIONS = "Options that the published runs do not have:"
-"""Begins a note."""
-
-_BESIDE_OPTIONS = {*PROTOCOL, "device", "compile", "per_game"}
-
-PUBLISHED_LEVELS = {"easy": "0-199", "hard": "0-499"}
-
-
-def shortened(items: Iterable[str]) -> str:
-    """Join the first few items, and say how many more there are."""
-    words = list(items)
-    more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
-    return ", ".join(words[:SHOWN]) + more
 
 
 def why_each(runs: pd.DataFrame, reasons: Iterable[str]) -> str:
@@ -106,10 +88,6 @@ def seeds_said(complete: pd.DataFrame) -> list[str]:
     if most == 1:
         return ["One seed per cell: no spread can be shown."]
     return [f"{most} seeds per cell; ± is the sample standard deviation over seeds."]
-
-
-def _values(complete: pd.DataFrame, name: str) -> list[Any]:
-    return list(dict.fromkeys(values[name] for values in distinct_settings(complete)))
 
 
 def with_caveats(runs: pd.DataFrame, complete: pd.DataFrame, own: Iterable[str]) -> list[str]:
@@ -229,7 +207,7 @@ def common_settings(complete: pd.DataFrame) -> str:
     """Describe the settings of the runs in one sentence; several values are listed."""
     names = ("fidelity", "mode", "levels", "precision", "device", "procgen_build", "eval_episodes")
     lengths = dict.fromkeys(map(_steps_text, distinct_settings(complete)))
-    rest = (f"{name} {' / '.join(map(str, _values(complete, name)))}" for name in names)
+    rest = (f"{name} {' / '.join(map(str, values_of(complete, name)))}" for name in names)
     return f"Settings: steps {' / '.join(lengths)}, {', '.join(rest)}."
 
 
@@ -238,67 +216,3 @@ def _steps_text(settings: Mapping[str, Any]) -> str:
     steps, rollout = settings["steps"], settings["num_envs"] * settings["num_steps"]
     trained = steps // rollout * rollout
     return f"{steps:,}" if trained == steps else f"{steps:,} ({trained:,} in whole rollouts)"
-
-
-def unpublished(settings: Mapping[str, Any]) -> list[str]:
-    """Return the options of a run, beside the protocol, in which it is unlike the published."""
-    usual = preset_defaults(settings.get("fidelity", "paper"))
-    return [
-        name
-        for name, value in settings.items()
-        if name in usual and name not in _BESIDE_OPTIONS and value != usual[name]
-    ]
-
-
-def other_options(complete: pd.DataFrame) -> str:
-    """Return the options, and whose, that are not those of the published runs; "" if none."""
-    unlike: dict[str, dict[str, None]] = {}
-    labels = complete["label"] if "label" in complete else range(len(complete))
-    own = dict(zip(labels, complete["settings"], strict=True))  # runs of a label share them
-    for label, settings in own.items():
-        for name in unpublished(settings):
-            said = f"{name} {setting_text(settings[name])}"
-            unlike.setdefault(said, {})[str(label)] = None
-    options = [
-        said if len(of) == len(own) or "label" not in complete else f"{said} ({', '.join(of)})"
-        for said, of in sorted(unlike.items(), key=lambda item: len(item[1]))
-    ]
-    return shortened(options)
-
-
-def apart_from_published(complete: pd.DataFrame) -> list[str]:
-    """Say in what the runs are not comparable with the published ones; nothing of no runs."""
-    if complete.empty:
-        return []
-    notes = []
-    steps, shortest = (end(_values(complete, "steps")) for end in (max, min))
-    full = 200_000_000 if _values(complete, "mode") == ["hard"] else 25_000_000
-    if steps * 100 <= full:
-        many = f"{full // steps:,}" + (f" to {full // shortest:,}" if shortest < steps else "")
-        notes.append(
-            f"These runs are {many} times shorter than the published ones. They show"
-            f" that everything works and prove nothing about any method or augmentation."
-        )
-    elif shortest < full:
-        which = "These runs" if steps < full else "Some runs"
-        notes.append(f"{which} are shorter than the published ones of {count_text(full)} steps.")
-    levels = dict.fromkeys((own["levels"], own["mode"]) for own in distinct_settings(complete))
-    other = sorted(f"{own} ({mode})" for own, mode in levels if own != PUBLISHED_LEVELS.get(mode))
-    if other:
-        notes.append(
-            f"Trained on levels {', '.join(other)}; the published runs on"
-            f" {' and '.join(f'{levels} ({mode})' for mode, levels in PUBLISHED_LEVELS.items())}."
-        )
-    if any(own == ALL for own, _ in levels):
-        notes.append(
-            "Where levels are all, training and test levels are of one distribution: the difference"
-            " of the returns is no generalization gap."
-        )
-    if unranged := [m for m in _values(complete, "mode") if m not in RANGED_MODES]:
-        notes.append(
-            f"No score ranges are published for {' and '.join(unranged)} mode: its returns are"
-            f" never min-max-normalized, and no episode is called solved."
-        )
-    if options := other_options(complete):
-        notes.append(f"{OPTIONS} {options}.")
-    return notes

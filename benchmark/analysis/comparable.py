@@ -50,6 +50,11 @@ def distinct_settings(runs: pd.DataFrame) -> list[Mapping[str, Any]]:
     return list(dict(zip(map(id, every), every, strict=True)).values())
 
 
+def values_of(runs: pd.DataFrame, name: str) -> list[Any]:
+    """Return the values that a setting has in runs, each once."""
+    return list(dict.fromkeys(values[name] for values in distinct_settings(runs)))
+
+
 def differing(runs: pd.DataFrame) -> list[str]:
     """Return the settings in which runs that have them do not agree."""
     values: dict[str, set[str]] = {}

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from benchmark.analysis import plausible
-from benchmark.analysis.caveats import apart_from_published, changed_code, shortened
+from benchmark.analysis.caveats import changed_code
 from benchmark.analysis.comparable import PROTOCOL
 from benchmark.analysis.contestants import Contestant
+from benchmark.analysis.published_options import apart_from_published
 from benchmark.statistics import aggregate, bootstrap, normalize, significance
 from benchmark.statistics.aggregate import Scores, Summary, summarize
 from benchmark.statistics.bootstrap import NO_INTERVAL, Interval
 from drac.config.fidelity import PRESETS
-from drac.config.quantities import number_of
+from drac.config.quantities import shortened
 from drac.errors import ConfigError
 from drac.games import GAMES, RANGED_MODES, games_text
 
@@ -165,7 +166,7 @@ def compare(
         resamples=resamples,
         generator=generator,
     )
-    if any(plausible.without_spread(values, common) for values in (x, y)):
+    if any(bootstrap.without_spread(values) for values in (x, y)):
         aggregates = [replace(one, interval=NO_INTERVAL) for one in aggregates]
         likely = NO_INTERVAL
     return Comparison(
@@ -210,8 +211,10 @@ def _verdict(found: Comparison) -> str:
     by = f"the IQM of its normalized {found.split} return is {more}"
     differences = [row.difference for row in found.games if row.game in found.common]
     ahead, equal = sum(one > 0 for one in differences), differences.count(0.0)
-    on = f"on {ahead} of the {number_of(len(differences), 'game')} its mean is higher"
+    on = f"on {ahead} of the {len(differences)} games its mean is higher"
     on += f", on {equal} equal" if equal else ""
+    if len(differences) == 1:
+        on = f"its mean return is {'higher' if ahead else 'equal' if equal else 'lower'}"
     unlike = [
         f"{name} ({_said(found.a.settings[name])} and {_said(found.b.settings[name])})"
         for name in PROTOCOL
@@ -224,11 +227,12 @@ def _verdict(found: Comparison) -> str:
         )
     for one in (found.a, found.b):
         scores = one.scores[:, [game in found.common for game in GAMES]]
-        if games := plausible.without_spread(scores, found.common):
+        if bootstrap.without_spread(scores):
+            same = _share(bootstrap.equal_runs(scores).tolist(), found.common)
             return (
                 f"Whether {a} is better than {b} cannot be said: all runs of {one.name} have the"
-                f" same score on {len(games)} of {number_of(len(found.common), 'game')}, as copies"
-                f" have, so that there is no interval. As they are, for {a} {by}, and {on}."
+                f" same score on {same}, as copies have, so that there is no interval. As they are,"
+                f" for {a} {by}, and {on}."
             )
     if not iqm.interval.known:
         return (
@@ -249,6 +253,11 @@ def _verdict(found: Comparison) -> str:
     if 0 in signs:
         return f"{a} is perhaps {word} than {b}, for one of two intervals only says so: {said}"
     return f"{a} is {word} than {b}: {said}"
+
+
+def _share(which: Sequence[bool], games: Sequence[str]) -> str:
+    """Return "3 of 16 games", or the name of a game that is alone."""
+    return f"{sum(which)} of {len(games)} games" if len(games) > 1 else games[0]
 
 
 def _unlike(a: Contestant, b: Contestant) -> list[str]:
@@ -272,7 +281,8 @@ def _cautions(found: Comparison) -> Iterator[str]:
             )
     for one in (a, b):
         counts = {r.game: (r.a if one is a else r.b).n for r in found.games}
-        yield from _run_counts(one.name, [counts[game] for game in found.common])
+        counts = {game: counts[game] for game in found.common}
+        yield from _run_counts(one.name, counts, found.improvement[1].known)
     yield from plausible.cautions([_scored(one, found.split) for one in (a, b)])
     if stored := [one.runs for one in (a, b) if one.runs is not None]:
         yield from changed_code(pd.concat(stored))
@@ -289,17 +299,15 @@ def _scored(one: Contestant, split: str) -> plausible.Scored:
     return plausible.of_runs(one.name, one.runs, (split,))[0]
 
 
-def _run_counts(name: str, counts: list[int]) -> Iterator[str]:
-    least, most = min(counts), max(counts)
+def _run_counts(name: str, counts: Mapping[str, int], interval: bool) -> Iterator[str]:
+    """Say what a method's runs a game mean for an interval, if there is one."""
+    least, most = min(counts.values()), max(counts.values())
     if least != most:
         yield f"{name}: {least} to {most} runs a game; every game counts the same."
     if least == 1:
-        alone = sum(count == 1 for count in counts)
-        yield (
-            f"{name}: one run only on {alone} of {number_of(len(counts), 'game')}, so there is no"
-            f" interval."
-        )
-    elif least < FEW_RUNS:
+        alone = _share([count == 1 for count in counts.values()], [*counts])
+        yield f"{name}: one run only on {alone}, so there is no interval."
+    elif least < FEW_RUNS and interval:
         short = 1 - np.sqrt((least - 1) / least)
         yield (
             f"{name}: {least} runs a game are few; a bootstrap interval of a mean is then about"

@@ -14,14 +14,14 @@ import pandas as pd
 from augmentations.arguments import hint
 from augmentations.specs import short
 from benchmark.analysis import comparable
-from benchmark.analysis.caveats import contradictions, shortened
+from benchmark.analysis.caveats import contradictions
 from benchmark.analysis.comparable import counted
 from benchmark.scores import imported as imports
 from benchmark.statistics.aggregate import Scores
 from benchmark.store.store import Store
 from benchmark.suites import RunSpec
 from drac import methods
-from drac.config.quantities import number_of
+from drac.config.quantities import number_of, shortened
 from drac.errors import ConfigError
 from drac.games import GAMES
 from drac.methods import spellings

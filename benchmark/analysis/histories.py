@@ -11,18 +11,13 @@ import pandas as pd
 
 from augmentations import PAPER_ARMS
 from benchmark.analysis.best_augmentation import chooses
-from benchmark.analysis.caveats import (
-    apart_from_published,
-    contradictions,
-    doubtful,
-    shortened,
-    why_each,
-)
+from benchmark.analysis.caveats import contradictions, doubtful, why_each
 from benchmark.analysis.comparable import variants
+from benchmark.analysis.published_options import apart_from_published
 from benchmark.scores.curves import CurveSet
 from benchmark.store.many_files import RUN, read_many
 from drac import methods
-from drac.config.quantities import number_of
+from drac.config.quantities import number_of, shortened
 from drac.games import RANGED_MODES
 from drac.runs import logs
 from drac.runs.logs import SPLITS

@@ -76,19 +76,6 @@ def copied(scores: Scores) -> list[str]:
     return [g for g, own in _by_game(scores) if len(own) > 1 and np.ptp(own) == 0 != own[0]]
 
 
-def without_spread(scores: Scores, games: Sequence[str]) -> list[str]:
-    """Return the games on which all runs, two at least, are equal, if these are most; else [].
-
-    Such runs say nothing of chance, as copies do not: they allow no confidence interval.
-
-    Args:
-        scores: `(runs, games)`, NaN where a run is missing.
-        games: the names of the second axis.
-    """
-    same = [g for g, own in _by_game(scores, games) if len(own) > 1 and np.ptp(own) == 0]
-    return same if 2 * len(same) > len(games) else []
-
-
 def of_runs(name: str, runs: pd.DataFrame, splits: Sequence[str]) -> list[Scored]:
     """Return the scores of a method's runs on each split.
 

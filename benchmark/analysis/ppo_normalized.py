@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from benchmark.analysis import comparable
 from benchmark.scores import published
 from benchmark.scores.published import Normalized, Source
-from benchmark.statistics import aggregate, normalize
+from benchmark.statistics import aggregate, bootstrap, normalize
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Aggregate:
             two seeds have every game.
         num_seeds: those that have every game.
         seeds: of each game `(games,)`.
+        equal: whether the seeds of most games are equal, which says nothing of chance.
     """
 
     games: tuple[str, ...]
@@ -38,6 +39,7 @@ class Aggregate:
     seed_std: float
     num_seeds: int
     seeds: NDArray[np.int64]
+    equal: bool
 
 
 def ppo_normalized(
@@ -67,6 +69,7 @@ def ppo_normalized(
         float(whole.std(ddof=1)) if len(whole) > 1 else math.nan,
         len(whole),
         aggregate.num_runs(scores),
+        bool(bootstrap.without_spread(scores)),
     )
 
 

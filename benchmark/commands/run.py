@@ -20,7 +20,7 @@ from drac.commands import flags
 from drac.commands.output import fitted
 from drac.commands.train import ACCEPT_CHANGED_CODE, TRACK
 from drac.config import TrainConfig, preset_defaults
-from drac.config.quantities import duration, number_of
+from drac.config.quantities import duration, number_of, shortened
 from drac.errors import ConfigError
 from drac.files import lock, run_folder
 from drac.runs import foreign_code, named, signals, trackers
@@ -188,8 +188,6 @@ def _warn_of_other_code(store: Any, complete: Iterable[RunSpec], again: str) -> 
     specs = sorted(complete)
     found = foreign_code.outdated(read_meta(store.run_dir(spec)) for spec in specs)
     if others := {spec.id: names for spec, names in zip(specs, found, strict=True) if names}:
-        from benchmark.analysis.caveats import shortened
-
         alone = _alone(spec for spec in specs if spec.id in others)
         sources = ", ".join(dict.fromkeys(name for names in others.values() for name in names))
         said = (

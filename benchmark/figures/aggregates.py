@@ -12,7 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from benchmark.analysis.histories import Histories
-from benchmark.analysis.plausible import without_spread
 from benchmark.figures import method_style
 from benchmark.figures.canvas import Panels, draw, empty
 from benchmark.figures.curves import draw_curve, dress, legend, length_text
@@ -118,9 +117,12 @@ def _if_any(table: pd.DataFrame, said: str) -> str:
 
 
 def _without_band(table: pd.DataFrame) -> list[str]:
+    """Say which labels have no interval, or only in part, and why."""
+    known = set(table["label"][table["low"].notna()])
     bare = table["low"].isna() & table["mean"].notna()
     one = table["seeds"].str.fullmatch("1(-.*)?").fillna(False).astype(bool)
-    single, equal = (list(dict.fromkeys(table["label"][bare & its])) for its in (one, ~one))
+    named = table["label"].map(lambda label: f"{label} (in part)" if label in known else label)
+    single, equal = (list(dict.fromkeys(named[bare & its])) for its in (one, ~one))
     gone = list(dict.fromkeys(table["label"][table["mean"].isna()]))
     said = []
     if single:
@@ -145,7 +147,7 @@ def intervals(histories: Histories, style: Style) -> list[Drawing]:
             row = {"label": label, "statistic": name, "mean": np.nan, "low": np.nan, "high": np.nan}
             if scores.size:
                 ends = bootstrap.NO_INTERVAL
-                if not without_spread(scores, scale.games):
+                if not bootstrap.without_spread(scores):
                     ends = bootstrap.interval(
                         scores, statistic, resamples=_RESAMPLES, generator=generator
                     )

@@ -10,13 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from benchmark.analysis.caveats import shortened
 from benchmark.analysis.histories import Histories
 from benchmark.figures import method_style
 from benchmark.figures.canvas import EARLY, LIGHTER, Panels, count, curve, draw, empty, fit
 from benchmark.figures.drawing import CURVE, Drawing, Style
 from benchmark.statistics.bands import per_game
 from benchmark.store.many_files import RUN
+from drac.config.quantities import shortened
 
 _MARKERS = 6
 """Markers on a curve, so that it is known in grey, spread out over its length."""
@@ -222,6 +222,8 @@ def band_notes(table: pd.DataFrame) -> list[str]:
             if a < high
         ]
         notes.append(f"Fewer than {high}: {shortened(differ)}; a curve of one seed has no band.")
+    if (table["low"].isna() & (table["seeds"] > 1)).any():
+        notes.append("Where all seeds are equal there is no band.")
     return notes
 
 

@@ -33,8 +33,8 @@ def losses(histories: Histories, style: Style) -> list[Drawing]:
     title = f"Losses over {games_text(games)}"
     how = (
         "Mean over an update's gradient steps, then over seeds and games; bands are 95 % stratified"
-        " bootstrap intervals, absent where a game has one seed. A method that does not have a"
-        " loss has no curve of it."
+        " bootstrap intervals, absent where a game has one seed or most games' seeds are equal. A"
+        " method that does not have a loss has no curve of it."
     )
     notes = (how, *remarks, *histories.notes)
     heads = {head: name for name, head in LOSSES.items()}

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark.analysis.caveats import shortened
 from benchmark.analysis.comparable import protocol, scores
 from benchmark.analysis.histories import Histories, lengths, ordered
 from benchmark.store.many_files import RUN
-from drac.config.quantities import number_of
+from drac.config.quantities import number_of, shortened
 from drac.games import score_range
 from drac.runs.logs import SPLITS
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from benchmark.analysis.caveats import apart_from_published, doubtful, missing
+from benchmark.analysis.caveats import doubtful, missing
+from benchmark.analysis.published_options import apart_from_published
 from benchmark.report import methods, pictures, results
 from benchmark.report.grid import grid
 from benchmark.report.site import Site, game_page, method_page

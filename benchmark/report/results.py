@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.analysis import plausible
 from benchmark.analysis.caveats import doubtful
 from benchmark.analysis.comparable import BASELINE, baseline, scores
+from benchmark.analysis.published_options import other_options, star
 from benchmark.report.content import Content
 from benchmark.scores import published
 from benchmark.statistics import aggregate, bootstrap, normalize
 from benchmark.statistics.aggregate import Scores, summarize
 from benchmark.tables.table import NOT_AVAILABLE, Block, Table
-from drac.config.quantities import number_of
-from drac.games import RANGED_MODES
+from drac.games import RANGED_MODES, games_text
 from drac.runs.logs import SPLITS
 
 RESAMPLES = 10_000
@@ -66,11 +65,12 @@ def _results(
         for what, summary in summaries.items():
             numbers |= {f"{what}_mean": summary.mean, f"{what}_std": summary.std}
         theirs: dict[str, str] = {}
+        mark = star(runs["settings"].iloc[0]) if len(runs) else ""
         for letter, source in sources.items():
             known = published.per_game(method, "test", mode, source.name).get(game)
             mean, std = known or (float("nan"), float("nan"))
             text = f"{mean:.1f}" if np.isnan(std) else f"{mean:.1f} ± {std:.1f}"
-            theirs[f"published test [{letter}]"] = text if known else NOT_AVAILABLE
+            theirs[f"published test [{letter}]"] = text + mark if known else NOT_AVAILABLE
             numbers |= {f"published_test_{letter}_mean": mean, f"published_test_{letter}_std": std}
         cells.append({**head, "seeds": str(len(runs)), **shown, **theirs})
         data.append({"game": game, "method": method, "variant": label, **numbers})
@@ -79,6 +79,8 @@ def _results(
     shown_runs = {(label, game) for _, label, _, _, game in listed}
     own = [pair in shown_runs for pair in zip(complete["label"], complete["game"], strict=True)]
     notes += doubtful(complete[np.array(own, bool)])
+    if options := other_options(complete[np.array(own, bool)]) if sources else "":
+        notes.append(f"* Ours: {options}.")
     return Table(name, title, pd.DataFrame(cells), pd.DataFrame(data), tuple(notes))
 
 
@@ -123,11 +125,13 @@ def headline(content: Content) -> Table:
         rows = of_split(content, split, common)
         blocks.append(Block(_cells(rows), heading))
         data += rows
-    title = f"Aggregates over {len(games)} of {number_of(len(content.games), 'game')}"
+    over = games_text(games)
+    if len(games) < len(content.games):
+        over = f"{len(games)} of {len(content.games)} games"
     first, *more = blocks
     return Table(
         "headline",
-        title,
+        f"Aggregates over {over}",
         first.cells,
         pd.DataFrame(data),
         _headline_notes(content, games, data),
@@ -190,7 +194,7 @@ def _aggregates(label: str, mode: str, split: str, raw: Scores, games: list[str]
     own = normalize.min_max(raw, games, mode)
     for name in names:
         row[name] = float(getattr(aggregate, name)(own))
-    if plausible.without_spread(raw, games):
+    if bootstrap.without_spread(raw):
         return row
     generator = np.random.default_rng(0)
     ends = bootstrap.interval(own, aggregate.iqm, resamples=RESAMPLES, generator=generator)

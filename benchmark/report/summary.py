@@ -9,24 +9,20 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis.best_augmentation import BANDIT, bandit_choice, fixed, sweep_choice
-from benchmark.analysis.caveats import (
+from benchmark.analysis.caveats import contradictions, doubtful, mixed, seeds_said
+from benchmark.analysis.comparable import PROTOCOL, differing, distinct_settings, scores
+from benchmark.analysis.published_options import (
     OPTIONS,
     apart_from_published,
-    contradictions,
-    doubtful,
-    mixed,
     other_options,
-    seeds_said,
-    shortened,
     unpublished,
 )
-from benchmark.analysis.comparable import PROTOCOL, differing, distinct_settings, scores
 from benchmark.report.content import Content
 from benchmark.report.results import of_split
 from benchmark.scores import published
 from benchmark.statistics import aggregate, bootstrap
 from benchmark.tables.table import Block, Table, number
-from drac.config.quantities import number_of
+from drac.config.quantities import number_of, shortened
 from drac.games import GAMES, games_text
 from drac.runs.logs import SPLITS
 

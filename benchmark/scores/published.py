@@ -151,9 +151,11 @@ def standard_errors(ours: Summary, mean: float, std: float, seeds: int | None) -
         seeds: their m; None where nobody says.
 
     Returns:
-        NaN where a number is missing or there is no spread.
+        NaN where a number is missing or there is no spread: several equal seeds show no chance.
     """
     if seeds is None or seeds < 2 or ours.n == 0 or math.isnan(mean) or math.isnan(std):
+        return float("nan")
+    if ours.std == 0:
         return float("nan")
     error = pooled_error(ours.std, ours.n, std, seeds)
     return (ours.mean - mean) / error if error > 0 else float("nan")

@@ -56,6 +56,8 @@ def summarize(scores: ArrayLike) -> Summary:
     if len(values) == 0:
         return Summary(float("nan"), float("nan"), 0)
     std = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+    if np.ptp(values) == 0:
+        std *= 0.0  # of equal values it may be 1e-17
     return Summary(float(values.mean()), std, len(values))
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchmark.statistics.bootstrap import require_generator
+from benchmark.statistics.bootstrap import require_generator, without_spread
 
 RUN = "run"
 """The column that tells runs apart."""
@@ -30,19 +30,21 @@ def per_game(values: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
         runs: `label` and `game` by run.
 
     Returns:
-        `label, game, step, mean, low, high, seeds`, by step; low and high are NaN for one seed.
+        `label, game, step, mean, low, high, seeds`, by step; low and high are NaN for one seed, and
+        where all seeds are equal.
     """
     known = values.dropna(subset=["value"])
     cells = runs.loc[known[RUN], ["label", "game"]].set_index(known.index)
     known = known.assign(label=cells["label"], game=cells["game"])
     grouped = known.groupby(["label", "game", "step"], sort=True, observed=True)["value"]
-    table = grouped.agg(["mean", "std", "size"]).reset_index()
+    table = grouped.agg(["mean", "std", "size", "min", "max"]).reset_index()
     seeds = known.groupby(["label", "game"], observed=True)[RUN].nunique().rename("seeds")
     table = table.merge(seeds.reset_index(), on=["label", "game"])
     table = table[table["size"] == table["seeds"]].reset_index(drop=True)
     n = table["seeds"].to_numpy(float)
     with np.errstate(invalid="ignore", divide="ignore"):
         half = stats.t.ppf(0.5 + LEVEL / 2, n - 1) * table["std"].to_numpy(float) / np.sqrt(n)
+    half[(table["min"] == table["max"]).to_numpy()] = np.nan
     table["low"], table["high"] = table["mean"] - half, table["mean"] + half
     return table[["label", "game", "step", "mean", "low", "high", "seeds"]]
 
@@ -84,11 +86,20 @@ def over_games(
 
     Returns:
         mean, low and high, `(steps,)` each; low and high are NaN if a game has fewer than two
-        runs, and all are if it has none.
+        runs and at the steps at which the runs of most games are equal; all are NaN if a game has
+        none.
 
     Raises:
         TypeError: if the generator is none.
     """
+    mean, low, high = _over_games(values, generator, resamples)
+    same = without_spread(values)
+    return mean, np.where(same, np.nan, low), np.where(same, np.nan, high)
+
+
+def _over_games(
+    values: Array, generator: np.random.Generator, resamples: int
+) -> tuple[Array, Array, Array]:
     require_generator(generator)
     _, games, steps = values.shape
     total = np.zeros((resamples, steps))
@@ -123,8 +134,10 @@ def profile(
         resamples: bootstrap resamples.
 
     Returns:
-        share, and the ends of its pointwise band, as `over_games`; `(num_thresholds,)` each. The
-        share is `aggregate.performance_profile`.
+        share, and the ends of its pointwise band; `(num_thresholds,)` each. The share is
+        `aggregate.performance_profile`. The ends are NaN if a game has fewer than two runs, or the
+        runs of most games have equal scores.
     """
     above = np.where(np.isnan(scores)[..., None], np.nan, scores[..., None] > thresholds)
-    return over_games(above, generator, resamples)
+    share, low, high = _over_games(above, generator, resamples)
+    return (share, *np.where(without_spread(scores), np.nan, (low, high)))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from benchmark.statistics import aggregate
 from benchmark.statistics.aggregate import Scores, matrix, num_runs
@@ -45,6 +45,36 @@ class Interval:
 
 
 NO_INTERVAL = Interval(np.nan, np.nan)
+
+
+def equal_runs(scores: Scores) -> NDArray[np.bool_]:
+    """Return which games have several runs, all with the same score.
+
+    Args:
+        scores: `(runs, games, ...)`; NaN is a missing run.
+
+    Returns:
+        `(games, ...)`.
+    """
+    absent = np.isnan(scores)
+    top = np.where(absent, -np.inf, scores).max(axis=0, initial=-np.inf)
+    bottom = np.where(absent, np.inf, scores).min(axis=0, initial=np.inf)
+    several: NDArray[np.bool_] = (~absent).sum(axis=0) > 1
+    return np.logical_and(several, top == bottom, dtype=np.bool_)
+
+
+def without_spread(scores: Scores) -> NDArray[np.bool_]:
+    """Return whether most games have `equal_runs`: these allow no interval, as copies do not.
+
+    Args:
+        scores: as for `equal_runs`.
+
+    Returns:
+        `(...)`: one for what follows the games' axis.
+    """
+    same = equal_runs(scores)
+    found: NDArray[np.bool_] = 2 * same.sum(axis=0) > len(same)
+    return found
 
 
 def enough(runs: int) -> int:

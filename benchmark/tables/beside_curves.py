@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis import histories
-from benchmark.analysis.caveats import shortened, with_caveats
+from benchmark.analysis.caveats import with_caveats
 from benchmark.analysis.comparable import counted
 from benchmark.scores import curves
 from benchmark.store.many_files import RUN
 from benchmark.store.store import root_of
 from benchmark.tables.table import Block, Table
-from drac.config.quantities import count_text
+from drac.config.quantities import count_text, shortened
 from drac.games import GAMES
 from drac.runs.logs import SPLITS
 

@@ -10,13 +10,15 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.analysis.caveats import beside_protocol, shortened, with_caveats
+from benchmark.analysis.caveats import beside_protocol, with_caveats
 from benchmark.analysis.comparable import BASELINE, baseline, counted, scores
 from benchmark.analysis.ppo_normalized import Aggregate, difference, ppo_normalized
+from benchmark.analysis.published_options import STARRED, star, unpublished
 from benchmark.scores import published
 from benchmark.scores.published import Normalized, Source
 from benchmark.statistics import normalize
 from benchmark.tables.table import NOT_AVAILABLE, Block, Table, number
+from drac.config.quantities import shortened
 from drac.games import GAMES
 
 NO_RUNS = "no runs"
@@ -125,6 +127,7 @@ class _Line:
     """One method on one split: ours, None where `why_not` says why, and what is published.
 
     `theirs` has every source of the split's numbers, by its letter; None where it lacks the method.
+    `settings` are those of our runs.
     """
 
     label: str
@@ -133,6 +136,7 @@ class _Line:
     why_not: str
     theirs: Mapping[str, Normalized | None]
     sources: Mapping[str, Source]
+    settings: Mapping[str, Any]
 
     def difference(self) -> float | str:
         """Our mean less that of [a] in standard errors, or why there is no such number."""
@@ -143,6 +147,8 @@ class _Line:
             return "100 by definition"
         if len(self.ours.games) < len(GAMES):
             return "other games"
+        if self.ours.equal:
+            return "equal seeds"
         return difference(self.ours, theirs, self.sources["a"])
 
     def cells(self) -> dict[str, str]:
@@ -158,10 +164,12 @@ class _Line:
             # The PLR paper prints no median.
             for name in _THEIRS if letter == "a" else _THEIRS[1:]:
                 value = getattr(theirs, name, math.nan)
-                cells[f"[{letter}] {name}"] = number(value, ".1f")
+                mark = star(self.settings) if name == "mean" and theirs else ""
+                cells[f"[{letter}] {name}"] = number(value, ".1f") + mark
             if letter == "a":
                 units = self.difference()
-                cells["mean - [a]"] = units if isinstance(units, str) else f"{units:+.1f} SE"
+                said = units if isinstance(units, str) else f"{units:+.1f} SE{star(self.settings)}"
+                cells["mean - [a]"] = said
         return cells
 
     def numbers(self, scope: str, split: str) -> dict[str, Any]:
@@ -176,7 +184,7 @@ class _Line:
             if letter == "a":
                 units = self.difference()
                 row["difference_a"] = math.nan if isinstance(units, str) else units
-        return row
+        return row | {"other_options": ", ".join(unpublished(self.settings))}
 
 
 def _block(heading: str, lines: Sequence[_Line]) -> Block:
@@ -205,7 +213,8 @@ def _lines(
         why = "no PPO to compare with" if not variant.both else "no game in common"
         if variant.both and not variant.games:
             why = f"PPO's {variant.not_positive} return is not above 0"
-        yield _Line(variant.label, variant.method, ours, why, theirs, sources)
+        settings = variant.runs["settings"].iloc[0]
+        yield _Line(variant.label, variant.method, ours, why, theirs, sources, settings)
     ran = {published.NAMES.get(variant.method, "") for variant in variants}
     rest = [(published.NAMES.get(method, method), method) for method in lacking]
     rest += [(name, name) for rows in known.values() for name in rows]
@@ -213,7 +222,7 @@ def _lines(
         if name not in ran:
             ran.add(name)
             theirs = {letter: rows.get(name) for letter, rows in known.items()}
-            yield _Line(shown, shown, None, NO_RUNS, theirs, sources)
+            yield _Line(shown, shown, None, NO_RUNS, theirs, sources, {})
 
 
 def _notes(
@@ -233,12 +242,15 @@ def _notes(
         yield f"WARNING: over {len(common)} of 16 games ({names}), not over all."
     negative: dict[str, None] = {}
     for variant in variants:
-        lost = [game for game in GAMES if game not in variant.both]
+        own, ppo = set(variant.runs["game"]), set(variant.ppo["game"])
         negative |= dict.fromkeys(game for game in variant.both if game not in variant.games)
-        if lost and len(lost) < len(GAMES):
-            yield f"{variant.label} lacks {shortened(lost)}, or PPO does."
-        elif lost:
+        if not ppo:
             yield f"{variant.label}: no PPO runs of the same settings to normalize by."
+            continue
+        if lost := [game for game in GAMES if game not in own]:
+            yield f"{variant.label} lacks {shortened(lost)}."
+        if lost := [game for game in GAMES if game in own - ppo]:
+            yield f"PPO, by which {variant.label} is normalized, lacks {shortened(lost)}."
     yield from beside_protocol(complete)
     if negative:
         yield f"Left out: {shortened(negative)}, where PPO's mean return is not positive."
@@ -249,6 +261,9 @@ def _notes(
         yield (
             "mean - [a]: in units of the pooled standard error of the mean over games, the"
             " published std taken for that of the mean; were it the mean of the games' own, it"
-            " would be more units, up to four times as many. Each paper normalizes by its own PPO,"
-            " whose error is not in it."
+            " would be more units, up to four times as many. One seed of ours takes the published"
+            " std; seeds that are equal on most games have no error to compare by. Each paper"
+            " normalizes by its own PPO, whose error is not in it."
         )
+    if any(star(settings) for settings in complete["settings"]):
+        yield STARRED

@@ -11,6 +11,7 @@ import pandas as pd
 
 from benchmark.analysis.caveats import beside_protocol, with_caveats
 from benchmark.analysis.comparable import PROTOCOL, counted, differing, unequal_seeds
+from benchmark.analysis.published_options import STARRED, unpublished
 from benchmark.scores import published
 from benchmark.scores.published import Source
 from benchmark.statistics import significance
@@ -34,11 +35,16 @@ _HEADINGS = {
 
 @dataclass(frozen=True)
 class _Column:
-    """One variant of a method, as `benchmark.analysis.comparable.variants` names it."""
+    """One variant of a method, as `comparable.variants` names it; options as `unpublished`."""
 
     label: str
     method: str
     mode: str
+    options: tuple[str, ...] = ()
+
+    @property
+    def star(self) -> str:
+        return "*" * bool(self.options)
 
 
 def per_game(runs: pd.DataFrame) -> Table:
@@ -76,10 +82,9 @@ def variants_and_missing(runs: pd.DataFrame, complete: pd.DataFrame) -> list[_Co
 
     A run that never began has no config; it is taken to be of the others' mode.
     """
-    settings = complete["settings"]
-    first = complete.assign(mode=[own["mode"] for own in settings]).drop_duplicates("label")
+    first = complete.drop_duplicates("label")[["label", "method", "settings"]].to_numpy().tolist()
     columns = [
-        _Column(*map(str, row)) for row in first[["label", "method", "mode"]].to_numpy().tolist()
+        _Column(label, method, own["mode"], (*unpublished(own),)) for label, method, own in first
     ]
     modes = [settings["mode"] for settings in runs["settings"] if settings] or ["easy"]
     for method, name, own in zip(runs["method"], runs["shown"], runs["settings"], strict=True):
@@ -107,7 +112,7 @@ def _numbers(
     own = scores.get((game, column.label), _NO_RUN)
     ours = {what: summarize(own[what].to_numpy(float)) for what in ("train", "test", "gap")}
     row: dict[str, Any] = {"game": game, "method": column.method, "variant": column.label}
-    row["seeds"] = len(own)
+    row |= {"seeds": len(own), "other_options": ", ".join(column.options)}
     for what, summary in ours.items():
         row |= {f"{what}_mean": summary.mean, f"{what}_std": summary.std}
     for letter, source in sources.items():
@@ -180,10 +185,10 @@ def _published(
     mean, std = (row[f"published_{what}_{letter}_{name}"] for name in ("mean", "std"))
     text = f"{mean:.1f}" if np.isnan(std) else f"{mean:.1f} ± {std:.1f}"
     name = f"published {published.NAMES[column.method]} [{letter}]"
-    cells = {name: text if row["game"] in known else NOT_AVAILABLE}
+    cells = {name: text + column.star if row["game"] in known else NOT_AVAILABLE}
     if not all(np.isnan(std) for _, std in known.values()):  # figures have no error to compare by
         errors = row[f"difference_{what}_{letter}"]
-        difference = NOT_AVAILABLE if np.isnan(errors) else f"{errors:+.1f} SE"
+        difference = NOT_AVAILABLE if np.isnan(errors) else f"{errors:+.1f} SE{column.star}"
         cells[f"{column.label} - [{letter}]"] = difference
     return cells
 
@@ -200,6 +205,8 @@ def _notes(
         yield f"[{letter}] {source.text()}."
     if sources:
         yield DIFFERENCE
+    if any(column.star for column in columns):
+        yield STARRED
     for split in ("test", "train"):
         modes = {column.method: column.mode for column in columns}
         unpublished = [
@@ -220,8 +227,8 @@ def _notes(
 DIFFERENCE = (
     "Ours - published is in units of the pooled standard error s sqrt(1/n + 1/m), over our n and"
     " their m seeds, s the pooled standard deviation (one seed of ours takes theirs); not"
-    " available where the source prints no standard deviation. Of differences that are"
-    " chance alone about one in twenty is beyond 2."
+    " available where the source prints no standard deviation, or our seeds are equal. Of"
+    " differences that are chance alone about one in twenty is beyond 2."
 )
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.analysis.caveats import shortened, why_each, with_caveats
+from benchmark.analysis.caveats import why_each, with_caveats
 from benchmark.analysis.comparable import counted
+from benchmark.analysis.published_options import STARRED, star
 from benchmark.scores import published
 from benchmark.tables.table import NOT_AVAILABLE, Block, Table, number
-from drac.config.quantities import number_of
+from drac.config.quantities import number_of, shortened
 from drac.games import GAMES
 
 PAPER = "background"
@@ -43,7 +44,8 @@ def robustness(runs: pd.DataFrame) -> Table:
         .reset_index()
     )
     rows: Sequence[Mapping[Any, Any]] = overall.to_dict("records")
-    cells = [_row(row, known) for row in rows]
+    marks = {label: star(own) for label, own in complete[["label", "settings"]].to_numpy()}
+    cells = [_row(row, known, marks[row["variant"]]) for row in rows]
     cells += _not_run(known, set(overall["method"]))
     return Table.of(
         "robustness",
@@ -69,7 +71,9 @@ def _values(complete: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else empty
 
 
-def _row(row: Mapping[Any, Any], known: Mapping[tuple[str, str, str], float]) -> dict[str, str]:
+def _row(
+    row: Mapping[Any, Any], known: Mapping[tuple[str, str, str], float], mark: str
+) -> dict[str, str]:
     paper = published.NAMES.get(row["method"], "") if row["change"] == PAPER else ""
     return {
         "method": str(row["variant"]),
@@ -78,7 +82,7 @@ def _row(row: Mapping[Any, Any], known: Mapping[tuple[str, str, str], float]) ->
         "split": str(row["split"]),
         "games": str(row["games"]),
         **{name: _number(row[name], row["metric"], 3) for name in _STATISTICS},
-        **_published(known, paper, row["metric"]),
+        **_published(known, paper, row["metric"], mark),
     }
 
 
@@ -90,11 +94,12 @@ def _number(value: float, metric: str, digits: int) -> str:
 
 
 def _published(
-    known: Mapping[tuple[str, str, str], float], method: str, metric: str
+    known: Mapping[tuple[str, str, str], float], method: str, metric: str, mark: str = ""
 ) -> dict[str, str]:
+    values = {name: known.get((method, metric, name), math.nan) for name in _STATISTICS}
     return {
-        f"published {name} [a]": _number(known.get((method, metric, name), math.nan), metric, 2)
-        for name in _STATISTICS
+        f"published {name} [a]": _number(value, metric, 2) + mark * (not math.isnan(value))
+        for name, value in values.items()
     }
 
 
@@ -139,6 +144,8 @@ def _notes(complete: pd.DataFrame, values: pd.DataFrame, source: str) -> Iterato
         "Mean over seeds, then mean and median over games, each game counting once. JSD:"
         " Jensen-Shannon divergence, smaller is better; cycle-consistency: larger is better."
     )
+    if any(star(settings) for settings in complete["settings"]):
+        yield STARRED
     without = values[np.isnan(values["value"].to_numpy(float))]
     for (change, metric), own in without.groupby(["change", "metric"], sort=False):
         games = shortened(dict.fromkeys(map(str, own["game"])))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Annotated, Any
 
@@ -41,6 +42,17 @@ def count_text(number: int) -> str:
 def number_of(count: int, noun: str) -> str:
     """Return "1 run", "2 runs" or "1,000 runs"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+SHOWN = 8
+"""How many runs or cells a note lists before it says "and 12 more"."""
+
+
+def shortened(items: Iterable[str], most: int = SHOWN) -> str:
+    """Join the first few items, and say how many more there are."""
+    words = list(items)
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + more
 
 
 def duration(seconds: float) -> str:

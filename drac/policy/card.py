@@ -18,6 +18,7 @@ from drac.config import TrainConfig
 from drac.files import untrusted
 from drac.games import RANGED_MODES, normalize_score
 from drac.runs import logs
+from drac.runs.foreign_code import CODE
 from drac.runs.meta import read_meta
 
 _EVAL_LIMIT = 2**28  # bytes of eval.csv
@@ -41,7 +42,7 @@ def card(
         tensors: the network's state.
     """
     meta = read_meta(run_dir)
-    versions = meta.get("versions")
+    versions, code = meta.get("versions"), meta.get(CODE)
     method = methods.get(config.method)
     return {
         "game": config.game,
@@ -63,6 +64,10 @@ def card(
             },
             "procgen_build": plain(meta.get("procgen_build", "unknown")),
             "commit": plain(meta.get("commit") or "not recorded"),
+            "code": {
+                plain(name): plain(digest)
+                for name, digest in (code if isinstance(code, dict) else {}).items()
+            },
         },
         "license": "MIT, as procgen-drac; whoever publishes the weights may say otherwise",
         "citation": [method.source, CITATION],
@@ -152,6 +157,7 @@ def markdown(card: Mapping[str, Any], name: str) -> str:
             f"- versions: {versions or 'unknown'}",
             f"- Procgen: {trained['procgen_build']}",
             f"- commit: {trained['commit']}",
+            *(f"- SHA-256 of {name}: {digest}" for name, digest in trained["code"].items()),
             f"- licence: {card['license']}",
             *(f"- cite: {source}" for source in card["citation"]),
             "",

@@ -15,6 +15,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, get_args
 
+from drac.config.quantities import shortened
 from drac.errors import ConfigError, shown
 from drac.methods import METHODS, published
 from drac.methods.method import Method, Part
@@ -94,8 +95,7 @@ def told(name: str, meta: Mapping[str, Any]) -> str:
     if not (isinstance(before, dict) and now):
         return name
     differing = sorted(file for file in {**before, **now} if before.get(file) != now.get(file))
-    more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
-    return f"{name} ({', '.join(map(shown, differing[:_SHOWN]))}{more})" if differing else name
+    return f"{name} ({shortened(map(shown, differing), _SHOWN)})" if differing else name
 
 
 def _files(name: str) -> list[tuple[Path, Path]]:

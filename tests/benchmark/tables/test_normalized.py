@@ -6,6 +6,7 @@ import csv
 import math
 import random
 import statistics
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def test_all_16_games_against_a_slow_loop(tmp_path: Path) -> None:
             pooled = (2 * statistics.variance(by_seed) + 9 * theirs.std**2) / 11
             error = math.sqrt(pooled * (1 / 3 + 1 / 10))
             assert found["difference_a"] == pytest.approx((sum(means) / 16 - theirs.mean) / error)
-            assert cells["mean - [a]"] == f"{found['difference_a']:+.1f} SE"
+            assert cells["mean - [a]"] == f"{found['difference_a']:+.1f} SE*"
     assert "WARNING" not in notes(table)
 
 
@@ -113,7 +114,8 @@ def test_published_rows_are_the_files(tmp_path: Path) -> None:
         cells = shown(table, SPLITS.index(published_row["split"]), name)
         for what in ("median", "mean", "std"):
             if published_row[what]:
-                assert cells[f"[{letter}] {what}"] == f"{float(published_row[what]):.1f}"
+                star = "*" if (name, what) == ("ppo", "mean") else ""  # ours has num_envs 8
+                assert cells[f"[{letter}] {what}"] == f"{float(published_row[what]):.1f}{star}"
         if name != "ppo":
             assert cells["games"] == "no runs"
     for source in published.NORMALIZED_SOURCES[:2]:
@@ -210,7 +212,7 @@ def test_a_method_that_has_only_begun_is_said(tmp_path: Path) -> None:
 def test_hard_runs_stand_beside_hard_numbers(tmp_path: Path) -> None:
     write_run(tmp_path, "ppo", "maze", mode="hard", levels="0-499")
     table = table1(tmp_path)
-    assert shown(table, 1, "ppo")["[c] mean"] == "100.0"
+    assert shown(table, 1, "ppo")["[c] mean"] == "100.0*"
     assert not [column for column in table.blocks[1].cells if column.startswith("[a]")]
     assert "Table 4 (printed; hard mode; 200M steps; 5 seeds" in notes(table)
 
@@ -245,3 +247,49 @@ def test_other_settings_than_the_protocols_are_a_warning(tmp_path: Path) -> None
     warning = "WARNING: the methods compared were not all trained with the same gamma."
     assert warning in table.notes
     assert warning in TABLES["per-game"](load(tmp_path)).notes
+
+
+@pytest.mark.parametrize("name", ["table1", "per-game"])
+def test_a_star_stands_at_what_other_options_are_compared_with(tmp_path: Path, name: str) -> None:
+    usual = {"num_envs": 64, "num_steps": 256, "steps": 2**15}
+    for game in GAMES:
+        write_run(tmp_path, "ppo", game, test=(5, 5, 5), **usual)
+        write_run(tmp_path, "ucb-drac", game, arms={"crop": 2}, ucb_window=7, **usual)
+    table = TABLES[name](load(tmp_path))
+    starred = {
+        (column if name == "per-game" else cells["method"])
+        for block in table.blocks
+        for cells in block.cells.to_dict("records")
+        for column, cell in cells.items()
+        if cell.endswith("*")
+    }
+    assert starred
+    assert all("ucb-drac" in one.casefold() for one in starred)
+    assert any("ucb_window 7" in note for note in table.notes)
+    assert sum("Where a * stands" in note for note in table.notes) == 1
+    options = table.data.set_index("method")["other_options"]
+    assert {*options["ucb-drac"]} == {"ucb_window 7"}
+    assert {*options["ppo"]} == {""}
+
+
+def test_equal_seeds_are_no_error_to_compare_by(tmp_path: Path) -> None:
+    for method, game, seed in product(("ppo", "ucb-drac"), GAMES, (0, 1)):
+        equal = method == "ucb-drac" and game != "maze"
+        write_run(tmp_path, method, game, seed, test=[0.1 if equal else seed + 1.0] * 3)
+    table = table1(tmp_path)
+    assert shown(table, 1, "ucb-drac")["mean - [a]"] == "equal seeds"
+    assert math.isnan(row(table, "test", "ucb-drac")["difference_a"])
+    blocks = TABLES["per-game"](load(tmp_path)).blocks
+    cells = blocks[0].cells.set_index("game")
+    assert cells.loc["heist", "ucb-drac - [a]"] == "not available"
+    assert cells.loc["maze", "ucb-drac - [a]"].endswith(" SE*")
+
+
+def test_a_note_says_which_of_the_two_lacks_a_game(tmp_path: Path) -> None:
+    for method, game in (("ppo", "maze"), ("ppo", "heist"), ("drac-crop", "maze"),
+                         ("drac-crop", "ninja")):  # fmt: skip
+        write_run(tmp_path, method, game)
+    said = notes(table1(tmp_path))
+    assert "PPO, by which drac-crop is normalized, lacks ninja." in said
+    assert "PPO, by which ppo" not in said
+    assert "or PPO does" not in said

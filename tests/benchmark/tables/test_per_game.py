@@ -237,7 +237,7 @@ def test_published_numbers_are_the_files_with_source_and_kind(tmp_path: Path) ->
                 assert value == float(row["mean"])
                 text = cell(table, row["game"], f"published {name} test [{letter}]")
                 spread = f" ± {float(row['std']):.1f}" if row["std"] else ""
-                assert text == f"{float(row['mean']):.1f}{spread}"
+                assert text == f"{float(row['mean']):.1f}{spread}*"
     said = notes(table)
     assert f"[a] {plr} (printed; easy mode; 25M steps; 10 seeds" in said
     assert f"[b] {figures} (digitised; easy mode; 23.55M steps; 10 seeds" in said
@@ -311,7 +311,7 @@ def test_the_difference_is_in_pooled_standard_errors(tmp_path: Path) -> None:
         expected = (ours - mean) / (pooled * math.sqrt(1 / n + 1 / m))
         assert numbers(table, game, "ppo")["difference_test_a"] == pytest.approx(expected)
         text = cell(table, game, "ppo test - [a]")
-        assert text == f"{expected:+.1f} SE"
+        assert text == f"{expected:+.1f} SE*"
     # a figure has no standard deviation: its numbers stand there, and no difference to them
     assert "published PPO [b]" in table.cells
     assert "ppo - [b]" not in table.cells
@@ -323,7 +323,7 @@ def test_published_training_returns_stand_beside_ours(tmp_path: Path) -> None:
     table = per_game(tmp_path)
     figures = published.PER_GAME_SOURCES[1]
     mean, _ = published.per_game("ucb-drac", "train", "easy", figures)["maze"]
-    assert cell(table, "maze", "published UCB-DrAC train [b]") == f"{mean:.1f}"
+    assert cell(table, "maze", "published UCB-DrAC train [b]") == f"{mean:.1f}*"
     assert "published UCB-DrAC [a]" not in table.blocks[1].cells  # nobody printed it
 
 

@@ -155,11 +155,13 @@ def test_scores_of_another_step_or_none_are_not_claimed(tmp_path: Path) -> None:
 def test_texts_of_meta_json_are_no_markup(tmp_path: Path) -> None:
     small_run(tmp_path / "run")
     evil = {"versions": {"<script>": "alert`1`|[x](y)\n# big"}, "commit": ["\x1b[31m"], "format": 1}
+    evil["code"] = {"mylab": "ab12", "<b>": 3}
     (tmp_path / "run" / "meta.json").write_text(json.dumps(evil), encoding="utf-8")
     out = tmp_path / "policy.safetensors"
     policy.export(tmp_path / "run", out)
     page = out.with_suffix(".md").read_text(encoding="utf-8")
     assert "- versions: ?script? alert?1???x?(y)?# big\n" in page
+    assert "- SHA-256 of mylab: ab12\n- SHA-256 of ?b?: 3\n" in page
     assert "\x1b" not in page
     assert "<script>" not in page
 
