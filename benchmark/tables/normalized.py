@@ -236,7 +236,8 @@ def _notes(
         lost = [game for game in GAMES if game not in variant.both]
         negative |= dict.fromkeys(game for game in variant.both if game not in variant.games)
         if lost and len(lost) < len(GAMES):
-            yield f"{variant.label} lacks {shortened(lost)}, or PPO does."
+            ppo_too = "" if variant.method == "ppo" else " of it, or none of PPO"
+            yield f"{variant.label}: without {shortened(lost)}, no complete runs{ppo_too}."
         elif lost:
             yield f"{variant.label}: no PPO runs of the same settings to normalize by."
     yield from beside_protocol(complete)
