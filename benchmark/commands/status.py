@@ -136,9 +136,8 @@ def _lines(
         line += f"  {field}"
     notes = []
     if state == "incomplete":
-        notes += (
-            [f"not complete: {'; '.join(record.problems)}"] if record.config is not None else []
-        )
+        if record.config is not None:
+            notes.append(f"not complete: {'; '.join(record.problems)}")
         if record.meta.get("steps") and (names := foreign_code.outdated([record.meta])[0]):
             notes.append(
                 f"the source of {', '.join(names)} has changed: it continues with"

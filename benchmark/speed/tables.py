@@ -62,8 +62,9 @@ def _shortly(*reports: Report) -> list[Report]:
         return Workers(alone=cell(row.alone), together=together, one=cell(row.one))
 
     def short(report: Report) -> Report:
-        rows = {"cells": map(cell, report.cells), "workers": map(workers, report.workers)}
-        return report.model_copy(update={name: tuple(own) for name, own in rows.items()})
+        own = {"cells": tuple(map(cell, report.cells))}
+        beside = {"workers": tuple(map(workers, report.workers))}
+        return report.model_copy(update={**own, **beside})
 
     return [*map(short, reports)]
 
