@@ -6,7 +6,9 @@ BIN := $(VENV)/bin
 # What the two main targets run.
 DEMO = $(BIN)/drac-bench run --suite demo --workers 2 && $(BIN)/drac-bench tables --suite demo
 # Two processes, one thread each; the tests of one file stay together and share its fixtures.
-TEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations 10
+# A test that ends its process is tried anew, without end but for the number of restarts.
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 2
+TEST = OMP_NUM_THREADS=1 $(PYTEST) --durations 10
 # What writes evidence.
 SCRIPT = OMP_NUM_THREADS=1 PYTHONPATH=.:tests/support:tests/scripts $(BIN)/python tests/scripts
 
