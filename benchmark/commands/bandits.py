@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.commands.choices import chosen, require_picture
-from benchmark.commands.progress_bar import bar
 from drac.commands import flags
+from drac.commands.output import progress
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder
 
@@ -72,7 +72,7 @@ def bandits_command(argv: Sequence[str]) -> int:
     if given.tasks:
         return _tasks(given, seeds)
     runs = []
-    with bar("simulating", len(curves) * len(selectors) * len(seeds)) as on_run:
+    with progress("simulating", len(curves) * len(selectors) * len(seeds)) as on_run:
         for run in simulate_all(curves, selectors, seeds, pulls, workers):
             runs.append(run)
             on_run()

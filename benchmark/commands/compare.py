@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.commands.choices import chosen, experiments
-from benchmark.commands.progress_bar import bar
 from drac.commands import flags
-from drac.commands.output import print_json
+from drac.commands.output import print_json, progress
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder
@@ -93,9 +92,9 @@ def _compare(given: CompareFlags) -> Comparison:
     from benchmark.store.store import Store
 
     together = experiments(Store(given.results), given.experiment) if given.experiment else ()
-    with bar("reading runs") as on_run:
+    with progress("reading runs") as on_run:
         a, b = find(given.methods, given.results, given.split, together, on_run)
-    with bar("comparing", NUM_PARTS) as on_part:
+    with progress("comparing", NUM_PARTS) as on_part:
         return compare(
             a,
             b,

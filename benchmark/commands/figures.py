@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 from augmentations import plugins
 from benchmark.commands.choices import chosen, experiments, listed, require_picture
-from benchmark.commands.progress_bar import bar
 from benchmark.figures import catalogue
 from drac.commands import flags
-from drac.commands.output import fitted
+from drac.commands.output import fitted, progress
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import run_folder
@@ -128,7 +127,7 @@ def _load(store: Store, group: Sequence[str]) -> Histories:
 
     specs = [spec for name in group for spec in store.specs(name)]
     print(f"{' + '.join(group)}: {number_of(len(specs), 'run')}", flush=True)
-    with bar("reading runs", len(specs)) as on_run:
+    with progress("reading runs", len(specs)) as on_run:
         runs = store.load(specs, on_run)
     return histories.load(runs, curves.every(store.root))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.commands.choices import experiments
 from drac.commands import flags
+from drac.commands.output import tell
 from drac.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _write(store: Store, names: Sequence[str], given: ReportFlags) -> int:
     pages, failed = build(store, names, given.out, with_frames=not given.no_frames, say=_Progress())
     print(f"written to {given.out} ({pages} pages); open {given.out / 'index.html'}")
     for why in failed:
-        print(f"drac-bench report: {why}", file=sys.stderr)
+        tell(f"drac-bench report: {why}")
     return 1 if failed else 0
 
 

@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from augmentations.arguments import unknown
 from drac.commands import flags
+from drac.commands.output import tell
 from drac.config import TrainConfig, build
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder
@@ -224,7 +225,7 @@ def _training(
                 report = planned.cells(given.reference)
                 made = [tables.cells(report), tables.phases(report)]
     except ChildFailedError as error:
-        print(f"drac-bench speed: error: {error}", file=sys.stderr)
+        tell(f"drac-bench speed: error: {error}")
         return 1
     _show(made, report, given.json, more)
     return 0 if passed else 1

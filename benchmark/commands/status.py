@@ -136,7 +136,8 @@ def _lines(
         line += f"  {field}"
     notes = []
     if state == "incomplete":
-        notes += [f"lacks: {'; '.join(record.problems)}"] if record.config is not None else []
+        if record.config is not None:
+            notes.append(f"not complete: {'; '.join(record.problems)}")
         if record.meta.get("steps") and (names := foreign_code.outdated([record.meta])[0]):
             notes.append(
                 f"the source of {', '.join(names)} has changed: it continues with"
@@ -152,7 +153,12 @@ def _lines(
 def _print_json(store: Store, names: Sequence[str], indent: int | None) -> None:
     found = []
     for name in names:
-        runs = [_fields(store, *run) for run in _standing(store, name)]
+        standing = [*_standing(store, name)]
+        changed = foreign_code.outdated(record.meta for *_, record in standing)
+        runs = [
+            {**_fields(store, *run), "changed_code": names}
+            for run, names in zip(standing, changed, strict=True)
+        ]
         states = [run["state"] for run in runs]
         counts = {"complete": states.count("complete"), "running": states.count("running")}
         found.append({"name": name, "planned": len(runs), **counts, "runs": runs})

@@ -12,9 +12,8 @@ from typing import IO, TYPE_CHECKING
 
 from augmentations.arguments import hint
 from augmentations.specs import short
-from benchmark.commands.progress_bar import bar
 from drac.commands import flags
-from drac.commands.output import fitted
+from drac.commands.output import fitted, progress
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import lock, run_folder, untrusted
@@ -92,7 +91,7 @@ def index_command(argv: Sequence[str]) -> int:
     if given.rebuild:
         index.delete()
     begun = time.monotonic()
-    with bar("reading runs", len(specs)) as on_run:
+    with progress("reading runs", len(specs)) as on_run:
         for _ in store.records(specs, on_run):
             pass
     took = f"{time.monotonic() - begun:.1f} s"

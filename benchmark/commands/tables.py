@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 from augmentations import plugins
 from benchmark import suites
 from benchmark.commands.choices import chosen, experiments, listed, results_flag
-from benchmark.commands.progress_bar import bar
 from benchmark.tables.catalogue import KIND, RECOMPUTED, TABLES, known, not_applicable
 from drac.commands import flags
-from drac.commands.output import console, fitted, print_json
+from drac.commands.output import console, fitted, print_json, progress
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder
 
@@ -165,7 +164,7 @@ def _made(
     made_of = unchanged.made_of(store, specs, group, alone) if screen else None
     if made_of and (first := unchanged.kept(folder, made_of)):
         return Written(folder, heading, (), {}, first)
-    with bar("reading runs", len(specs)) as on_run:
+    with progress("reading runs", len(specs)) as on_run:
         runs = store.load(specs, on_run)
     if screen and all(runs["problems"]):  # there is nothing to tabulate
         return Written(folder, heading, (), {}, summary(Content(store, group, runs)))

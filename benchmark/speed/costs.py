@@ -35,6 +35,9 @@ AUTO = "auto"
 _CHECKPOINT, _ENVIRONMENT, _LEVEL, _UPDATE, _EPISODE = 7_500_000, 33_000, 25_000, 2_000, 27
 _KEPT = 2  # checkpoints
 
+_THEN = "and the last evaluations"
+"""What a time to the last step does not have."""
+
 LONG_ENOUGH = 65_536
 """Steps of a run whose time is mostly training: its start and its evaluations take seconds too."""
 
@@ -211,14 +214,14 @@ def _time(
         return None, f"time unknown ({measure})"
     hours = [known.hours(config, steps) for config, steps in left]
     if room is None:
-        return None, f"about {sum(hours):,.1f} {known.unit} (from {known.source})"
+        return None, f"about {sum(hours):,.1f} {known.unit} {_THEN} (from {known.source})"
     lanes = room.gpus
     if known.unit == CPU:
         lanes = room.jobs
         threads = [room.cores if c.threads == AUTO else int(c.threads) for c, _ in left]
         hours = [each / number for each, number in zip(hours, threads, strict=True)]
     wall = max(sum(hours) / lanes, *hours)
-    return wall, f"about {_text(wall)} (from {known.source})"
+    return wall, f"about {_text(wall)} {_THEN} (from {known.source})"
 
 
 def _text(hours: float) -> str:
@@ -242,4 +245,4 @@ def left_text(runs: Iterable[tuple[RunSpec, RunRecord]]) -> str:
         if own.config:
             now = progress_of(own.config, own.latest, own.episodes)
         hours += known.step_seconds(spec.method) * (now.total - now.step) / 3600
-    return f"about {_text(hours)} of one {'core' if known.unit == CPU else 'GPU'} left"
+    return f"about {_text(hours)} of one {'core' if known.unit == CPU else 'GPU'} left {_THEN}"

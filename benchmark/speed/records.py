@@ -18,6 +18,7 @@ from drac.config import TrainConfig
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import untrusted
+from drac.methods import spellings
 
 FORMAT = 1
 """Version of the JSON file. Raised when an old file can no longer be read as it is."""
@@ -55,7 +56,7 @@ class Task(Record):
     @property
     def name(self) -> str:
         """What is measured, in a word or two."""
-        return name_of(self.config.method, self.engine, self.config.precision)
+        return name_of(spellings.name(self.config.method), self.engine, self.config.precision)
 
 
 def name_of(method: str, engine: Engine, precision: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from statistics import median
 from typing import Any
 
@@ -22,6 +23,7 @@ from benchmark.speed.records import (
 )
 from benchmark.tables.table import NOT_AVAILABLE, Table
 from drac.config.quantities import number_of
+from drac.methods import spellings
 from drac.timing import PHASES
 
 _PIECES = (
@@ -43,8 +45,33 @@ def _table(
     return Table(name, title, pd.DataFrame(rows), data, tuple(notes))
 
 
+def _shortly(*reports: Report) -> list[Report]:
+    """Return reports in which methods are called as in all tables: see `spellings.shown`."""
+
+    def of(report: Report) -> list[Cell]:
+        rows = ((row.alone, *row.together, row.one) for row in report.workers)
+        return [*report.cells, *chain.from_iterable(rows)]
+
+    called = spellings.shown(cell.method for report in reports for cell in of(report))
+
+    def cell(own: Cell) -> Cell:
+        return own.model_copy(update={"method": called[own.method]})
+
+    def workers(row: Workers) -> Workers:
+        together = tuple(map(cell, row.together))
+        return Workers(alone=cell(row.alone), together=together, one=cell(row.one))
+
+    def short(report: Report) -> Report:
+        own = {"cells": tuple(map(cell, report.cells))}
+        beside = {"workers": tuple(map(workers, report.workers))}
+        return report.model_copy(update={**own, **beside})
+
+    return [*map(short, reports)]
+
+
 def cells(report: Report) -> Table:
     """Return the table of all cells."""
+    (report,) = _shortly(report)
     plain = {cell.method: cell for cell in report.cells if cell.engine == "reference"}
     notes = (
         f"measured on {report.machine.text()}",
@@ -87,6 +114,7 @@ def _cell(cell: Cell, plain: Cell | None) -> dict[str, str]:
 
 def phases(report: Report) -> Table:
     """Return the table of what an update's time is spent on."""
+    (report,) = _shortly(report)
     names = [
         name
         for name in (*PHASES, "other")
@@ -120,6 +148,7 @@ def phases(report: Report) -> Table:
 
 def workers(report: Report) -> Table:
     """Return the table of runs side by side."""
+    (report,) = _shortly(report)
     alone = [row.alone for row in report.workers]
     threads = threads_text(alone[0].threads)
     notes = (
@@ -147,6 +176,7 @@ def _workers(row: Workers, number: int) -> dict[str, str]:
 
 def calibration(report: Report) -> Table:
     """Return the table of what `--calibrate` has tried."""
+    (report,) = _shortly(report)
     rows = [
         {
             "method": cell.method,
@@ -175,7 +205,7 @@ def augmentations(report: AugmentationReport) -> Table:
         (
             f"minibatches of {report.batch:,} frames of {report.game}, 3x64x64 float32; parameters"
             f" drawn once a minibatch, applied to channels_last {pieces}; medians of"
-            f" {report.repeats} repeats"
+            f" {number_of(report.repeats, 'repeat')}"
         ),
         (
             f"of the update: the augmentation's part of a float32 DrAC update's time, whose network"
@@ -207,7 +237,7 @@ def comparison(first: Report, second: Report) -> Table:
 
     What only one of them has, and what differs in machine and settings, is said in the notes.
     """
-    ones, others = _by_key(first), _by_key(second)
+    ones, others = map(_by_key, _shortly(first, second))
     both = [(key, one, others[key]) for key, one in ones.items() if key in others]
     rows = [
         (

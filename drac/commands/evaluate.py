@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +15,14 @@ from drac.commands.evaluation_plan import (
     find_runs,
     plans_of,
 )
-from drac.commands.output import only_json, print_json
-from drac.commands.playing import require_free, title
+from drac.commands.output import columns, fitted, only_json, print_json, progress, tell
+from drac.commands.playing import importing_torch, require_free, title
 from drac.commands.robustness import robustness_of
 from drac.config import TrainConfig
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
 from drac.files import atomic
+from drac.methods import spellings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +53,8 @@ def evaluate_command(argv: Sequence[str]) -> int:
     given: EvaluateFlags = flags.parse(EvaluateFlags, argv, "drac evaluate", HELP)
     counts = counts_of(given, argv)
     runs = find_runs(given.run)
-    from drac.policy.read import read_run  # torch is imported from here on
+    importing_torch("drac evaluate")
+    from drac.policy.read import read_run
 
     configs = {run: read_run(run) for run in runs}
     plans = {run: _plans(given, run, config) for run, config in configs.items()}
@@ -101,9 +102,6 @@ def _play(
     counts: dict[str, int],
     out: Path | None,
 ) -> dict[str, Any]:
-    from rich.console import Console
-    from rich.progress import Progress
-
     from drac.evaluate import evaluate, evaluate_each
     from drac.policy.read import kept_in, read_agent
 
@@ -112,11 +110,10 @@ def _play(
     given_out, out = out is not None, out or file
     require_free(out, given_out)
     seed, num_envs = counts["seed"], counts["num_envs"]
-    with Progress(console=Console(stderr=True)) as bar:
-        total = len(plan.levels) * plan.each * config.trial or counts["episodes"]
-        task = bar.add_task(f"{config.game}, {plan.where}", total=total)
+    total = len(plan.levels) * plan.each * config.trial or counts["episodes"]
+    with progress(f"{config.game}, {plan.where}, episodes", total) as on_episode:
         how: Any = {"mode": config.mode, "precision": config.precision}
-        how |= {"on_episode": lambda: bar.advance(task), "episodes_per_trial": config.trial}
+        how |= {"on_episode": on_episode, "episodes_per_trial": config.trial}
         if plan.levels:
             played = evaluate_each(
                 agent, config.game, plan.levels, plan.each, num_envs, seed, **how
@@ -129,7 +126,7 @@ def _play(
     played.insert(0, "step", step)
     out.parent.mkdir(parents=True, exist_ok=True)
     atomic.write_text(out, played.to_csv(index=False))
-    print("\n".join([f"{title(config, step)}, {plan.where}", *_statistics(played)]))
+    print("\n".join([fitted(f"{title(config, step)}, {plan.where}"), *_statistics(played)]))
     if plan.levels:
         print("\n".join(_by_level(played)))
     print(f"every episode: {out}")
@@ -167,7 +164,7 @@ def _by_level(played: pd.DataFrame) -> list[str]:
         named = ", ".join(map(str, played.loc[cannot, "level_seed"].unique()))
         rest = played.loc[~cannot, "return"]
         without = f"; mean return without them {rest.mean():.3f}" if len(rest) else ""
-        said.append(f"cannot be solved, whatever is done: levels {named}{without}")
+        said.append(fitted(f"cannot be solved, whatever is done: levels {named}{without}"))
     return said
 
 
@@ -198,12 +195,13 @@ def _row(
     }
 
 
-def _shown(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of runs without what 80 columns have no room for: the file has all of it."""
+def _shown(table: pd.DataFrame) -> str:
+    """Return the table of runs without what is rarely looked for: the file has all of it."""
     by = ["method", "game", "seed"]
+    table = table.assign(method=table["method"].map(spellings.shown(table["method"])))
     names = by if not table.duplicated(by).any() else ["run"]
     shown = table[[*names, "step", "split", "episodes", "mean", "standard_error", "median"]]
-    return shown.rename(columns={"standard_error": "+-"})
+    return columns(shown.rename(columns={"standard_error": "+-"}), len(names))
 
 
 def _several(
@@ -231,13 +229,13 @@ def _several(
         try:
             rows += _one(given, run, config, plans[run], counts, None)
         except (ConfigError, OSError, MemoryError) as error:
-            print(f"drac evaluate: error: {_of(run, error)}", file=sys.stderr)
+            tell(f"drac evaluate: error: {_of(run, error)}")
             failed.append(run)
             status = max(status, 2 if isinstance(error, ConfigError) else 1)
         print()
     if rows and not given.robustness:
         table = pd.DataFrame(rows)
-        print(_shown(table).to_string(index=False, float_format=lambda value: f"{value:.3f}"))
+        print(_shown(table))
         if given.out is not None:
             given.out.parent.mkdir(parents=True, exist_ok=True)
             atomic.write_text(given.out, table.to_csv(index=False))

@@ -20,7 +20,7 @@ from augmentations.arguments import hint as nearest
 from augmentations.arguments import unknown
 from drac.commands import completion, help_text, others_flags
 from drac.commands.openmp import spin_briefly
-from drac.commands.output import unbreakable
+from drac.commands.output import tell, unbreakable
 from drac.config import TrainConfig
 from drac.config.quantities import count_text, parse_count
 from drac.errors import ConfigError, NonFinite
@@ -304,12 +304,12 @@ def _run_command(
     except ConfigError as error:
         where = f"{prog} {name}" if name in commands else prog
         sentence = str(error).replace("\n", " ")  # a path, or torch, may contain line breaks
-        print(f"{where}: error: {sentence}{_traceback(error.__cause__)}", file=sys.stderr)
+        tell(f"{where}: error: {sentence}{_traceback(error.__cause__)}")
         return 2
     except KeyboardInterrupt:
         print(f"\n{prog} {name}: stopped", file=sys.stderr)
         return 130
     # A loss; memory; a full disk, or a path that no check foresaw.
     except (NonFinite, MemoryError, OSError) as error:
-        print(f"{prog} {name}: error: {error}", file=sys.stderr)
+        tell(f"{prog} {name}: error: {error}")
         return 2 if getattr(error, "errno", None) in _NO_PATH else 1

@@ -10,14 +10,19 @@ import os
 import shutil
 import sys
 import textwrap
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console
 
 Result = TypeVar("Result")
+
+FIRST_LINE_S, LINES_S = 2.0, 60.0
+"""Without a terminal: seconds until a line says how much is done; then twice as long, at most."""
 
 
 class Output(io.TextIOBase):
@@ -84,6 +89,81 @@ def fitted(text: str, indent: str = "  ") -> str:
     wrapper = textwrap.TextWrapper(width, subsequent_indent=indent, break_on_hyphens=False)
     wrapper.break_long_words = False  # paths can be copied
     return wrapper.fill(text)
+
+
+def columns(table: pd.DataFrame, keys: int) -> str:
+    """Return a table as text; what the terminal has no room for goes on below.
+
+    Args:
+        table: numbers and texts.
+        keys: how many of the first columns name the row; they are repeated.
+    """
+    width = shutil.get_terminal_size((0, 0)).columns or math.inf
+    names, rest, blocks = [*table.columns[:keys]], [*table.columns[keys:]], []
+
+    def text(shown: int) -> str:
+        return table[names + rest[:shown]].to_string(index=False, float_format="{:.3f}".format)
+
+    while rest:
+        fitting = (n for n in range(len(rest), 1, -1) if text(n).find("\n") <= width)
+        shown = next(fitting, 1)
+        blocks.append(text(shown))
+        rest = rest[shown:]
+    return "\n\n".join(blocks)
+
+
+def tell(sentence: str) -> None:
+    """Print a sentence on stderr: wrapped in a terminal, elsewhere one line, for programs."""
+    print(fitted(sentence) if sys.stderr.isatty() else sentence, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def progress(what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+    """Show on stderr how much is done: a bar in a terminal, elsewhere a line now and then.
+
+    Args:
+        what: is being done.
+        total: of how many parts; None if nobody knows yet.
+
+    Yields:
+        What is to be called after each part, if need be with what is done from now on.
+    """
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        with _lines(what, f" of {total:,}" if total else "") as advance:
+            yield advance
+        return
+    columns = (SpinnerColumn(), *Progress.get_default_columns())
+    with Progress(*columns, console=console, transient=True) as shown:
+        task = shown.add_task(what, total=total)
+        yield lambda name=None: shown.update(task, advance=1, description=name)
+
+
+@contextlib.contextmanager
+def _lines(what: str, of_total: str) -> Iterator[Callable[..., None]]:
+    """Print them from a thread of their own: a part may take long."""
+    done, over = 0, threading.Event()
+
+    def advance(name: str | None = None) -> None:
+        nonlocal what, done
+        what, done = name or what, done + 1
+
+    def say() -> None:
+        interval = FIRST_LINE_S
+        while not over.wait(interval):
+            interval = min(2 * interval, LINES_S)
+            print(f"{what}: {done:,}{of_total}", file=sys.stderr, flush=True)
+
+    speaker = threading.Thread(target=say, daemon=True)
+    speaker.start()
+    try:
+        yield advance
+    finally:
+        over.set()
+        speaker.join()
 
 
 def print_json(version: int, **fields: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from augmentations.arguments import hint
 from drac.commands import flags
+from drac.commands.output import tell
 from drac.config import TrainConfig, build
 from drac.errors import ConfigError
 from drac.files import run_folder
@@ -77,6 +79,12 @@ def require_free(out: Path, given: bool) -> None:
     if out.is_dir():
         raise ConfigError(f"{out} is a folder")
     run_folder.require_writable(out.parent)
+
+
+def importing_torch(prog: str) -> None:
+    """Say so if that is still to be done: it takes a while."""
+    if "torch" not in sys.modules:
+        tell(f"{prog}: importing torch")
 
 
 def title(config: TrainConfig, step: int) -> str:

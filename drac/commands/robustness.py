@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drac.commands.output import columns, fitted, progress
 from drac.commands.playing import require_free, title
 from drac.config import TrainConfig
 from drac.config.quantities import number_of
@@ -31,8 +31,6 @@ def robustness_of(
 ) -> pd.DataFrame:
     """Measure a run's robustness on some splits, write both files, print and return the table."""
     import pandas as pd
-    from rich.console import Console
-    from rich.progress import Progress
 
     from drac.evaluate import robustness
     from drac.policy.read import kept_in, read_agent
@@ -44,9 +42,9 @@ def robustness_of(
     for path in (out, out.with_suffix(".json")):
         require_free(path, given)
     tables, identical = [], {}
-    with Progress(console=Console(stderr=True)) as bar:
-        for name, split in splits.items():
-            task = bar.add_task(f"{config.game}, {name} split", total=counts["episodes"])
+    for name, split in splits.items():
+        what = f"{config.game}, {name} split, episodes"
+        with progress(what, counts["episodes"]) as on_episode:
             measured, identical[name] = robustness.measure(
                 agent,
                 config.game,
@@ -54,9 +52,9 @@ def robustness_of(
                 **counts,
                 mode=config.mode,
                 max_steps=robustness.MAX_STEPS,
-                on_episode=partial(bar.advance, task),
+                on_episode=on_episode,
             )
-            tables.append(measured.assign(split=name))
+        tables.append(measured.assign(split=name))
     table = pd.concat(tables, ignore_index=True)
     record = _record(config, step, counts, identical, str(next(agent.parameters()).device))
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -69,8 +67,8 @@ def robustness_of(
     )
     print(_shown(table))
     for variant, reason in record["unavailable"].items():
-        print(f"{variant}: not available: {reason}")
-    print(f"the numbers: {out}, what they mean: {out.with_suffix('.json')}")
+        print(fitted(f"{variant}: not available: {reason}"))
+    print(fitted(f"the numbers: {out}, what they mean: {out.with_suffix('.json')}"))
     return table.assign(step=step)
 
 
@@ -107,4 +105,4 @@ def _shown(table: pd.DataFrame) -> str:
     wide = shown.pivot(index=["split", "variant"], columns="metric", values="cell")
     order = list(dict.fromkeys(table["metric"]))
     pairs = table[table["metric"] == order[0]].set_index(["split", "variant"])["pairs"]
-    return str(wide[order].assign(pairs=pairs).reset_index().to_string(index=False))
+    return columns(wide[order].assign(pairs=pairs).reset_index(), 2)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from drac.commands import flags
-from drac.commands.output import print_json
+from drac.commands.output import print_json, tell
 from drac.config import TrainConfig, as_argv, build, preset_defaults
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
@@ -187,10 +187,9 @@ def _say_complete(config: TrainConfig, run_dir: Path, step: int) -> bool:
     means = ", ".join(f"{split} {own['mean']:.2f}" for split, own in found.items())
     print(f"already complete: {number_of(step, 'step')}, {means}; files in {run_dir}")
     if names := foreign_code.outdated([meta.read_meta(run_dir)])[0]:
-        print(
+        tell(
             f"drac train: warning: it had another source of {', '.join(names)} than is here now;"
-            f" what is complete is left as it is, and --fresh starts it over",
-            file=sys.stderr,
+            f" what is complete is left as it is, and --fresh starts it over"
         )
     return True
 

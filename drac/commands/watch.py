@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from augmentations.arguments import unknown
 from drac.commands import flags
-from drac.commands.playing import DEVICES, PlayFlags, read_split, require_free, require_level
+from drac.commands.output import progress, tell
+from drac.commands.playing import (
+    DEVICES,
+    PlayFlags,
+    importing_torch,
+    read_split,
+    require_free,
+    require_level,
+)
 from drac.config import TrainConfig
 from drac.config.quantities import number_of
 from drac.errors import ConfigError
@@ -34,6 +41,7 @@ example:
 STOPPED = 130
 """Exit status after Ctrl-C."""
 
+_END = "the clip ends here"
 _HOLD_S = 1.0  # how long an episode's last frame stays
 
 
@@ -58,7 +66,8 @@ def watch_command(argv: Sequence[str]) -> int:
     for name in ("split", "level", "out"):
         if flags.peek(argv, f"--{name}") == "":  # an unset variable of a script
             raise ConfigError(f"{name} is empty; give it a value, or leave --{name} out")
-    from drac.policy.read import kept_in, read_agent, read_run  # torch is imported from here on
+    importing_torch("drac watch")
+    from drac.policy.read import kept_in, read_agent, read_run
 
     config = read_run(given.run)
     name, split = _played(given, config)
@@ -100,9 +109,6 @@ def _film(
     seed: int,
     out: Path,
 ) -> int:
-    from rich.console import Console
-    from rich.progress import Progress
-
     from drac.pictures import video
     from drac.pictures.playing import watch
     from drac.pictures.video_frames import Caption
@@ -113,18 +119,14 @@ def _film(
     )
     played: list[dict[str, Any]] = []
     out.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        Progress(console=Console(stderr=True)) as bar,
-        stop_requested(bar.console.print, "the clip ends here") as stopping,
-    ):
-        task = bar.add_task(f"{config.game}, {name}", total=episodes)
+    with progress(f"{config.game}, {name}") as on_frame, stop_requested(tell, _END) as stopping:
 
         def moments() -> Iterator[Moment]:
             how: Any = {"mode": config.mode, "precision": config.precision}
             how["episodes_per_trial"] = config.trial
             for moment in watch(agent, config.game, split, episodes, seed, **how):
                 _note(played, moment)
-                bar.update(task, completed=moment.number - (moment.episode is None))
+                on_frame(f"{config.game}, {name}, episode {moment.number} of {episodes}, frames")
                 yield moment
                 if stopping():
                     return
@@ -146,7 +148,7 @@ def _film(
     atomic.write_text(out.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
     _tell(out, record)
     if stopped:
-        print(f"drac watch: stopped in episode {len(played)} of {episodes}", file=sys.stderr)
+        tell(f"drac watch: stopped in episode {len(played)} of {episodes}")
     return STOPPED if stopped else 0
 
 

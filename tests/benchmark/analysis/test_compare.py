@@ -20,7 +20,6 @@ from synthetic_runs import write_run
 from benchmark import cli
 from benchmark.analysis.compare import Comparison, compare, verdict
 from benchmark.analysis.contestants import Contestant
-from benchmark.commands import progress_bar
 from benchmark.scores.published import FOLDER
 from benchmark.statistics import aggregate, normalize
 from benchmark.statistics.aggregate import Scores
@@ -577,17 +576,6 @@ def test_many_runs_are_compared_in_seconds(tmp_path: Path) -> None:
     assert time.process_time() - began < 30  # comparing every pair took hours
     assert verdict(found).startswith("A is better than B: the IQM")
     assert found.aggregates[2].interval.low < 0.02 < found.aggregates[2].interval.high
-
-
-def test_progress_is_a_line_where_there_is_no_terminal(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for interval, said in ((-1.0, "reading: 1 of 1,000\nIQM: 2 of 1,000\n"), (1e9, "")):
-        monkeypatch.setattr(progress_bar, "INTERVAL_S", interval)
-        with progress_bar.bar("reading", 1000) as advance:
-            advance()
-            advance("IQM")
-        assert capsys.readouterr() == ("", said)
 
 
 def test_a_method_of_the_other_split_only_is_told(

@@ -316,7 +316,7 @@ def test_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["status", "--experiment", "exp"]) == 0
     each = capsys.readouterr().out
     assert "ucb-drac/coinrun/seed0: incomplete" in each
-    assert f"lacks: trained 128 of {TOTAL} steps; " in each
+    assert f"not complete: trained 128 of {TOTAL} steps; " in each
 
 
 def test_status_opens_the_files_of_a_run_once(
@@ -338,7 +338,7 @@ def test_status_opens_the_files_of_a_run_once(
         for name in ("config.json", "progress.csv", "eval.csv"):  # relative to its open folder
             assert opened[Path(name)] + opened[whole / name] + opened[half / name] == 2
     counting = False
-    assert "lacks: no readable meta.json" in capsys.readouterr().out
+    assert "not complete: no readable meta.json" in capsys.readouterr().out
 
 
 # --- running, with fake training ----------------------------------------------------------------

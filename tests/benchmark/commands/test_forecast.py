@@ -72,7 +72,9 @@ def test_a_dry_run_says_what_it_takes_and_writes_nothing(
     assert said.out.count("python -c") == 4
     (line,) = said.err.splitlines()
     assert line.startswith(f"to do: 4 runs, {STEPS:,} steps, about ")
-    assert " (from results/speed.json, measured on AMD EPYC, 2 cores" in line
+    assert (
+        " and the last evaluations (from results/speed.json, measured on AMD EPYC, 2 cores" in line
+    )
     assert line.endswith(" free)")
     assert " 90 MB of disk (" in line
     workers = 2 if "2" in words else 1
@@ -108,7 +110,7 @@ def test_a_speed_of_another_device_says_nothing(
     assert cli.main(words) == 0
     assert "time unknown" in capsys.readouterr().err
     assert cli.main([*LONG, "--engine", "ray", "--dry-run"]) == 0
-    hours = f"{measured * STEPS / 3600:,.1f} CPU-hours (from "
+    hours = f"{measured * STEPS / 3600:,.1f} CPU-hours and the last evaluations (from "
     assert f"about {hours}" in capsys.readouterr().err
 
 

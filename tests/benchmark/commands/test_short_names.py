@@ -144,6 +144,12 @@ def test_changed_code_of_a_run_that_is_to_go_on_is_refused_before_anything_begin
     again = f"which is recorded: drac-bench {' '.join(words)} --accept-changed-code\n"
     assert said.endswith(again)
     assert "has changed" in out(capsys, "status", "--experiment", "exp")
+    (experiment,) = json.loads(out(capsys, "status", "--json"))["experiments"]
+    code = {run["id"]: run["changed_code"] for run in experiment["runs"]}
+    assert code == {
+        "exp/ppo/coinrun/seed0": [],
+        **{f"exp/{FOLDER}/coinrun/seed{seed}": ["mine"] for seed in (0, 1)},
+    }
     alone = f"--methods {FOLDER} --games coinrun --seeds 0 1 --fresh"
     assert f"start over (drac-bench {' '.join(words)} {alone}), or go on with" in said
     assert cli.main([*words, "--accept-changed-code"]) == 2

@@ -54,6 +54,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
         "train_return": 2.5,
         "test_return": 2.0,
         "augmentation": "none",
+        "changed_code": [],
     }
     assert (planned["state"], planned["lacks"]) == ("incomplete", ["not started"])
     assert (planned["step"], planned["steps"], planned["augmentation"]) == (0, None, None)
@@ -129,7 +130,7 @@ def test_the_time_that_is_left_is_told_where_finished_runs_tell_it(
     facts = {"wall_s": 1800, "steps": TOTAL, "threads": 2, "device": "cpu"}
     (done / "meta.json").write_text(json.dumps(meta | facts))
     assert cli.main(["status"]) == 0
-    left = "about 2:00:00 of one core left"  # of those that have not begun
+    left = "about 2:00:00 of one core left and the last evaluations"  # of those that have not begun
     assert f"exp: 1 of 4 runs complete, 0 running, {left}\n" in capsys.readouterr().out
 
 

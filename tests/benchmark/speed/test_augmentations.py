@@ -130,6 +130,7 @@ def test_the_command_prints_a_table_and_keeps_the_figures(
     assert main(["speed", "augmentations", *words]) == 0
     printed = capsys.readouterr().out
     assert "| flip " in printed
+    assert "medians of 1 repeat\n" in printed
     assert "kornia" in printed
     found = json.loads(out.read_text())
     assert [row["spec"] for row in found["rows"]] == ["flip", "grayscale"]

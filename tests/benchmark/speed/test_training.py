@@ -77,7 +77,7 @@ def report(*cells: Cell, workers: Sequence[Workers] = (), **values: Any) -> Repo
 
 
 def side_by_side(number: int, cell: Cell, alone: Cell) -> Workers:
-    return Workers(alone=alone, together=(cell,) * number, one=CELL)
+    return Workers(alone=alone, together=(cell,) * number, one=changed(CELL, method=cell.method))
 
 
 def config_of(method: str, **options: Any) -> TrainConfig:
@@ -381,6 +381,19 @@ def test_the_tables_say_what_was_measured() -> None:
     assert text.count("7.000 (10.0%)") == 20
     assert text.count("70.000 (100.0%)") == 2
     assert "100 episodes on each split" in text
+
+
+def test_tables_call_a_method_of_ones_own_as_all_tables_do() -> None:
+    one, other = (changed(CELL, method=f"drac-vignette-{digits}") for digits in ("0" * 8, "1" * 8))
+    alone = report(one, workers=(side_by_side(2, one, alone=one),))
+    made = (tables.cells, tables.phases, tables.calibration, tables.workers)
+    for text in (table(alone).markdown() for table in made):
+        assert "drac-vignette" in text
+        assert one.method not in text
+    assert "| drac-vignette | " in tables.comparison(alone, alone).markdown()
+    both = tables.phases(report(one, other)).markdown()
+    assert f"{one.method}, float32" in both  # which would be called alike
+    assert f"{other.method}, float32" in both
 
 
 def test_a_disturbed_measurement_is_called_so() -> None:

@@ -6,12 +6,15 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from checkout import EVIDENCE, ROOT
 
 from benchmark.store.run_record import validate
+from drac.commands import output
 
 SMALL = (
     "train --game coinrun --method ppo --num-envs 4 --num-steps 16 --steps 128 --eval-episodes 2"
@@ -30,6 +33,36 @@ def shell(command: str, folder: Path) -> tuple[str, str]:
         ["bash", "-c", line], cwd=folder, env=env, capture_output=True, text=True, check=False
     )
     return (folder / "status").read_text().strip(), done.stderr
+
+
+def test_progress_is_a_line_now_and_then_where_there_is_no_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for first, said in (
+        (0.01, "reading: 0 of 1,000\nreading: 1 of 1,000\nIQM: 2 of 1,000\n"),
+        (1e9, ""),
+    ):
+        monkeypatch.setattr(output, "FIRST_LINE_S", first)
+        monkeypatch.setattr(output, "LINES_S", first)
+        with output.progress("reading", 1000) as advance:
+            for name in (None, "IQM"):
+                time.sleep(0.2 if said else 0)  # a part may take long
+                advance(name)
+            time.sleep(0.2 if said else 0)
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert list(dict.fromkeys(err.splitlines())) == said.splitlines()
+
+
+def test_a_table_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pd.DataFrame({"method": ["drac-crop"], "a": [1.0], "b" * 20: [2.0], "c": ["x"]})
+    monkeypatch.setenv("COLUMNS", "34")
+    first, second = output.columns(table, 1).split("\n\n")
+    assert first.split()[0] == "method"
+    assert max(map(len, (first + "\n" + second).splitlines())) <= 34
+    assert second.split()[0] == "method"
+    monkeypatch.delenv("COLUMNS")
+    assert output.columns(table, 1).count("\n") == 1
 
 
 @pytest.mark.parametrize("how", [" | true", " | head -1", " >&-"])
