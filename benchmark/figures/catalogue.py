@@ -59,6 +59,11 @@ FIGURES: Mapping[str, Entry] = MappingProxyType(
             ("profiles", "share of runs above a normalized return", "aggregates:profiles"),
             ("bandit-shares", "how often each augmentation was chosen", "bandit:bandit_shares"),
             ("bandit-scores", "the augmentations' scores over time", "bandit:bandit_scores"),
+            (
+                "bandit-regret",
+                "what choosing cost against the best fixed augmentation",
+                "regret:bandit_regret",
+            ),
             ("entropy", "entropy of the policy", "curves:entropy_curves"),
             ("losses", "losses over all games", "losses:losses"),
             ("levels-train", "returns of single training levels", "levels:train_levels"),
