@@ -181,6 +181,20 @@ def check(spec: str) -> str:
     return canonical(spec)
 
 
+def place(name: str) -> str:
+    """Return where the class behind a name is, "package.module:Class", without importing it.
+
+    It is "" for kornia's and torchvision's, whose classes are found otherwise, and for a name that
+    is unknown.
+    """
+    if name.startswith((KORNIA, _TORCHVISION[0])):
+        return ""
+    offers = plugins.offered().get(name, ())
+    found = _TABLE.get(name) or next((point.value for point in offers), name)
+    where = str(_place(found))
+    return where if ":" in where else ""
+
+
 def load(name: str) -> type[Augmentation]:
     """Return the class behind a name, or behind "package.module:Class".
 

@@ -21,6 +21,7 @@ from benchmark.figures.curves import dress, length_text
 from benchmark.figures.drawing import Drawing, Style
 from benchmark.store.many_files import RUN
 from drac.config.quantities import number_of
+from drac.methods import spellings
 
 _BINS = 30
 """Stretches of a run, in each of which updates are counted."""
@@ -67,7 +68,8 @@ def _shares(label: str, rows: pd.DataFrame, histories: Histories, style: Style) 
               "linewidth": 0, "hatch": hatch}
         for arm, hatch in zip(arms, cycle(method_style.HATCHES), strict=False)
     }  # fmt: skip
-    legend = [Patch(label=arm, **look) for arm, look in looks.items()]
+    called = spellings.arms(arms)
+    legend = [Patch(label=called[arm], **look) for arm, look in looks.items()]
 
     def paint(game: str, ax: Axes) -> None:
         _stack(ax, table[table["game"] == game], looks)
@@ -146,10 +148,12 @@ def _scores(label: str, rows: pd.DataFrame, histories: Histories, style: Style) 
         *histories.notes,
     )
     looks = {arm: method_style.of_augmentation(arm) for arm in arms}
+    called = spellings.arms(arms)
     legend = [
-        Line2D([], [], color=look.colour, linestyle=look.dashes, linewidth=style.line, label=arm)
+        Line2D([], [], color=look.colour, linestyle=look.dashes, linewidth=style.line,
+               label=called[arm])
         for arm, look in looks.items()
-    ]
+    ]  # fmt: skip
 
     def paint(game: str, ax: Axes) -> None:
         for arm, look in looks.items():

@@ -93,7 +93,9 @@ def draw(
                 ax.remove()
                 continue
             ax.set_title(panels.names[place], loc="left")
-            ax.tick_params(labelbottom=not panels.sharex or place + columns >= num)
+            # A row in which one panel has none below it has numbers below all: panels of one size.
+            lowest = (place // columns + 2) * columns > num
+            ax.tick_params(labelbottom=not panels.sharex or lowest)
             paint(panels.names[place], ax)
         figure.get_layout_engine().execute(figure)  # type: ignore[union-attr]
         figure.set_layout_engine("none")  # once: each time would move things a little

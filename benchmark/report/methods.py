@@ -5,8 +5,12 @@ from __future__ import annotations
 import ast
 import importlib.util
 import inspect
+import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 
+from augmentations import registry as augmentations
+from augmentations.specs import parse
 from drac import methods
 from drac.methods.method import Method
 
@@ -39,17 +43,33 @@ def docstring(name: str) -> str:
     return ""
 
 
+def of_augmentation(spec: object) -> str:
+    """Return the docstring of an augmentation's class, of whoever's it is; "" if there is none.
+
+    Args:
+        spec: its specification, as a run recorded it; it may be anything.
+    """
+    try:
+        return docstring(augmentations.place(parse(str(spec)).name))
+    except ValueError:
+        return ""
+
+
 def _path(module: str) -> Path | None:
-    """Return the file of a module; its packages are not imported but for the way to the first."""
+    """Return the file of a module, as training finds it: in the working folder first.
+
+    Nothing is imported.
+    """
     top, *rest = module.split(".")
     try:
-        found = importlib.util.find_spec(top)
+        here = PathFinder.find_spec(top, [str(Path.cwd()), *sys.path])
+        found = here or importlib.util.find_spec(top)
     except (ImportError, ValueError):
         return None
-    if found is None or found.origin is None:
+    if found is None:
         return None
     if not rest:
-        return Path(found.origin)
+        return Path(found.origin) if found.origin else None
     for folder in found.submodule_search_locations or ():
         path = Path(folder, *rest)
         for candidate in (path.with_suffix(".py"), path / "__init__.py"):

@@ -17,6 +17,7 @@ from benchmark.statistics import aggregate, bootstrap, normalize
 from benchmark.statistics.aggregate import Scores, summarize
 from benchmark.tables.table import NOT_AVAILABLE, Block, Table
 from drac.games import RANGED_MODES, games_text
+from drac.methods import spellings
 from drac.runs.logs import SPLITS
 
 RESAMPLES = 10_000
@@ -99,7 +100,7 @@ def bandit(content: Content, game: str) -> Table | None:
     ]
     frame = pd.DataFrame(data)
     wide = frame.pivot(index="arm", columns="method", values="share")
-    cells = pd.DataFrame({"arm": wide.index})
+    cells = pd.DataFrame({"arm": spellings.arms(wide.index).values()})
     for label in wide:
         cells[f"{label}, share of updates"] = [
             "-" if pd.isna(share) else f"{share:.1%}" for share in wide[label]

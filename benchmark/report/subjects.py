@@ -49,6 +49,7 @@ def method(site: Site, method: str) -> None:
     described = {n: info.description or "" for n, info in TrainConfig.model_fields.items()}
     own["used"] = [_used(option, about) for option in own["option"]]
     own["what it is"] = [described.get(option) or "-" for option in own["option"]]
+    used = content.runs.loc[content.runs["method"] == method, "augmentation"].unique()
     csv = site.csv(f"config-{name}", f"Configuration of {name}", own)
     site.page(
         method_page(method),
@@ -56,6 +57,7 @@ def method(site: Site, method: str) -> None:
         method=name,
         about=about,
         equation=methods.docstring(about.objective),
+        augmentations=[(s, text) for s in used if (text := methods.of_augmentation(s))],
         said=_said(content.complete[content.complete["method"] == method]),
         results=site.table(results.method_results(content, method)),
         config=grid("options", f"Options of {name}, as its runs recorded them", own, csv=csv),

@@ -17,6 +17,7 @@ from benchmark.store.run_record import RunRecord
 from benchmark.tables.table import Block, Table
 from drac.config.quantities import number_of
 from drac.games import GAMES
+from drac.methods import spellings
 
 SETTLED_SHARE = 0.9
 """Share of the remaining updates that one arm has had when a bandit is called settled."""
@@ -57,13 +58,17 @@ def bandit(runs: pd.DataFrame) -> Table:
     complete = counted(own)
     data = [row for run in complete.to_dict("records") for row in _arms(run)]
     frame = pd.DataFrame(data, columns=[*_COLUMNS])
+    called = spellings.arms(frame["arm"])
+    read = frame.copy()  # the CSV file has all of a name
+    for column in ("arm", "settled_arm"):
+        read[column] = [called.get(arm, arm) for arm in frame[column]]
     groups = [
         (str(game), str(label), rows)
         for game in GAMES
-        for label, rows in frame[frame["game"] == game].groupby("variant", sort=False)
+        for label, rows in read[read["game"] == game].groupby("variant", sort=False)
     ]
     named = frame["variant"].nunique() > 1
-    arms = list(dict.fromkeys(frame["arm"]))
+    arms = list(dict.fromkeys(read["arm"]))
     keys = 2 if named else 1
     names = [{"game": g, "method": label} if named else {"game": g} for g, label, _ in groups]
     shares = [_shares(rows, arms) for *_, rows in groups]
@@ -82,7 +87,7 @@ def bandit(runs: pd.DataFrame) -> Table:
         "What chose the augmentation, and when it settled",
         blocks if groups else blocks[:1],
         frame,
-        with_caveats(own, complete, _notes(complete)),
+        with_caveats(own, complete, _notes(complete, called)),
     )
 
 
@@ -157,7 +162,7 @@ def _choice(rows: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def _notes(complete: pd.DataFrame) -> Iterator[str]:
+def _notes(complete: pd.DataFrame, called: Mapping[str, str]) -> Iterator[str]:
     yield (
         f"Settled: the first update that chose an arm which from there to the end was chosen in at"
         f" least {SETTLED_SHARE:.0%} of the updates, with at least {LEAST_REMAINING:.0%} of all"
@@ -173,7 +178,8 @@ def _notes(complete: pd.DataFrame) -> Iterator[str]:
     if len(complete):
         firsts = Counter(r.updates["arm"][0] for r in complete["record"])
         said = ", ".join(
-            f"{arm} ({number_of(count, 'run')})" for arm, count in firsts.most_common()
+            f"{called.get(arm, arm)} ({number_of(count, 'run')})"
+            for arm, count in firsts.most_common()
         )
         yield f"The first update's arm: {said}."
     yield "Published counts: not available; the paper's best augmentations: --table augmentations."

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from augmentations import registry as augmentation_registry
-from augmentations.specs import short
+from augmentations.specs import short, slug
 from drac import methods
 
 
@@ -31,6 +31,24 @@ def _is_free(method_id: str) -> bool:
 def name(method_id: str) -> str:
     """Return what a method is called where it is alone: see `shown`."""
     return shown((method_id,))[method_id]
+
+
+def arms(specs: Iterable[str]) -> dict[str, str]:
+    """Return what augmentations are called in tables and legends, by specification: see `shown`.
+
+    "vignette-strength-0.9" of "mylab.vignette:Vignette(strength=0.9)"; of what is no specification
+    (a file may hold anything) what is given.
+    """
+    ids = {spec: _as_method(spec) for spec in specs}
+    called = shown(ids.values())
+    return {spec: called[made].removeprefix("drac-") for spec, made in ids.items()}
+
+
+def _as_method(spec: str) -> str:
+    try:
+        return f"drac-{slug(spec)}"
+    except ValueError:
+        return spec
 
 
 def resolve(

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from report_site import HOSTILE, Page, pages, target
 from synthetic_runs import ARMS, tree, write_run
 
+from augmentations.transforms.flip import RandomFlip
 from benchmark import cli
 from benchmark.report import build, folder, frames, grid, methods, results, site
 from benchmark.report.content import gather
@@ -23,6 +24,7 @@ from benchmark.store.store import Store
 from benchmark.suites import RunSpec
 from drac import methods as drac_methods
 from drac.games import score_range
+from drac.methods.spellings import resolve
 
 
 @pytest.fixture(scope="module")
@@ -301,6 +303,27 @@ def test_what_cannot_be_read_is_not_described() -> None:
     assert methods.docstring("drac.no_such_module:Name") == ""
     assert methods.docstring("drac.objectives.ppo:NoSuchName") == ""
     assert methods.docstring(methods.describe("no-such-method").objective) == ""
+
+
+def test_a_method_of_ones_own_augmentation_has_its_docstring(small: Path) -> None:
+    """The class lies in the working folder, which is not where the command lies; torch is none."""
+    (small / "mylab").mkdir()  # a package without an __init__.py
+    (small / "mylab/dark.py").write_text('class Dark:\n    """Darkens <corners>."""\n')
+    (small / "alone.py").write_text('class Dim:\n    """Dims all."""\n\nraise SystemExit')
+    own = {"mylab.dark:Dark(by=0.9)": "Darkens <corners>.", "alone:Dim": "Dims all."}
+    absent = ("gone:Gone", "alone:NoSuchName", "kornia:RandomGaussianBlur((3, 3))")
+    for spec in (*own, "flip", *absent):
+        write_run(small / "results", "drac", augmentation=spec, experiment="demo")
+    build.build(Store(small / "results"), ["demo"], small / "report", with_frames=False)
+    found = pages(small / "report")
+    texts = {
+        s: found[site.method_page(resolve("drac", s)[0])].text for s in (*own, "flip", *absent)
+    }
+    for spec, said in own.items():
+        assert f"Its augmentation {spec}\n{said}\n" in re.sub(r"\s*\n\s*", "\n", texts[spec])
+    assert RandomFlip.__doc__.splitlines()[0] in texts["flip"]
+    assert not any("Its augmentation" in texts[spec] for spec in absent)
+    assert "Its augmentation" not in found[site.method_page("ppo")].text
 
 
 # --- cells --------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from benchmark.statistics import bands
+from benchmark.figures import curves
+from benchmark.statistics import bands, bootstrap
 
 
 def runs_of(cells: list[tuple[str, str, int]]) -> pd.DataFrame:
@@ -90,3 +91,39 @@ def test_the_band_over_games_is_the_stratified_bootstraps() -> None:
     assert np.abs(high - slow_high).max() < 0.05 * width.min()
     error = np.sqrt((values.var(axis=0) / 8).sum(axis=0)) / 5
     assert width == pytest.approx(2 * 1.96 * error, rel=0.06)
+
+
+@pytest.mark.parametrize(
+    ("games", "same"),
+    [
+        ([[1, 1], [2, 2], [1, 3]], True),  # two of three
+        ([[1, 1], [1, 3]], False),  # half is not most
+        ([[1, np.nan], [1, 3]], False),  # one run is equal to none
+        ([[1, np.nan], [2, 2], [3, 3]], True),
+        ([[1, 1, 1 + 1e-9]], False),
+        ([[1, 1, np.nan]], True),
+    ],
+)
+def test_scores_are_without_spread_where_most_games_runs_are_equal(
+    games: list[list[float]], same: bool
+) -> None:
+    scores = np.array(games).T
+    assert bootstrap.without_spread(scores) == same
+    apart = np.where(np.isnan(scores), np.nan, np.arange(scores.size).reshape(scores.shape))
+    steps = np.stack([scores, apart], axis=-1)
+    assert bootstrap.without_spread(steps).tolist() == [same, False]  # each step by itself
+
+
+def test_equal_seeds_have_a_curve_and_no_band() -> None:
+    runs = runs_of([("ppo", "maze", seed) for seed in range(2)])
+    table = bands.per_game(rows_of({0: [1.0, 2.0], 1: [1.0, 4.0]}), runs)
+    assert table["mean"].tolist() == [1.0, 3.0]
+    assert table["low"].isna().tolist() == table["high"].isna().tolist() == [True, False]
+    assert "Where all seeds are equal there is no band." in curves.band_notes(table)
+    assert "Where all" not in " ".join(curves.band_notes(table[1:]))
+    cube = np.array([[[1.0, 1.0]], [[1.0, 4.0]]])
+    mean, low, high = bands.over_games(cube, np.random.default_rng(0))
+    assert mean.tolist() == [1.0, 2.5]
+    assert np.isnan([low, high]).tolist() == [[True, False]] * 2
+    for ends in bands.profile(cube[..., 0], np.array([0.0, 2.0]), np.random.default_rng(0))[1:]:
+        assert np.isnan(ends).all()

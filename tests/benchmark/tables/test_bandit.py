@@ -5,11 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.text import Text
 from synthetic_runs import load, write_csv, write_run
 
+from augmentations import slug
+from benchmark.analysis import histories
+from benchmark.figures.catalogue import FIGURES
+from benchmark.figures.drawing import SCREEN
 from benchmark.tables.bandit import settled
 from benchmark.tables.catalogue import TABLES
 from benchmark.tables.table import Table
@@ -146,3 +152,22 @@ def test_no_bandit_at_all(tmp_path: Path) -> None:
     table = bandit(tmp_path)
     assert rows(table, 0) == [{"game": "-", "bandit": "no runs"}]
     assert table.data.empty
+
+
+def test_arms_of_ones_own_have_short_names_unless_two_would_be_confused(tmp_path: Path) -> None:
+    """The data have all of a name; "a|b" is no specification, and stays."""
+    arms = {"mine:Dim(by=0.9)": 4, "crop": 1, "mine:Crop": 1, "a:Dim": 1, "b:Dim": 1, "a|b": 2}
+    run_dir = write_run(tmp_path, "ucb-drac", "maze", arms=arms, **LONG)
+    chosen = pd.read_csv(run_dir / "arms.csv")
+    chosen["selected"] = (chosen["arm"] == next(iter(arms))).astype(int)
+    chosen.to_csv(run_dir / "arms.csv", index=False)
+    table = bandit(tmp_path)
+    names = ["game", "dim-by-0.9", "crop", *map(slug, ("mine:Crop", "a:Dim", "b:Dim")), "a|b"]
+    for block in (1, 2):
+        assert list(rows(table, block)[0]) == names
+    assert rows(table, 0)[0]["on"] == "dim-by-0.9"
+    assert "The first update's arm: dim-by-0.9 (1 run)." in table.notes
+    assert table.data["arm"].tolist() == [*arms]
+    assert {*table.data["settled_arm"]} == {"mine:Dim(by=0.9)"}
+    drawn = FIGURES["bandit-shares"](histories.load(load(tmp_path)), SCREEN)[0]
+    assert {"dim-by-0.9", slug("a:Dim")} < {t.get_text() for t in drawn.figure.findobj(Text)}
