@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from benchmark.analysis.histories import LOSSES, Histories
-from benchmark.figures.canvas import Panels, draw
+from benchmark.figures.canvas import Panels, draw, empty
 from benchmark.figures.curves import draw_curve, dress, legend, length_text
 from benchmark.figures.drawing import Drawing, Style
 from benchmark.figures.normalized import comparable, shared
@@ -45,6 +45,9 @@ def losses(histories: Histories, style: Style) -> list[Drawing]:
             if len(own):
                 draw_curve(ax, own, label, labels)
         dress(ax)
+        if len(histories.progress) and not (table["loss"] == heads[head]).any():
+            empty(ax, "0 throughout")
+            ax.set_yticks([])
 
     panels = Panels(
         list(heads),

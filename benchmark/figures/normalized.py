@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from benchmark.analysis.comparable import protocol, scores
 from benchmark.analysis.histories import Histories, lengths, ordered
 from benchmark.store.many_files import RUN
-from drac.config.quantities import number_of, shortened
+from drac.config.quantities import shortened
 from drac.games import score_range
 from drac.runs.logs import SPLITS
 
@@ -108,12 +108,13 @@ def shared(histories: Histories) -> tuple[tuple[str, ...], tuple[str, ...], list
         del kept[left_out[-1]]
     games = set.intersection(*kept.values()) if kept else set()
     missing = [game for game in histories.games if game not in games]
-    note = f"Over all {len(games)} games." if len(games) > 1 else "Over one game."
+    named = ", ".join(sorted(games))
+    note = f"Over all {len(games)} games." if len(games) > 1 else f"Over {named or 'no game'}."
     if missing:
-        note = (
-            f"WARNING: over the {number_of(len(games), 'game')} that all of these methods have"
-            f" ({', '.join(sorted(games))}), not over {', '.join(missing)}."
-        )
+        common = f"the {len(games)} games that all of these methods have ({named})"
+        if len(games) == 1:
+            common = f"{named}, the one game that all of these methods have"
+        note = f"WARNING: over {common}, not over {', '.join(missing)}."
     notes = [note]
     if unfinished := [label for label in own if not own[label]]:
         notes.append(f"Left out, having no complete run: {', '.join(unfinished)}.")

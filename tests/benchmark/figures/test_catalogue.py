@@ -292,7 +292,7 @@ def test_one_seed_has_no_band_and_the_figure_says_so(tmp_path: Path) -> None:
     assert intervals.data["estimate"].notna().all()
     assert "One seed on a game, hence no interval: ppo, ucb-drac." in shown(intervals)
     assert "bootstrap" not in shown(intervals)
-    assert "Over one game." in intervals.notes
+    assert "Over maze." in intervals.notes
 
 
 def test_wide_bands_of_few_seeds_do_not_flatten_the_curves(tmp_path: Path) -> None:
@@ -335,6 +335,38 @@ def test_a_game_that_one_method_lacks_is_left_out_with_a_warning(
         assert "4 games" in drawing.title
         assert "Missing: 3 of 60 planned runs" in shown(drawing)
     assert "No curve of ucb-drac on maze." in FIGURES["gap"](found, SCREEN)[0].caption
+
+
+def test_the_one_game_in_common_is_named(tmp_path: Path) -> None:
+    for method, game in (("ppo", "maze"), ("ppo", "heist"), ("plr", "maze")):
+        write_run(tmp_path, method, game)
+    said = "WARNING: over maze, the one game that all of these methods have, not over heist."
+    assert said in FIGURES["intervals"](load(tmp_path), SCREEN)[0].notes
+
+
+def test_a_loss_that_is_always_0_is_said_to_be(tmp_path: Path) -> None:
+    run_dir = write_run(tmp_path)
+    table = pd.read_csv(run_dir / "progress.csv").assign(entropy=1.0, clip_fraction=[0, 1e-4])
+    table.to_csv(run_dir / "progress.csv", index=False)
+    axes = FIGURES["losses"](load(tmp_path), SCREEN)[0].figure.axes
+    zero = {ax.get_title(loc="left"): [text.get_text() for text in ax.texts] for ax in axes}
+    assert zero.pop("entropy (nats)") == zero.pop("ratios clipped (share)") == []
+    assert zero
+    assert all(texts == ["0 throughout"] for texts in zero.values())
+
+
+@pytest.mark.parametrize("num", [3, 4, 5, 7])
+def test_panels_of_a_row_have_steps_below_all_or_none_and_one_size(num: int) -> None:
+    panels = Panels([f"game {place}" for place in range(num)])
+    drawing = canvas.draw("x", "", pd.DataFrame(), (), SCREEN, panels, lambda name, ax: None)
+    below: dict[float, set[bool]] = {}
+    for ax in drawing.figure.axes:
+        labelled = bool(ax.xaxis.get_tick_params()["labelbottom"])
+        below.setdefault(round(ax.get_position().y0, 6), set()).add(labelled)
+        assert labelled or len(drawing.figure.axes) in (4, 7)
+    assert all(len(found) == 1 for found in below.values())
+    heights = [ax.get_position().height for ax in drawing.figure.axes]
+    assert max(heights) - min(heights) < 1e-6
 
 
 def test_methods_without_a_game_in_common(tmp_path: Path) -> None:
