@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from drac.files import untrusted
 
 PROTOCOL = ("steps", "fidelity", "mode", "levels", "precision", "procgen_build", "eval_episodes")
 """Settings in which runs of different methods must agree before one is said to be better."""
+
+_LABEL = re.compile(r"(.*?)( \[.*| at [\d,]+ steps)?", re.DOTALL)
 
 BASELINE = "ppo"
 """The method by whose return the paper's Table 1 divides."""
@@ -78,9 +81,9 @@ def every_run(runs: pd.DataFrame) -> pd.DataFrame:
 def variants(runs: pd.DataFrame) -> pd.Series[str]:
     """Name each run's method as it is shown, with whatever setting not all runs share.
 
-    Runs of one method whose settings differ stand in separate columns, e.g. "ppo [steps=1M]"
-    and "ppo [steps=25M]": they are never averaged together. What `fidelity` sets is named only
-    where a run departs from its preset.
+    Runs of one method whose settings differ stand in separate columns, e.g. "ppo at 2,048 steps"
+    and "ppo [steps=25M, levels=0-9]": they are never averaged together. What `fidelity` sets is
+    named only where a run departs from its preset.
     """
     unlike = differing(runs)
     labels: dict[tuple[str, int], str] = {}  # runs share their settings: see `Store.load`
@@ -95,8 +98,16 @@ def _label(method: str, settings: Mapping[str, Any], unlike: Iterable[str]) -> s
     preset = PRESETS.get(settings.get("fidelity", ""), {})
     said = [name for name in unlike if name in settings]
     said = [name for name in said if name not in preset or preset[name] != settings[name]]
+    if said == ["steps"]:
+        return f"{method} at {settings['steps']:,} steps"
     texts = [f"{name}={setting_text(settings[name])}" for name in said]
     return f"{method} [{', '.join(texts)}]" if texts else method
+
+
+def split_label(label: str) -> tuple[str, str]:
+    """Return the method of a label, as `variants` names it, and the settings said there or ""."""
+    method, settings = _LABEL.fullmatch(label).groups("")  # type: ignore[union-attr]  # matches all
+    return method, settings
 
 
 def setting_text(value: Any) -> str:

@@ -15,7 +15,7 @@ from augmentations.arguments import hint
 from augmentations.specs import short
 from benchmark.analysis import comparable
 from benchmark.analysis.caveats import contradictions
-from benchmark.analysis.comparable import counted
+from benchmark.analysis.comparable import counted, split_label
 from benchmark.scores import imported as imports
 from benchmark.statistics.aggregate import Scores
 from benchmark.store.store import Store
@@ -32,7 +32,7 @@ class Contestant:
     """One method with the scores of its runs.
 
     Attributes:
-        name: as shown, e.g. "ppo" or "ppo [steps=2048]".
+        name: as shown, e.g. "ppo" or "ppo at 2,048 steps".
         source: where it is from: experiments, or an imported set.
         mode: "easy" or "hard".
         scores: `(runs, 16)`, float64, games as in `GAMES`; NaN where a run is missing.
@@ -104,7 +104,7 @@ def find(
     of = {(source, s.method) for source, g in zip(sources, groups, strict=True) for s in specs[g]}
     planned = {method for _, method in of}
     # Only what is asked for is read: a store may hold thousands of runs.
-    wanted = {word.rpartition(":")[2].partition(" [")[0] for word in words}
+    wanted = {split_label(word)[0].rpartition(":")[2] for word in words}
     wanted = {method for method in planned if not wanted.isdisjoint(_names(method))}
     damaged: list[str] = []
     known = [
@@ -197,10 +197,10 @@ def _called(word: str, known: Sequence[Contestant]) -> list[Contestant]:
     found: list[Contestant] = []
     for names in (Contestant.names, Contestant.short_names):
         found = found or [c for c in known if word in names(c)]
-        found = found or [c for c in known if any(n.startswith(f"{word} [") for n in names(c))]
+        found = found or [c for c in known if word in {split_label(n)[0] for n in names(c)}]
     source, _, family = word.rpartition(":")
     alike = (c for c in known if family and source in ("", c.source))
-    return found or [c for c in alike if _family(c.name.partition(" [")[0]) == family]
+    return found or [c for c in alike if _family(split_label(c.name)[0]) == family]
 
 
 def _elsewhere(
@@ -220,7 +220,7 @@ def _elsewhere(
     store = Store(results)
     planned = {name: {spec.method for spec in store.specs(name)} for name in store.experiments()}
     for word in words:
-        source, _, method = word.partition(" [")[0].rpartition(":")
+        source, _, method = split_label(word)[0].rpartition(":")
         having = [
             experiment
             for experiment, found in planned.items()

@@ -12,7 +12,7 @@ import pandas as pd
 from augmentations import PAPER_ARMS
 from benchmark.analysis.best_augmentation import chooses
 from benchmark.analysis.caveats import contradictions, doubtful, why_each
-from benchmark.analysis.comparable import variants
+from benchmark.analysis.comparable import split_label, variants
 from benchmark.analysis.published_options import apart_from_published
 from benchmark.scores.curves import CurveSet
 from benchmark.store.many_files import RUN, read_many
@@ -229,7 +229,7 @@ def _evaluations(parts: Iterable[pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFr
 
 
 def _order(label: str) -> tuple[int, int, str]:
-    method = label.partition(" [")[0]
+    method = split_label(label)[0]
     names = list(methods.METHODS)
     found = methods.find(method)
     if found is None:

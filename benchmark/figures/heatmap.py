@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from benchmark.analysis.best_augmentation import is_fixed
-from benchmark.analysis.comparable import protocol, variants
+from benchmark.analysis.comparable import protocol, split_label, variants
 from benchmark.analysis.histories import Histories, lengths, ordered
 from benchmark.figures.canvas import Panels, draw
 from benchmark.figures.drawing import Drawing, Style
@@ -71,7 +71,7 @@ def _runs(histories: Histories) -> tuple[pd.DataFrame, tuple[str, ...]]:
 
 
 def _is_fixed(label: str) -> bool:
-    return is_fixed(label.partition(" [")[0])
+    return is_fixed(split_label(label)[0])
 
 
 def _draw(ax: Axes, wide: pd.DataFrame, paper: dict[str, str], style: Style) -> None:

@@ -13,6 +13,8 @@ from typing import Literal
 
 from matplotlib.colors import to_rgb
 
+from benchmark.analysis.comparable import split_label
+
 Dashes = Literal["-"] | tuple[float, tuple[float, ...]]
 
 
@@ -92,11 +94,11 @@ HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "oooo", "++++", "||||
 
 
 def of_method(label: str) -> MethodStyle:
-    """Return the style of a label such as "ppo" or "ppo [steps=2048]".
+    """Return the style of a label such as "ppo" or "ppo at 2,048 steps".
 
     A label that names settings keeps the colour of its method, paler, and has its own dashes.
     """
-    method, _, settings = label.partition(" [")
+    method, settings = split_label(label)
     style = _METHODS.get(method) or _of_family(method) or _by_name(method)
     if not settings:
         return style

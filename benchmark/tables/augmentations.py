@@ -21,7 +21,7 @@ from benchmark.analysis.best_augmentation import (
     unequal,
 )
 from benchmark.analysis.caveats import with_caveats
-from benchmark.analysis.comparable import counted, unequal_seeds, variants
+from benchmark.analysis.comparable import counted, split_label, unequal_seeds, variants
 from benchmark.scores import published
 from benchmark.statistics.aggregate import Summary, summarize
 from benchmark.tables.table import NOT_AVAILABLE, Block, Table
@@ -149,7 +149,7 @@ def _summaries(sweep: pd.DataFrame) -> dict[tuple[str, str], Summary]:
     groups = sweep.groupby(["game", "label"], sort=False)["test"]
     found = {(str(game), str(label)): summarize(own) for (game, label), own in groups}
     order = {f"{_PREFIX}{name}": number for number, name in enumerate(PAPER_ARMS)}
-    methods_of = {label: label.partition(" [")[0] for _, label in found}
+    methods_of = {label: split_label(label)[0] for _, label in found}
     return dict(
         sorted(found.items(), key=lambda item: order.get(methods_of[item[0][1]], len(order)))
     )

@@ -18,6 +18,7 @@ from refusals import refused
 from synthetic_runs import write_run
 
 from benchmark import cli
+from benchmark.analysis.comparable import split_label
 from benchmark.analysis.compare import Comparison, compare, verdict
 from benchmark.analysis.contestants import Contestant
 from benchmark.scores.published import FOLDER
@@ -317,14 +318,14 @@ def test_experiments_and_variants(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "several are called 'ppo': say which, 'one:ppo' or 'two:ppo'" in error
     assert cli.main([*words, "--experiment", "one"]) == 2
     error = capsys.readouterr().err
-    assert "say which, 'drac-crop [steps=600]' or 'drac-crop [steps=1200]'" in error
+    assert "say which, 'drac-crop at 600 steps' or 'drac-crop at 1,200 steps'" in error
     said = run(capsys, root, "two:ppo", "one:ppo")
     assert "9.00" not in said
     assert "8.50 ± 0.71" in said
     said = " ".join(
-        run(capsys, root, "drac-crop [steps=1200]", "one:drac-crop [steps=600]").split()
+        run(capsys, root, "drac-crop at 1,200 steps", "one:drac-crop at 600 steps").split()
     )
-    assert "drac-crop [steps=1200]" in said
+    assert "drac-crop at 1,200 steps" in said
     assert "steps 1,200 / 600" in said
 
 
@@ -611,3 +612,18 @@ def test_a_method_of_another_experiment_is_told(
         said = refused([*command, "--experiment", "theirs"], tmp_path, capsys)
         assert "'theirs' is no experiment but a set of imported scores" in said
         assert "drac-bench compare takes theirs:METHOD" in said
+
+
+@pytest.mark.parametrize(
+    ("label", "parts"),
+    [
+        ("ppo", ("ppo", "")),
+        ("one:ppo at 25,000,000 steps", ("one:ppo", " at 25,000,000 steps")),
+        ("ucb-drac [arms=a:B flip]", ("ucb-drac", " [arms=a:B flip]")),
+        ("look at 3 steps of it", ("look at 3 steps of it", "")),
+        ("", ("", "")),
+        ("a\nb", ("a\nb", "")),
+    ],
+)
+def test_a_label_is_a_method_and_what_is_said_of_it(label: str, parts: tuple[str, str]) -> None:
+    assert split_label(label) == parts

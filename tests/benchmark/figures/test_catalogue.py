@@ -19,6 +19,7 @@ from synthetic_runs import write_run
 from synthetic_store import EXPERIMENT, write_store
 
 from benchmark.analysis import histories
+from benchmark.analysis.comparable import split_label
 from benchmark.analysis.histories import Histories
 from benchmark.figures import bandit, canvas, levels, normalized
 from benchmark.figures.canvas import EARLY, LIGHTER, Panels
@@ -233,8 +234,8 @@ def test_a_sweep_of_another_length_than_ppo_stands_apart(tmp_path: Path) -> None
     scale = normalized.choose(found)
     assert scale.name == "PPO-normalized return"
     assert scale.lengths == "Runs of 512 steps."
-    assert {label.partition(" [")[0] for label in scale.labels} == {"ppo", "ucb-drac", "drac-best"}
-    assert "drac-crop [steps=300" in scale.notes[-1]
+    assert {split_label(label)[0] for label in scale.labels} == {"ppo", "ucb-drac", "drac-best"}
+    assert "drac-crop at 300 steps" in scale.notes[-1]
     curves = FIGURES["test-curves"](found, SCREEN)[0]
     assert "(up to 512 steps)" in shown(curves)
 

@@ -39,10 +39,10 @@ def test_an_augmentation_has_the_colour_of_its_method() -> None:
 
 @pytest.mark.parametrize("method", [*COMPARED, "rad-crop", "my-own-method"])
 def test_other_settings_are_paler_and_dashed_otherwise(method: str) -> None:
-    plain, other = of_method(method), of_method(f"{method} [steps=2048]")
+    plain, other = of_method(method), of_method(f"{method} at 2,048 steps")
     for part in ("colour", "dashes", "marker"):
         assert getattr(plain, part) != getattr(other, part)
-    assert of_method(f"{method} [steps=2048]") == other
+    assert of_method(f"{method} at 2,048 steps") == other
 
 
 @given(st.text(min_size=1))

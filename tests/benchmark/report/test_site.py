@@ -205,12 +205,12 @@ def test_a_variant_is_compared_with_ppo_of_its_own_protocol(tmp_path: Path) -> N
     table = results.headline(gather(Store(tmp_path), ["short", "long"]))
     rows = table.data[table.data["split"] == "test"].set_index("method")["ppo_normalized_mean"]
     assert rows.dropna().to_dict() == {
-        "ppo [steps=256]": 1.0,
-        "ucb-drac [steps=256]": 6 / 5,
-        "ppo [steps=512]": 1.0,
-        "ucb-drac [steps=512]": 9 / 8,
+        "ppo at 256 steps": 1.0,
+        "ucb-drac at 256 steps": 6 / 5,
+        "ppo at 512 steps": 1.0,
+        "ucb-drac at 512 steps": 9 / 8,
     }
-    assert rows.index[rows.isna()].tolist() == ["rand-drac [steps=1024]"]
+    assert rows.index[rows.isna()].tolist() == ["rand-drac at 1,024 steps"]
 
 
 def test_a_game_where_ppo_loses_is_no_measure(tmp_path: Path) -> None:

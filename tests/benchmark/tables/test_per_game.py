@@ -125,7 +125,7 @@ def test_unequal_seeds_are_said_and_shown(tmp_path: Path) -> None:
 
 
 APART: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, str]]] = {
-    "steps": ({"steps": 256}, {"steps": 512}, ("ppo [steps=256]", "ppo [steps=512]")),
+    "steps": ({"steps": 256}, {"steps": 512}, ("ppo at 256 steps", "ppo at 512 steps")),
     "fidelity": (
         {"fidelity": "paper"},
         {"fidelity": "released"},
