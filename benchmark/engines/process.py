@@ -20,6 +20,11 @@ _MODULE = (
     "import runpy, sys; sys.path[:1] == [''] and sys.path.append(sys.path.pop(0)); del sys.argv[0];"
     " runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
 )
+# As `end_with_parent`, and at once if it has ended since. Not by preexec_fn: a fork copies locks.
+_WITH_PARENT = (
+    f"import ctypes, os, sys; ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, {int(signal.SIGTERM)});"
+    " os.getppid() == int(sys.argv.pop(1)) or sys.exit(0); "
+)
 
 
 def end_with_parent() -> None:
@@ -52,17 +57,18 @@ def start(
     folder = run_dir or job.run_dir
     folder.mkdir(parents=True, exist_ok=True)
     words = [str(folder) if word == own else word for word in job.argv]
+    if words[0] == "-m":  # every job but those of tests
+        words = ["-c", _WITH_PARENT + _MODULE, str(os.getpid()), *words[1:]]
     # A session of its own, so that the terminal's Ctrl-C reaches it through `cancel` alone.
     with (folder / LOG).open("ab") as log:
         return subprocess.Popen(
-            command(words),
+            [sys.executable, *words],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             env={**os.environ, TRACEBACK: "1", **env},
             cwd=cwd,
             start_new_session=True,
-            preexec_fn=end_with_parent,
         )
 
 

@@ -26,7 +26,7 @@ from tiny_runs import differences, state, tables
 
 import benchmark.cli
 import drac.cli
-from benchmark.engines import local
+from benchmark.engines import process
 from drac.runs import checkpoint
 from drac.train.state import Training
 
@@ -144,10 +144,10 @@ def fork_the_runs_of_sweeps() -> None:
     class Forked(Child):
         """What the local engine asks of `subprocess.Popen`."""
 
-        def __init__(self, words: Sequence[str], stdout: Any, preexec_fn: Before, **_: Any) -> None:
+        def __init__(self, words: Sequence[str], stdout: Any, **_: Any) -> None:
             def before() -> None:
                 os.setsid()
-                preexec_fn()
+                process.end_with_parent()
                 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                     signal.signal(number, signal.SIG_DFL)
 
@@ -158,7 +158,7 @@ def fork_the_runs_of_sweeps() -> None:
         Popen, DEVNULL, STDOUT = Forked, None, None
 
     play_numbers()
-    local.subprocess = Module  # type: ignore[assignment]
+    process.subprocess = Module  # type: ignore[assignment]
 
 
 def unfinished(run_dir: Path) -> set[str]:
