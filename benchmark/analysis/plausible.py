@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +37,8 @@ class Scored(NamedTuple):
             levels, returns and lengths. Every seed draws other levels. NaN where these are too
             few, or return all the same; None where unknown.
         best: likewise, the highest return of these episodes; NaN where they are too few.
+        stayed: game -> the one augmentation that all updates of all its runs had.
+        chosen: whether these were chosen, among several.
     """
 
     name: str
@@ -43,6 +46,8 @@ class Scored(NamedTuple):
     scores: Scores
     played: Scores | None = None
     best: Scores | None = None
+    stayed: Mapping[str, str] = MappingProxyType({})
+    chosen: bool = False
 
 
 def most(game: str, mode: str) -> float:
@@ -95,7 +100,17 @@ def of_runs(name: str, runs: pd.DataFrame, splits: Sequence[str]) -> list[Scored
     played, best = (comparable.scores(runs, column, GAMES) for column in ("played", "best"))
     mode = runs["settings"].iloc[0]["mode"]
     scores = (comparable.scores(runs, split, GAMES) for split in splits)
-    return [Scored(name, mode, own, played, best) for own in scores]
+    chosen = any(len(counts) > 1 for counts in runs["arms"])
+    return [Scored(name, mode, own, played, best, _stayed(runs), chosen) for own in scores]
+
+
+def _stayed(runs: pd.DataFrame) -> dict[str, str]:
+    """Return the only augmentation of each game that has but one."""
+    had = {
+        game: {arm for counts in own for arm, count in counts.items() if count}
+        for game, own in runs.groupby("game")["arms"]
+    }
+    return {str(game): arms.pop() for game, arms in had.items() if len(arms) == 1}
 
 
 def cautions(methods: Sequence[Scored]) -> list[str]:
@@ -107,11 +122,24 @@ def cautions(methods: Sequence[Scored]) -> list[str]:
         own, other = played[a], played[b]
         if own is None or other is None:
             own, other = scored[a], scored[b]
-        if same := [g for g in own if g in other and _same(own[g], other[g])]:
-            both = f"{methods[a].name} and {methods[b].name}"
-            found.append(f"{both} have the same scores, run by run, on {_listed(same)}: copies?")
+        same = [g for g in own if g in other and _same(own[g], other[g])]
+        found += _equal(methods[a], methods[b], same)
     more = [f"{len(found) - SHOWN} more doubts of these kinds."] if len(found) > SHOWN else []
     return found[:SHOWN] + more
+
+
+def _equal(one: Scored, other: Scored, games: Sequence[str]) -> Iterator[str]:
+    """Say why two methods have equal scores, if a bandit that stays with one arm explains it."""
+    explained: dict[str, list[str]] = {}
+    for game in games:
+        arm = one.stayed.get(game)
+        known = arm is not None and arm == other.stayed.get(game) and (one.chosen or other.chosen)
+        explained.setdefault(f"every update of both had {arm}." if known else "copies?", []).append(
+            game
+        )
+    for why, own in explained.items():
+        both = f"{one.name} and {other.name} have the same scores, run by run"
+        yield f"{both}, on {_listed(own)}: {why}"
 
 
 def _doubts(one: Scored) -> Iterator[str]:

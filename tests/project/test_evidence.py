@@ -204,6 +204,24 @@ def test_ppo_learns_what_others_code_learns(tmp_path: Path) -> None:
         assert re.search(rf"{row['ours']:.2f}( on \w+)? \((theirs )?{theirs}\)", readme)
 
 
+def test_the_bandit_never_leaves_crop_on_starpilot() -> None:
+    """At the paper's constants UCB-DrAC's run is Crop-DrAC's there: see docs/fidelity.md."""
+    names = ("drac-crop", "ucb-drac")
+    folders = [EVIDENCE / "learning" / f"runs/evidence/{name}/starpilot/seed0" for name in names]
+    fixed, chosen = (pd.read_csv(folder / "progress.csv") for folder in folders)
+    timings = ["wall_s", "charts/SPS"]
+    pd.testing.assert_frame_equal(fixed.drop(columns=timings), chosen.drop(columns=timings))
+    episodes = [(folder / "eval.csv").read_bytes() for folder in folders]
+    assert episodes[0] == episodes[1]
+    assert {*chosen["arm"]} == {"crop"}
+    scores = pd.read_csv(folders[1] / "arms.csv").query("arm != 'crop'")["score"]
+    rewards = chosen["bandit_reward"]
+    seen = f"{rewards[0]:.2f} after the first rollout and between {rewards.min():.2f}"
+    page = " ".join((ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8").split())
+    assert f"is {seen} and {rewards.max():.2f} in all 61 updates" in page
+    assert f"score at most {scores.max():.3f}: UCB-DrAC never leaves crop" in page
+
+
 def test_the_curves_beside_ours_are_those_that_were_published(tmp_path: Path) -> None:
     shutil.copytree(EVIDENCE / "learning" / "runs", tmp_path / "runs")
     published = ROOT / "results" / "published" / "curves.csv"

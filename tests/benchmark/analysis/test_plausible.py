@@ -113,6 +113,29 @@ def test_impossible_returns_of_our_own_runs(tmp_path: Path, returns: float, said
     assert doubts(tmp_path) == [f"WARNING: {said}"] * (said != "")
 
 
+@pytest.mark.parametrize(
+    ("kept", "fixed", "said"),
+    [
+        (4, True, "every update of both had crop."),  # 4 updates of 4
+        (4, False, "every update of both had crop."),  # two bandits
+        (3, True, "copies?"),
+    ],
+)
+def test_a_bandit_that_kept_one_arm_is_no_copy(
+    kept: int, fixed: bool, said: str, tmp_path: Path
+) -> None:
+    chosen = {"arms": {"crop": kept, "flip": 4 - kept}, "chosen_from": ("crop", "flip")}
+    write_run(tmp_path, "ucb-drac", "maze", **chosen)
+    if fixed:
+        write_run(tmp_path, "drac-crop", "maze", arms={"crop": 4})
+    else:
+        write_run(tmp_path, "thompson-drac", "maze", **chosen)
+    other = "drac-crop" if fixed else "thompson-drac"
+    both = " and ".join(sorted(["ucb-drac", other]))
+    (found,) = [one for one in doubts(tmp_path) if "the same scores" in one]
+    assert found == f"WARNING: {both} have the same scores, run by run, on maze: {said}"
+
+
 def test_low_scores_of_short_runs_are_not_taken_for_normalized(tmp_path: Path) -> None:
     """Their means are below 1, but an episode of theirs returned 10."""
     for game in ("maze", "coinrun"):
