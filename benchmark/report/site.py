@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import jinja2
 import pandas as pd
@@ -24,11 +24,9 @@ from augmentations.errors import told
 from benchmark.figures.drawing import SCREEN, Drawing
 from benchmark.report import provenance
 from benchmark.report.content import Content
+from benchmark.report.frames import Strip
 from benchmark.report.grid import Grid, Links, grid
 from benchmark.tables.table import Table
-
-if TYPE_CHECKING:
-    from benchmark.report.frames import Strip
 
 Made = TypeVar("Made")
 

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from benchmark.analysis.caveats import common_settings
-from benchmark.report import frames, methods, pictures, results
+from benchmark.report import methods, pictures, results
+from benchmark.report.clips import copy_clips
 from benchmark.report.grid import grid
 from benchmark.report.site import Site, game_page, method_page
 from drac.config import TrainConfig
@@ -19,7 +20,7 @@ def game(site: Site, game: str) -> None:
     """Write the page of one game."""
     content = site.content
     bandit = results.bandit(content, game)
-    clips, clip_notes = frames.copy_clips(site, game)
+    clips, clip_notes = copy_clips(site, game)
     strips = site.strips.get(game, [])
     for strip in strips:
         site.write(f"frames/{strip.name}", strip.png)

@@ -13,7 +13,7 @@ from synthetic_runs import ARMS, write_run
 
 from benchmark.analysis import histories
 from benchmark.analysis.comparable import every_run
-from benchmark.report import frames, provenance
+from benchmark.report import clips, provenance
 from benchmark.report.content import Content
 from benchmark.report.grid import grid
 from benchmark.store.store import Store
@@ -88,5 +88,5 @@ def read(root: Path) -> None:
 def read_clip(path: Path, root: Path) -> None:
     """Read what `drac watch` noted of a clip; raises ConfigError if that says nothing."""
     clip = path.with_suffix(".gif")
-    if (said := frames._shown(clip, root)) == clip.name:
+    if (said := clips._shown(clip, root)) == clip.name:
         raise ConfigError(f"nothing is known of {said}")
