@@ -220,6 +220,8 @@ def test_the_bandit_never_leaves_crop_on_starpilot() -> None:
     page = " ".join((ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8").split())
     assert f"is {seen} and {rewards.max():.2f} in all 61 updates" in page
     assert f"score at most {scores.max():.3f}: UCB-DrAC never leaves crop" in page
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"bandit chose crop at each of the {len(chosen)} updates" in readme
 
 
 def test_the_curves_beside_ours_are_those_that_were_published(tmp_path: Path) -> None:
