@@ -88,7 +88,7 @@ def _compare(given: CompareFlags) -> Comparison:
     import numpy as np
 
     from benchmark.analysis.compare import NUM_PARTS, compare
-    from benchmark.analysis.contestants import find
+    from benchmark.analysis.find import find
     from benchmark.store.store import Store
 
     together = experiments(Store(given.results), given.experiment) if given.experiment else ()
@@ -113,7 +113,7 @@ def _show(found: Comparison) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from benchmark.analysis.compare import verdict
+    from benchmark.analysis.verdict import verdict
 
     console = Console(highlight=False)
     console.print(Text(verdict(found), style="bold"))
@@ -182,7 +182,7 @@ def _rows(found: Comparison) -> Any:
 
 
 def _numbers(found: Comparison) -> Iterator[dict[str, Any]]:
-    from benchmark.analysis.compare import verdict
+    from benchmark.analysis.verdict import verdict
 
     for row in found.games:
         numbers = {"a": row.a.mean, "b": row.b.mean, "difference": row.difference, "p": row.p}

@@ -19,8 +19,9 @@ from synthetic_runs import write_run
 
 from benchmark import cli
 from benchmark.analysis.comparable import split_label
-from benchmark.analysis.compare import Comparison, compare, verdict
+from benchmark.analysis.compare import Comparison, compare
 from benchmark.analysis.contestants import Contestant
+from benchmark.analysis.verdict import verdict
 from benchmark.scores.published import FOLDER
 from benchmark.statistics import aggregate, normalize
 from benchmark.statistics.aggregate import Scores
