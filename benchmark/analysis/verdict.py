@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmark.analysis.comparable import PROTOCOL
 from benchmark.analysis.compare import Comparison
-from benchmark.analysis.weaknesses import share, unlike, written
+from benchmark.analysis.weaknesses import share, unequal, written
 from benchmark.statistics import bootstrap
 from benchmark.statistics.bootstrap import Interval
 from drac.games import GAMES
@@ -34,7 +34,7 @@ def _verdict(found: Comparison) -> str:
     unlike = [
         f"{name} ({written(found.a.settings[name])} and {written(found.b.settings[name])})"
         for name in PROTOCOL
-        if name in unlike(found.a, found.b)
+        if name in unequal(found.a, found.b)
     ]
     if unlike:
         return (

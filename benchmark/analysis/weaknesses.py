@@ -78,7 +78,7 @@ def _run_counts(name: str, counts: Mapping[str, int], interval: bool) -> Iterato
 def _unequal_settings(a: Contestant, b: Contestant) -> Iterator[str]:
     """Say which settings that both have differ; of a preset's, only where they depart from it."""
     differing = []
-    for name in unlike(a, b):
+    for name in unequal(a, b):
         presets = [PRESETS.get(c.settings.get("fidelity", ""), {}) for c in (a, b)]
         if all(p.get(name) == c.settings[name] for p, c in zip(presets, (a, b), strict=True)):
             continue
@@ -91,7 +91,7 @@ def _unequal_settings(a: Contestant, b: Contestant) -> Iterator[str]:
             yield f"Perhaps unequal steps: {one.name} has {steps}; {other.name}'s are unknown."
 
 
-def unlike(a: Contestant, b: Contestant) -> list[str]:
+def unequal(a: Contestant, b: Contestant) -> list[str]:
     """Return the settings that both have and in which they differ."""
     both = (name for name in a.settings if name in b.settings)
     return [name for name in both if a.settings[name] != b.settings[name]]
