@@ -224,6 +224,21 @@ def test_the_bandit_never_leaves_crop_on_starpilot() -> None:
     assert f"bandit chose crop at each of the {len(chosen)} updates" in readme
 
 
+def test_where_the_bandit_chooses_in_the_rehearsal() -> None:
+    runs = EVIDENCE / "rehearsal" / "runs" / "rehearsal" / "ucb-drac"
+    had = {
+        path.parts[-3]: {*pd.read_csv(path)["arm"]} for path in runs.glob("*/seed0/progress.csv")
+    }
+    assert sum(arms == {"crop"} for arms in had.values()) == 14
+    assert len(had) == 16
+    assert len(had["fruitbot"]) == 8
+    bossfight = pd.read_csv(runs / "bossfight/seed0/progress.csv")
+    left = bossfight[bossfight["arm"] != "crop"].index[0]
+    assert bossfight["bandit_reward"][left - 10 : left].mean() == pytest.approx(0.1, abs=0.05)
+    page = (ROOT / "docs" / "fidelity.md").read_text(encoding="utf-8")
+    assert "update on 14 of 16 games; on BossFight it leaves crop" in page
+
+
 def test_the_curves_beside_ours_are_those_that_were_published(tmp_path: Path) -> None:
     shutil.copytree(EVIDENCE / "learning" / "runs", tmp_path / "runs")
     published = ROOT / "results" / "published" / "curves.csv"
