@@ -25,13 +25,14 @@ def told(error: BaseException) -> str:
     "AssertionError in Blur.apply, line 20 of my_package/blur.py".
     """
     kind, text = type(error).__name__, one_line(error)
-    place = _place(error)
+    place = place_of(error)
     if not text:
         return f"{kind} {place}".rstrip()
     return f"{kind}: {text}" + (f" ({place})" if place else "")
 
 
-def _place(error: BaseException) -> str:
+def place_of(error: BaseException) -> str:
+    """Return "in Class.method, line N of FILE" of an error of other people's code, "" of ours."""
     called = [
         (_package(frame), frame, line) for frame, line in traceback.walk_tb(error.__traceback__)
     ]

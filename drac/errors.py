@@ -32,6 +32,14 @@ class FolderGoneError(DiskError):
     """A run's folder was moved or deleted while it was written: nothing of it is there."""
 
 
+class ForeignError(RuntimeError):
+    """A plug-in's code failed, whose error is the cause. The message is one sentence."""
+
+
+FOREIGN = 3
+"""The exit status that says so: trying again does not help, mending the plug-in does."""
+
+
 class Interrupted(Exception):
     """A signal asked the run to stop, and its state has been saved."""
 

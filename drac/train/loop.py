@@ -25,7 +25,7 @@ from drac.runs import checkpoint, provenance, trackers
 from drac.runs.signals import stop_requested
 from drac.stats import ArmStats, Report
 from drac.train.collect import collect, estimate_returns
-from drac.train.session import Session, Stopped, TrainResult, Watcher
+from drac.train.session import Session, Stopped, TrainResult, Watcher, left_behind
 from drac.train.state import Begun, Training
 
 
@@ -95,15 +95,15 @@ def train(
             raise Interrupted(f"saved {where}; the same command continues") from None
         except NonFinite as error:
             saved = session.report_nan(error)
-            raise NonFinite(f"{error}; {saved}{session.left_behind()}", error.evidence) from None
+            raise NonFinite(f"{error}; {saved}{left_behind(run_dir)}", error.evidence) from None
         except FolderGoneError:
             raise
         except DiskError as error:
-            raise DiskError(f"{error}; {session.left_behind()}") from None
+            raise DiskError(f"{error}; {left_behind(run_dir)}") from None
         except (MemoryError, RuntimeError) as error:
             if not hardware.out_of_memory(error):
                 raise
-            text = f"memory is used up ({told(error)}); {session.left_behind()}"
+            text = f"memory is used up ({told(error)}); {left_behind(run_dir)}"
             raise MemoryError(text) from None
         finally:
             session.close()

@@ -328,16 +328,17 @@ class Session:
         about = {"step": training.step, "update": training.update + 1, "arm": training.arm or ""}
         return save_minibatch(self.run_dir, {**error.evidence, **about})
 
-    def left_behind(self) -> str:
-        """Say where the log and the checkpoint are, for the end of an error's sentence."""
-        newest = checkpoint.newest(self.run_dir)
-        kept = f"the newest checkpoint {newest}" if newest else "there is no checkpoint yet"
-        return f"the log is {self.run_dir / 'progress.csv'}, {kept}"
-
     def close(self) -> None:
         """Close logs and envs."""
         self._log.close()
         self.training.env.close()
+
+
+def left_behind(run_dir: Path) -> str:
+    """Say where a run's log and checkpoint are, for the end of an error's sentence."""
+    newest = checkpoint.newest(run_dir)
+    kept = f"the newest checkpoint {newest}" if newest else "there is no checkpoint yet"
+    return f"the log is {run_dir / 'progress.csv'}, {kept}"
 
 
 class Stopped(Exception):

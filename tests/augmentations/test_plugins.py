@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from checkout import ROOT
 
@@ -18,7 +19,7 @@ import augmentations
 from augmentations import plugins, registry
 from drac import methods
 from drac.config import TrainConfig, build
-from drac.errors import ConfigError
+from drac.errors import FOREIGN, ConfigError
 from drac.methods import spellings
 from drac.runs import meta, provenance
 from drac.train import prepare
@@ -429,6 +430,63 @@ def test_a_sweep_is_refused_by_a_broken_augmentation_once_before_it_begins(
         assert f"{place}{'' if wanted else '; DRAC_TRACEBACK=1 prints the traceback'}" in said
         assert ("Traceback (most recent call last)" in err) == wanted
     assert not (here / "results").exists()
+
+
+FAILS = """
+    from pathlib import Path
+
+    from augmentations import Identity
+
+    class Fails(Identity):
+        def apply(self, obs, params):
+            logs = list(Path().rglob("progress.csv"))
+            if any(log.read_text().count("\\n") > 1 for log in logs):  # after the first update
+                assert len(obs) < 0, "too many"
+            return obs + 0.5
+    """
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_an_augmentation_that_fails_in_training_is_told_and_mended(
+    saved: bool, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from drac.cli import main
+
+    monkeypatch.delenv("DRAC_TRACEBACK", raising=False)
+    source = here / "mine" / "fails.py"
+    source.write_text(textwrap.dedent(FAILS))
+    words = ["train", *TINY, "--run-dir", "run", "--method", "drac-mine.fails:Fails"]
+    words += ["--checkpoint-every", "0"] if saved else []
+    assert main(words) == FOREIGN
+    place = f"in Fails.apply, line 10 of {source}"
+    newest = f"the newest checkpoint {here}/run/checkpoint/step_000000000016.pt"
+    kept = newest.replace(f"{here}/", "") if saved else "there is no checkpoint yet"
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"drac train: error: a plug-in failed: AssertionError: too many ({place}); the log is"
+        f" run/progress.csv, {kept}; once it is mended, the same command, with"
+        f" --accept-changed-code, goes on; DRAC_TRACEBACK=1 prints the traceback"
+    )
+    source.write_text(source.read_text().replace("< 0", "> 0"))
+    del sys.modules["mine.fails"]
+    assert main([*words, "--accept-changed-code"]) == 0
+    assert pd.read_csv("run/progress.csv")["step"].tolist() == [16, 32]
+
+
+def test_a_sweep_does_not_try_again_what_a_plug_in_makes_fail(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from benchmark.cli import main as bench
+
+    source = here / "mine" / "fails.py"
+    source.write_text(textwrap.dedent(FAILS))
+    words = [*TINY]
+    words[words.index("--game")] = "--games"
+    assert bench(["run", *words, "--methods", "drac-mine.fails:Fails", "--retries", "5"]) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"(exit status {FOREIGN}, drac train: error: a plug-in failed: AssertionError" in out
+    assert "again in" not in out
+    (log,) = here.rglob("train.log")
+    assert log.read_text().count("Traceback (most recent call last)") == 1
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from benchmark.engines import sweep
 from benchmark.engines.engine import Engine, Job
-from benchmark.engines.sweep import Outcome, State, Sweep, log_end
+from benchmark.engines.sweep import FINAL, Outcome, State, Sweep, log_end
 
 
 class Scripted(Engine):
@@ -88,8 +88,11 @@ def test_nothing_else_waits_for_it_and_nothing_is_lost(tmp_path: Path, clock: li
     assert len(engine.begun) == 334 * 3 + 333 * 2 + 333
 
 
-def test_bad_input_is_not_tried_again(tmp_path: Path, clock: list[float]) -> None:
-    one = swept(tmp_path, 1, lambda run, attempt: 2, retries=8)
+@pytest.mark.parametrize("status", FINAL)
+def test_bad_input_and_bad_plug_ins_are_not_tried_again(
+    status: int, tmp_path: Path, clock: list[float]
+) -> None:
+    one = swept(tmp_path, 1, lambda run, attempt: status, retries=8)
     assert finish(one, clock) == [None]
     assert len(one.having(State.FAILED)) == 1
 
