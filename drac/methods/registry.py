@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from augmentations import registry as augmentation_registry
 from augmentations.arguments import hint
-from augmentations.specs import place_hint
+from augmentations.specs import as_place, place_hint
 from drac.methods import plugins as method_plugins
 from drac.methods import published
 from drac.methods.method import Method
@@ -121,12 +121,20 @@ def find(method_id: str) -> Method | None:
         return None
 
 
+def _with_family(spec: str) -> str:
+    """Return " (did you mean 'drac-package.module:Name'?)" for an augmentation alone, else ""."""
+    name, bracket, rest = spec.partition("(")
+    place = name if name in augmentation_registry.names() else as_place(name)
+    return f" (did you mean {f'drac-{place}{bracket}{rest}'!r}?)" if place else ""
+
+
 def unknown(method_id: str) -> str:
     """One sentence: the nearest of all identifiers, and what there is, or what a family lacks."""
     names = [method.title for method in known().values()]
     if method_id in problems():
         return problems()[method_id]
-    said = f"unknown method {method_id!r}{hint(method_id, method_ids())}"
+    near = hint(method_id, method_ids()) or _with_family(method_id)
+    said = f"unknown method {method_id!r}{near}"
     for method in METHODS.values():
         augmentation = method_id.removeprefix(f"{method.name}-")
         if method.is_family and augmentation not in ("", method_id):
