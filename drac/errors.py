@@ -32,6 +32,17 @@ class FolderGoneError(DiskError):
     """A run's folder was moved or deleted while it was written: nothing of it is there."""
 
 
+class OthersCodeError(Exception):
+    """The code of others that a run is made of, such as the user's augmentation, failed in it.
+
+    The message is one sentence, fit for the terminal.
+    """
+
+
+OTHERS_CODE_FAILED = 3
+"""The exit status of a command that ends by an `OthersCodeError`: to try again is no use."""
+
+
 class Interrupted(Exception):
     """A signal asked the run to stop, and its state has been saved."""
 

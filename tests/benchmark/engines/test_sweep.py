@@ -88,8 +88,9 @@ def test_nothing_else_waits_for_it_and_nothing_is_lost(tmp_path: Path, clock: li
     assert len(engine.begun) == 334 * 3 + 333 * 2 + 333
 
 
-def test_bad_input_is_not_tried_again(tmp_path: Path, clock: list[float]) -> None:
-    one = swept(tmp_path, 1, lambda run, attempt: 2, retries=8)
+@pytest.mark.parametrize("status", [2, 3])
+def test_what_stays_bad_is_not_tried_again(tmp_path: Path, clock: list[float], status: int) -> None:
+    one = swept(tmp_path, 1, lambda run, attempt: status, retries=8)
     assert finish(one, clock) == [None]
     assert len(one.having(State.FAILED)) == 1
 
