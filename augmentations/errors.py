@@ -25,14 +25,17 @@ def told(error: BaseException) -> str:
     "AssertionError in Blur.apply, line 20 of my_package/blur.py".
     """
     kind, text = type(error).__name__, one_line(error)
-    place = place_of(error)
+    _, place = origin(error)
     if not text:
         return f"{kind} {place}".rstrip()
     return f"{kind}: {text}" + (f" ({place})" if place else "")
 
 
-def place_of(error: BaseException) -> str:
-    """Return "in Class.method, line N of FILE" of an error of other people's code, "" of ours."""
+def origin(error: BaseException) -> tuple[str, str]:
+    """Return the package of others in which an error arose, and where; "" and "" for one of ours.
+
+    See `told`; what stands above the frame that caught it does not count.
+    """
     called = [
         (_package(frame), frame, line) for frame, line in traceback.walk_tb(error.__traceback__)
     ]
@@ -40,11 +43,11 @@ def place_of(error: BaseException) -> str:
     while called and called[-1][0] in _OURS:  # which theirs had called
         called.pop()
     if not called:
-        return ""
+        return "", ""
     since = max((n for n, one in enumerate(called) if one[0] in _OURS), default=-1)
     theirs = called[since + 1 :]
-    _, frame, line = next(one for one in reversed(theirs) if one[0] == theirs[0][0])
-    return f"in {_function(frame)}, line {line} of {frame.f_code.co_filename}"
+    package, frame, line = next(one for one in reversed(theirs) if one[0] == theirs[0][0])
+    return package, f"in {_function(frame)}, line {line} of {frame.f_code.co_filename}"
 
 
 def _package(frame: FrameType) -> str:

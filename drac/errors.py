@@ -32,12 +32,15 @@ class FolderGoneError(DiskError):
     """A run's folder was moved or deleted while it was written: nothing of it is there."""
 
 
-class ForeignError(RuntimeError):
-    """A plug-in's code failed, whose error is the cause. The message is one sentence."""
+class OthersCodeError(Exception):
+    """The code of others that a run is made of, such as the user's augmentation, failed in it.
+
+    The message is one sentence, fit for the terminal.
+    """
 
 
-FOREIGN = 3
-"""The exit status that says so: trying again does not help, mending the plug-in does."""
+OTHERS_CODE_FAILED = 3
+"""The exit status of a command that ends by an `OthersCodeError`: to try again is no use."""
 
 
 class Interrupted(Exception):

@@ -13,11 +13,11 @@ from rich.table import Table
 from benchmark.engines.engine import Job
 from benchmark.engines.sweep import Ended, State
 from benchmark.store.progress import Progress, read_progress
-from benchmark.store.store import LOG
 from drac.commands.output import fitted
 from drac.config import TrainConfig
 from drac.config.quantities import duration, number_of
 from drac.methods import spellings
+from drac.runs.logs import LOG
 
 FIRST_S, PLAIN_INTERVAL_S = 5.0, 600.0
 """Without a terminal: seconds until what runs is shown; then twice as long each time, at most."""

@@ -49,7 +49,7 @@ def carry_out(
     """
     from benchmark.commands.display import SweepDisplay
     from benchmark.engines.sweep import Sweep
-    from benchmark.store.store import LOG
+    from drac.runs.logs import LOG
 
     if own["dry_run"]:
         preview = engine.preview(jobs)

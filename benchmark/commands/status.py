@@ -116,7 +116,7 @@ def _lines(
     """Yield how far a run is, what it lacks, and how its log ends, as wide as the terminal is."""
     from benchmark.commands.display import progress_fields
     from benchmark.store.progress import last_line, progress_of
-    from benchmark.store.store import LOG
+    from drac.runs.logs import LOG
 
     width = shutil.get_terminal_size().columns
     name = replace(spec, method=method).name

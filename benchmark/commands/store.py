@@ -127,7 +127,8 @@ def import_runs_command(argv: Sequence[str]) -> int:
 
 def logs_command(argv: Sequence[str]) -> int:
     """`drac-bench logs`."""
-    from benchmark.store.store import LOG, Store
+    from benchmark.store.store import Store
+    from drac.runs.logs import LOG
 
     given: LogsFlags = flags.parse(LogsFlags, argv, "drac-bench logs", LOGS_HELP)
     if len(given.run) != 1:

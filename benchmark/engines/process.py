@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmark.engines.engine import Job
-from benchmark.store.store import LOG
 from drac.commands.flags import TRACEBACK
+from drac.runs.logs import LOG
 
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1

@@ -21,10 +21,10 @@ from typing import Any
 from benchmark.engines import process
 from benchmark.engines.engine import Engine, Job
 from benchmark.engines.local import LocalEngine
-from benchmark.store.store import LOG
 from drac.commands import flags
 from drac.errors import ConfigError, imported
 from drac.files import atomic, untrusted
+from drac.runs.logs import LOG
 from drac.runs.signals import EXIT_CODE
 
 CLUSTER = "slurm"

@@ -13,14 +13,16 @@ from pathlib import Path
 
 from benchmark.engines.engine import Engine, Job
 from benchmark.store.progress import last_line
-from benchmark.store.store import LOG
-from drac.errors import FOREIGN
+from drac.errors import OTHERS_CODE_FAILED
 from drac.files import lock, untrusted
 from drac.runs import signals
+from drac.runs.logs import LOG
 from drac.runs.meta import read_meta
 
-FINAL = (2, FOREIGN)
-"""Exit statuses of our commands that say: bad input, or a plug-in failed. Both stay as they are."""
+BAD_INPUT = 2
+"""The exit status of our commands that says so."""
+STAYS = (BAD_INPUT, OTHERS_CODE_FAILED)
+"""What would end likewise if it was tried again."""
 
 BACK_OFF_S = 10.0
 """Before a job is tried again; twice as long after each further failure."""
@@ -64,9 +66,9 @@ class Sweep:
         engine: entered.
         jobs: all of them.
         judge: says of a job and its exit status how it ended.
-        retries: how often a job is tried again after failing, but for those of `FINAL`.
-            Whenever its run has got further since the last failure, in meta.json's `steps`, they
-            are counted anew.
+        retries: how often a job is tried again after failing, but for what `STAYS`. Whenever its
+            run has got further since the last failure, in meta.json's `steps`, they are counted
+            anew.
     """
 
     engine: Engine
@@ -98,7 +100,7 @@ class Sweep:
             job = self._open[id_]
             outcome = self.judge(job, status)
             again_in = None
-            if outcome.state is State.FAILED and status not in FINAL:
+            if outcome.state is State.FAILED and status not in STAYS:
                 again_in = self._again_in(job)
             ended.append(Ended(job, outcome, again_in))
             if again_in is not None:

@@ -29,7 +29,6 @@ from drac.runs.logs import SPLITS
 if TYPE_CHECKING:
     import pandas as pd
 
-LOG = "train.log"
 PLAN = "plan.json"
 PLAN_FORMAT = 1
 PLAN_LIMIT = 2**26  # bytes, of some million runs

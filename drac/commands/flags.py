@@ -24,7 +24,7 @@ from drac.commands.openmp import spin_briefly
 from drac.commands.output import tell, unbreakable
 from drac.config import TrainConfig
 from drac.config.quantities import count_text, parse_count
-from drac.errors import FOREIGN, ConfigError, ForeignError, NonFinite
+from drac.errors import OTHERS_CODE_FAILED, ConfigError, NonFinite, OthersCodeError
 from drac.runs import provenance
 
 Command = Callable[[Sequence[str]], int]
@@ -265,8 +265,8 @@ def run_command(
     """Run one of a program's commands and return its exit status.
 
     A `ConfigError`, or a path that no file can have, becomes one line on stderr and status 2; a
-    failing disk, used up memory, or a loss that is not finite, one line and status 1; an error in a
-    plug-in's code, one line and `drac.errors.FOREIGN`; Ctrl-C 130.
+    failing disk, used up memory, or a loss that is not finite, one line and status 1; an
+    `OthersCodeError` status 3; Ctrl-C 130.
     """
     spin_briefly()
     _print_anything()
@@ -308,9 +308,9 @@ def _run_command(
         sentence = str(error).replace("\n", " ")  # a path, or torch, may contain line breaks
         tell(f"{where}: error: {sentence}{_traceback(error.__cause__)}")
         return 2
-    except ForeignError as error:
-        tell(f"{prog} {name}: error: {error}{_traceback(error.__cause__)}")
-        return FOREIGN
+    except OthersCodeError as error:
+        tell(f"{prog} {name}: error: {error}")
+        return OTHERS_CODE_FAILED
     except KeyboardInterrupt:
         print(f"\n{prog} {name}: stopped", file=sys.stderr)
         return 130

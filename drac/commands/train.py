@@ -11,7 +11,6 @@ from dataclasses import make_dataclass
 from pathlib import Path
 from typing import Any
 
-from augmentations.errors import place_of, told
 from drac.commands import flags
 from drac.commands.output import print_json, tell
 from drac.config import TrainConfig, as_argv, build, preset_defaults
@@ -200,10 +199,9 @@ def _train(config: TrainConfig, run_dir: Path, **how: Any) -> int:
         what = f"{spellings.name(config.method)} on {config.game}, seed {config.seed}"
         print(f"{what}: importing torch, making levels and envs", flush=True)
     from drac.commands.display import watching
-    from drac.errors import ForeignError, Interrupted
+    from drac.errors import Interrupted
     from drac.runs.signals import EXIT_CODE
     from drac.train import train
-    from drac.train.session import left_behind
 
     with watching() as watcher:
         try:
@@ -211,12 +209,6 @@ def _train(config: TrainConfig, run_dir: Path, **how: Any) -> int:
         except Interrupted as stop:
             watcher.message(str(stop))
             return EXIT_CODE
-        except Exception as error:  # a plug-in may raise anything, at any minibatch
-            if not place_of(error):
-                raise
-            mended = "once it is mended, the same command, with --accept-changed-code, goes on"
-            text = f"a plug-in failed: {told(error)}; {left_behind(run_dir)}; {mended}"
-            raise ForeignError(text) from error
         watcher.message(
             f"done: {number_of(result.steps, 'step')}, train {result.train_return:.2f},"
             f" test {result.test_return:.2f}; files in {run_dir}"

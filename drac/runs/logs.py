@@ -23,6 +23,9 @@ from drac.stats import Report, UpdateStats
 if TYPE_CHECKING:
     import pandas as pd
 
+LOG = "train.log"
+"""What a run of a sweep prints, and the traceback of an error in the code of others."""
+
 _REPORTED = (
     *("step", "update", "arm", "train_return", "train_length", "train_episodes", "envs_ended"),
     *("episodes", "bandit_reward"),

@@ -14,7 +14,7 @@ from drac.arms.build import build_augmentations
 from drac.arms.trial import try_augmentations, verdicts
 from drac.config import TrainConfig
 from drac.config.quantities import number_of
-from drac.errors import ConfigError, DiskError, FolderGoneError, Interrupted, NonFinite
+from drac.errors import ConfigError, Interrupted, NonFinite
 from drac.files import atomic, run_folder
 from drac.files.lock import owned, set_aside
 from drac.files.retry import Retry
@@ -24,8 +24,9 @@ from drac.returns import explained_variance
 from drac.runs import checkpoint, provenance, trackers
 from drac.runs.signals import stop_requested
 from drac.stats import ArmStats, Report
+from drac.train import failures
 from drac.train.collect import collect, estimate_returns
-from drac.train.session import Session, Stopped, TrainResult, Watcher, left_behind
+from drac.train.session import Session, Stopped, TrainResult, Watcher
 from drac.train.state import Begun, Training
 
 
@@ -60,6 +61,8 @@ def train(
             the minibatch is left in nan_report.npz.
         DiskError: if the disk was full, or read-only, for longer than `disk_wait`.
         MemoryError: if memory was used up; what was saved stays.
+        OthersCodeError: if the code of others, such as the user's augmentation, failed. What was
+            saved stays; its traceback is in train.log, and the error's cause.
     """
     run_dir, watcher = Path(run_dir), watcher or Watcher()
     trackers.require(track)
@@ -93,18 +96,10 @@ def train(
             session.save()
             where = f"in the auxiliary phase after step {session.training.step}"
             raise Interrupted(f"saved {where}; the same command continues") from None
-        except NonFinite as error:
-            saved = session.report_nan(error)
-            raise NonFinite(f"{error}; {saved}{left_behind(run_dir)}", error.evidence) from None
-        except FolderGoneError:
-            raise
-        except DiskError as error:
-            raise DiskError(f"{error}; {left_behind(run_dir)}") from None
-        except (MemoryError, RuntimeError) as error:
-            if not hardware.out_of_memory(error):
+        except Exception as error:
+            if (better := failures.explained(error, session.training, run_dir)) is error:
                 raise
-            text = f"memory is used up ({told(error)}); {left_behind(run_dir)}"
-            raise MemoryError(text) from None
+            raise better from better.__cause__
         finally:
             session.close()
 

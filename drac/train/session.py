@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from drac import methods
 from drac.config import TrainConfig, quantities
 from drac.config.quantities import number_of
 from drac.envs.procgen_env import procgen_build
-from drac.errors import ConfigError, Interrupted, NonFinite
+from drac.errors import ConfigError, Interrupted
 from drac.evaluate import evaluate
-from drac.files import atomic
 from drac.files.retry import Retry
 from drac.policy.initial import INITIAL, initial_network
 from drac.runs import checkpoint, foreign_code, meta, provenance
@@ -322,23 +319,10 @@ class Session:
             test_return=self.evaluations["test"],
         )
 
-    def report_nan(self, error: NonFinite) -> str:
-        """Save the minibatch of a gradient step that was not finite; say where it is, or ""."""
-        training = self.training
-        about = {"step": training.step, "update": training.update + 1, "arm": training.arm or ""}
-        return save_minibatch(self.run_dir, {**error.evidence, **about})
-
     def close(self) -> None:
         """Close logs and envs."""
         self._log.close()
         self.training.env.close()
-
-
-def left_behind(run_dir: Path) -> str:
-    """Say where a run's log and checkpoint are, for the end of an error's sentence."""
-    newest = checkpoint.newest(run_dir)
-    kept = f"the newest checkpoint {newest}" if newest else "there is no checkpoint yet"
-    return f"the log is {run_dir / 'progress.csv'}, {kept}"
 
 
 class Stopped(Exception):
@@ -348,25 +332,3 @@ class Stopped(Exception):
 def _passed(every: int, before: int, now: int) -> bool:
     """Whether a multiple of `every` lies after `before`, up to `now`; none does of 0."""
     return every > 0 and now // every > before // every
-
-
-NAN_REPORT = "nan_report.npz"
-"""The minibatch of a gradient step that ended a run: see `drac.errors.NonFinite`."""
-
-
-def save_minibatch(run_dir: Path, arrays: Mapping[str, Any]) -> str:
-    """Save what is known of a step that ended a run; say where, for the middle of a sentence.
-
-    Args:
-        run_dir: the run's folder.
-        arrays: what `evidence` returned, and more; "" is returned if that is no minibatch's.
-    """
-    if "losses" not in arrays:
-        return ""
-    path = run_dir / NAN_REPORT
-    try:
-        with atomic.replacing(path) as file:
-            np.savez_compressed(file, **arrays)
-    except OSError as error:
-        return f"its minibatch could not be saved ({error.strerror}); "
-    return f"its minibatch is in {path}; "

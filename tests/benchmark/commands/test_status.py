@@ -15,9 +15,10 @@ from synthetic_runs import ARMS, TOTAL, write_run
 
 from benchmark import cli
 from benchmark.commands import status, store
-from benchmark.store.store import LOG, Store
+from benchmark.store.store import Store
 from benchmark.suites import RunSpec
 from drac.files import lock
+from drac.runs.logs import LOG
 
 
 @pytest.fixture(autouse=True)

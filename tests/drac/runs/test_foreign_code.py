@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tiny_runs import tables, tiny_config
+from recording import Recording
+from tiny_runs import rows, tables, tiny_config
 
 import augmentations
 from drac import cli
 from drac.config import as_argv
-from drac.errors import ConfigError
+from drac.errors import OTHERS_CODE_FAILED, ConfigError
 from drac.methods import METHODS, Method
 from drac.runs import foreign_code
 from drac.runs.meta import read_meta
@@ -83,6 +84,48 @@ def test_a_changed_plug_in_ends_the_run_unless_that_is_accepted(
         known["code"],
         known["code_changes"],
     ]
+
+
+FAILING = """
+    calls = 0
+
+    def apply(self, obs, params):
+        self.calls += 1
+        if self.calls > 2:
+            return params["nothing"]
+        return 1 - as_float(obs)
+"""
+
+
+def test_code_that_fails_in_a_run_is_one_sentence_and_the_mended_goes_on(
+    tiny: None, edit: Edit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(SOURCE.partition("    def apply")[0] + FAILING.lstrip("\n"))
+    config = tiny_config(method="drac", augmentation="mine:Invert", checkpoint_every="8 steps")
+    words = ["train", *as_argv(config), "--run-dir", "run"]
+    assert cli.main(words) == OTHERS_CODE_FAILED
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said == (
+        "drac train: error: the run failed after step 8, with the augmentation 'mine:Invert':"
+        f" KeyError: 'nothing' (in Invert.apply, line 16 of {tmp_path / 'mine.py'}); the log is"
+        " run/train.log, the newest checkpoint run/checkpoint/step_000000000008.pt; mended, it goes"
+        " on with --accept-changed-code"
+    )
+    log = (tmp_path / "run/train.log").read_text()
+    assert 'return params["nothing"]' in log
+    assert log.endswith("KeyError: 'nothing'\n")
+    edit(SOURCE)
+    assert cli.main([*words, foreign_code.ACCEPT]) == 0
+    assert len(rows(tmp_path / "run", "progress")) == 3
+
+
+def test_other_errors_are_not_laid_at_the_door_of_the_code_of_others(
+    tiny: None, edit: Edit, tmp_path: Path
+) -> None:
+    edit(SOURCE)
+    config = tiny_config(method="drac", augmentation="mine:Invert")
+    with pytest.raises(RuntimeError, match="power cut"):
+        train(config, tmp_path / "run", Recording(killed_after=1))
 
 
 def test_a_complete_run_says_so_and_is_left_as_it_is(
