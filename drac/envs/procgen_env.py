@@ -166,7 +166,7 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
         return env
 
     def _make(self, seed: int) -> ProcgenGym3Env:
-        return ProcgenGym3Env(
+        env = ProcgenGym3Env(
             num=self.num_envs,
             env_name=self.game,
             num_levels=self._num_levels,
@@ -176,6 +176,10 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
             num_threads=self._num_threads,
             render_mode=self.render_mode,
         )
+        # Looked up now, for which cffi takes a lock: the garbage collector may close an env that
+        # nobody has closed while another is made under that lock, and would wait for it forever.
+        env._c_lib.libenv_close  # noqa: B018
+        return env
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None

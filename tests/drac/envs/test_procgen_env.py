@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -424,6 +425,16 @@ def test_wrong_resets(env: ProcgenVectorEnv) -> None:
         env.reset(seed=-1)
     obs, _ = env.reset(options={})
     assert obs.shape == (4, 64, 64, 3)
+
+
+def test_an_env_is_closed_while_another_is_made() -> None:
+    """As the garbage collector does, in the very thread that holds the lock of cffi, for good."""
+    env = ProcgenVectorEnv("maze", 1)
+    with env._env._ffi._lock:
+        closing = threading.Thread(target=env.close, daemon=True)  # here it could not be ended
+        closing.start()
+        closing.join(timeout=20)
+        assert not closing.is_alive()
 
 
 def test_a_closed_env_says_so(env: ProcgenVectorEnv) -> None:
