@@ -83,7 +83,9 @@ def tables_command(argv: Sequence[str]) -> int:
     if given.json and (given.format != "text" or given.all):
         raise ConfigError("--json is a form of its own, of every table or some: give it alone")
     store = Store(given.results)
-    wanted = given.experiment + (suites.get(given.suite).experiments if given.suite else ())
+    wanted = given.experiment + (
+        suites.get(given.suite, store.runs).experiments if given.suite else ()
+    )
     of_runs = names != (RECOMPUTED,)
     found = experiments(store, wanted, given.suite) if wanted or of_runs else ()
     if of_runs and not found:

@@ -134,7 +134,7 @@ def parse(flags_type: type, argv: Sequence[str], prog: str, description: str) ->
         raise completion.Asked(parser)
     given, stray = parser.parse_known_args([*_words(argv, values, parser)])
     if stray:
-        parser.error(f"unrecognized options: {', '.join(stray)}")
+        parser.error(f"{', '.join(map(repr, stray))} belongs to no option")
     return flags_type(
         **{name: tuple(v) if isinstance(v, list) else v for name, v in vars(given).items()}
     )

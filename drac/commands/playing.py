@@ -52,7 +52,10 @@ def read_split(given: str, config: TrainConfig) -> Any:
         other = {**config.model_dump(), "levels": given}
         return build(other, recorded=True).train_levels
     except ConfigError as error:
-        no_levels = f", not {given!r}{hint(given, ('train', 'test'))}"
+        near = hint(given, ("train", "test"))
+        if given in ("level", "levels"):
+            near = " (a range is --split 0-199; drac evaluate has --levels, drac watch --level)"
+        no_levels = f", not {given!r}{near}"
         said = f": {error}" if re.search(r"\d", given) else no_levels
         raise ConfigError(f"split must be train, test or levels A-B{said}") from None
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from augmentations import registry as augmentation_registry
 from augmentations.arguments import hint
-from augmentations.specs import place_hint
+from augmentations.specs import as_place, place_hint
 from drac.methods import plugins as method_plugins
 from drac.methods import published
 from drac.methods.method import Method
@@ -126,7 +126,11 @@ def unknown(method_id: str) -> str:
     names = [method.title for method in known().values()]
     if method_id in problems():
         return problems()[method_id]
-    said = f"unknown method {method_id!r}{hint(method_id, method_ids())}"
+    near = hint(method_id, method_ids())
+    is_augmentation = method_id.partition("(")[0] in augmentation_registry.names()
+    if not near and (spec := method_id if is_augmentation else as_place(method_id)):
+        near = f" (did you mean {f'drac-{spec}'!r}?)"
+    said = f"unknown method {method_id!r}{near}"
     for method in METHODS.values():
         augmentation = method_id.removeprefix(f"{method.name}-")
         if method.is_family and augmentation not in ("", method_id):

@@ -75,6 +75,13 @@ def test_a_specification_becomes_a_slug() -> None:
     [
         ("pppo", None, "unknown method 'pppo' .did you mean 'ppo'.*ucb-drac"),
         ("PPO", None, "did you mean 'ppo'"),
+        ("mine.Blur", None, "unknown method 'mine.Blur' .did you mean 'drac-mine:Blur'.*ucb-drac"),
+        ("mine:Blur(size=0.9)", None, r"did you mean 'drac-mine:Blur\(size=0.9\)'"),
+        ("./lab/mine.py:Blur", None, "did you mean 'drac-lab.mine:Blur'"),
+        ("kornia:RandomInvert", None, "did you mean 'drac-kornia:RandomInvert'"),
+        ("crop", None, "did you mean 'drac-crop'"),
+        ("flip(axis='vertical')", None, r"did you mean \"drac-flip\(axis='vertical'\)\""),
+        ("gamma", None, "unknown method 'gamma'; choose from"),
         ("drac-crp", None, "did you mean 'drac-crop'"),
         ("drac-Crop", None, "did you mean 'drac-crop'"),
         ("drac-gamma", None, "no augmentation 'gamma' here; .*pip install.*package.module:Name$"),
