@@ -63,21 +63,19 @@ def short(slug: str) -> str:
     return _HASH.sub("", slug)
 
 
-def place_hint(name: str) -> str:
-    """Return " (did you mean 'package.module:Name'?)" for a dotted name or a file, else ""."""
-    place = as_place(name)
-    return f" (did you mean {place!r}?)" if place not in ("", name) else ""
-
-
-def as_place(spec: str) -> str:
-    """Return "package.module:Name" of that, a dotted name or a file, with arguments, else ""."""
-    name, *arguments = re.split(r"(?=\()", spec, maxsplit=1)
+def as_place(name: str) -> str:
+    """Return "package.module:Name" for that, for a dotted name, or for a file; else ""."""
     words = re.split(r"[./:\\]", name.removeprefix("./").replace(".py:", ":"))
     if words[-1] == "py":
         words[-1] = "Name"
     place = f"{'.'.join(words[:-1])}:{words[-1]}"
-    likely = words[1:] and all(word.isidentifier() for word in words)
-    return "".join([place, *arguments]) if likely else ""
+    return place if words[1:] and all(word.isidentifier() for word in words) else ""
+
+
+def place_hint(name: str) -> str:
+    """Return " (did you mean 'package.module:Name'?)" for a dotted name or a file, else ""."""
+    place = as_place(name)
+    return f" (did you mean {place!r}?)" if place not in ("", name) else ""
 
 
 class Parsed(NamedTuple):

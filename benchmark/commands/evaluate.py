@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.commands import choices
-from benchmark.commands.run import carry_out
+from benchmark.commands.jobs import carry_out
 from benchmark.engines import catalogue, options
 from benchmark.engines.ready import check_devices
 from drac.commands import flags

@@ -40,7 +40,7 @@ example: drac-bench speed compare before.json after.json"""
 AUGMENTATIONS_HELP = """Measure the images per second of augmentations, as the trainer uses them,
 and what part of an update each would take. Nothing else should run meanwhile.
 
-example: drac-bench speed augmentations crop color-jitter"""
+example: drac-bench speed augmentations --augmentations crop color-jitter"""
 
 DEVICES = ("cpu", "cuda")
 STDOUT = Path("-")
@@ -96,7 +96,6 @@ class SpeedFlags:
 class AugmentationsFlags:
     """Flags of `drac-bench speed augmentations`."""
 
-    names: tuple[str, ...] = flags.positional("what to measure, as with --augmentations", "NAME")
     augmentations: tuple[str, ...] = flags.option(
         (),
         "what to measure, e.g. crop \"flip(axis='vertical')\" (default: all that need no options)",
@@ -258,7 +257,7 @@ def _augmentations(given: AugmentationsFlags, repeats: int) -> int:
     from benchmark.speed.worker import augmentations
     from drac.arms import catalogue
 
-    made = catalogue.make(given.names + given.augmentations)
+    made = catalogue.make(given.augmentations)
     with progress("measuring", augmentations.num_parts(tuple(made), repeats)) as on_part:
         report = augmentations.measure(made, given.device, repeats, on_part=on_part)
     _show([tables.augmentations(report)], report, given.json)

@@ -40,7 +40,7 @@ example: drac augmentations list"""
 SHOW_HELP = """Draw augmentations on frames of a game: frames in rows, augmentations in columns,
 several draws of each.
 
-example: drac augmentations show crop rotate --game maze"""
+example: drac augmentations show --game maze --augmentations crop rotate"""
 
 PICTURES = (".png", ".pdf", ".svg")
 MOST_TILES = 100  # in a row, or in a column; pictures have an end, and so has patience
@@ -99,7 +99,6 @@ docs/add-an-augmentation.md tells how to write one."""
 class ShowFlags:
     """Flags of `drac augmentations show`."""
 
-    names: tuple[str, ...] = flags.positional("what to show, as with --augmentations", "NAME")
     game: str = flags.option("coinrun", "one of the 16 Procgen games")
     out: Path = flags.option(Path("gallery.png"), "the picture: .png, .pdf or .svg")
     augmentations: tuple[str, ...] = flags.option(
@@ -119,20 +118,19 @@ def show_command(argv: Sequence[str]) -> int:
         raise ConfigError(f"{given.out} must end in {', '.join(PICTURES)}")
     if given.out.is_dir():
         raise ConfigError(f"{given.out} is a folder")
-    shown = given.names + given.augmentations
     frames = flags.whole_number("frames", given.frames, 1)
     draws = flags.whole_number("draws", given.draws, 1)
     seed = flags.whole_number("seed", given.seed, 0, below=2**31)
-    if frames * draws > MOST_TILES or len(shown) > MOST_TILES:
+    if frames * draws > MOST_TILES or len(given.augmentations) > MOST_TILES:
         raise ConfigError(
             f"a picture has room for {MOST_TILES} rows and columns; frames {frames} x draws"
-            f" {draws} x {len(shown)} augmentations are more"
+            f" {draws} x {len(given.augmentations)} augmentations are more"
         )
     run_folder.require_writable(given.out.parent)
     from drac.arms import catalogue  # torch is imported from here on
     from drac.pictures import gallery
 
-    made = catalogue.make(shown)
+    made = catalogue.make(given.augmentations)
     gallery.draw(given.game, made, given.out, frames, draws, seed)
     print(f"written to {given.out}")
     return 0

@@ -10,6 +10,7 @@ import io
 import itertools
 import math
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -134,7 +135,7 @@ def parse(flags_type: type, argv: Sequence[str], prog: str, description: str) ->
         raise completion.Asked(parser)
     given, stray = parser.parse_known_args([*_words(argv, values, parser)])
     if stray:
-        parser.error(f"{', '.join(map(repr, stray))} belongs to no option")
+        parser.error(f"{shlex.join(stray)} belongs to no option")
     return flags_type(
         **{name: tuple(v) if isinstance(v, list) else v for name, v in vars(given).items()}
     )

@@ -27,7 +27,8 @@ class PlayFlags:
 
     split: str = flags.option(
         "",
-        "train (the run's own levels), test (the full distribution) or levels A-B; default: test",
+        "train (the run's own levels), test (the full distribution) or a range of levels A-B;"
+        " default: test",
         "SPLIT",
     )
     seed: str = flags.option("0", "decides levels and actions", "N")
@@ -52,12 +53,10 @@ def read_split(given: str, config: TrainConfig) -> Any:
         other = {**config.model_dump(), "levels": given}
         return build(other, recorded=True).train_levels
     except ConfigError as error:
-        near = hint(given, ("train", "test"))
-        if given in ("level", "levels"):
-            near = " (a range is --split 0-199; drac evaluate has --levels, drac watch --level)"
-        no_levels = f", not {given!r}{near}"
+        near = " (for single levels: --levels)" if given.startswith("level") else ""
+        no_levels = f", not {given!r}{near or hint(given, ('train', 'test'))}"
         said = f": {error}" if re.search(r"\d", given) else no_levels
-        raise ConfigError(f"split must be train, test or levels A-B{said}") from None
+        raise ConfigError(f"split must be train, test or a range of levels A-B{said}") from None
 
 
 def require_level(levels: Iterable[int | str], config: TrainConfig) -> None:

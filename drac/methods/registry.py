@@ -121,15 +121,19 @@ def find(method_id: str) -> Method | None:
         return None
 
 
+def _with_family(spec: str) -> str:
+    """Return " (did you mean 'drac-package.module:Name'?)" for an augmentation alone, else ""."""
+    name, bracket, rest = spec.partition("(")
+    place = name if name in augmentation_registry.names() else as_place(name)
+    return f" (did you mean {f'drac-{place}{bracket}{rest}'!r}?)" if place else ""
+
+
 def unknown(method_id: str) -> str:
     """One sentence: the nearest of all identifiers, and what there is, or what a family lacks."""
     names = [method.title for method in known().values()]
     if method_id in problems():
         return problems()[method_id]
-    near = hint(method_id, method_ids())
-    is_augmentation = method_id.partition("(")[0] in augmentation_registry.names()
-    if not near and (spec := method_id if is_augmentation else as_place(method_id)):
-        near = f" (did you mean {f'drac-{spec}'!r}?)"
+    near = hint(method_id, method_ids()) or _with_family(method_id)
     said = f"unknown method {method_id!r}{near}"
     for method in METHODS.values():
         augmentation = method_id.removeprefix(f"{method.name}-")

@@ -18,7 +18,7 @@ import augmentations
 from augmentations import plugins, registry
 from drac import methods
 from drac.config import TrainConfig, build
-from drac.errors import ConfigError
+from drac.errors import OTHERS_CODE_FAILED, ConfigError
 from drac.methods import spellings
 from drac.runs import meta, provenance
 from drac.train import prepare
@@ -429,6 +429,38 @@ def test_a_sweep_is_refused_by_a_broken_augmentation_once_before_it_begins(
         assert f"{place}{'' if wanted else '; DRAC_TRACEBACK=1 prints the traceback'}" in said
         assert ("Traceback (most recent call last)" in err) == wanted
     assert not (here / "results").exists()
+
+
+FAILS = """
+    from pathlib import Path
+
+    from augmentations import Identity
+
+    class Fails(Identity):
+        def apply(self, obs, params):
+            logs = list(Path().rglob("progress.csv"))
+            if any(log.read_text().count("\\n") > 1 for log in logs):  # after the first update
+                assert len(obs) < 0, "too many"
+            return obs + 0.5
+    """
+
+
+def test_a_sweep_does_not_try_again_what_a_plug_in_makes_fail(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from benchmark.cli import main as bench
+
+    source = here / "mine" / "fails.py"
+    source.write_text(textwrap.dedent(FAILS))
+    words = [*TINY]
+    words[words.index("--game")] = "--games"
+    assert bench(["run", *words, "--methods", "drac-mine.fails:Fails", "--retries", "5"]) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"(exit status {OTHERS_CODE_FAILED}, drac train: error: the run failed after step" in out
+    assert f"(in Fails.apply, line 10 of {source})" in out
+    assert "again in" not in out
+    (log,) = here.rglob("train.log")
+    assert log.read_text().count("Traceback (most recent call last)") == 1
 
 
 @pytest.fixture

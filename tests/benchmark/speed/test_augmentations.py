@@ -148,7 +148,8 @@ def test_where_the_width_is_known_the_table_fits_it_and_piped_it_says_how_far_it
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(output, "FIRST_LINE_S", 0.001)
-    assert main(["speed", "augmentations", "flip", "grayscale", "--repeats", "1"]) == 0
+    words = ["--augmentations", "flip", "grayscale", "--repeats", "1"]
+    assert main(["speed", "augmentations", *words]) == 0
     said = capsys.readouterr()
     assert max(map(len, said.out.splitlines())) <= 80
     assert "|" not in said.out

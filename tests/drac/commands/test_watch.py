@@ -287,7 +287,7 @@ def test_the_clip_lies_in_the_run_with_its_record(
         (("--level", "-1"), "level '-1' is not a whole number"),
         (("--level", str(2**31 - 1)), "level must be below 2147483647"),
         (("--level", "3", "--split", "train"), "level 3 and split train exclude each other"),
-        (("--split", "tran"), "split must be train, test or levels A-B"),
+        (("--split", "tran"), "split must be train, test or a range of levels A-B"),
         (("--episodes", "0"), "episodes must be at least 1, not 0"),
         (("--seed", str(2**31)), "seed must be below 2147483648"),
         (("--device", "tpu"), "unknown device 'tpu'"),

@@ -19,7 +19,7 @@ from benchmark import suites
 from drac import methods
 from drac.cli import main
 from drac.config import TrainConfig, build
-from drac.errors import ConfigError
+from drac.errors import OTHERS_CODE_FAILED, ConfigError
 from drac.methods import METHODS, Method, register, registry
 from drac.methods import plugins as method_plugins
 from drac.methods.listing import WIDTH, listing
@@ -141,6 +141,22 @@ def test_a_plug_in_is_trained_by_name(
     assert re.search("^my-family-<augmentation> +DrAC again$", out, re.MULTILINE)
     made = make_objective(TrainConfig(method="my-double"))
     assert type(made).__module__ == "my_double_loss"
+
+
+def test_a_plug_in_that_fails_in_training_is_told_with_its_place(
+    install: Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("pack", my_double="DOUBLE")
+    path = tmp_path / "site/my_double_loss.py"
+    path.write_text(textwrap.dedent(LOSS).replace("2 * loss", "loss[1]"))
+    run_dir = tmp_path / "run"
+    assert (
+        main(["train", *TINY, "--method", "my-double", "--run-dir", str(run_dir)])
+        == OTHERS_CODE_FAILED
+    )
+    said = capsys.readouterr().err
+    assert "drac train: error: the run failed after step 0: IndexError: " in said
+    assert f"(in Double.__call__, line 7 of {path}); the log is {run_dir}/train.log" in said
 
 
 def test_a_plug_in_may_look_methods_up_while_it_is_imported(install: Install) -> None:

@@ -108,7 +108,8 @@ def test_code_that_fails_in_a_run_is_one_sentence_and_the_mended_goes_on(
     assert said == (
         "drac train: error: the run failed after step 8, with the augmentation 'mine:Invert':"
         f" KeyError: 'nothing' (in Invert.apply, line 16 of {tmp_path / 'mine.py'}); the log is"
-        " run/train.log, the newest checkpoint run/checkpoint/step_000000000008.pt"
+        " run/train.log, the newest checkpoint run/checkpoint/step_000000000008.pt; mended, it goes"
+        " on with --accept-changed-code"
     )
     log = (tmp_path / "run/train.log").read_text()
     assert 'return params["nothing"]' in log
