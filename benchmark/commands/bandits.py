@@ -82,7 +82,7 @@ def bandits_command(argv: Sequence[str]) -> int:
 def _report(given: BanditsFlags, runs: Sequence[Run]) -> int:
     from benchmark.bandits import plot as bandits_plot
     from benchmark.bandits import table as bandits_table
-    from benchmark.commands.printing import print_table
+    from benchmark.commands.tables import print_table
 
     print_table(bandits_table.table(runs))
     given.out.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ def _tasks(given: BanditsFlags, seeds: Sequence[int]) -> int:
 
     from benchmark.bandits import tasks as bandit_tasks
     from benchmark.bandits.rl2_training import MetaSettings
-    from benchmark.commands.printing import print_table
+    from benchmark.commands.tables import print_table
 
     torch.set_num_threads(1)  # matrices of 100 x 32
     settings = asdict(MetaSettings())

@@ -173,7 +173,7 @@ def _show(tables: Sequence[Table], report: Record, json: Path | None, more: str 
     if json == STDOUT:
         print(report.to_json(), end="")
         return
-    from benchmark.commands.printing import print_table
+    from benchmark.commands.tables import print_table
 
     for table in tables:
         print_table(table)
@@ -265,7 +265,7 @@ def _augmentations(given: AugmentationsFlags, repeats: int) -> int:
 
 
 def _compare(first: Path, second: Path) -> int:
-    from benchmark.commands.printing import print_table
+    from benchmark.commands.tables import print_table
     from benchmark.speed.records import load
     from benchmark.speed.tables import comparison
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -255,6 +256,19 @@ def show(written: Written, shown: str, every: bool = False) -> None:
     for name, why in written.skipped.items():
         print(fitted(f"no table {name}: {why}"), file=about)
     print(f"written to {written.folder}", file=about)
+
+
+def print_table(table: Table) -> None:
+    """Print a table as wide as COLUMNS or the terminal says; where neither does, as Markdown."""
+    from benchmark.tables import formats as table_formats
+
+    width = shutil.get_terminal_size((0, 0)).columns
+    if not width:
+        print(table.markdown())
+        return
+    out = console(width)
+    for part in table_formats.text(table, out.width):
+        out.print(part)
 
 
 def _show_screen(written: Written, screen: Table) -> None:
