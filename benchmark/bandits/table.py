@@ -77,6 +77,7 @@ def table(runs: Sequence[Run]) -> Table:
             f"locked: an arm that is never the best got {LOCKED:.0%} of the pulls or more",
             "ucb is the paper's, with its constants; the other rows have our defaults",
         ),
+        keys=2,
     )
 
 

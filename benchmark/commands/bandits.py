@@ -82,8 +82,9 @@ def bandits_command(argv: Sequence[str]) -> int:
 def _report(given: BanditsFlags, runs: Sequence[Run]) -> int:
     from benchmark.bandits import plot as bandits_plot
     from benchmark.bandits import table as bandits_table
+    from benchmark.commands.tables import print_table
 
-    print(bandits_table.table(runs).markdown())
+    print_table(bandits_table.table(runs))
     given.out.mkdir(parents=True, exist_ok=True)
     atomic.write_text(given.out / "bandits.csv", bandits_table.frame(runs).to_csv(index=False))
     atomic.write_text(given.out / "bandits.json", bandits_table.as_json(runs))
@@ -100,6 +101,7 @@ def _tasks(given: BanditsFlags, seeds: Sequence[int]) -> int:
 
     from benchmark.bandits import tasks as bandit_tasks
     from benchmark.bandits.rl2_training import MetaSettings
+    from benchmark.commands.tables import print_table
 
     torch.set_num_threads(1)  # matrices of 100 x 32
     settings = asdict(MetaSettings())
@@ -109,7 +111,7 @@ def _tasks(given: BanditsFlags, seeds: Sequence[int]) -> int:
         for seed in seeds:
             task = shown.add_task(f"training RL^2 over 2,000 tasks, seed {seed}", total=1.0)
             outcomes += bandit_tasks.compare(seed, partial(_show, shown, task))
-    print(bandit_tasks.table(outcomes, settings).markdown())
+    print_table(bandit_tasks.table(outcomes, settings))
     given.out.mkdir(parents=True, exist_ok=True)
     atomic.write_text(given.out / "rl2-tasks.json", bandit_tasks.as_json(outcomes, settings))
     print(f"written to {given.out}: rl2-tasks.json")

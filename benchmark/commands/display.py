@@ -26,6 +26,8 @@ EACH_S = 60.0
 LIVE_INTERVAL_S = 2.0  # looking means reading files, on the cores that train
 NARROW = 110
 """A terminal with fewer columns shows shares of steps, and no note beside early returns."""
+EVALUATING = "evaluating"
+"""Stands in place of the arm meanwhile."""
 SHOWN = 32
 """Running runs that are shown, at most."""
 
@@ -45,13 +47,17 @@ def progress_fields(now: Progress) -> list[str]:
         return [f"step {step}"]
     said = [f"step {step}", f"{sps} steps/s"]
     said += [f"{left} left"] if now.step < now.total else []
-    said += [f"train {train}", f"test {test}"]
+    said += [] if now.train_return is None else [f"train {train}"]
+    said += [] if now.test_return is None else [f"test {test}"]
+    if now.evaluating:
+        return [*said, EVALUATING]
     return said + ([] if arm == "-" else [f"arm {arm}"])
 
 
 def _texts(now: Progress) -> tuple[str, ...]:
     """Return steps done and to do, steps per second, time left, the two returns, and the arm."""
-    arm = "-" if now.arm == "none" else now.arm
+    arm = "-" if now.arm == "none" else spellings.arms([now.arm])[now.arm]
+    arm = EVALUATING if now.evaluating else arm
     numbers = (_number(now.train_return) + now.early, _number(now.test_return), arm)
     return f"{now.step:,}/{now.total:,}", _number(now.sps, 0), _time_left(now), *numbers
 

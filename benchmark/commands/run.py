@@ -65,7 +65,8 @@ def run_command(argv: Sequence[str]) -> int:
     """`drac-bench run`."""
     from benchmark.store.store import Store
 
-    suite = suites.get(name) if (name := flags.peek(argv, "--suite")) else NO_SUITE
+    runs = Path(flags.peek(argv, "--results") or "results") / "runs"
+    suite = suites.get(name, runs) if (name := flags.peek(argv, "--suite")) else NO_SUITE
     fidelity = flags.peek(argv, "--fidelity") or suite.options.get("fidelity", "paper")
     defaults = {**preset_defaults(fidelity), **suite.options, "fidelity": fidelity}
     fields = flags.config_fields(defaults, exclude=("game", "method", "seed"))
@@ -81,7 +82,7 @@ def run_command(argv: Sequence[str]) -> int:
             raise ConfigError(f"--{name} names nothing to run")
     methods = suites.parse_methods(own["methods"], values["augmentation"])
     if values["augmentation"] is None:
-        methods = tuple(named.typed(method, own["results"] / "runs") for method in methods)
+        methods = tuple(named.typed(method, runs) for method in methods)
     if not (methods or suite.every_method):
         raise ConfigError("say what to run: --suite demo, or --methods ppo ucb-drac")
     options.read(own)
@@ -91,10 +92,10 @@ def run_command(argv: Sequence[str]) -> int:
     run_folder.check_name("experiment", experiment)
     games, seeds = suites.parse_games(own["games"]), suites.parse_seeds(own["seeds"])
     given = {name: value for name, value in values.items() if name in asked}
-    runs = list(suite.runs(experiment, methods, games, seeds, given))
-    experiments = dict.fromkeys(spec.experiment for spec, _ in runs)
+    wanted = list(suite.runs(experiment, methods, games, seeds, given))
+    experiments = dict.fromkeys(spec.experiment for spec, _ in wanted)
     again = shlex.join(["drac-bench", "run", *argv])
-    return _run(Store(own["results"]), " ".join(experiments), runs, own, again)
+    return _run(Store(own["results"]), " ".join(experiments), wanted, own, again)
 
 
 def _run(

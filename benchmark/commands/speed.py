@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from augmentations.arguments import unknown
 from drac.commands import flags
-from drac.commands.output import tell
+from drac.commands.output import progress, tell
 from drac.config import TrainConfig, build
 from drac.errors import ConfigError
 from drac.files import atomic, run_folder
@@ -173,8 +173,10 @@ def _show(tables: Sequence[Table], report: Record, json: Path | None, more: str 
     if json == STDOUT:
         print(report.to_json(), end="")
         return
+    from benchmark.commands.tables import print_table
+
     for table in tables:
-        print(table.markdown())
+        print_table(table)
     if more:
         print(more)
     if json is not None:
@@ -232,18 +234,18 @@ def _training(
 
 
 @contextlib.contextmanager
-def _progress(total: int | None = None) -> Iterator[Callable[[str], None]]:
+def _progress() -> Iterator[Callable[[str], None]]:
     """Show on stderr what is being measured: the tables may go into a file."""
     from rich.console import Console
     from rich.progress import Progress
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=total)
+        task = bar.add_task("starting", total=None)
 
         def on_part(name: str) -> None:
             bar.update(task, description=escape(name), advance=1)
-            if total is None and not console.is_terminal:
+            if not console.is_terminal:
                 console.print(name, markup=False, highlight=False, soft_wrap=True)
 
         yield on_part
@@ -256,15 +258,16 @@ def _augmentations(given: AugmentationsFlags, repeats: int) -> int:
     from drac.arms import catalogue
 
     made = catalogue.make(given.augmentations)
-    with _progress(augmentations.num_parts(tuple(made), repeats)) as on_part:
+    with progress("measuring", augmentations.num_parts(tuple(made), repeats)) as on_part:
         report = augmentations.measure(made, given.device, repeats, on_part=on_part)
     _show([tables.augmentations(report)], report, given.json)
     return 0
 
 
 def _compare(first: Path, second: Path) -> int:
+    from benchmark.commands.tables import print_table
     from benchmark.speed.records import load
     from benchmark.speed.tables import comparison
 
-    print(comparison(load(first), load(second)).markdown())
+    print_table(comparison(load(first), load(second)))
     return 0

@@ -125,6 +125,7 @@ def _lines(
         now = progress_of(record.config, record.latest, record.episodes)
         if state == "complete":  # what was measured at the end, on both splits
             now = replace(now, train_return=record.final.train, early="")
+        now = replace(now, evaluating=now.evaluating and state == "running")
         said += progress_fields(now)
     elif state != "running":
         said = [f"{name}: {'; '.join(record.problems)}"]

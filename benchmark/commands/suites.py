@@ -65,16 +65,17 @@ def _list(given: SuitesFlags) -> int:
     from benchmark.speed import costs
     from benchmark.store.store import Store
 
-    found = [suites.get(name) for name in given.names or suites.built_in()]
+    runs = given.results / "runs"
+    found = [suites.get(name, runs) for name in given.names or suites.built_in()]
     cut = (suites.parse_methods(given.methods), suites.parse_games(given.games))
     options = {"steps": given.steps} if given.steps else {}
     seeds = suites.parse_seeds(given.seeds)
-    runs = [[*suite.runs("", *cut, seeds, options)] for suite in found]
+    sweeps = [[*suite.runs("", *cut, seeds, options)] for suite in found]
     pace = costs.pace(Store(given.results), given.speed)
     table = Table(box=None, pad_edge=False)
     for name in ("suite", "runs", "steps", pace.unit if pace else costs.CPU, "disk", "what"):
         table.add_column(name, justify="left" if name in ("suite", "what") else "right")
-    for suite, own in zip(found, runs, strict=True):
+    for suite, own in zip(found, sweeps, strict=True):
         configs = [config for _, config in own]
         hours = f"{sum(map(pace.hours, configs)):,.1f}" if pace else "-"
         steps = count_text(sum(config.steps for config in configs))

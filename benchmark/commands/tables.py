@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -83,7 +84,9 @@ def tables_command(argv: Sequence[str]) -> int:
     if given.json and (given.format != "text" or given.all):
         raise ConfigError("--json is a form of its own, of every table or some: give it alone")
     store = Store(given.results)
-    wanted = given.experiment + (suites.get(given.suite).experiments if given.suite else ())
+    wanted = given.experiment + (
+        suites.get(given.suite, store.runs).experiments if given.suite else ()
+    )
     of_runs = names != (RECOMPUTED,)
     found = experiments(store, wanted, given.suite) if wanted or of_runs else ()
     if of_runs and not found:
@@ -253,6 +256,19 @@ def show(written: Written, shown: str, every: bool = False) -> None:
     for name, why in written.skipped.items():
         print(fitted(f"no table {name}: {why}"), file=about)
     print(f"written to {written.folder}", file=about)
+
+
+def print_table(table: Table) -> None:
+    """Print a table as wide as COLUMNS or the terminal says; where neither does, as Markdown."""
+    from benchmark.tables import formats as table_formats
+
+    width = shutil.get_terminal_size((0, 0)).columns
+    if not width:
+        print(table.markdown())
+        return
+    out = console(width)
+    for part in table_formats.text(table, out.width):
+        out.print(part)
 
 
 def _show_screen(written: Written, screen: Table) -> None:

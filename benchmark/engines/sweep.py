@@ -142,7 +142,8 @@ def outcome(run_dir: Path, status: int, problems: Sequence[str]) -> Outcome:
         why = f"exit status {status}"
         if said := last_line(run_dir / LOG):
             why += f", {said}"
-    return Outcome(State.FAILED, f"FAILED ({why}); its log is {run_dir / LOG}")
+    log = "" if str(run_dir / LOG) in why else f"; its log is {run_dir / LOG}"
+    return Outcome(State.FAILED, f"FAILED ({why}){log}")
 
 
 def log_end(job: Job) -> list[str]:

@@ -39,10 +39,10 @@ _CUDA = (
 
 
 def _table(
-    name: str, title: str, rows: Any, records: Sequence[Record], notes: Sequence[str]
+    name: str, title: str, rows: Any, records: Sequence[Record], notes: Sequence[str], keys: int = 1
 ) -> Table:
     data = pd.DataFrame([record.model_dump() for record in records])
-    return Table(name, title, pd.DataFrame(rows), data, tuple(notes))
+    return Table(name, title, pd.DataFrame(rows), data, tuple(notes), keys=keys)
 
 
 def _shortly(*reports: Report) -> list[Report]:
@@ -85,7 +85,7 @@ def cells(report: Report) -> Table:
         *_disturbed(report.cells),
     )
     rows = [_cell(cell, plain.get(cell.method)) for cell in report.cells]
-    return _table("training-speed", "Speed of training", rows, report.cells, notes)
+    return _table("training-speed", "Speed of training", rows, report.cells, notes, keys=4)
 
 
 def _cell(cell: Cell, plain: Cell | None) -> dict[str, str]:
@@ -157,7 +157,7 @@ def workers(report: Report) -> Table:
         *_disturbed(report.workers),
     )
     rows = [_workers(row, len(row.together)) for row in report.workers]
-    return _table("workers", "Runs side by side", rows, alone, notes)
+    return _table("workers", "Runs side by side", rows, alone, notes, keys=2)
 
 
 def _workers(row: Workers, number: int) -> dict[str, str]:
@@ -193,7 +193,7 @@ def calibration(report: Report) -> Table:
         "short measurements, for a choice; drac-bench speed measures for the record",
         *_disturbed(report.cells),
     )
-    return _table("calibration", "What was tried", rows, report.cells, notes)
+    return _table("calibration", "What was tried", rows, report.cells, notes, keys=5)
 
 
 def augmentations(report: AugmentationReport) -> Table:
@@ -258,7 +258,8 @@ def comparison(first: Report, second: Report) -> Table:
     columns = ["method", "device", "precision", "engine", "steps/s", "ratio", "peak memory"]
     text = pd.DataFrame(rows, columns=columns)
     second_cells = [other for _, _, other in both]
-    return _table("comparison", "The second to the first", text, second_cells, notes)
+    title = "The second to the first"
+    return _table("comparison", title, text, second_cells, notes, keys=4)
 
 
 def _by_key(report: Report) -> dict[tuple[str, ...], Cell]:

@@ -18,6 +18,7 @@ from benchmark.store.run_files import (
 )
 from benchmark.store.run_record import total_steps
 from drac.config import TrainConfig
+from drac.config.quantities import passed
 from drac.files import untrusted
 from drac.stats import early_text
 
@@ -34,6 +35,8 @@ class Progress:
         early: which envs it is of, while some have ended no episode: `drac.stats.early_text`.
         test_return: mean of the last test evaluation; None before the first.
         arm: current augmentation, "-" before the first update.
+        evaluating: whether an evaluation is due at this step and is not there, so that the run, if
+            anybody works on it, plays it now.
     """
 
     step: int
@@ -43,6 +46,7 @@ class Progress:
     test_return: float | None = None
     arm: str = "-"
     early: str = ""
+    evaluating: bool = False
 
     @property
     def seconds_left(self) -> float | None:
@@ -69,14 +73,17 @@ def progress_of(config: TrainConfig, updates: Columns, episodes: Columns) -> Pro
         return Progress(0, total_steps(config))
     step, arm, train_return, ended, sps = (updates[name][-1] for name in PROGRESS_COLUMNS)
     tested = episodes["return"][episodes["split"] == "test"]
+    total, before = total_steps(config), int(step) - config.rollout_size
+    due = step == total or passed(config.eval_every, before, int(step))
     return Progress(
         step=int(step),
-        total=total_steps(config),
+        total=total,
         sps=float(sps),
         train_return=None if np.isnan(train_return) else float(train_return),
         test_return=float(tested.mean()) if len(tested) else None,
         arm=str(arm),
         early=early_text(float(ended), config.num_envs),
+        evaluating=due and step not in episodes["step"],
     )
 
 

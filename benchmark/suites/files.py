@@ -20,6 +20,7 @@ from drac.errors import ConfigError, shown
 from drac.files import untrusted
 from drac.games import GAMES
 from drac.methods import spellings
+from drac.runs import named
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -28,6 +29,8 @@ else:
 
 FOLDER = Path(__file__).parent / "built_in"
 ENDING = ".toml"
+RUNS = Path("results/runs")
+"""Where methods are looked for that go by the short names of their runs, unless it is said."""
 LIMIT = 2**20
 """Bytes of a file; ours have some hundreds."""
 
@@ -59,14 +62,14 @@ def path_of(name: str) -> Path:
     return FOLDER / f"{name}{ENDING}"
 
 
-def get(name: str) -> Suite:
-    """Return a built-in suite, or that of a file whose name ends in ".toml".
+def get(name: str, runs: Path = RUNS) -> Suite:
+    """Return a built-in suite, or that of a file whose name ends in ".toml": see `read`.
 
     Raises:
         ConfigError: naming the nearest and the valid names; or what is wrong with the file, and in
             which line.
     """
-    return read(path_of(name))
+    return read(path_of(name), runs)
 
 
 def text_of(path: Path) -> str:
@@ -83,21 +86,25 @@ def text_of(path: Path) -> str:
         raise ConfigError(f"{path} cannot be read as a suite: {error}") from None
 
 
-def read(path: Path) -> Suite:
+def read(path: Path, runs: Path = RUNS) -> Suite:
     """Read a suite from a TOML file, and check every run of it.
+
+    Args:
+        path: of the file.
+        runs: the folder of all experiments, for methods that are called as their runs in tables.
 
     Raises:
         ConfigError: with the file and the line, for an unknown key, an option that the methods
             lack, a run that is there twice, or an impossible value.
     """
-    return _File(path, text_of(path)).suite()
+    return _File(path, text_of(path), runs).suite()
 
 
 class _File:
     """A suite's file while it is read: what it says, and where."""
 
-    def __init__(self, path: Path, text: str) -> None:
-        self._path, self._lines = path, Lines(text)
+    def __init__(self, path: Path, text: str, runs: Path) -> None:
+        self._path, self._lines, self._runs = path, Lines(text), runs
         try:
             self._data = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
@@ -160,15 +167,17 @@ class _File:
         augmentation = options.get("augmentation")
 
         def parse(words: Sequence[str]) -> tuple[str, ...]:
-            named = parse_methods(words, augmentation)
+            given = parse_methods(words, augmentation)
+            if augmentation is None:
+                given = tuple(named.typed(name, self._runs) for name in given)
             try:
-                families = {name: methods.get(name).is_family for name in named}
+                families = {name: methods.get(name).is_family for name in given}
                 found = {
                     name: spellings.resolve(name, augmentation if families[name] else None)[0]
-                    for name in named
+                    for name in given
                 }
                 # A specification stays one: its slug would not say what it is.
-                return tuple(name if {":", "("} & {*name} else found[name] for name in named)
+                return tuple(name if {":", "("} & {*name} else found[name] for name in given)
             except ValueError as error:
                 raise ConfigError(str(error)) from None
 
@@ -203,11 +212,12 @@ class _File:
         every_game = {game for part in suite.parts for game in part.games or suite.games}
         for game, options in self._named(("game",), data.get("game", {}), sorted(every_game)):
             found["", game] = self._options(("game", game), options)
-        for method, table in self._named(("method",), data.get("method", {}), suite.every_method):
-            self._table(("method", method), table)
+        for word, table in self._named(("method",), data.get("method", {}), suite.every_method):
+            self._table(("method", word), table)
+            method = named.typed(word, self._runs)
             own = {name: value for name, value in table.items() if name != "game"}
-            found[method, ""] = self._options(("method", method), own)
-            at = ("method", method, "game")
+            found[method, ""] = self._options(("method", word), own)
+            at = ("method", word, "game")
             for game, options in self._named(at, table.get("game", {}), sorted(every_game)):
                 found[method, game] = self._options((*at, game), options)
         return found
@@ -215,7 +225,7 @@ class _File:
     def _named(self, at: At, table: Any, names: Collection[str]) -> Iterator[tuple[str, Any]]:
         """Yield a table's tables, whose names are the suite's methods or games."""
         for name, value in self._table(at, table).items():
-            if name not in names:
+            if name not in names and named.typed(name, self._runs) not in names:
                 said = unknown(f"{at[-1]} of the suite", name, names)
                 self._refuse((*at, name), said)
             yield name, value

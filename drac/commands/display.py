@@ -9,7 +9,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
+from drac.commands.output import fitted
 from drac.config import TrainConfig
 from drac.config.quantities import duration
 from drac.files import retry
@@ -21,17 +23,20 @@ from drac.train.session import Watcher
 PLAIN_INTERVAL_S = 10.0
 """Seconds between two lines where the output is no terminal."""
 
+NARROW = 110
+"""A terminal with fewer columns shows the share of the steps, and a short bar."""
+
 
 def returns_text(train: float | None, test: float | None, early: str = "") -> str:
-    """Format the last train and test return, "-" where there is none yet.
+    """Format the last train and test return, each as soon as there is one.
 
     Args:
         train: mean of the last training episodes.
         test: mean of the last evaluation.
         early: see `drac.stats.early_text`.
     """
-    shown = ["-" if value is None else f"{value:.2f}" for value in (train, test)]
-    return f"train {shown[0]}{early}  test {shown[1]}"
+    said = [] if train is None else [f"train {train:.2f}{early}"]
+    return "  ".join(said if test is None else [*said, f"test {test:.2f}"])
 
 
 class TerminalWatcher(Watcher):
@@ -44,8 +49,8 @@ class TerminalWatcher(Watcher):
         self._sps: float | None = None
         self._train: float | None = None
         self._test: float | None = None
-        self._early = ""
-        self._arm = "-"
+        self._early = self._arm = ""
+        self._called: dict[str, str] = {}
         self._clock = Stopwatch()
         self._printed_at = self._begun_step = self._begun_at = 0.0
 
@@ -53,6 +58,7 @@ class TerminalWatcher(Watcher):
         """Say what runs."""
         self._total = config.num_updates * config.rollout_size
         self._num_envs = config.num_envs
+        self._called = spellings.arms(config.augmentation_specs)
         how = f"continued at step {step:,}" if step else "begun"
         whole = "" if self._total == config.steps else f" ({config.steps:,} in whole updates)"
         self.message(
@@ -82,11 +88,9 @@ class TerminalWatcher(Watcher):
         elif self._line_due():
             left = duration((self._total - step) / self._sps) if self._sps else "-"
             fields = self._fields()
-            arm = "" if self._arm == "none" else f"  arm {self._arm}"
-            self.message(
-                f"step {step:,.0f}/{self._total:,}  {fields['sps']} steps/s  {left} left"
-                f"  {fields['returns']}{arm}"
-            )
+            said = [f"step {step:,.0f}/{self._total:,}", f"{fields['sps']} steps/s", f"{left} left"]
+            said += [fields["returns"], fields["arm"] and f"arm {fields['arm']}"]
+            self.message("  ".join(filter(None, said)))
 
     def _line_due(self) -> bool:
         """Whether the last plain line is long enough ago; if so, the next one is now."""
@@ -97,15 +101,16 @@ class TerminalWatcher(Watcher):
 
     def updated(self, report: Report, sps: float) -> None:
         """Remember the latest training return and arm."""
-        self._train, self._arm = report.train_return, report.arm
+        arm = "" if report.arm == "none" else report.arm
+        self._train, self._arm = report.train_return, self._called.get(arm, arm)
         self._early = early_text(report.envs_ended, self._num_envs)
         self.progress(report.step)
 
     def evaluating(self, split: str, played: int, episodes: int) -> None:
-        """Show how many episodes have been played in place of the augmentation."""
+        """Show how many episodes have been played, in place of the returns and the augmentation."""
         text = f"evaluating {split}: {played}/{episodes}"
         if self._bar:
-            self._bar.update(self._task, **{**self._fields(), "arm": text})
+            self._bar.update(self._task, **{**self._fields(), "returns": text, "arm": ""})
         elif self._line_due():
             self.message(f"{text} episodes")
 
@@ -113,10 +118,16 @@ class TerminalWatcher(Watcher):
         """Print an evaluation's mean."""
         if split == "test":
             self._test = mean_return
+        if self._bar:
+            self._bar.update(self._task, **self._fields())
         self.message(f"step {step:,}: mean return {mean_return:.2f} on the {split} split")
 
     def message(self, text: str) -> None:
-        """Print a line above the bar, as it is: a specification may look like rich's markup."""
+        """Print a line above the bar, wrapped in a terminal, elsewhere one line, for programs.
+
+        It is printed as it is: a specification may look like rich's markup.
+        """
+        text = fitted(text) if self._console.is_terminal else text
         try:
             self._console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
         except OSError as error:
@@ -131,13 +142,16 @@ def watching() -> Iterator[TerminalWatcher]:
     if not console.is_terminal:
         yield TerminalWatcher(console, None)
         return
+    narrow = console.width < NARROW
+    steps = "{task.percentage:.0f}%" if narrow else "{task.completed:,.0f}/{task.total:,.0f}"
+    yields = Column(overflow="ellipsis")  # of all columns the arm's alone gets narrower, and first
     columns = (
-        BarColumn(bar_width=24),
-        TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+        BarColumn(12 if narrow else 24, table_column=Column(no_wrap=True)),
+        TextColumn(steps),
         TextColumn("{task.fields[sps]} steps/s"),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
         TextColumn("{task.fields[returns]}"),
-        TextColumn("{task.fields[arm]}", style="cyan", markup=False),
+        TextColumn("{task.fields[arm]}", style="cyan", markup=False, table_column=yields),
     )
     bar = Progress(*columns, console=console, refresh_per_second=4)
     try:

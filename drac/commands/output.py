@@ -129,6 +129,7 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[..., None
         What is to be called after each part, if need be with what is done from now on.
     """
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress, SpinnerColumn
 
     console = Console(stderr=True)
@@ -139,7 +140,7 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[..., None
     columns = (SpinnerColumn(), *Progress.get_default_columns())
     with Progress(*columns, console=console, transient=True) as shown:
         task = shown.add_task(what, total=total)
-        yield lambda name=None: shown.update(task, advance=1, description=name)
+        yield lambda name=None: shown.update(task, advance=1, description=name and escape(name))
 
 
 @contextlib.contextmanager

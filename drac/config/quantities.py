@@ -113,6 +113,11 @@ def parse_interval(value: Any) -> float | str:
     raise ValueError(f"{shown(value)} {_ALLOWED}")
 
 
+def passed(every: int, before: int, now: int) -> bool:
+    """Whether a multiple of `every` lies after `before`, up to `now`; none does of 0."""
+    return every > 0 and now // every > before // every
+
+
 def interval_steps(interval: float | str) -> int:
     """Return the steps of what `parse_interval` returned; 0 if it is minutes."""
     return int(interval.removesuffix("steps")) if isinstance(interval, str) else 0

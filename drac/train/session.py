@@ -41,7 +41,7 @@ class Watcher:
         """An update has been logged."""
 
     def evaluating(self, split: str, played: int, episodes: int) -> None:
-        """`played` of an evaluation's `episodes` are over."""
+        """`played` of an evaluation's `episodes` are over; at first none is."""
 
     def evaluated(self, step: int, split: str, mean_return: float) -> None:
         """A split has been evaluated."""
@@ -224,11 +224,11 @@ class Session:
         last = self.training.update == self.config.num_updates
         before = step - self.config.rollout_size
         to_evaluate = step and not last and self.evaluated_step != step
-        if to_evaluate and _passed(self.config.eval_every, before, step):
+        if to_evaluate and quantities.passed(self.config.eval_every, before, step):
             self.evaluate()
         due = self._clock() - self._saved_at >= self._save_after
         every = quantities.interval_steps(self.config.checkpoint_every)
-        if due or _passed(every, self._saved_step, step):
+        if due or quantities.passed(every, self._saved_step, step):
             self.save()
 
     def evaluate(self) -> None:
@@ -258,6 +258,7 @@ class Session:
 
     def _evaluate(self, split: str) -> pd.DataFrame:
         config, step = self.config, self.training.step
+        self.watcher.evaluating(split, 0, config.eval_episodes)
         played = itertools.count(1)
         episodes = evaluate(
             self.training.network,
@@ -327,8 +328,3 @@ class Session:
 
 class Stopped(Exception):
     """A signal came during an evaluation, or an auxiliary phase."""
-
-
-def _passed(every: int, before: int, now: int) -> bool:
-    """Whether a multiple of `every` lies after `before`, up to `now`; none does of 0."""
-    return every > 0 and now // every > before // every

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -186,8 +187,9 @@ def test_the_live_display_keeps_game_and_seed(width: int, monkeypatch: pytest.Mo
     monkeypatch.setattr(display, "Console", lambda file: terminal)
     shown = display.SweepDisplay(2, dict.fromkeys(names, TrainConfig()))
     shown.close()
-    now = Progress(9_000_000, 24_985_600, 123.4, 10.0, 7.5, "color-jitter", " (12 of 64 envs)")
-    table = shown._table(dict.fromkeys(names, now), "")
+    arm = "mylab.mine:Vignette(strength=0.9)"
+    now = Progress(9_000_000, 24_985_600, 123.4, 10.0, 7.5, arm, " (12 of 64 envs)")
+    table = shown._table(dict(zip(names, (now, replace(now, evaluating=True)), strict=True)), "")
     terminal.print(table)
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", out.getvalue())
     assert max(map(len, text.splitlines())) <= width
@@ -195,6 +197,8 @@ def test_the_live_display_keeps_game_and_seed(width: int, monkeypatch: pytest.Mo
         (line,) = [line for line in text.splitlines() if line.startswith(words[0])]
         assert words[1] in line.split()
         assert "35:59:03" in line
+    assert " vignette-" in text
+    assert text.count("evaluating") == 1
     assert ("10.00*" in text) == (width == 80)
     assert ("(12 of 64 envs)" in text) == (width == 120)
 

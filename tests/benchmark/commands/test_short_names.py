@@ -119,6 +119,10 @@ def test_a_sweep_and_a_log_take_every_spelling(
     (here / "mine.py").write_text("def Vignette(images):\n    return images\n")
     words = ["run", "--experiment", "exp", "--methods", name, "--games", "maze", "--dry-run"]
     assert f"--method {FOLDER} --seed 0 --augmentation {MINE} " in out(capsys, *words)
+    suite = f"""methods = ["ppo", "{name}"]\n[method."{name}"]\ngamma = 0.9\n"""
+    (here / "mine.toml").write_text(suite)
+    said = out(capsys, "run", "--suite", "mine.toml", *words[1:])
+    assert f"--method {FOLDER} --seed 0 --gamma 0.9 --augmentation {MINE} " in said
     (run_dir / "train.log").write_text("trained\n")
     if ":" not in name:
         assert out(capsys, "logs", f"exp/{name}/coinrun/seed0") == "trained"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from benchmark.speed.records import AugmentationReport, AugmentationSpeed, Machi
 from benchmark.speed.worker import augmentations
 from benchmark.speed.worker.augmentations import KORNIA, config_of, measure, num_parts, played
 from drac.arms import catalogue
+from drac.commands import output
 from drac.networks import ActorCritic
 
 MACHINE = Machine(cpu="a CPU", device="cpu", threads=2, torch="9.9", kornia="1.2")
@@ -138,6 +140,21 @@ def test_the_command_prints_a_table_and_keeps_the_figures(
     assert found["machine"]["torch"] == torch.__version__
     assert found["rows"][0]["released_images_per_s"] == 11_000
     assert [path.name for path in out.parent.iterdir()] == ["speed.json"]
+
+
+@pytest.mark.usefixtures("small")
+def test_where_the_width_is_known_the_table_fits_it_and_piped_it_says_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(output, "FIRST_LINE_S", 0.001)
+    words = ["--augmentations", "flip", "grayscale", "--repeats", "1"]
+    assert main(["speed", "augmentations", *words]) == 0
+    said = capsys.readouterr()
+    assert max(map(len, said.out.splitlines())) <= 80
+    assert "|" not in said.out
+    assert said.out.count(" grayscale ") > 1
+    assert re.search("^(measuring|the update without.*): [0-9]+ of 10$", said.err, re.MULTILINE)
 
 
 @pytest.mark.usefixtures("small")

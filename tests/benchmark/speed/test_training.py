@@ -125,7 +125,7 @@ def check(cell: Cell) -> None:
 
 
 def test_the_command_measures_and_compares(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is made up here: a process trains, evaluates and saves."""
     out = tmp_path / "new" / "speed.json"
@@ -146,6 +146,9 @@ def test_the_command_measures_and_compares(
     assert cell.phases["checkpoint"] == pytest.approx(cell.checkpoint_s * cell.update_s / 600)
     assert main(["speed", "compare", str(out), str(out)]) == 0
     assert "1.000" in capsys.readouterr().out
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["speed", "compare", str(out), str(out)]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(("engine", "how"), [("reference", "epoch"), ("drac", "quick")])

@@ -384,6 +384,19 @@ def test_progress_of_a_run(run_dir: Path, tmp_path: Path) -> None:
     assert read_progress(run_dir, config) == Progress(0, TOTAL)  # a display must not fall over it
 
 
+def test_a_run_that_plays_an_evaluation_is_said_to_evaluate(run_dir: Path) -> None:
+    config, path = TrainConfig.from_json(run_dir / "config.json"), run_dir / "eval.csv"
+    header = path.read_text().partition("\n")[0]
+    assert "evaluating" not in progress_fields(read_progress(run_dir, config))
+    path.write_text(header + "\n")
+    fields = progress_fields(read_progress(run_dir, config))  # the last one is due
+    assert fields[-2:] == ["train 2.50", "evaluating"]
+    drop_lines(run_dir / "progress.csv", 1)
+    for every, due in ((0, False), (128, True), (256, False)):
+        between = config.model_copy(update={"eval_every": every})
+        assert read_progress(run_dir, between).evaluating == due
+
+
 def test_the_display_says_of_how_many_envs_a_return_is(run_dir: Path) -> None:
     config, path = TrainConfig.from_json(run_dir / "config.json"), run_dir / "progress.csv"
     table = pd.read_csv(path)

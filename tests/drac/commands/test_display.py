@@ -51,8 +51,8 @@ def test_without_a_terminal_there_are_plain_lines(
         "ucb-drac on coinrun, seed 0, 24,985,600 steps (25,000,000 in whole updates), fidelity"
         " paper, cpu float32: continued at step 16,384"
     )
-    assert first.startswith("step 20,000/24,985,600  - steps/s  - left  train -  test -  arm -")
-    assert second.endswith(f"train -  test -  arm {arm}")
+    assert first.endswith("step 20,000/24,985,600  - steps/s  - left")
+    assert second.endswith(f" - left  arm {arm}")
     assert train == "step 32,768: mean return 2.50 on the train split"
     assert test == "step 32,768: mean return 1.25 on the test split"
     assert last.endswith(f"train 3.00  test 1.25  arm {arm}")
@@ -97,8 +97,42 @@ def test_in_a_terminal_there_is_a_bar_and_names_are_literal(
     assert "\x1b[" in out.getvalue()
 
 
+def test_in_a_narrow_terminal_the_arm_alone_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(display, "Console", functools.partial(Console, force_terminal=True))
+    arms = "mylab.mine:Vignette(strength=0.9)", "kornia:RandomErasing(p=0.5, scale=(0.02, 0.1))"
+    monkeypatch.setattr(TrainConfig, "augmentation_specs", arms)
+    message = "SIGINT received: " + "a sentence " * 8
+    with watching() as watcher:
+        assert watcher._bar
+        watcher.begun(TrainConfig(device="cpu", precision="float32"), 0)
+        for step, arm in enumerate(arms, start=1):
+            watcher.updated(report(step * 4_000_000, arm, 3.0), 100.0)
+            watcher._bar.refresh()
+        watcher.evaluating("test", 0, 100)
+        watcher._bar.refresh()
+        watcher.message(message)
+    lines = [
+        re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).rstrip()
+        for line in out.getvalue().replace("\r", "\n").splitlines()
+    ]
+    assert max(map(len, lines)) <= 80
+    bars = [line for line in lines if line.startswith("━")]
+    for said in (
+        "16% - steps/s (time) train 3.00 vignette-strength-0.9",
+        "32% - steps/s (time) train 3.00 kornia-randomerasing-p-0.5-scale-…",
+        "32% - steps/s (time) evaluating test: 0/100",
+    ):
+        assert said in [re.sub(" [0-9:-]{7} ", " (time) ", line[13:]) for line in bars]
+    begin = next(k for k, line in enumerate(lines) if line.startswith("SIGINT"))
+    assert " ".join(" ".join(lines[begin : begin + 2]).split()) == message.strip()
+
+
 def test_returns_that_do_not_exist_yet() -> None:
-    assert returns_text(None, None) == "train -  test -"
+    assert returns_text(None, None) == ""
+    assert returns_text(1.0, None) == "train 1.00"
     assert returns_text(0.0, -1.234) == "train 0.00  test -1.23"
 
 
@@ -113,5 +147,5 @@ def test_a_return_of_some_envs_says_of_how_many(
             early = replace(report(384, "crop", 10.0), envs_ended=share)
             watcher.updated(early, 100.0)
     _, early_line, later = capsys.readouterr().out.splitlines()
-    assert "  train 10.00 (12 of 64 envs)  test -" in early_line
-    assert "  train 10.00  test -" in later
+    assert "  train 10.00 (12 of 64 envs)  arm crop" in early_line
+    assert "  train 10.00  arm crop" in later
