@@ -53,7 +53,7 @@ def read_split(given: str, config: TrainConfig) -> Any:
         other = {**config.model_dump(), "levels": given}
         return build(other, recorded=True).train_levels
     except ConfigError as error:
-        near = " (for single levels: --levels)" if given.startswith("level") else ""
+        near = f" (did you mean --{given}?)" if given in ("level", "levels") else ""
         no_levels = f", not {given!r}{near or hint(given, ('train', 'test'))}"
         said = f": {error}" if re.search(r"\d", given) else no_levels
         raise ConfigError(f"split must be train, test or a range of levels A-B{said}") from None

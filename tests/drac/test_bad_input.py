@@ -113,7 +113,7 @@ BAD: dict[str, list[tuple[str, str]]] = {
         ("run --num-envs 0", "num_envs must be at least 1"),
         ("run --seed -1", "seed '-1'"),
         ("run --split foo", "split must be train, test or a range of levels A-B, not 'foo'\n"),
-        ("run --split levels", "A-B, not 'levels' (for single levels: --levels)\n"),
+        ("run --split levels", "A-B, not 'levels' (did you mean --levels?)\n"),
         ("run --split tset", "test or a range of levels A-B, not 'tset' (did you mean 'test'?)\n"),
         (
             "run --split 4-",
