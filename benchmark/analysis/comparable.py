@@ -17,7 +17,7 @@ from drac.files import untrusted
 PROTOCOL = ("steps", "fidelity", "mode", "levels", "precision", "procgen_build", "eval_episodes")
 """Settings in which runs of different methods must agree before one is said to be better."""
 
-_LABEL = re.compile(r"(.*?)( \[.*| at [\d,]+ steps)?", re.DOTALL)
+_LABEL = re.compile(r"(.*?)( \[.*| at [\d,.]+[kM]? steps)?", re.DOTALL)
 
 BASELINE = "ppo"
 """The method by whose return the paper's Table 1 divides."""
@@ -99,7 +99,8 @@ def _label(method: str, settings: Mapping[str, Any], unlike: Iterable[str]) -> s
     said = [name for name in unlike if name in settings]
     said = [name for name in said if name not in preset or preset[name] != settings[name]]
     if said == ["steps"]:
-        return f"{method} at {settings['steps']:,} steps"
+        steps = count_text(settings["steps"])
+        return f"{method} at {f'{int(steps):,}' if steps.isdigit() else steps} steps"
     texts = [f"{name}={setting_text(settings[name])}" for name in said]
     return f"{method} [{', '.join(texts)}]" if texts else method
 

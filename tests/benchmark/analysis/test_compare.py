@@ -619,7 +619,7 @@ def test_a_method_of_another_experiment_is_told(
     ("label", "parts"),
     [
         ("ppo", ("ppo", "")),
-        ("one:ppo at 25,000,000 steps", ("one:ppo", " at 25,000,000 steps")),
+        ("one:ppo at 25M steps", ("one:ppo", " at 25M steps")),
         ("ucb-drac [arms=a:B flip]", ("ucb-drac", " [arms=a:B flip]")),
         ("look at 3 steps of it", ("look at 3 steps of it", "")),
         ("", ("", "")),
