@@ -16,8 +16,9 @@ from drac.policy.agent import load_agent
 from drac.rollout import Minibatch, Rollout
 from drac.stats import Report, UpdateStats
 from drac.train import iterate, train
-from drac.train.session import TrainResult, Watcher
+from drac.train.session import TrainResult
 from drac.train.state import Training
+from drac.train.watcher import Watcher
 
 __all__ = [
     "GAMES",

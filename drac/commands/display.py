@@ -18,7 +18,7 @@ from drac.files import retry
 from drac.methods import spellings
 from drac.stats import Report, early_text
 from drac.timing import Stopwatch
-from drac.train.session import Watcher
+from drac.train.watcher import Watcher
 
 PLAIN_INTERVAL_S = 10.0
 """Seconds between two lines where the output is no terminal."""

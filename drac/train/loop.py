@@ -26,8 +26,9 @@ from drac.runs.signals import stop_requested
 from drac.stats import ArmStats, Report
 from drac.train import failures
 from drac.train.collect import collect, estimate_returns
-from drac.train.session import Session, Stopped, TrainResult, Watcher
+from drac.train.session import Session, Stopped, TrainResult
 from drac.train.state import Begun, Training
+from drac.train.watcher import Watcher
 
 
 def train(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drac import methods
-from drac.config import TrainConfig, quantities
+from drac.config import quantities
 from drac.config.quantities import number_of
 from drac.envs.procgen_env import procgen_build
 from drac.errors import ConfigError, Interrupted
@@ -23,31 +23,10 @@ from drac.seeding import stream_seed
 from drac.stats import Report
 from drac.timing import Stopwatch
 from drac.train.state import Training
+from drac.train.watcher import Watcher
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-class Watcher:
-    """Follows a training run; every method may be overridden, none has to be."""
-
-    def begun(self, config: TrainConfig, step: int) -> None:
-        """The run starts, or continues from `step`."""
-
-    def progress(self, step: float) -> None:
-        """`step` environment steps' worth of work is done; called several times a second."""
-
-    def updated(self, report: Report, sps: float) -> None:
-        """An update has been logged."""
-
-    def evaluating(self, split: str, played: int, episodes: int) -> None:
-        """`played` of an evaluation's `episodes` are over; at first none is."""
-
-    def evaluated(self, step: int, split: str, mean_return: float) -> None:
-        """A split has been evaluated."""
-
-    def message(self, text: str) -> None:
-        """Something the user should read."""
 
 
 @dataclass(frozen=True)

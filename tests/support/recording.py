@@ -6,7 +6,7 @@ import os
 import signal
 
 from drac.stats import Report
-from drac.train.session import Watcher
+from drac.train.watcher import Watcher
 
 
 class Recording(Watcher):

@@ -26,7 +26,7 @@ from drac.files.atomic import Appender
 from drac.files.retry import Retry
 from drac.runs import checkpoint
 from drac.train import train
-from drac.train.session import Watcher
+from drac.train.watcher import Watcher
 
 
 @pytest.fixture(autouse=True)

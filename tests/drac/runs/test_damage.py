@@ -18,7 +18,7 @@ from drac.errors import ConfigError
 from drac.runs import checkpoint
 from drac.runs.checkpoint import require_same_run
 from drac.train import train
-from drac.train.session import Watcher
+from drac.train.watcher import Watcher
 
 SEEDS = {"one": 0, "other": 1}
 

@@ -24,7 +24,7 @@ from drac.config import as_argv
 from drac.runs import checkpoint, meta
 from drac.timing import Stopwatch
 from drac.train import train
-from drac.train.session import Watcher
+from drac.train.watcher import Watcher
 
 NAME = "ein Lauf (ü, 日本, [red]) №1"
 
