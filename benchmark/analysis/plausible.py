@@ -39,6 +39,7 @@ class Scored(NamedTuple):
         best: likewise, the highest return of these episodes; NaN where they are too few.
         stayed: game -> the one augmentation that all updates of all its runs had.
         chosen: whether these were chosen, among several.
+        short: whether its runs are so short that policies hardly differ yet.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Scored(NamedTuple):
     best: Scores | None = None
     stayed: Mapping[str, str] = MappingProxyType({})
     chosen: bool = False
+    short: bool = False
 
 
 def most(game: str, mode: str) -> float:
@@ -62,6 +64,9 @@ def most(game: str, mode: str) -> float:
 TELLING = 5
 """Episodes of a run, of both splits, that are no coincidence if another run has the same."""
 
+
+SHORT = 65_536
+"""Steps before which two runs of one seed may play the same: both policies are nearly uniform."""
 
 WITH_PENALTIES = ("fruitbot", "plunder")
 """Games in which an episode can return less than 0."""
@@ -99,9 +104,10 @@ def of_runs(name: str, runs: pd.DataFrame, splits: Sequence[str]) -> list[Scored
     )
     played, best = (comparable.scores(runs, column, GAMES) for column in ("played", "best"))
     mode = runs["settings"].iloc[0]["mode"]
+    short = max(values["steps"] for values in runs["settings"]) < SHORT
     scores = (comparable.scores(runs, split, GAMES) for split in splits)
     chosen = any(len(counts) > 1 for counts in runs["arms"])
-    return [Scored(name, mode, own, played, best, _stayed(runs), chosen) for own in scores]
+    return [Scored(name, mode, own, played, best, _stayed(runs), chosen, short) for own in scores]
 
 
 def _stayed(runs: pd.DataFrame) -> dict[str, str]:
@@ -131,12 +137,12 @@ def cautions(methods: Sequence[Scored]) -> list[str]:
 def _equal(one: Scored, other: Scored, games: Sequence[str]) -> Iterator[str]:
     """Say why two methods have equal scores, if a bandit that stays with one arm explains it."""
     explained: dict[str, list[str]] = {}
+    unclear = "copies, or too short to differ?" if one.short and other.short else "copies?"
     for game in games:
         arm = one.stayed.get(game)
         known = arm is not None and arm == other.stayed.get(game) and (one.chosen or other.chosen)
-        explained.setdefault(f"every update of both had {arm}." if known else "copies?", []).append(
-            game
-        )
+        why = f"every update of both had {arm}." if known else unclear
+        explained.setdefault(why, []).append(game)
     for why, own in explained.items():
         both = f"{one.name} and {other.name} have the same scores, run by run"
         yield f"{both}, on {_listed(own)}: {why}"
