@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmark.engines.engine import Room
 from benchmark.speed.records import RUN_STEPS, load
-from benchmark.store.progress import Progress, progress_of, read_progress
+from benchmark.store.progress import Progress, progress_of
 from benchmark.store.run_record import RunRecord, total_steps
 from benchmark.store.store import Store
 from benchmark.suites import RunSpec
@@ -23,6 +23,7 @@ from drac.config import TrainConfig
 from drac.config.quantities import duration, number_of, size_of
 from drac.errors import ConfigError
 from drac.files import untrusted
+from drac.runs.meta import read_meta
 
 RECORDED = "speed.json"
 """Of the results' root: where `drac-bench speed --json` may leave what is looked at here."""
@@ -188,8 +189,11 @@ def forecast(
     """
     steps = []
     for run_dir, config in runs.items():
-        now = read_progress(run_dir, config)
-        steps.append(now.total if fresh else now.total - now.step)
+        total, saved = total_steps(config), read_meta(run_dir).get("steps")
+        done = (
+            saved if isinstance(saved, int) and not fresh else 0
+        )  # the checkpoint's, not the logs'
+        steps.append(total - min(done, total))
     hours, time = _time(store, list(zip(runs.values(), steps, strict=True)), room)
     size = disk_bytes(runs.values())
     there = next(path for path in (store.root, *store.root.absolute().parents) if path.exists())

@@ -24,6 +24,7 @@ from benchmark.speed.records import load
 from benchmark.store.progress import Progress
 from drac.config import TrainConfig
 from drac.config.quantities import duration
+from drac.runs.meta import write_meta
 
 SPEED = ROOT / "results/evidence/training-speed.json"
 LONG = ["run", "--methods", "ppo", "--games", "maze", "--seeds", "0-3", "--steps", "25M"]
@@ -99,6 +100,12 @@ def test_what_is_done_is_not_counted_and_an_unknown_time_is_called_so(
     said = capsys.readouterr().err
     unknown = "time unknown (drac-bench speed --json results/speed.json measures it)"
     assert f"to do: 1 run, 256 steps, {unknown}, " in said
+    begun = write_run(tmp_path / "results", game="heist", experiment="default")
+    (begun / "eval.csv").unlink()
+    for saved, left in ((0, 256), (128, 128)):  # what the logs have beyond a checkpoint is lost
+        write_meta(begun, steps=saved)
+        assert cli.main(["run", "--methods", "ppo", "--games", "heist", *given]) == 0
+        assert f"to do: 1 run, {left} steps, " in capsys.readouterr().err
     (tmp_path / "results/speed.json").write_text("{}")
     assert cli.main([*LONG, "--dry-run"]) == 0  # no run needs it
     assert "time unknown (results/speed.json " in capsys.readouterr().err
