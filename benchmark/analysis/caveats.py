@@ -118,7 +118,7 @@ def _in_full(runs: pd.DataFrame) -> list[str]:
 
 
 def doubtful(complete: pd.DataFrame) -> list[str]:
-    """Warn of what makes scores doubtful: copies, impossible ones, and code that was changed.
+    """Warn of what makes scores doubtful: code that was changed, copies, and impossible ones.
 
     Args:
         complete: complete runs with their `label`, each (label, game, seed) once.
@@ -128,7 +128,7 @@ def doubtful(complete: pd.DataFrame) -> list[str]:
     found = []
     for of_split in zip(*methods, strict=True):
         found += [f"WARNING: {said}" for said in plausible.cautions(of_split)]
-    return [*dict.fromkeys(found), *changed_code(complete)]
+    return [*changed_code(complete), *dict.fromkeys(found)]
 
 
 def changed_code(complete: pd.DataFrame) -> list[str]:

@@ -151,8 +151,10 @@ def _ppo(runs: pd.DataFrame, games: tuple[str, ...]) -> tuple[pd.DataFrame | Non
     means = ppo.groupby("game")[list(SPLITS)].mean().reindex(list(games))
     if absent := [str(game) for game in means.index[means.isna().any(axis=1)]]:
         return None, f"PPO has no complete run on {shortened(absent)}"
-    if bad := [str(game) for game in means.index[(means <= 0).any(axis=1)]]:
-        return None, f"PPO's mean return is not positive on {shortened(bad)}"
+    low = means <= 0
+    if bad := [str(game) for game in means.index[low.any(axis=1)]]:
+        splits = " and ".join(str(split) for split in SPLITS if low[split].any())
+        return None, f"PPO's {splits} return is not above 0 on {shortened(bad)}"
     return means, ""
 
 

@@ -253,7 +253,8 @@ def _notes(
             yield f"PPO, by which {variant.label} is normalized, lacks {shortened(lost)}."
     yield from beside_protocol(complete)
     if negative:
-        yield f"Left out: {shortened(negative)}, where PPO's mean return is not positive."
+        splits = " or ".join(dict.fromkeys(v.not_positive for v in variants if v.not_positive))
+        yield f"Left out: {shortened(negative)}, where PPO's {splits} return is not above 0."
     for letter, source in sources.items():
         only = "" if published.normalized("train", source.name) else " Test levels only."
         yield f"[{letter}] {source.text()}.{only}"

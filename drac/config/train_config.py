@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -334,9 +335,11 @@ class TrainConfig(Options):
             if name not in CONTINUABLE and value != getattr(saved, name)
         ]
         if differing:
+            place = shlex.quote(str(where))
             raise ConfigError(
                 f"{where} holds a run with another configuration: {'; '.join(differing)};"
-                f" choose another --experiment, or drac train --run-dir, or start over with --fresh"
+                f" to go on with its own: drac train --config {place} --run-dir {place}; else"
+                f" choose another --experiment, or start over with --fresh"
             )
         if wanted.num_updates * wanted.rollout_size < reached:
             raise ConfigError(

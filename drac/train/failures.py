@@ -53,7 +53,8 @@ def explained(error: Exception, training: Training, run_dir: Path) -> Exception:
     with contextlib.suppress(OSError), (run_dir / LOG).open("a", encoding="utf-8") as log:
         traceback.print_exception(error, file=log)
     begun = f"the run failed after step {training.step:,}{_using(training)}"
-    mended = f"mended, it goes on with {foreign_code.ACCEPT}"
+    goes_on = "goes on" if checkpoint.newest(run_dir) else "starts anew"
+    mended = f"mended, it {goes_on} with {foreign_code.ACCEPT}"
     better = OthersCodeError(f"{begun}: {told(error)}; {_left_behind(run_dir, LOG)}; {mended}")
     better.__cause__ = error
     return better

@@ -384,7 +384,7 @@ def test_methods_without_a_game_in_common(tmp_path: Path) -> None:
     ("ppo", "why"),
     [
         (None, "there is no complete run of PPO"),
-        ({"test": (0.0, 0.0, 0.0)}, "PPO's mean return is not positive on maze"),
+        ({"test": (0.0, 0.0, 0.0)}, "PPO's test return is not above 0 on maze"),
         ({"learning_rate": 1e-4}, "PPO was run with several settings"),
         ({"steps": 512}, "PPO's steps or other settings that matter differ from the others'"),
     ],

@@ -223,7 +223,7 @@ def test_a_game_where_ppo_loses_is_left_out_and_said(tmp_path: Path) -> None:
         write_run(tmp_path, method, "fruitbot", test=(-1, -2, -3))
     table = table1(tmp_path)
     assert row(table, "test", "ucb-drac")["games"] == 1
-    assert notes(table).count("Left out: fruitbot, where PPO's mean return is not positive.") == 1
+    assert notes(table).count("Left out: fruitbot, where PPO's test return is not above 0.") == 1
     rest = "bigfish, bossfight, caveflyer, chaser, climber, coinrun, dodgeball, heist and 6 more"
     assert f"ucb-drac lacks {rest}." in notes(table)
     assert f"ppo lacks {rest}." in notes(table)

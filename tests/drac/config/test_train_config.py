@@ -386,5 +386,5 @@ def test_a_method_has_its_own_options_and_refuses_those_of_others(name: str) -> 
 
 
 def test_only_the_differing_field_is_named() -> None:
-    with pytest.raises(ConfigError, match="configuration: seed is 0 there and 3 here; choose"):
+    with pytest.raises(ConfigError, match="configuration: seed is 0 there and 3 here; to go on"):
         TrainConfig(seed=3).continue_from(TrainConfig(), RUN)
