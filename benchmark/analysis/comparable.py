@@ -107,8 +107,9 @@ def _label(method: str, settings: Mapping[str, Any], unlike: Iterable[str]) -> s
 
 def split_label(label: str) -> tuple[str, str]:
     """Return the method of a label, as `variants` names it, and the settings said there or ""."""
-    method, settings = _LABEL.fullmatch(label).groups("")  # type: ignore[union-attr]  # matches all
-    return method, settings
+    found = _LABEL.fullmatch(label)
+    assert found is not None  # it matches any text
+    return found[1], found[2] or ""
 
 
 def setting_text(value: Any) -> str:

@@ -49,19 +49,29 @@ def summary(content: Content, with_games: bool = True) -> Table:
     if with_games:
         blocks += _games(content)
     apart = [note for note in apart_from_published(complete) if not note.startswith(OPTIONS)]
-    lacking = sum(map(bool, runs["problems"]))
+    lacking = runs[runs["problems"].map(bool)]
     fewest, most = _seeds(complete)
     if fewest < most:
         legend += seeds_said(complete)
     caveats = [
         *apart[:1],
+        *_incomplete(lacking),
         *doubtful(complete),
         *mixed(complete)[:1],
-        *([f"Not complete and not counted: {number_of(lacking, 'run')}."] if lacking else []),
         *contradictions(runs),
         *apart[1:],
     ]
     return Table.of("summary", title, blocks, cells, [*legend, *caveats[:MOST_CAVEATS]])
+
+
+def _incomplete(lacking: pd.DataFrame) -> list[str]:
+    """Say how many runs are not complete, and name the first."""
+    if lacking.empty:
+        return []
+    first = lacking.iloc[0]
+    more = f" and {len(lacking) - 1:,} more" if len(lacking) > 1 else ""
+    name = f"{first['shown']}/{first['game']}/seed{first['seed']}"
+    return [f"Not complete and not counted: {name}{more}."]
 
 
 def _counts(content: Content) -> str:

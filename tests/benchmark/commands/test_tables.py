@@ -133,7 +133,7 @@ def test_the_first_screen_of_runs_that_have_not_ended(
     said = capsys.readouterr().out
     assert "exp: 2 of 3 runs complete, 2 methods x 2 games x 1 seed, 300 steps" in said
     assert "mean return over its games" in said
-    assert "Not complete and not counted: 1 run." in said
+    assert "Not complete and not counted: ppo/maze/seed0." in said
     write_run(tmp_path / "results", "ppo", "coinrun")
     write_run(tmp_path / "results", "ppo", "ninja")
     for path in (tmp_path / "results/runs/exp/drac-flip").rglob("eval.csv"):
