@@ -7,8 +7,10 @@ a fast GPU waiting. Recorded as a CUDA graph they are one launch.
 from __future__ import annotations
 
 import functools
+import gc
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -34,11 +36,23 @@ def record_cuda_graph(function: Callable[[], Tensors]) -> tuple[Tensors, Replay]
     """Record a function's kernels as a CUDA graph; nothing is executed yet."""
     graph, current = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
     try:
-        with torch.cuda.graph(graph):
+        with _no_garbage_collection(), torch.cuda.graph(graph):
             outputs = function()
     finally:
         torch.cuda.set_stream(current)  # a recording that fails leaves its own as the current one
     return outputs, graph.replay
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Keep the collector from freeing an older graph meanwhile: CUDA forbids it in a recording."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @functools.cache

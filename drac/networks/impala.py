@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from drac.networks.fused import convolve_and_activate, convolve_and_add, convolve_and_pool
+
 Residual = Literal["impala", "released"]
 
 
@@ -30,8 +32,8 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, C, H, W)."""
         activated = F.relu(x)
-        out: Tensor = self.conv2(F.relu(self.conv1(activated)))
-        return out + (activated if self.residual == "released" else x)
+        hidden = convolve_and_activate(self.conv1, activated)
+        return convolve_and_add(self.conv2, hidden, activated if self.residual == "released" else x)
 
 
 class ConvStack(nn.Module):
@@ -45,7 +47,7 @@ class ConvStack(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, H, W) to (B, out_channels, ceil(H/2), ceil(W/2))."""
-        x = F.max_pool2d(self.conv(x), kernel_size=3, stride=2, padding=1)
+        x = convolve_and_pool(self.conv, x)
         out: Tensor = self.res1(self.res0(x))
         return out
 

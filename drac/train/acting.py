@@ -61,14 +61,16 @@ class Acting:
                 self._network.compile(dynamic=False)
         self.act: Function = partial(act, self._network, config.precision)
         self.recorded: tuple[Captured, ...] = ()
-        self._serve: list[Function] = [partial(self._served, rows) for rows in groups]
+        self._serve: list[Function] = [partial(self._served, group) for group in range(len(groups))]
         if record:
             self.recorded = tuple(Captured(serve, record) for serve in self._serve)
             self._serve = list(self.recorded)
         device = rollout.obs.device
         self._on_cuda = device.type == "cuda"
         self._steps = torch.arange(config.num_steps, device=device)
+        self._noise = torch.empty(config.num_envs, network.policy_head.out_features, device=device)
         self._frames = [self._host(rollout.obs[0, rows]) for rows in groups]
+        self._shown = [torch.empty_like(rollout.obs[0, rows]) for rows in groups]
         self._actions = [self._host(rollout.actions[0, rows]) for rows in groups]
         self._fetched = [torch.cuda.Event() for _ in groups] if self._on_cuda else []
 
@@ -87,20 +89,24 @@ class Acting:
             mine.copy_(its)
         self._network.train(self._source.training)
 
-    def launch(self, group: int, t: int, frames: NDArray[np.uint8], noise: Tensor) -> None:
+    def draw(self, generator: torch.Generator) -> None:
+        """Draw the noise of all envs' next actions, as `draw_noise` does; before any is served."""
+        self._noise.exponential_(generator=generator)
+
+    def launch(self, group: int, t: int, frames: NDArray[np.uint8]) -> None:
         """Have the network look at a group's frames, in step t of the rollout.
 
         Args:
             group: the number of the group, of n envs; its actions must have been fetched before.
-            t: the step.
+            t: the step, for which noise has been drawn.
             frames: (n, H, W, 3).
-            noise: (n, A), of `draw_noise`.
         """
         host = self._frames[group]
         host.numpy()[...] = frames
-        obs = self._view(host.to(self._rollout.obs.device, non_blocking=True), self._groups[group])
-        served = self._serve[group]({"obs": obs, "noise": noise, "t": self._steps[t : t + 1]})
-        self._actions[group].copy_(served["actions"], non_blocking=True)
+        if not self._view.as_it_is:
+            obs = host.to(self._shown[group].device, non_blocking=True)
+            self._shown[group].copy_(self._view(obs, self._groups[group]))
+        self._serve[group]({"t": self._steps[t : t + 1]})
         if self._on_cuda:
             self._fetched[group].record()
 
@@ -125,18 +131,25 @@ class Acting:
             return self._rollout.dones
         return torch.cat([self._rollout.given["firsts"][1:], self.memory["firsts"][None]])
 
-    def _served(self, rows: slice, inputs: Tensors) -> Tensors:
-        """Choose actions; write row `t` (1,) of the rollout, for the envs of `rows`."""
+    def _served(self, group: int, inputs: Tensors) -> Tensors:
+        """Fetch the frames of a group, choose actions, write row `t` (1,) of the rollout.
+
+        What is read and written besides stays where it is, so that a recording has all of it.
+        """
+        rows, obs = self._groups[group], self._shown[group]
+        if self._view.as_it_is:
+            obs.copy_(self._frames[group], non_blocking=True)
         memory = {name: value[rows] for name, value in self.memory.items()}
-        acted = self.act({"obs": inputs["obs"], "noise": inputs["noise"], **memory})
+        acted = self.act({"obs": obs, "noise": self._noise[rows], **memory})
         for name, kept in self._rollout.given.items():
             kept[:, rows].index_copy_(0, inputs["t"], memory[name][None])
         for name in self._rollout.begun:
             memory[name].copy_(acted.pop(name))
-        for name, value in {"obs": inputs["obs"], **acted}.items():
+        for name, value in {"obs": obs, **acted}.items():
             kept = getattr(self._rollout, name)[:, rows]
             kept.index_copy_(0, inputs["t"], value[None].to(kept.dtype))
-        return {"actions": acted["actions"]}
+        self._actions[group].copy_(acted["actions"], non_blocking=True)
+        return {}
 
 
 def _with_bf16_weights(network: ActorCritic) -> ActorCritic:

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from augmentations import as_float
+from drac.envs.groups import Received
 from drac.errors import NonFinite
-from drac.networks.sampling import autocast, draw_noise
+from drac.networks.sampling import autocast
 from drac.returns import gae
 from drac.train.state import Training
 
@@ -28,24 +29,30 @@ def collect(training: Training, on_step: Callable[[], None] = lambda: None) -> N
     raw_rewards = np.empty((config.num_steps, config.num_envs))
     dones = np.empty((config.num_steps, config.num_envs), np.bool_)
 
-    def receive(t: int, group: int) -> None:
-        rows = envs.rows[group]
+    def receive(group: int) -> Received:
         with phases("step envs"):
-            obs, raw_rewards[t, rows], dones[t, rows], infos = envs.receive(group)
+            received = envs.receive(group)
+        _, rewards, ended, _ = received
+        acting.note(group, rewards, ended)
+        return received
+
+    def keep(t: int, group: int, received: Received) -> None:
+        rows, (obs, rewards, ended, infos) = envs.rows[group], received
+        raw_rewards[t, rows], dones[t, rows] = rewards, ended
         rollout.level_seeds[t, rows] = infos.get("prev_level_seed", -1)
         training.obs[rows] = obs
         training.count_episodes(infos, rows)
-        acting.note(group, raw_rewards[t, rows], dones[t, rows])
 
     acting.begin()
     for t in range(config.num_steps):
         with phases("act"):
-            noise = draw_noise(config.num_envs, envs.num_actions, training.policy_generator)
+            acting.draw(training.policy_generator)
         for group, rows in enumerate(envs.rows):
-            if t:
-                receive(t - 1, group)
-            with phases("act"):
-                acting.launch(group, t, training.obs[rows], noise[rows])
+            received = receive(group) if t else None
+            with phases("act"):  # what came of the last step is written down meanwhile
+                acting.launch(group, t, received[0] if received else training.obs[rows])
+            if received:
+                keep(t - 1, group, received)
         for group in range(len(envs.rows)):
             with phases("act"):
                 actions = acting.actions(group)
@@ -53,7 +60,7 @@ def collect(training: Training, on_step: Callable[[], None] = lambda: None) -> N
                 envs.send(group, actions)
         on_step()
     for group in range(len(envs.rows)):
-        receive(config.num_steps - 1, group)
+        keep(config.num_steps - 1, group, receive(group))
     with phases("normalize, GAE"):
         rollout.rewards.copy_(torch.from_numpy(training.normalizer(raw_rewards, dones)))
         rollout.dones.copy_(torch.from_numpy(dones))
@@ -73,14 +80,9 @@ def estimate_returns(training: Training) -> float:
             images = as_float(obs.permute(0, 3, 1, 2))
             _, last_value, _ = training.network.advance(images, training.acting.memory)
         rollout.last_values.copy_(last_value)
-        advantages, returns = gae(
-            rollout.rewards,
-            rollout.values,
-            training.acting.ends(),
-            last_value,
-            config.gamma,
-            config.gae_lambda,
-        )
+        # On the CPU: hundreds of steps of a few numbers each, which a GPU would be launched for.
+        known = (rollout.rewards, rollout.values, training.acting.ends(), last_value)
+        advantages, returns = gae(*(x.cpu() for x in known), config.gamma, config.gae_lambda)
         rollout.advantages.copy_(advantages)
         rollout.returns.copy_(returns)
         # The released code averages over T+1 rows, the last of them 0 (docs/fidelity.md, "reward").

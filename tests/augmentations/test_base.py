@@ -192,6 +192,7 @@ def test_augmentation_is_abstract() -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
 @every_augmentation
 def test_on_cuda_it_agrees_with_the_cpu_and_never_waits(spec: str) -> None:
     aug = augmentations.make(spec)
@@ -202,8 +203,8 @@ def test_on_cuda_it_agrees_with_the_cpu_and_never_waits(spec: str) -> None:
     torch.testing.assert_close(actual.cpu(), expected, rtol=0, atol=1e-5)
 
     on_device, own = obs.cuda(), torch.Generator("cuda").manual_seed(0)
-    torch.cuda.set_sync_debug_mode("error")
     try:
+        torch.cuda.set_sync_debug_mode("error")
         drawn = aug.sample(on_device.shape, own)
         output = aug.apply(on_device, drawn)
     finally:
