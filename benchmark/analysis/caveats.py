@@ -11,6 +11,7 @@ import pandas as pd
 from augmentations.specs import short, slug
 from benchmark.analysis import plausible
 from benchmark.analysis.comparable import (
+    DEVICE,
     PROTOCOL,
     counted,
     differing,
@@ -193,14 +194,22 @@ def beside_protocol(runs: pd.DataFrame) -> list[str]:
 
 def mixed(complete: pd.DataFrame) -> list[str]:
     """Say in what the runs differ, and how many have which value; such runs stand apart."""
-    said = []
-    for name in differing(complete):
-        counts = Counter(setting_text(own[name]) for own in complete["settings"] if name in own)
-        shares = shortened(
-            f"{value} ({number_of(count, 'run')})" for value, count in counts.items()
+    said = [
+        f"Mixed {name}: {_shares(complete, name)}; runs that differ in it are not averaged."
+        for name in differing(complete)
+    ]
+    if len({own.get(DEVICE) for own in distinct_settings(complete)}) > 1:
+        said.append(
+            f"Mixed {DEVICE}: {_shares(complete, DEVICE)}; averaged all the same, as rounding and"
+            f" random draws differ between seeds too."
         )
-        said.append(f"Mixed {name}: {shares}; runs that differ in it are not averaged.")
     return said
+
+
+def _shares(runs: pd.DataFrame, name: str) -> str:
+    """Return how many runs have which value of a setting."""
+    counts = Counter(setting_text(own[name]) for own in runs["settings"] if name in own)
+    return shortened(f"{value} ({number_of(count, 'run')})" for value, count in counts.items())
 
 
 def common_settings(complete: pd.DataFrame) -> str:

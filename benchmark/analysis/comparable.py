@@ -17,6 +17,10 @@ from drac.files import untrusted
 PROTOCOL = ("steps", "fidelity", "mode", "levels", "precision", "procgen_build", "eval_episodes")
 """Settings in which runs of different methods must agree before one is said to be better."""
 
+DEVICE = "device"
+"""A setting that is told but sets no runs apart: what another device changes, rounding and random
+draws, differs from seed to seed too."""
+
 _LABEL = re.compile(r"(.*?)( \[.*| at [\d,.]+[kM]? steps)?", re.DOTALL)
 
 BASELINE = "ppo"
@@ -59,12 +63,12 @@ def values_of(runs: pd.DataFrame, name: str) -> list[Any]:
 
 
 def differing(runs: pd.DataFrame) -> list[str]:
-    """Return the settings in which runs that have them do not agree."""
+    """Return the settings, but for the device, in which runs that have them do not agree."""
     values: dict[str, set[str]] = {}
     for settings in distinct_settings(runs):
         for name, value in settings.items():
             values.setdefault(name, set()).add(repr(value))
-    return [name for name, found in values.items() if len(found) > 1]
+    return [name for name, found in values.items() if len(found) > 1 and name != DEVICE]
 
 
 def every_run(runs: pd.DataFrame) -> pd.DataFrame:

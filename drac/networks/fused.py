@@ -52,24 +52,25 @@ def convolve_and_activate(conv: nn.Conv2d, images: Tensor) -> Tensor:
     if not _on_kernels(images, conv):
         return F.relu(conv(images))
     output = _without_bias(conv, images)
-    activated: Tensor = _BiasRelu.apply(output, _bias(conv, output))
+    activated: Tensor = _BiasRelu.apply(output, _bias(conv, output))  # type: ignore[no-untyped-call]
     return activated
 
 
 def convolve_and_add(conv: nn.Conv2d, images: Tensor, skip: Tensor) -> Tensor:
     """Return conv(images) + skip; `conv` keeps the shape."""
     if not _on_kernels(images, conv):
-        return conv(images) + skip
+        alone: Tensor = conv(images)
+        return alone + skip
     output = _without_bias(conv, images)
     if skip.dtype != output.dtype:
         return output + _bias(conv, output)[:, None, None] + skip
-    added: Tensor = _BiasSkip.apply(output, _bias(conv, output), skip)
+    added: Tensor = _BiasSkip.apply(output, _bias(conv, output), skip)  # type: ignore[no-untyped-call]
     return added
 
 
 def max_pool(images: Tensor) -> Tensor:
     """Return the maxima of 3x3 windows padded by one, with stride 2, by the kernels."""
-    pooled: Tensor = _MaxPool.apply(images)[0]
+    pooled: Tensor = _MaxPool.apply(images)[0]  # type: ignore[no-untyped-call]
     return pooled
 
 
@@ -134,7 +135,7 @@ class _MaxPool(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (places,) = ctx.saved_tensors
-        found: Tensor = _Spread.apply(gradients[0], places, *ctx.size)
+        found: Tensor = _Spread.apply(gradients[0], places, *ctx.size)  # type: ignore[no-untyped-call]
         return found
 
 

@@ -82,7 +82,8 @@ def estimate_returns(training: Training) -> float:
         rollout.last_values.copy_(last_value)
         # On the CPU: hundreds of steps of a few numbers each, which a GPU would be launched for.
         known = (rollout.rewards, rollout.values, training.acting.ends(), last_value)
-        advantages, returns = gae(*(x.cpu() for x in known), config.gamma, config.gae_lambda)
+        rewards, values, ends, last = (x.cpu() for x in known)
+        advantages, returns = gae(rewards, values, ends, last, config.gamma, config.gae_lambda)
         rollout.advantages.copy_(advantages)
         rollout.returns.copy_(returns)
         # The released code averages over T+1 rows, the last of them 0 (docs/fidelity.md, "reward").

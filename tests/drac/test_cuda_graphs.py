@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import warnings
 from collections.abc import Callable, Iterator
@@ -197,6 +198,32 @@ def test_adam_does_not_warn_of_steps_before_the_recording() -> None:
         vars(optimizer)["_warned_capturable_if_run_uncaptured"] = False
         optimizer._accelerator_graph_capture_health_check()
     assert len(told) == 1
+
+
+def test_nothing_is_collected_in_a_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph that the garbage collector frees there would spoil it: seen on an H100."""
+    graph = SimpleNamespace(replay=lambda: None)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: graph)
+    monkeypatch.setattr(torch.cuda, "graph", lambda it: nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: None)
+    monkeypatch.setattr(torch.cuda, "set_stream", lambda stream: None)
+    collects = []
+
+    def function() -> dict[str, torch.Tensor]:
+        collects.append(gc.isenabled())
+        return {}
+
+    def fails() -> dict[str, torch.Tensor]:
+        function()
+        raise RuntimeError("cannot be recorded")
+
+    assert gc.isenabled()
+    cuda_graphs.record_cuda_graph(function)
+    assert gc.isenabled()
+    with pytest.raises(RuntimeError, match="cannot be recorded"):
+        cuda_graphs.record_cuda_graph(fails)
+    assert gc.isenabled()
+    assert collects == [False, False]
 
 
 def test_forgetting_records_anew() -> None:
