@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 import torch
@@ -127,6 +128,43 @@ def test_a_layer_s_outputs_have_torch_s_bits_and_its_gradients_differ_by_roundin
     limit = 0.02 if precision == "bf16" else 1e-5
     for one, other in zip(my_gradients, gradients, strict=True):
         assert (one - other).norm() <= limit * other.norm()
+
+
+class Alone(nn.Module):
+    """A network of one layer."""
+
+    def __init__(self, conv: nn.Conv2d, layer: Layer) -> None:
+        super().__init__()
+        self.conv, self._layer = conv, layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._layer(self.conv, x)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_derivatives_of_a_layer_s_derivatives(
+    kernels: None, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As torch.func has them, with which Meta-DrAC learns, and autograd, with which TRPO does."""
+    monkeypatch.setattr(fused, "_on_kernels", lambda images, conv: True)
+    conv = nn.Conv2d(2, 2, 3, padding=1).to(DEVICE, torch.float64)
+    drawn = torch.rand(1, 2, 4, 4, generator=torch.Generator().manual_seed(2))
+    images = drawn.to(DEVICE, torch.float64)
+
+    def penalty(network: nn.Module, x: Tensor, bias: Tensor) -> Tensor:
+        def loss(x: Tensor) -> Tensor:
+            output = torch.func.functional_call(network, {"conv.bias": bias}, (x,))
+            return (output**2).sum()
+
+        return (torch.func.grad(loss)(x) ** 2).sum()
+
+    bias = conv.bias.detach()
+    found = [
+        torch.func.grad(partial(penalty, Alone(conv, layer)), (0, 1))(images, bias)
+        for layer in LAYERS[name]
+    ]
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
