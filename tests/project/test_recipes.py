@@ -33,6 +33,9 @@ def test_a_recipe_copies_and_installs_what_there_is(name: str) -> None:
     order = (folder, "pip install", "drac-bench")
     places = [text.index(words, text.index(base)) for words in order]
     assert places == sorted(places)
+    # Procgen's library loads these (`ldd libenv.so`), and Triton compiles with gcc.
+    system = text.index("apt-get install -y --no-install-recommends libgl1 libglib2.0-0 gcc")
+    assert system < text.index("pip install")
     extras = {word for words in re.findall(r"\.\[(.+?)\]", install) for word in words.split(",")}
     assert all(f"\n{extra} = [" in PROJECT for extra in extras)
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from drac.envs import ProcgenVectorEnv, procgen_env
 from drac.envs.procgen_env import level_range
+from drac.errors import ConfigError
 from drac.games import GAMES, NUM_ACTIONS
 
 QUICK = "dodgeball"  # a random player's episodes last about 40 steps
@@ -450,6 +451,36 @@ def test_a_closed_env_says_so(env: ProcgenVectorEnv) -> None:
     ):
         with pytest.raises(gymnasium.error.ClosedEnvironmentError, match=f"{QUICK} env is closed"):
             use()
+
+
+# The library
+
+
+def test_a_system_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the words of cffi on such a machine, a server that has no libGL."""
+
+    def fails(**options: Any) -> None:
+        raise OSError(
+            "cannot load library '/site/procgen/data/prebuilt/libenv.so': libGL.so.1: cannot open"
+            " shared object file: No such file or directory.  Additionally,"
+            " ctypes.util.find_library() did not manage to locate a library called"
+            " '/site/procgen/data/prebuilt/libenv.so'"
+        )
+
+    monkeypatch.setattr(procgen_env, "ProcgenGym3Env", fails)
+    with pytest.raises(
+        ConfigError, match=r"system library libGL\.so\.1, .*: apt-get install libgl1"
+    ):
+        ProcgenVectorEnv(QUICK, 1)
+
+
+def test_other_faults_of_the_system_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(**options: Any) -> None:
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(procgen_env, "ProcgenGym3Env", fails)
+    with pytest.raises(OSError, match="too many open files"):
+        ProcgenVectorEnv(QUICK, 1)
 
 
 # The import
