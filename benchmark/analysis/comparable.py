@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from drac.config import TrainConfig
 from drac.config.fidelity import PRESETS
 from drac.config.quantities import count_text
 from drac.files import untrusted
@@ -87,7 +89,7 @@ def variants(runs: pd.DataFrame) -> pd.Series[str]:
 
     Runs of one method whose settings differ stand in separate columns, e.g. "ppo at 2,048 steps"
     and "ppo [steps=25M, levels=0-9]": they are never averaged together. What `fidelity` sets is
-    named only where a run departs from its preset.
+    named only where a run departs from its preset, and an option only where it is not its default.
     """
     unlike = differing(runs)
     labels: dict[tuple[str, int], str] = {}  # runs share their settings: see `Store.load`
@@ -99,14 +101,21 @@ def variants(runs: pd.DataFrame) -> pd.Series[str]:
 
 
 def _label(method: str, settings: Mapping[str, Any], unlike: Iterable[str]) -> str:
-    preset = PRESETS.get(settings.get("fidelity", ""), {})
+    usual = _defaults() | PRESETS.get(settings.get("fidelity", ""), {})
     said = [name for name in unlike if name in settings]
-    said = [name for name in said if name not in preset or preset[name] != settings[name]]
+    said = [name for name in said if name not in usual or usual[name] != settings[name]]
     if said == ["steps"]:
         steps = count_text(settings["steps"])
         return f"{method} at {f'{int(steps):,}' if steps.isdigit() else steps} steps"
     texts = [f"{name}={setting_text(settings[name])}" for name in said]
     return f"{method} [{', '.join(texts)}]" if texts else method
+
+
+@functools.cache
+def _defaults() -> dict[str, Any]:
+    """Return the defaults of the options that are no part of the protocol."""
+    fields = TrainConfig.model_fields.items()
+    return {name: field.get_default() for name, field in fields if name not in PROTOCOL}
 
 
 def split_label(label: str) -> tuple[str, str]:

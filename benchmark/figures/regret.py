@@ -11,6 +11,9 @@ from benchmark.figures.canvas import Panels, draw
 from benchmark.figures.curves import dress, legend, length_text
 from benchmark.figures.drawing import Drawing, Style
 
+MARKERS = 6
+"""On a curve, about: variants of one method have its colour."""
+
 
 def bandit_regret(histories: Histories, style: Style) -> list[Drawing]:
     """Regret per update so far of each run that chooses, where two arms have fixed runs."""
@@ -39,10 +42,13 @@ def bandit_regret(histories: Histories, style: Style) -> list[Drawing]:
     )
 
     def paint(game: str, ax: Axes) -> None:
-        for (label, _), own in table[table["game"] == game].groupby(["label", "seed"], sort=False):
+        runs = table[table["game"] == game].groupby(["label", "seed"], sort=False)
+        for place, ((label, _), own) in enumerate(runs):
             look = method_style.of_method(str(label))
+            gap = max(1, len(own) // MARKERS)
             ax.plot(own["step"].to_numpy(float), own["regret"].to_numpy(float),
-                    color=look.colour, linestyle=look.dashes)  # fmt: skip
+                    color=look.colour, linestyle=look.dashes, marker=look.marker,
+                    markevery=(place % gap, gap), markeredgewidth=0)  # fmt: skip
         ax.axhline(0, color="0.6", linewidth=0.6, zorder=0.5)
         dress(ax)
 

@@ -97,7 +97,7 @@ def _cell(cell: Cell, plain: Cell | None) -> dict[str, str]:
         "threads": str(cell.threads),
         "steps/s": _speed(cell.steps_per_s),
         "to the reference": _ratio(cell.steps_per_s, plain.steps_per_s if plain else None, 2),
-        f"{RUN_STEPS // 10**6}M steps, hours": f"{cell.run_hours:,.1f}",
+        f"{RUN_STEPS // 10**6}M steps, hours": _hours(cell.run_hours),
         "inside the network": f"{cell.network_share:.1%}",
         "of the matrix-product peak": f"{cell.peak_share:.0%}",
         "peak memory, MB": f"{cell.peak_memory_mb:,.0f}",
@@ -307,3 +307,7 @@ def _speed(per_s: float | None) -> str:
 
 def _ratio(ours: float, other: float | None, digits: int = 1) -> str:
     return f"{ours / other:.{digits}f}x" if other else NOT_AVAILABLE
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:,.1f}" if hours >= 1 else f"{hours:.2f}"

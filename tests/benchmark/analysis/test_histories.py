@@ -212,9 +212,10 @@ def test_the_same_run_of_two_experiments_is_drawn_once(tmp_path: Path) -> None:
 
 
 def test_settings_that_differ_are_not_one_curve(tmp_path: Path) -> None:
+    """What is the default is not named."""
     write_run(tmp_path, seed=0)
     write_run(tmp_path, seed=1, learning_rate=1e-4)
-    assert load(tmp_path).labels == ["ppo [learning_rate=0.0001]", "ppo [learning_rate=0.0005]"]
+    assert load(tmp_path).labels == ["ppo", "ppo [learning_rate=0.0001]"]
 
 
 def test_methods_are_in_the_order_of_their_list(tmp_path: Path) -> None:
