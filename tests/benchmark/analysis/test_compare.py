@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from refusals import refused
+from refusals import PROGRESS, refused
 from synthetic_runs import write_run
 
 from benchmark import cli
@@ -181,15 +181,11 @@ def their_rows(method: str, level: float, **columns: Any) -> list[dict[str, Any]
     ]
 
 
-PROGRESS = re.compile(r"^[A-Za-z ]+: \d+( of 4)?\n", re.MULTILINE)
-"""What a slow machine says on stderr."""
-
-
 def run(capsys: pytest.CaptureFixture[str], root: Path, *words: str) -> str:
     capsys.readouterr()
     assert cli.main(["compare", *words, "--results", str(root)]) == 0
     said = capsys.readouterr()
-    assert not re.sub(PROGRESS, "", said.err)
+    assert not PROGRESS.sub("", said.err)
     return said.out
 
 
