@@ -21,6 +21,8 @@ def test_the_performance_page_shows_what_an_h100_did() -> None:
         assert all(line in page for line in shown.markdown().splitlines() if line.startswith("|"))
     first = [f"{cell.steps_per_s:,.0f}" for cell in before.cells]
     assert f"It began at {' and '.join(first)} steps/s" in page
+    speeds = [f"{cell.steps_per_s:,.0f}" for cell in now.cells]
+    assert "in bf16: PPO {}, UCB-DrAC {}.".format(*speeds) in page
     minutes = {}
     for cell in now.cells:
         assert cell.graphs
