@@ -198,12 +198,16 @@ def mixed(complete: pd.DataFrame) -> list[str]:
         f"Mixed {name}: {_shares(complete, name)}; runs that differ in it are not averaged."
         for name in differing(complete)
     ]
-    if len({own.get(DEVICE) for own in distinct_settings(complete)}) > 1:
-        said.append(
-            f"Mixed {DEVICE}: {_shares(complete, DEVICE)}; averaged all the same, as rounding and"
-            f" random draws differ between seeds too."
-        )
-    return said
+    return said + mixed_devices(complete)
+
+
+def mixed_devices(runs: pd.DataFrame) -> list[str]:
+    """Say on which devices runs were trained that are averaged, if on several."""
+    if len({own.get(DEVICE) for own in distinct_settings(runs)}) < 2:
+        return []
+    shares = _shares(runs, DEVICE)
+    why = "averaged all the same, as rounding and random draws differ between seeds too"
+    return [f"Mixed {DEVICE}: {shares}; {why}."]
 
 
 def _shares(runs: pd.DataFrame, name: str) -> str:

@@ -153,7 +153,7 @@ def baseline(complete: pd.DataFrame, settings: Mapping[str, Any], method: str) -
         Rows of `complete`; none if there is no such variant of the method, or no single one.
     """
     runs = complete[complete["method"] == method]
-    for names in (PROTOCOL, settings):
+    for names in (PROTOCOL, [name for name in settings if name != DEVICE]):
         agree = {
             id(own): all(own[n] == settings[n] for n in names if n in own)
             for own in distinct_settings(runs)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from augmentations.specs import short
 from benchmark.analysis import comparable
-from benchmark.analysis.caveats import contradictions
+from benchmark.analysis.caveats import contradictions, mixed_devices
 from benchmark.analysis.comparable import counted
 from benchmark.scores import imported as imports
 from benchmark.statistics.aggregate import Scores
@@ -100,7 +100,11 @@ def stored(
                 mode=alike["settings"].iloc[0]["mode"],
                 scores=comparable.scores(alike, split, GAMES),
                 settings=alike["settings"].iloc[0],
-                cautions=(*_incomplete(str(label), lacking), *contradictions(own)),
+                cautions=(
+                    *_incomplete(str(label), lacking),
+                    *contradictions(own),
+                    *(f"{label}: {said}" for said in mixed_devices(alike)),
+                ),
                 method=method,
                 runs=alike,
             )

@@ -122,7 +122,7 @@ def _find(
     """Return the one with this name; `planned` are source and method of every run."""
     found = _called(word, known)
     if len(found) == 1:
-        return found[0]
+        return _beside_variants(found[0], known)
     if found:
         ways = [c.address if len({c.source for c in found}) > 1 else c.name for c in found]
         said = " or ".join(shlex.quote(way) if "'" in way else f"'{way}'" for way in ways)
@@ -137,6 +137,16 @@ def _find(
     every = [*dict.fromkeys([*(c.name for c in known), *sorted(names)])]
     nearest = hint(word, [*every, *(c.address for c in known)])
     raise ConfigError(f"unknown method {word!r}{nearest}; there are {shortened(every)}")
+
+
+def _beside_variants(found: Contestant, known: Sequence[Contestant]) -> Contestant:
+    """Have one whose settings are the defaults say so, where its method was run with others too."""
+    own = [c for c in known if c.method and (c.source, c.method) == (found.source, found.method)]
+    others = [c.name for c in own if c.name != found.name]
+    if not others or split_label(found.name)[1]:
+        return found
+    said = f"{found.name}: its runs with default settings; there are also {shortened(others)}."
+    return replace(found, cautions=(*found.cautions, said))
 
 
 def _called(word: str, known: Sequence[Contestant]) -> list[Contestant]:

@@ -18,12 +18,7 @@ class Clean:
         augmentations: of the run, by the name of their arm.
         shape: of the images of all envs, (N, 3, H, W).
         generator: draws what is random in a view.
-
-    Attributes:
-        as_it_is: whether the frames are shown as they are: then nobody asks.
     """
-
-    as_it_is = True
 
     def __init__(
         self,
@@ -57,7 +52,6 @@ class Augmented(Clean):
     more.
     """
 
-    as_it_is = False
     _augment: Augment | None = None
 
     def begin(self) -> None:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -26,6 +28,17 @@ CHANNELS = 8
 """Tensor cores multiply bf16 where channels are a multiple of this; else cuDNN does without."""
 
 _logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def without_zeros() -> Iterator[None]:
+    """Put no channels of zeros beside those of frames: they are nothing that the network needs."""
+    global CHANNELS
+    before, CHANNELS = CHANNELS, 1
+    try:
+        yield
+    finally:
+        CHANNELS = before
 
 
 def convolve_and_pool(conv: nn.Conv2d, images: Tensor) -> Tensor:
@@ -130,10 +143,13 @@ class _MaxPool(torch.autograd.Function):
         (images,), (_, places) = inputs, output
         ctx.size = images.shape[2:]
         ctx.mark_non_differentiable(places)
+        ctx.set_materialize_grads(False)  # of the places, which have none
         ctx.save_for_backward(places)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+    def backward(ctx: Any, *gradients: Tensor | None) -> Tensor | None:
+        if gradients[0] is None:
+            return None
         (places,) = ctx.saved_tensors
         found: Tensor = _Spread.apply(gradients[0], places, *ctx.size)  # type: ignore[no-untyped-call]
         return found

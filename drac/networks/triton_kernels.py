@@ -101,10 +101,11 @@ def pool(images: Tensor) -> tuple[Tensor, Tensor]:
     )
     places = torch.empty_like(pooled, dtype=torch.uint8)
     number = pooled.numel()
-    _pool[(triton.cdiv(number, BLOCK),)](
-        images, pooled, places, number,
-        height, width, out_height, out_width, channels, BLOCK, _wide(images),
-    )  # fmt: skip
+    with torch.cuda.device_of(images):  # Triton launches where torch is, not where tensors are
+        _pool[(triton.cdiv(number, BLOCK),)](
+            images, pooled, places, number,
+            height, width, out_height, out_width, channels, BLOCK, _wide(images),
+        )  # fmt: skip
     return pooled, places
 
 
@@ -119,10 +120,11 @@ def spread(gradient: Tensor, places: Tensor, height: int, width: int) -> Tensor:
         memory_format=torch.channels_last,
     )
     number = found.numel()
-    _spread[(triton.cdiv(number, BLOCK),)](
-        gradient, places, found, number,
-        height, width, out_height, out_width, channels, BLOCK, _wide(gradient),
-    )  # fmt: skip
+    with torch.cuda.device_of(gradient):
+        _spread[(triton.cdiv(number, BLOCK),)](
+            gradient, places, found, number,
+            height, width, out_height, out_width, channels, BLOCK, _wide(gradient),
+        )  # fmt: skip
     return found
 
 
@@ -138,8 +140,9 @@ def add_bias(
     output = output.contiguous(memory_format=torch.channels_last)
     other = output if skip is None else skip.contiguous(memory_format=torch.channels_last)
     added, number = torch.empty_like(output), output.numel()
-    _add_bias[(triton.cdiv(number, BLOCK),)](
-        output, bias, other, added, number,
-        output.shape[1], BLOCK, _wide(output), activate, skip is not None,
-    )  # fmt: skip
+    with torch.cuda.device_of(output):
+        _add_bias[(triton.cdiv(number, BLOCK),)](
+            output, bias, other, added, number,
+            output.shape[1], BLOCK, _wide(output), activate, skip is not None,
+        )  # fmt: skip
     return added

@@ -24,7 +24,7 @@ from drac import hardware, methods
 from drac.config import TrainConfig, quantities
 from drac.envs.procgen_env import Split
 from drac.evaluate import evaluate
-from drac.networks import ActorCritic
+from drac.networks import ActorCritic, fused
 from drac.runs import checkpoint
 from drac.runs.logs import SPLITS
 from drac.timing import PhaseTimer
@@ -270,7 +270,7 @@ def update_flop(config: TrainConfig, forward: float) -> float:
     """Return the operations that an update needs of the network, by the trainer's engine.
 
     What it learns with is counted in an update of a short rollout, as it grows with the length;
-    augmenting, but where the augmentation is learned, is no part of it.
+    augmenting, but where the augmentation is learned, is no part of it, nor are channels of zeros.
     """
     minibatches = math.gcd(config.minibatches, COUNTED_STEPS * config.num_envs)
     changed = {"num_steps": COUNTED_STEPS, "minibatches": minibatches, "phasic_updates": 1}
@@ -279,7 +279,7 @@ def update_flop(config: TrainConfig, forward: float) -> float:
     augmentation = _in_turn(training)
     if augmentation and methods.get(config.method).augmentations != "learned":
         augmentation = Identity()
-    with FlopCounterMode(display=False) as learning:
+    with FlopCounterMode(display=False) as learning, fused.without_zeros():
         training.learner.update(training.rollout, augmentation)
     training.env.close()
     acting = (config.rollout_size + config.num_envs) * forward

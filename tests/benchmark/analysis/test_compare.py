@@ -624,3 +624,25 @@ def test_a_method_of_another_experiment_is_told(
 )
 def test_a_label_is_a_method_and_what_is_said_of_it(label: str, parts: tuple[str, str]) -> None:
     assert split_label(label) == parts
+
+
+def test_the_default_variant_says_that_there_are_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = store(tmp_path / "r")
+    for seed in range(3):
+        write_run(root, "ppo", "maze", seed + 10, learning_rate=1e-4)
+    said = " ".join(run(capsys, root, "ucb-drac", "ppo").split())
+    others = "ppo [learning_rate=0.0001]"
+    assert f"ppo: its runs with default settings; there are also {others}." in said
+    assert "there are also" not in run(capsys, root, "ucb-drac", others)
+
+
+def test_devices_that_are_averaged_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = store(tmp_path / "r")
+    for game in ("coinrun", "maze"):
+        write_run(root, "ppo", game, 3, device="cuda", test=[3.3] * 3)
+    said = " ".join(run(capsys, root, "ucb-drac", "ppo").split())
+    assert "ppo: Mixed device: cpu (6 runs), cuda (2 runs); averaged all the same" in said

@@ -296,3 +296,14 @@ def test_a_note_says_which_of_the_two_lacks_a_game(tmp_path: Path) -> None:
     assert "PPO, by which drac-crop is normalized, lacks ninja." in said
     assert "PPO, by which ppo" not in said
     assert "or PPO does" not in said
+
+
+def test_ppo_of_two_devices_is_one_baseline(tmp_path: Path) -> None:
+    """Beside PPO with another learning rate, which is none."""
+    for game, device in (("coinrun", "cpu"), ("starpilot", "cuda")):
+        write_run(tmp_path, "ppo", game, device=device)
+        write_run(tmp_path, "ppo", game, 1, learning_rate=1e-4, device=device)
+        write_run(tmp_path, "ucb-drac", game, arms={"crop": 2}, device=device)
+    table = table1(tmp_path)
+    assert row(table, "test", "ucb-drac")["games"] == 2
+    assert any(note.startswith("Mixed device: ") for note in table.notes)

@@ -12,6 +12,7 @@ from tiny_runs import grouped_training, tiny_config
 
 from augmentations import as_float
 from drac import hardware, methods
+from drac.arms.view import Clean
 from drac.config import build
 from drac.cuda_graphs import WARMUP_CALLS
 from drac.errors import ConfigError
@@ -119,3 +120,27 @@ def test_compile_is_refused_where_it_cannot_help() -> None:
         Training(tiny_config(compile=True))
     with pytest.raises(ConfigError, match="'meta-drac' differentiates the network"):
         build({"method": "meta-drac", "compile": True})
+
+
+def test_a_view_of_ones_own_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that only changes how frames are shown, as a plug-in may."""
+
+    class Inverted(Clean):
+        """Negatives."""
+
+        def __call__(self, frames: torch.Tensor, envs: slice) -> torch.Tensor:
+            return 255 - frames
+
+    plain = Training(tiny_config(method="ppo", num_steps=4, eval_episodes=4))
+    monkeypatch.setattr(methods.get("ppo").__class__, "part", _with_view(Inverted))
+    inverted = Training(tiny_config(method="ppo", num_steps=4, eval_episodes=4))
+    for training in (plain, inverted):
+        collect(training)
+        training.env.close()
+    assert torch.equal(inverted.rollout.obs[0], 255 - plain.rollout.obs[0])
+
+
+def _with_view(view: type[Clean]) -> Any:
+    """Return `Method.part`, but for the view."""
+    part = type(methods.get("ppo")).part
+    return lambda self, name: view if name == "view" else part(self, name)
