@@ -65,7 +65,7 @@ def convolve_and_activate(conv: nn.Conv2d, images: Tensor) -> Tensor:
     if not _on_kernels(images, conv):
         return F.relu(conv(images))
     output = _without_bias(conv, images)
-    activated: Tensor = _BiasRelu.apply(output, _bias(conv, output))  # type: ignore[no-untyped-call]
+    activated: Tensor = _apply(_BiasRelu, output, _bias(conv, output))
     return activated
 
 
@@ -77,13 +77,13 @@ def convolve_and_add(conv: nn.Conv2d, images: Tensor, skip: Tensor) -> Tensor:
     output = _without_bias(conv, images)
     if skip.dtype != output.dtype:
         return output + _bias(conv, output)[:, None, None] + skip
-    added: Tensor = _BiasSkip.apply(output, _bias(conv, output), skip)  # type: ignore[no-untyped-call]
+    added: Tensor = _apply(_BiasSkip, output, _bias(conv, output), skip)
     return added
 
 
 def max_pool(images: Tensor) -> Tensor:
     """Return the maxima of 3x3 windows padded by one, with stride 2, by the kernels."""
-    pooled: Tensor = _MaxPool.apply(images)[0]  # type: ignore[no-untyped-call]
+    pooled: Tensor = _apply(_MaxPool, images)[0]
     return pooled
 
 
@@ -100,12 +100,19 @@ def kernels() -> ModuleType | None:
         from drac.networks import triton_kernels
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        triton_kernels.pool(torch.zeros(1, 1, 2, 2, device=device))
+        for dtype in (torch.float32, torch.bfloat16):  # not every card and compiler has both
+            images = torch.zeros(1, 1, 2, 2, device=device, dtype=dtype)
+            triton_kernels.spread(*triton_kernels.pool(images), 2, 2)
+            triton_kernels.add_bias(images, images[0, 0, 0, :1], images, activate=True)
     except Exception as error:  # no Triton, no compiler for it, or one that does not work
         what = str(error).partition("\n")[0]
         _logger.warning("the network runs on torch's own kernels, which are slower: %s", what)
         return None
     return triton_kernels
+
+
+def _apply(function: type[torch.autograd.Function], *inputs: Any) -> Any:
+    return function.apply(*inputs)
 
 
 def _module() -> ModuleType:
@@ -151,7 +158,7 @@ class _MaxPool(torch.autograd.Function):
         if gradients[0] is None:
             return None
         (places,) = ctx.saved_tensors
-        found: Tensor = _Spread.apply(gradients[0], places, *ctx.size)  # type: ignore[no-untyped-call]
+        found: Tensor = _apply(_Spread, gradients[0], places, *ctx.size)
         return found
 
 

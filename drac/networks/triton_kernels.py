@@ -15,7 +15,7 @@ BLOCK = 1024
 
 
 @triton.jit
-def _pool(  # type: ignore[no-untyped-def]
+def _pool(
     images, pooled, places, number,
     height: tl.constexpr, width: tl.constexpr, out_height: tl.constexpr, out_width: tl.constexpr,
     channels: tl.constexpr, block: tl.constexpr, wide: tl.constexpr,
@@ -43,7 +43,7 @@ def _pool(  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def _spread(  # type: ignore[no-untyped-def]
+def _spread(
     gradient, places, spread, number,
     height: tl.constexpr, width: tl.constexpr, out_height: tl.constexpr, out_width: tl.constexpr,
     channels: tl.constexpr, block: tl.constexpr, wide: tl.constexpr,
@@ -68,7 +68,7 @@ def _spread(  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def _add_bias(  # type: ignore[no-untyped-def]
+def _add_bias(
     output, bias, skip, added, number,
     channels: tl.constexpr, block: tl.constexpr, wide: tl.constexpr,
     activate: tl.constexpr, skips: tl.constexpr,
