@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import re
 from collections.abc import Sequence
 from importlib import metadata
 from typing import Any, Literal
@@ -16,7 +15,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from augmentations.arguments import unknown
-from drac.errors import ConfigError
+from drac.envs.system_libraries import named_if_missing
 from drac.games import EXPLORATION_LEVELS, GAMES, NUM_ACTIONS, Mode, require_mode
 from drac.seeding import stream_seed
 
@@ -28,11 +27,6 @@ Split = Literal["train", "test"] | range
 
 TRAIN_LEVELS = range(200)
 """The paper's training levels."""
-
-_MISSING = re.compile(
-    r"cannot load library .*?: (\S+\.so\S*): cannot open shared object", re.DOTALL
-)
-"""What is said where Procgen's library does not load as it needs another one."""
 
 _MAX_STATE_BYTES = 2**20
 _Infos = dict[str, Any]
@@ -174,7 +168,7 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
         return env
 
     def _make(self, seed: int) -> ProcgenGym3Env:
-        try:
+        with named_if_missing():
             env = ProcgenGym3Env(
                 num=self.num_envs,
                 env_name=self.game,
@@ -185,13 +179,6 @@ class ProcgenVectorEnv(VectorEnv[NDArray[np.uint8], NDArray[np.integer[Any]], ND
                 num_threads=self._num_threads,
                 render_mode=self.render_mode,
             )
-        except OSError as error:
-            if missing := _MISSING.search(str(error)):
-                raise ConfigError(
-                    f"Procgen needs the system library {missing[1]}, which is not here; on Debian"
-                    f" and Ubuntu: apt-get install libgl1 libglib2.0-0"
-                ) from None
-            raise
         # Looked up now, for which cffi takes a lock: the garbage collector may close an env that
         # nobody has closed while another is made under that lock, and would wait for it forever.
         env._c_lib.libenv_close  # noqa: B018
